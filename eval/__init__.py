@@ -1,0 +1,1 @@
+"""One evaluator per task, and the reports they write."""

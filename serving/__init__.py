@@ -1,0 +1,1 @@
+"""HTTP and batch serving of SpeechX on Ray Serve."""

@@ -1,0 +1,1 @@
+"""The tasks: one file each, found through the `speechx.tasks` entry-point group."""
