@@ -1,0 +1,54 @@
+"""Token ids: one vocabulary for everything in a sequence that is not a codec frame.
+
+The ranges are frozen. New markers, tasks and languages are appended inside their range, so that weights
+trained with an older list keep their meaning.
+
+    0          PAD, "no token"
+    1          BOS, the input of the first target step
+    2..31      markers between the parts of an acoustic prompt
+    32..95     task ids, 64 reserved; a task names its `slot` in 0..63
+    96..127    languages, 32 reserved
+    128..511   phones, 128 + index in the frozen phone table
+"""
+
+VOCAB_SIZE = 512
+
+PAD = 0
+BOS = 1
+
+NS = 2  # before the noisy recording of noise suppression
+SR = 3  # before the noisy recording of speech removal
+TSE = 4  # between the enrollment and the mixture of target speaker extraction
+SOE = 5  # start of the edited span
+MASK = 6  # stands for a span whose old content is of no use
+EOE = 7  # end of the edited span
+ENR = 8  # before an enrollment
+
+FIRST_TASK = 32
+NUM_TASKS = 64
+FIRST_LANGUAGE = 96
+FIRST_PHONE = 128
+NUM_PHONES = VOCAB_SIZE - FIRST_PHONE
+
+LANGUAGES = ("en", "es", "fr", "de", "it", "pt")
+
+
+def task_token(slot: int) -> int:
+    """Token of the task with this slot. Raises ValueError outside 0..63."""
+    if not 0 <= slot < NUM_TASKS:
+        raise ValueError(f"task slot {slot} is outside 0..{NUM_TASKS - 1}")
+    return FIRST_TASK + slot
+
+
+def language_token(language: str) -> int:
+    """Token of a two-letter language code. Raises ValueError for a language the vocabulary does not have."""
+    if language not in LANGUAGES:
+        raise ValueError(f"language {language!r} is not supported; choose one of {', '.join(LANGUAGES)}")
+    return FIRST_LANGUAGE + LANGUAGES.index(language)
+
+
+def phone_token(index: int) -> int:
+    """Token of entry `index` of the phone table. Raises ValueError outside the reserved range."""
+    if not 0 <= index < NUM_PHONES:
+        raise ValueError(f"phone index {index} is outside 0..{NUM_PHONES - 1}")
+    return FIRST_PHONE + index
