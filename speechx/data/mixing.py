@@ -1,0 +1,95 @@
+"""Pure functions that make mixtures: levels, ratios, lengths, cross-fades. Shapes: T samples, float32, mono."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = [
+    "STANDARD_RMS",
+    "active_rms",
+    "add_at_ratio",
+    "crossfade",
+    "db",
+    "fit_length",
+    "random_crop",
+    "standard_gain",
+]
+
+STANDARD_RMS = 10 ** (-25.0 / 20)
+"""The loudness at which the codec hears everything: -25 dBFS RMS over the parts that are not silent."""
+
+QUIETEST_RMS = 1e-4
+"""-80 dBFS: below it there is nothing to scale."""
+
+
+def db(ratio: float) -> float:
+    """Amplitude ratio in decibels."""
+    return float(20 * np.log10(max(ratio, 1e-12)))
+
+
+def active_rms(wav_T: np.ndarray, rate: int = 16000) -> float:
+    """RMS over the 20 ms frames within 30 dB of the loudest tenth, so that pauses do not count."""
+    size = rate // 50
+    count = len(wav_T) // size
+    if count < 2:
+        return float(np.sqrt(np.mean(np.square(wav_T, dtype=np.float64)))) if len(wav_T) else 0.0
+    power_F = np.square(wav_T[: count * size], dtype=np.float64).reshape(count, size).mean(1)
+    loud = np.quantile(power_F, 0.9)
+    return float(np.sqrt(power_F[power_F >= loud * 1e-3].mean()))
+
+
+def standard_gain(wav_T: np.ndarray, rate: int = 16000) -> float:
+    """The factor that brings a recording to `STANDARD_RMS` (1 for silence). Never lets a sample pass full scale."""
+    rms = active_rms(wav_T, rate)
+    if rms < QUIETEST_RMS:
+        return 1.0
+    peak = float(np.abs(wav_T).max())
+    return min(STANDARD_RMS / rms, 0.99 / peak)
+
+
+def fit_length(wav_T: np.ndarray, samples: int) -> np.ndarray:
+    """Cuts, or repeats, to exactly `samples`; repeats are joined with a 10 ms cross-fade."""
+    if len(wav_T) == 0:
+        return np.zeros(samples, np.float32)
+    out_T, fade = wav_T, min(160, len(wav_T) // 4)
+    while len(out_T) < samples:
+        joint_T = crossfade(out_T[len(out_T) - fade :], wav_T[:fade])
+        out_T = np.concatenate([out_T[: len(out_T) - fade], joint_T, wav_T[fade:]])
+    return np.asarray(out_T[:samples], np.float32)
+
+
+def random_crop(wav_T: np.ndarray, samples: int, rng: np.random.Generator) -> np.ndarray:
+    """A random stretch of `samples`, or all of it where it is shorter."""
+    start = int(rng.integers(0, max(1, len(wav_T) - samples + 1)))
+    return wav_T[start : start + samples]
+
+
+def add_at_ratio(wanted_T: np.ndarray, other_T: np.ndarray, ratio_db: float) -> tuple[np.ndarray, np.ndarray]:
+    """(wanted, other scaled): their active RMS differ by `ratio_db`. `other` is cut or repeated to the same length.
+
+    The mixture is the sum of the two; it is not clipped.
+    """
+    other_T = fit_length(other_T, len(wanted_T))
+    level = active_rms(other_T)
+    if level < QUIETEST_RMS:
+        return wanted_T, np.zeros_like(wanted_T)
+    factor = active_rms(wanted_T) / level * 10 ** (-ratio_db / 20)
+    return wanted_T, (other_T * factor).astype(np.float32)
+
+
+def crossfade(out_T: np.ndarray, in_T: np.ndarray) -> np.ndarray:
+    """From one sound to another of the same length at constant power, whatever their likeness.
+
+    Equal-power curves suit two unrelated sounds, straight lines two equal ones. The gains of the equal-power curves are
+    divided by the power they would give for the measured correlation, which is both.
+    """
+    assert out_T.shape == in_T.shape, (out_T.shape, in_T.shape)
+    if len(out_T) == 0:
+        return np.zeros(0, np.float32)
+    phase_T = (np.arange(len(out_T)) + 0.5) / len(out_T) * (np.pi / 2)
+    down_T, up_T = np.cos(phase_T), np.sin(phase_T)
+    energy = float(np.sqrt(np.dot(out_T, out_T) * np.dot(in_T, in_T)))
+    # Opposite sounds would ask for an endless gain: a correlation below -0.5 is taken as -0.5.
+    likeness = max(-0.5, float(np.dot(out_T, in_T)) / energy) if energy > 1e-12 else 0.0
+    power_T = np.sqrt(1 + 2 * likeness * down_T * up_T)
+    return ((out_T * down_T + in_T * up_T) / power_T).astype(np.float32)

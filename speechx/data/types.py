@@ -1,0 +1,79 @@
+"""What a task needs to make training examples, and what the data side must offer. Light: no torch.
+
+Shapes: T samples at 16 kHz.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from speechx.jobs import WordTime
+
+__all__ = ["Example", "Pool", "Utterance"]
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One clean recording of one speaker.
+
+    wav_T: float32 at 16 kHz. text: None where no transcript is known. words: times of its words, where aligned.
+    voice: what other recordings of the same voice in any language share (a multilingual speaker); else the speaker.
+    """
+
+    id: str
+    wav_T: np.ndarray
+    text: str | None
+    language: str
+    speaker: str
+    words: tuple[WordTime, ...] | None = None
+    voice: str | None = None
+
+    @property
+    def seconds(self) -> float:
+        return len(self.wav_T) / 16000
+
+
+class Pool(Protocol):
+    """The rest of the corpus, as a task sees it. Every choice comes from the given generator, so it can be repeated."""
+
+    def same_speaker(self, cut: Utterance, rng: np.random.Generator) -> Utterance | None:
+        """Another utterance of the same speaker; None where there is none."""
+        ...
+
+    def other_speaker(self, cut: Utterance, rng: np.random.Generator) -> Utterance:
+        """An utterance of somebody else."""
+        ...
+
+    def other_language(self, cut: Utterance, rng: np.random.Generator) -> Utterance | None:
+        """The same voice in another language; None where there is none."""
+        ...
+
+    def noise(self, rng: np.random.Generator, seconds: float) -> np.ndarray:
+        """Noise without speech, (round(seconds * 16000),) float32, any level."""
+        ...
+
+    def reverberate(self, wav_T: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The sound in a random room: same length, direct path not delayed."""
+        ...
+
+
+@dataclass(frozen=True)
+class Example:
+    """A training pair and a test row in one.
+
+    request: the task's own request (a pydantic model), its audio fields as (float32 array, 16000).
+    target_T: the audio that the request should give (for editing: of the edited span alone).
+    text: what is said in the target, whether or not the request tells it; None where unknown.
+    meta: numbers and names for slices, such as snr_db. references: 16 kHz waves for the evaluator and for `Task.pair`.
+    """
+
+    request: Any
+    target_T: np.ndarray
+    text: str | None
+    language: str
+    speaker: str
+    meta: dict[str, Any] = field(default_factory=dict)
+    references: dict[str, np.ndarray] = field(default_factory=dict)

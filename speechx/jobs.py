@@ -1,0 +1,60 @@
+"""What travels between the parts that speak `SpeechEngine`: jobs in, chunks and words out. Light: no torch.
+
+Shapes: T samples.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
+
+__all__ = ["Chunk", "Job", "WordTime"]
+
+
+@dataclass(frozen=True)
+class WordTime:
+    """A word and when it is spoken, in seconds from the start of the audio."""
+
+    text: str
+    start: float
+    end: float
+
+    def shifted(self, seconds: float) -> WordTime:
+        """The same word `seconds` later."""
+        return WordTime(self.text, self.start + seconds, self.end + seconds)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"text": self.text, "start": round(self.start, 3), "end": round(self.end, 3)}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One request on its way: a task's name, its validated request, an id, and how long it may take.
+
+    deadline: a moment of `time.monotonic()` after which the job fails with TimeoutError, or None.
+    """
+
+    task: str
+    request: BaseModel
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    deadline: float | None = None
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The next stretch of finished audio.
+
+    wav_T: float32 in [-1, 1]. words: all words known so far, from the start of the output. final: nothing follows.
+    info: task and seed from the first chunk on; the final one adds model (hash), audio_seconds, seconds, rtf,
+    first_audio_seconds, and truncated (true where the hard length limit ended a part).
+    """
+
+    wav_T: np.ndarray
+    sample_rate: int
+    words: tuple[WordTime, ...] = ()
+    final: bool = False
+    info: dict[str, Any] = field(default_factory=dict)
