@@ -1,0 +1,60 @@
+# SpeechX. `make demo` and `make test` are all a newcomer needs; each makes (or reuses) .venv.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DATA ?=
+export PYTHONUNBUFFERED := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup env env-dev env-train env-eval env-serve lint format type test demo train-smoke bench eval serve clean
+
+help:  ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+env:
+	@VENV=$(VENV) $(PYTHON) scripts/setup_env.py
+env-dev:
+	@VENV=$(VENV) $(PYTHON) scripts/setup_env.py dev
+env-train:
+	@VENV=$(VENV) $(PYTHON) scripts/setup_env.py train
+env-eval:
+	@VENV=$(VENV) $(PYTHON) scripts/setup_env.py eval
+env-serve:
+	@VENV=$(VENV) $(PYTHON) scripts/setup_env.py serve
+
+demo: env  ## all seven tasks on the sample recordings, written to demo/index.html
+	@$(BIN)/speechx demo --output demo
+
+test: env-dev  ## the test suite
+	@$(BIN)/python -m pytest $(ARGS)
+
+setup: env-dev  ## .venv with everything for working on SpeechX, and the pre-commit hook
+	@if [ -d .git ]; then $(BIN)/pre-commit install; fi
+
+lint: env-dev  ## ruff, the type checker, the import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@$(MAKE) --no-print-directory type
+	$(BIN)/lint-imports --no-cache
+
+format: env-dev  ## let ruff fix what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+type: env-dev  ## the type checker alone
+	$(BIN)/mypy
+
+train-smoke: env-train  ## train codec, aligner and LM for two minutes each on generated data
+	@$(BIN)/speechx train smoke
+
+bench: env  ## speed and memory of each task on this machine
+	@$(BIN)/speechx bench $(ARGS)
+
+eval: env-eval  ## measure every task on held-out recordings: make eval DATA=path
+	@$(BIN)/python -m eval.run --data "$(DATA)" $(ARGS)
+
+serve: env-serve  ## the HTTP server
+	@$(BIN)/speechx serve $(ARGS)
+
+clean:  ## remove what the other targets wrote, .venv included
+	rm -rf $(VENV) demo runs build dist .pytest_cache .mypy_cache .ruff_cache

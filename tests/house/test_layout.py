@@ -1,0 +1,44 @@
+"""House rules that no linter knows."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("speechx", "tasks", "serving", "eval", "tests", "scripts")
+MAX_LINES = 350
+
+
+def sources() -> list[Path]:
+    return sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+def test_no_file_is_too_long() -> None:
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in sources()}
+    assert lengths
+    assert {name: n for name, n in lengths.items() if n > MAX_LINES} == {}
+
+
+def test_versions_agree() -> None:
+    import speechx
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert speechx.__version__ == project["version"]
+
+
+def test_direct_dependencies_have_both_bounds() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    loose = [line for group in groups for line in group if not (">=" in line and ",<" in line)]
+    assert loose == []
+
+
+@pytest.mark.parametrize("module", ["torch", "transformers", "scipy"])
+def test_import_speechx_is_light(module: str) -> None:
+    code = f"import sys, speechx, speechx.audio, speechx.voices; sys.exit({module!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
