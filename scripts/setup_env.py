@@ -2,9 +2,9 @@
 
     python3 scripts/setup_env.py [EXTRA ...]        # e.g. dev eval; none = the core
 
-A stamp file in .venv keeps what was installed (a hash of pyproject.toml and the extras so far), so that a second run
-does nothing in well under a second. PyPI's Linux build of torch brings gigabytes of CUDA: where there is no NVIDIA GPU,
-and pip does not already offer a CPU build, PyTorch's own CPU index is asked first.
+A stamp file in .venv keeps what was installed (a hash of pyproject.toml and the extras so far), so that a
+second run does nothing in well under a second. PyPI's Linux build of torch brings gigabytes of CUDA: where
+there is no NVIDIA GPU, and pip does not already offer a CPU build, PyTorch's own CPU index is asked too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import subprocess
 import sys
 import threading
 import time
-import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,7 +27,7 @@ CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 
 def run(command: list[str], *, quiet: bool = False) -> str:
-    """Run a command and return its output; echo each line unless quiet, and say that it lives every 8 silent seconds."""
+    """Run a command, echo its lines unless quiet, show life every 8 silent seconds; return the output."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
     last, done, lines = [time.monotonic()], threading.Event(), []
 
@@ -80,8 +79,10 @@ def install_torch(requirement: str) -> None:
 
 
 def main(extras: list[str]) -> None:
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - this script meets whatever Python is installed
         raise SystemExit(f"setup: SpeechX needs Python 3.11 or newer, this is {sys.version.split()[0]}")
+    import tomllib
+
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     digest = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + str(ROOT).encode()).hexdigest()
     stamp = json.loads(STAMP.read_text()) if STAMP.exists() else {"digest": None, "extras": []}

@@ -8,8 +8,8 @@ __all__ = ["InputError"]
 class InputError(ValueError):
     """Something the user gave cannot be used.
 
-    The message is one sentence that names the field and the limit; it is shown as it is. The command line exits with
-    code 2, HTTP answers 4xx, a batch writes it into the item's result row.
+    The message is one sentence that names the field and the limit; it is shown as it is. The command line
+    exits with code 2, HTTP answers 4xx, a batch writes it into the item's result row.
 
     field: the request field (or file) at fault, where one is known; `located` fills it in later.
     """

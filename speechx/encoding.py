@@ -1,0 +1,206 @@
+"""Sound out: whole files written atomically, and encoders that give bytes as the sound is made."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import struct
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import soundfile
+
+from speechx.errors import InputError
+
+__all__ = ["FORMATS", "MEDIA_TYPES", "Encoder", "atomic_write", "encode", "format_of", "write"]
+
+Samples: TypeAlias = "np.ndarray[Any, np.dtype[np.float32]]"
+
+# format -> (container, subtype) of libsndfile
+_SNDFILE = {
+    "wav": ("WAV", "PCM_16"),
+    "flac": ("FLAC", "PCM_16"),
+    "opus": ("OGG", "OPUS"),
+    "mp3": ("MP3", "MPEG_LAYER_III"),
+}
+FORMATS = (*_SNDFILE, "pcm")
+MEDIA_TYPES = {
+    "wav": "audio/wav",
+    "flac": "audio/flac",
+    "opus": "audio/ogg",
+    "mp3": "audio/mpeg",
+    "pcm": "application/octet-stream",
+}
+_SUFFIXES = {
+    ".wav": "wav",
+    ".flac": "flac",
+    ".opus": "opus",
+    ".ogg": "opus",
+    ".mp3": "mp3",
+    ".pcm": "pcm",
+    ".raw": "pcm",
+}
+_RATES = {
+    "opus": (8000, 12000, 16000, 24000, 48000),
+    "mp3": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
+}
+_SET_OGG_PAGE_LATENCY_MS = 0x1302  # libsndfile's command; soundfile has no name for it
+
+
+def format_of(path: str | os.PathLike[str], default: str | None = None) -> str:
+    """The audio format that a file's suffix stands for; InputError names those there are."""
+    suffix = Path(path).suffix.lower()
+    if suffix in _SUFFIXES:
+        return _SUFFIXES[suffix]
+    if default is not None:
+        return default
+    raise InputError(f"output: the suffix {suffix!r} is not one of {', '.join(_SUFFIXES)}", field="output")
+
+
+def encode(wav_T: Samples, rate: int, format: str = "wav") -> bytes:
+    """(T,) float in [-1, 1] -> the bytes of a whole file, 16 bits (pcm: little endian, no header)."""
+    _check(format, rate)
+    if format == "pcm":
+        return _pcm(wav_T)
+    container, subtype = _SNDFILE[format]
+    buffer = io.BytesIO()
+    # Opus in libsndfile overflows its stack on writes of millions of samples: feed it in blocks.
+    with soundfile.SoundFile(buffer, "w", rate, 1, subtype, format=container) as file:
+        for start in range(0, len(wav_T), 1 << 16):
+            file.write(_bounded(wav_T[start : start + (1 << 16)]))
+    return buffer.getvalue()
+
+
+def write(path: str | os.PathLike[str], wav_T: Samples, rate: int, format: str | None = None) -> Path:
+    """Write (T,) float in [-1, 1] as `format` (else by the suffix). Whole or not at all: never half a file."""
+    return atomic_write(path, encode(wav_T, rate, format or format_of(path)))
+
+
+def atomic_write(path: str | os.PathLike[str], data: bytes) -> Path:
+    """Write to a .tmp beside `path`, then rename; a full disk or a missing folder is an InputError."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        reason = (
+            "the disk is full"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT)
+            else (error.strerror or str(error))
+        )
+        raise InputError(f"output: {path} cannot be written: {reason}", field="output") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    return path
+
+
+class Encoder:
+    """Bytes as the sound is made: `push(wav)` any number of times, then `close()`; join what they return.
+
+    wav carries a header of unknown length, as players of streams expect. Bytes may lag: flac by 0.26 s, mp3 by
+    some 0.1 s, opus by `latency_ms`.
+    """
+
+    def __init__(self, format: str, rate: int, *, latency_ms: float = 80.0) -> None:
+        _check(format, rate)
+        self.format, self.rate = format, rate
+        self.media_type = MEDIA_TYPES[format]
+        self._file: soundfile.SoundFile | None = None
+        self._head = _wav_header(rate) if format == "wav" else b""
+        if format not in ("wav", "pcm"):
+            container, subtype = _SNDFILE[format]
+            self._sink = _Sink()
+            self._file = soundfile.SoundFile(self._sink, "w", rate, 1, subtype, format=container)
+            if format == "opus":
+                _set_page_latency(self._file, latency_ms)
+
+    def push(self, wav_T: Samples) -> bytes:
+        """The bytes that are ready after (T,) more samples; may be empty."""
+        if self._file is None:
+            head, self._head = self._head, b""
+            return head + _pcm(wav_T)
+        if len(wav_T):
+            self._file.write(_bounded(wav_T))
+        return self._sink.take()
+
+    def close(self) -> bytes:
+        """The last bytes."""
+        if self._file is None:
+            head, self._head = self._head, b""
+            return head
+        self._file.close()
+        return self._sink.take()
+
+
+class _Sink(io.RawIOBase):
+    """A file that only grows: what libsndfile seeks back to rewrite (lengths in a header) is already sent."""
+
+    def __init__(self) -> None:
+        self._new = bytearray()
+        self._position = self._end = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        data = bytes(data)
+        fresh = data[max(0, self._end - self._position) :]
+        self._new += fresh
+        self._position += len(data)
+        self._end = max(self._end, self._position)
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._position = offset + (0, self._position, self._end)[whence]
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def take(self) -> bytes:
+        new, self._new = bytes(self._new), bytearray()
+        return new
+
+
+def _set_page_latency(file: soundfile.SoundFile, milliseconds: float) -> None:
+    """Ogg pages of at most this much sound (the default is a second). Best effort: soundfile has no public call."""
+    with contextlib.suppress(AttributeError):
+        value = soundfile._ffi.new("double*", milliseconds)
+        soundfile._snd.sf_command(file._file, _SET_OGG_PAGE_LATENCY_MS, value, 8)
+
+
+def _wav_header(rate: int) -> bytes:
+    """A 16-bit mono header with lengths unknown (0xFFFFFFFF), since a stream cannot seek back to fill them in."""
+    return struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        *(b"RIFF", 0xFFFFFFFF, b"WAVE", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16, b"data", 0xFFFFFFFF),
+    )
+
+
+def _bounded(wav_T: Samples) -> Samples:
+    return np.clip(np.asarray(wav_T, dtype=np.float32), -1.0, 1.0)
+
+
+def _pcm(wav_T: Samples) -> bytes:
+    return np.round(_bounded(wav_T) * 32767).astype("<i2").tobytes()
+
+
+def _check(format: str, rate: int) -> None:
+    if format not in FORMATS:
+        raise InputError(f"format: {format!r} is not one of {', '.join(FORMATS)}", field="format")
+    rates = _RATES.get(format)
+    if rates and rate not in rates:
+        raise InputError(
+            f"format: {format} cannot hold {rate} Hz, only {', '.join(map(str, rates))}", field="format"
+        )
