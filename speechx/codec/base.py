@@ -1,0 +1,61 @@
+"""The codec protocol: what every neural codec behind the language model must offer.
+
+Shapes: B batch, T samples, K codebooks, F codec frames.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import torch
+
+
+class StreamDecoder(Protocol):
+    """Decodes one stream of code frames piece by piece; equals the offline decode to 1e-4."""
+
+    def push(self, codes_KF: torch.Tensor) -> torch.Tensor:
+        """Takes the next F frames (K, F) int64; returns the samples (T,) float32 that are final now (may be none)."""
+        ...
+
+    def flush(self) -> torch.Tensor:
+        """Ends the stream: returns the samples (T,) held back for the look-ahead. Total = F_all * hop samples."""
+        ...
+
+
+@runtime_checkable
+class Codec(Protocol):
+    """Turns sound into K streams of discrete codes at a fixed frame rate and back."""
+
+    name: str
+    sample_rate: int
+    frame_rate: float
+    num_codebooks: int
+    codebook_size: int
+
+    @property
+    def hash(self) -> str:
+        """Content hash of config and weights: a language model names the codec it was trained on by it."""
+        ...
+
+    def encode(self, wav_BT: torch.Tensor) -> torch.Tensor:
+        """Sound (B, T) float32 in [-1, 1] at `sample_rate` -> codes (B, K, F) int64, F = ceil(T / hop)."""
+        ...
+
+    def decode(self, codes_BKF: torch.Tensor) -> torch.Tensor:
+        """Codes (B, K, F) int64 -> sound (B, F * hop) float32."""
+        ...
+
+    def stream(self) -> StreamDecoder:
+        """A fresh decoder for one stream."""
+        ...
+
+
+def check_codes(codes: torch.Tensor, num_codebooks: int, codebook_size: int) -> None:
+    """Raises ValueError unless codes (..., K, F) are integers inside the codebooks."""
+    if codes.is_floating_point() or codes.shape[-2] != num_codebooks:
+        raise ValueError(
+            f"codes must be integers with {num_codebooks} codebooks in the last but one dimension, "
+            f"got {tuple(codes.shape)} {codes.dtype}"
+        )
+    if codes.numel() and (int(codes.min()) < 0 or int(codes.max()) >= codebook_size):
+        raise ValueError(f"codes must lie in 0..{codebook_size - 1}")

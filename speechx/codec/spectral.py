@@ -1,0 +1,349 @@
+"""SpeechX's own codec: 16 kHz sound to 25 frames/s of 8 codes, in the frequency domain.
+
+    STFT magnitudes (100 Hz) -> ConvNeXt encoder -> 25 Hz -> 1 semantic + 7 residual codebooks
+    -> ConvNeXt decoder (causal, one frame of look-ahead) -> 100 Hz magnitude and phase -> inverse STFT
+
+Legend: B batch, T samples, S STFT frames (100 Hz), H half-rate frames (50 Hz), F codec frames (25 Hz), K codebooks, C channels,
+N STFT bins, D quantiser dimension.
+Sources: Vocos (inverse-STFT head, ConvNeXt), SpeechTokenizer and Mimi (a first codebook distilled from a speech model),
+SoundStream (residual quantiser with dropout), FreqCodec (a codec in the frequency domain).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict
+from torch import nn
+
+from speechx.codec.base import check_codes
+from speechx.codec.layers import Conv, ConvNeXt, State, Upsample
+from speechx.codec.quantizer import ResidualQuantizer, VectorQuantizer
+
+
+class SpectralConfig(BaseModel):
+    """Everything that shapes the codec; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = "spectral"
+    version: int = 1
+    sample_rate: int = 16000
+    stft_hop: int = 160
+    num_codebooks: int = 8
+    codebook_size: int = 1024
+    quantizer_dim: int = 64
+    dim: int = 320
+    head_dim: int = 256
+    encoder_half: int = 2
+    encoder_full: int = 5
+    semantic_blocks: int = 2
+    decoder_full: int = 4
+    decoder_half: int = 4
+    decoder_head: int = 2
+    teacher_dim: int = 512
+
+    @classmethod
+    def preset(cls, name: str) -> SpectralConfig:
+        presets: dict[str, dict[str, Any]] = {
+            "default": {},
+            "tiny": dict(
+                dim=32, head_dim=32, quantizer_dim=16, encoder_half=1, encoder_full=1, semantic_blocks=1,
+                decoder_full=1, decoder_half=1, decoder_head=1, codebook_size=1024,
+            ),
+        }  # fmt: skip
+        if name not in presets:
+            raise ValueError(f"unknown codec preset {name!r}: choose one of {', '.join(presets)}")
+        return cls(**presets[name])
+
+    @property
+    def hop(self) -> int:
+        """Samples a codec frame: four STFT hops."""
+        return self.stft_hop * 4
+
+
+class Analysis(nn.Module):
+    """Log magnitudes at two resolutions: short windows time the sounds, long ones resolve the harmonics below 4 kHz."""
+
+    short_window: torch.Tensor
+    long_window: torch.Tensor
+
+    def __init__(self, hop: int) -> None:
+        super().__init__()
+        self.hop, self.short, self.long = hop, 512, 1024
+        self.register_buffer("short_window", torch.hann_window(self.short), persistent=False)
+        self.register_buffer("long_window", torch.hann_window(self.long), persistent=False)
+        self.features = self.short // 2 + 1 + self.long // 4
+
+    def forward(self, wav_BT: torch.Tensor) -> torch.Tensor:
+        """(B, T), T a multiple of the hop -> (B, S, features), S = T / hop."""
+        short_BNS = self._log_stft(wav_BT, self.short, self.short_window)
+        long_BNS = self._log_stft(wav_BT, self.long, self.long_window)[:, : self.long // 4]
+        return torch.cat([short_BNS, long_BNS], 1).transpose(1, 2)
+
+    def _log_stft(self, wav_BT: torch.Tensor, size: int, window: torch.Tensor) -> torch.Tensor:
+        # Frame s is centred on the middle of its hop, so that S = T / hop exactly.
+        pad = (size - self.hop) // 2
+        padded_BT = F.pad(wav_BT.float(), (pad, size - self.hop - pad))
+        spec_BNS = torch.stft(padded_BT, size, self.hop, window=window, center=False, return_complex=True)
+        return (spec_BNS.abs() + 1e-4).log() * 0.4 + 1.0
+
+
+class InverseHead(nn.Module):
+    """Magnitude and phase of each STFT frame, overlap-added to samples (Vocos, section 3.3)."""
+
+    window: torch.Tensor
+
+    def __init__(self, dim: int, hop: int) -> None:
+        super().__init__()
+        self.hop, self.size = hop, hop * 4
+        self.linear = nn.Linear(dim, self.size + 2)
+        # A Hann window at a quarter hop adds up to 1.5: with this constant no frame near an edge is a special case.
+        self.register_buffer("window", torch.hann_window(self.size) / 1.5, persistent=False)
+
+    def frames(self, x_BSC: torch.Tensor) -> torch.Tensor:
+        """(B, S, C) -> windowed frames (B, S, 4 * hop)."""
+        log_BSN, angle_BSN = self.linear(x_BSC).float().chunk(2, dim=-1)
+        magnitude_BSN = log_BSN.clamp(max=6.0).exp()
+        spec_BSN = torch.complex(magnitude_BSN * angle_BSN.cos(), magnitude_BSN * angle_BSN.sin())
+        return torch.fft.irfft(spec_BSN, n=self.size, dim=-1) * self.window
+
+    def overlap_add(self, frames_BSL: torch.Tensor) -> torch.Tensor:
+        """(B, S, 4 * hop) -> (B, (S + 3) * hop)."""
+        batch, count, _ = frames_BSL.shape
+        out = F.fold(
+            frames_BSL.transpose(1, 2),
+            output_size=(1, (count + 3) * self.hop),
+            kernel_size=(1, self.size),
+            stride=(1, self.hop),
+        )
+        return out.view(batch, -1)
+
+    @property
+    def lead(self) -> int:
+        """Samples before the first hop that belong to the padding of a centred frame."""
+        return (self.size - self.hop) // 2
+
+    def forward(self, x_BSC: torch.Tensor) -> torch.Tensor:
+        """(B, S, C) -> (B, S * hop)."""
+        samples = x_BSC.shape[1] * self.hop
+        return self.overlap_add(self.frames(x_BSC))[:, self.lead : self.lead + samples]
+
+
+class Encoder(nn.Module):
+    """(B, T) -> acoustic latent (B, F, D) and semantic latent (B, F, D). Symmetric context."""
+
+    def __init__(self, config: SpectralConfig) -> None:
+        super().__init__()
+        dim, depth = config.dim, config.encoder_half + config.encoder_full + config.semantic_blocks
+        self.analysis = Analysis(config.stft_hop)
+        self.to_half = Conv(self.analysis.features, dim, 4, stride=2)
+        self.at_50hz = nn.ModuleList([ConvNeXt(dim, depth=depth) for _ in range(config.encoder_half)])
+        self.to_full = Conv(dim, dim, 4, stride=2)
+        self.at_25hz = nn.ModuleList([ConvNeXt(dim, depth=depth) for _ in range(config.encoder_full)])
+        self.semantic = nn.ModuleList([ConvNeXt(dim, depth=depth) for _ in range(config.semantic_blocks)])
+        self.acoustic_out = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, config.quantizer_dim))
+        self.semantic_out = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, config.quantizer_dim))
+
+    def forward(self, wav_BT: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        x = self.to_half(self.analysis(wav_BT))
+        for block in self.at_50hz:
+            x = block(x)
+        x = self.to_full(x)
+        for block in self.at_25hz:
+            x = block(x)
+        acoustic_BFD = self.acoustic_out(x)
+        for block in self.semantic:
+            x = block(x)
+        return acoustic_BFD, self.semantic_out(x)
+
+
+class Decoder(nn.Module):
+    """Quantised latent (B, F, D) -> (B, T). Causal but for one codec frame and half a window of look-ahead."""
+
+    def __init__(self, config: SpectralConfig) -> None:
+        super().__init__()
+        dim, head = config.dim, config.head_dim
+        depth = config.decoder_full + config.decoder_half + config.decoder_head
+        self.enter = Conv(config.quantizer_dim, dim, 5, lookahead=1)
+        self.at_25hz = nn.ModuleList(
+            [ConvNeXt(dim, causal=True, depth=depth) for _ in range(config.decoder_full)]
+        )
+        self.to_half = Upsample(dim, dim)
+        self.at_50hz = nn.ModuleList(
+            [ConvNeXt(dim, causal=True, depth=depth) for _ in range(config.decoder_half)]
+        )
+        self.to_stft = Upsample(dim, head)
+        self.at_100hz = nn.ModuleList(
+            [ConvNeXt(head, causal=True, depth=depth) for _ in range(config.decoder_head)]
+        )
+        self.norm = nn.LayerNorm(head)
+        self.inverse = InverseHead(head, config.stft_hop)
+
+    def backbone(self, x_BFD: torch.Tensor, state: State | None = None) -> torch.Tensor:
+        """(B, F, D) -> (B, 4 F, C)."""
+        x = self.enter(x_BFD, state)
+        if x.shape[1] == 0:  # a stream still waiting for its look-ahead
+            return x
+        for block in self.at_25hz:
+            x = block(x, state)
+        x = self.to_half(x)
+        for block in self.at_50hz:
+            x = block(x, state)
+        x = self.to_stft(x)
+        for block in self.at_100hz:
+            x = block(x, state)
+        return self.norm(x)
+
+    def forward(self, x_BFD: torch.Tensor) -> torch.Tensor:
+        return self.inverse(self.backbone(x_BFD))
+
+
+class SpectralCodec(nn.Module):
+    """The codec behind `speechx.codec.base.Codec`. See the module's docstring."""
+
+    def __init__(self, config: SpectralConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.name = f"{config.name}-v{config.version}"
+        self.sample_rate = config.sample_rate
+        self.frame_rate = config.sample_rate / config.hop
+        self.num_codebooks = config.num_codebooks
+        self.codebook_size = config.codebook_size
+        self.encoder = Encoder(config)
+        self.semantic_quantizer = VectorQuantizer(config.codebook_size, config.quantizer_dim)
+        self.acoustic_quantizer = ResidualQuantizer(
+            config.num_codebooks - 1, config.codebook_size, config.quantizer_dim
+        )
+        self.semantic_in = nn.Linear(config.quantizer_dim, config.quantizer_dim)
+        self.decoder = Decoder(config)
+
+    @classmethod
+    def from_config(cls, config: SpectralConfig) -> SpectralCodec:
+        return cls(config).eval()
+
+    @property
+    def hop(self) -> int:
+        return self.config.hop
+
+    @property
+    def hash(self) -> str:
+        """First 16 hex digits of SHA-256 over the config and the weights as stored (fp16)."""
+        digest = hashlib.sha256(json.dumps(self.config.model_dump(), sort_keys=True).encode())
+        for name, value in sorted(self.state_dict().items()):
+            if name.split(".")[-1] not in TRAINING_ONLY:
+                digest.update(name.encode() + value.detach().cpu().half().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def pad(self, wav_BT: torch.Tensor) -> torch.Tensor:
+        """Zeros to a whole number of codec frames."""
+        missing = -wav_BT.shape[1] % self.hop
+        return F.pad(wav_BT, (0, missing))
+
+    def latent(self, codes_BKF: torch.Tensor) -> torch.Tensor:
+        """Codes (B, K, F) -> what the decoder reads (B, F, D)."""
+        semantic_BFD = self.semantic_in(self.semantic_quantizer.lookup(codes_BKF[:, 0]))
+        return semantic_BFD + self.acoustic_quantizer.lookup(codes_BKF[:, 1:])
+
+    @torch.inference_mode()
+    def encode(self, wav_BT: torch.Tensor) -> torch.Tensor:
+        if wav_BT.ndim != 2 or wav_BT.shape[1] == 0:
+            raise ValueError(
+                f"wav must be (batch, samples) with at least one sample, got {tuple(wav_BT.shape)}"
+            )
+        batch = wav_BT.shape[0]
+        acoustic_BFD, semantic_BFD = self.encoder(self.pad(wav_BT))
+        dim = semantic_BFD.shape[-1]
+        first_BF = self.semantic_quantizer.nearest(semantic_BFD.reshape(-1, dim)).view(batch, -1)
+        rest_BFD = acoustic_BFD - self.semantic_in(self.semantic_quantizer.lookup(first_BF))
+        codes = [first_BF]
+        for layer in self.acoustic_quantizer.layers:
+            codes_BF = layer.nearest(rest_BFD.reshape(-1, dim)).view(batch, -1)
+            rest_BFD = rest_BFD - layer.lookup(codes_BF)
+            codes.append(codes_BF)
+        return torch.stack(codes, 1)
+
+    @torch.inference_mode()
+    def decode(self, codes_BKF: torch.Tensor) -> torch.Tensor:
+        check_codes(codes_BKF, self.num_codebooks, self.codebook_size)
+        if codes_BKF.shape[-1] == 0:
+            return torch.zeros(codes_BKF.shape[0], 0)
+        return self.decoder(self.latent(codes_BKF))
+
+    def stream(self) -> SpectralStream:
+        return SpectralStream(self)
+
+    def forward(self, wav_BT: torch.Tensor, keep_B: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
+        """Training pass. keep_B in 1..K: codebooks used by each item.
+
+        Returns wav_BT, codes_BKF, commit, semantic_BFD (before) and semantic_q_BFD (after the first codebook).
+        """
+        acoustic_BFD, semantic_BFD = self.encoder(wav_BT)
+        batch, frames, dim = semantic_BFD.shape
+        flat_ND = semantic_BFD.reshape(-1, dim).float()
+        first_ND, first_N = self.semantic_quantizer(flat_ND)
+        commit = F.mse_loss(flat_ND, first_ND)
+        semantic_q_BFD = (flat_ND + (first_ND - flat_ND).detach()).view(batch, frames, dim)
+        # The acoustic path learns to use the semantic code as it is, without bending it to its needs.
+        base_BFD = self.semantic_in(first_ND.view(batch, frames, dim))
+        keep_rest_B = None if keep_B is None else keep_B - 1
+        rest_BFD, rest_BKF, rest_commit = self.acoustic_quantizer(acoustic_BFD - base_BFD, keep_rest_B)
+        wav_out_BT = self.decoder(base_BFD + rest_BFD)
+        codes_BKF = torch.cat([first_N.view(batch, 1, frames), rest_BKF], 1)
+        return dict(
+            wav_BT=wav_out_BT, codes_BKF=codes_BKF, commit=commit + rest_commit,
+            semantic_BFD=semantic_BFD, semantic_q_BFD=semantic_q_BFD,
+        )  # fmt: skip
+
+
+TRAINING_ONLY = {"count_V", "sum_VD", "started"}
+
+
+class SpectralStream:
+    """Streaming decode with per-layer left context; equals `SpectralCodec.decode` to 1e-4."""
+
+    def __init__(self, codec: SpectralCodec) -> None:
+        self.codec, self.state = codec, State()
+        inverse = codec.decoder.inverse
+        self.tail_L = torch.zeros(inverse.size - inverse.hop)
+        self.skip = inverse.lead
+        self.frames = 0
+        self.sent = 0
+        self.closed = False
+
+    @torch.inference_mode()
+    def push(self, codes_KF: torch.Tensor) -> torch.Tensor:
+        check_codes(codes_KF, self.codec.num_codebooks, self.codec.codebook_size)
+        if self.closed:
+            raise ValueError("this stream has been flushed: open a new one")
+        self.frames += codes_KF.shape[1]
+        return self._advance(self.codec.latent(codes_KF[None])) if codes_KF.shape[1] else torch.zeros(0)
+
+    @torch.inference_mode()
+    def flush(self) -> torch.Tensor:
+        left = self.frames * self.codec.hop - self.sent
+        if self.closed or left == 0:
+            self.closed = True
+            return torch.zeros(0)
+        self.closed = True
+        # The offline pass sees one frame of zeros after the end; the samples still in the tail follow it.
+        out_T = self._advance(torch.zeros(1, 1, self.codec.config.quantizer_dim))
+        return torch.cat([out_T, self.tail_L])[:left]
+
+    def _advance(self, latent_BFD: torch.Tensor) -> torch.Tensor:
+        hidden_BSC = self.codec.decoder.backbone(latent_BFD, self.state)
+        if hidden_BSC.shape[1] == 0:
+            return torch.zeros(0)
+        inverse = self.codec.decoder.inverse
+        added_T = inverse.overlap_add(inverse.frames(hidden_BSC))[0]
+        added_T[: self.tail_L.shape[0]] += self.tail_L
+        final = hidden_BSC.shape[1] * inverse.hop
+        out_T, self.tail_L = added_T[:final], added_T[final:].clone()
+        cut = min(self.skip, out_T.shape[0])
+        self.skip -= cut
+        self.sent += out_T.shape[0] - cut
+        return out_T[cut:].clone()

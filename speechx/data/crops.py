@@ -1,0 +1,119 @@
+"""Random crops for codec training: clean, noisy, reverberant, two voices, noise alone.
+
+Item i is made from the random stream (seed, i), so a resumed run continues with exactly the items it would have seen.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from speechx.data.packs import FRAME, TEACHER_DIM, AudioPack, PackRow
+
+
+def scaled_to_ratio(target_T: np.ndarray, other_T: np.ndarray, ratio_db: float) -> np.ndarray:
+    """`other` with the gain that puts it `ratio_db` below `target` (energy over the whole crop)."""
+    power = float(np.mean(other_T**2))
+    if power < 1e-10:
+        return other_T
+    gain = np.sqrt(float(np.mean(target_T**2)) / power / 10 ** (ratio_db / 10))
+    return other_T * np.float32(min(gain, 30.0))
+
+
+def synthetic_room(rng: np.random.Generator, sample_rate: int = 16000) -> np.ndarray:
+    """A direct path and an exponentially decaying noise tail, RT60 0.15-0.6 s: cheap, and enough to be robust to rooms."""
+    rt60 = rng.uniform(0.15, 0.6)
+    length = int(rt60 * sample_rate)
+    tail = rng.standard_normal(length) * 10 ** (-3 * np.arange(length) / length)
+    tail[: int(0.002 * sample_rate)] = 0
+    direct_to_reverb = 10 ** (rng.uniform(0, 12) / 20)
+    tail *= 1 / (np.linalg.norm(tail) * direct_to_reverb + 1e-9)
+    tail[0] = 1.0
+    return tail.astype(np.float32)
+
+
+def convolve(wav_T: np.ndarray, room: np.ndarray) -> np.ndarray:
+    """Same length as the input; the direct path stays in place."""
+    size = 1 << (len(wav_T) + len(room) - 1).bit_length()
+    return np.fft.irfft(np.fft.rfft(wav_T, size) * np.fft.rfft(room, size), size)[: len(wav_T)].astype(
+        np.float32
+    )
+
+
+class CropDataset(Dataset):
+    """Item: (wav (T,), teacher (F, 512), has_teacher). The teacher is that of the clean speech, also where noise was added."""
+
+    def __init__(
+        self,
+        pack: AudioPack,
+        frames: int,
+        items: int,
+        seed: int,
+        corpus_weights: dict[str, float],
+        split: str = "train",
+    ) -> None:
+        self.pack, self.frames, self.items, self.seed = pack, frames, items, seed
+        rows = [row for row in pack.rows if row.split == split]
+        self.speech = [row for row in rows if row.speaker is not None and row.seconds > 0.8]
+        self.noise = [row for row in rows if row.speaker is None and row.seconds > 0.5]
+        weights = np.array([row.seconds * corpus_weights.get(row.corpus, 1.0) for row in self.speech])
+        self.cumulative = np.cumsum(weights / weights.sum())
+        kinds = defaultdict(int)
+        for row in self.noise:
+            kinds[row.corpus] += 1
+        features = np.concatenate(
+            [pack.features(r, 0, min(25, r.teacher[1])) for r in self.speech[::40] if r.teacher]
+            or [np.zeros((1, TEACHER_DIM))]
+        )
+        self.teacher_mean = features.mean(0).astype(np.float32)
+        self.teacher_std = (features.std(0) + 1e-3).astype(np.float32)
+
+    def __len__(self) -> int:
+        return self.items
+
+    def _speech(self, rng: np.random.Generator) -> tuple[PackRow, int]:
+        row = self.speech[min(int(np.searchsorted(self.cumulative, rng.random())), len(self.speech) - 1)]
+        spare = row.samples // FRAME - self.frames
+        return row, int(rng.integers(0, spare + 1)) if spare > 0 else 0
+
+    def _crop(self, row: PackRow, start: int) -> np.ndarray:
+        wav_T = self.pack.audio(row, start, self.frames * FRAME)
+        return np.pad(wav_T, (0, self.frames * FRAME - len(wav_T)))
+
+    def _noise(self, rng: np.random.Generator) -> np.ndarray:
+        row = self.noise[int(rng.integers(len(self.noise)))]
+        need = self.frames * FRAME
+        spare = row.samples - need
+        wav_T = self.pack.audio(row, int(rng.integers(0, spare + 1)) if spare > 0 else 0, need)
+        return np.resize(wav_T, need) if len(wav_T) < need else wav_T
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        rng = np.random.default_rng((self.seed, index))
+        row, start = self._speech(rng)
+        wav_T = self._crop(row, start * FRAME)
+        available = min(self.frames, row.teacher[1] - start) if row.teacher else 0
+        teacher_FE = np.zeros((self.frames, TEACHER_DIM), np.float32)
+        has_teacher = available >= min(self.frames, row.samples // FRAME) and available > 0
+        if has_teacher:
+            features = self.pack.features(row, start, available)
+            teacher_FE[:available] = (features - self.teacher_mean) / self.teacher_std
+            has_teacher = available == self.frames
+        kind = rng.random()
+        if kind < 0.12:
+            wav_T = convolve(wav_T, synthetic_room(rng))
+        if 0.08 < kind < 0.28 and self.noise:
+            wav_T = wav_T + scaled_to_ratio(wav_T, self._noise(rng), rng.uniform(-5, 20))
+        elif 0.28 < kind < 0.36:
+            other, at = self._speech(rng)
+            wav_T = wav_T + scaled_to_ratio(wav_T, self._crop(other, at * FRAME), rng.uniform(0, 15))
+            has_teacher = False
+        elif 0.36 < kind < 0.42 and self.noise:
+            wav_T, has_teacher = self._noise(rng), False
+        peak = float(np.abs(wav_T).max())
+        # Levels vary by 18 dB, and never clip.
+        gain = 10 ** (rng.uniform(-12, 6) / 20) if rng.random() < 0.5 else 1.0
+        wav_T = wav_T * np.float32(min(gain, 0.98 / max(peak, 1e-4)))
+        return torch.from_numpy(wav_T), torch.from_numpy(teacher_FE), torch.tensor(float(has_teacher))

@@ -1,0 +1,85 @@
+"""Audio packs: a corpus decoded once to 16 kHz int16 in one flat file, so that a training step reads slices and nothing else.
+
+DIR/pcm.i16        all samples, end to end
+DIR/index.jsonl    a row an utterance: id, corpus, split, offset, samples, speaker | None, language, text, kind (noise)
+DIR/teacher.f16    optional: Whisper encoder features at 25 Hz, (frames, 512) end to end
+DIR/teacher.jsonl  a row an utterance: id, corpus, offset, frames
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+FRAME = 640
+TEACHER_DIM = 512
+
+
+@dataclass(frozen=True)
+class PackRow:
+    """One utterance or noise in a pack."""
+
+    id: str
+    corpus: str
+    split: str
+    offset: int
+    samples: int
+    speaker: str | None
+    language: str | None
+    text: str | None
+    kind: str | None
+    teacher: tuple[int, int] | None
+
+    @property
+    def seconds(self) -> float:
+        return self.samples / 16000
+
+
+class AudioPack:
+    """Read access to a pack. Arrays are memory-mapped; a pack can be larger than memory."""
+
+    def __init__(self, folder: str | Path) -> None:
+        folder = Path(folder)
+        if not (folder / "index.jsonl").is_file():
+            raise ValueError(
+                f"{folder} is no audio pack: it has no index.jsonl (make one with `speechx data prepare`)"
+            )
+        self.pcm = np.memmap(folder / "pcm.i16", dtype=np.int16, mode="r")
+        teachers: dict[tuple[str, str], tuple[int, int]] = {}
+        if (folder / "teacher.jsonl").is_file():
+            self.teacher = np.memmap(folder / "teacher.f16", dtype=np.float16, mode="r").reshape(
+                -1, TEACHER_DIM
+            )
+            for line in (folder / "teacher.jsonl").read_text().splitlines():
+                row = json.loads(line)
+                teachers[row["corpus"], row["id"]] = (row["offset"], row["frames"])
+        self.rows: list[PackRow] = []
+        for line in (folder / "index.jsonl").read_text().splitlines():
+            row = json.loads(line)
+            fields = {name: row.get(name) for name in ("speaker", "language", "text", "kind")}
+            self.rows.append(
+                PackRow(
+                    id=row["id"],
+                    corpus=row["corpus"],
+                    split=row["split"],
+                    offset=row["offset"],
+                    samples=row["samples"],
+                    teacher=teachers.get((row["corpus"], row["id"])),
+                    **fields,
+                )  # fmt: skip
+            )
+
+    def audio(self, row: PackRow, start: int = 0, samples: int | None = None) -> np.ndarray:
+        """(T,) float32 of the row from sample `start`."""
+        stop = row.samples if samples is None else min(row.samples, start + samples)
+        return self.pcm[row.offset + start : row.offset + stop].astype(np.float32) / 32768
+
+    def features(self, row: PackRow, start_frame: int, frames: int) -> np.ndarray | None:
+        """(frames, 512) float32 teacher features, or None where they are missing or too short."""
+        if row.teacher is None or start_frame + frames > row.teacher[1]:
+            return None
+        first = row.teacher[0] + start_frame
+        return self.teacher[first : first + frames].astype(np.float32)

@@ -1,0 +1,272 @@
+"""Trains the codec: reconstruction and semantic distillation first, the discriminators join later.
+
+Legend: B batch, T samples, F frames, E teacher dimension.
+`python -m speechx.training.codec --config configs/codec.yaml --pack DIR --out DIR [--resume] [--device cpu|cuda] [--max-minutes N]`
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+import yaml
+from pydantic import BaseModel, ConfigDict
+from torch import nn
+from torch.utils.data import DataLoader, Subset
+
+from speechx.codec.spectral import SpectralCodec, SpectralConfig
+from speechx.data.crops import CropDataset
+from speechx.data.packs import AudioPack
+from speechx.training.discriminators import Discriminators, discriminator_loss, generator_loss
+from speechx.training.losses import MultiScaleMel, distillation_loss
+from speechx.training.run import Run, rng_state, set_rng_state
+
+
+class CodecTrainConfig(BaseModel):
+    """One recipe. An unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    codec: SpectralConfig = SpectralConfig()
+    seed: int = 1
+    steps: int = 20000
+    batch: int = 10
+    crop_frames: int = 50
+    workers: int = 0
+    lr: float = 5e-4
+    lr_final: float = 5e-5
+    warmup: int = 200
+    betas: tuple[float, float] = (0.8, 0.99)
+    weight_decay: float = 0.01
+    clip: float = 2.0
+    ema: float = 0.999
+    bf16: bool = True
+    compile: bool = False
+    quantizer_dropout: float = 0.2
+    adversarial_from: int = 6000
+    adversarial_seconds: float = 1.0
+    stft_sizes: tuple[int, ...] = (256, 512, 1024)
+    periods: tuple[int, ...] = ()
+    channels: int = 12
+    lr_discriminators: float = 3e-4
+    w_mel: float = 1.0
+    w_convergence: float = 0.5
+    w_commit: float = 0.25
+    w_distill: float = 1.0
+    w_adversarial: float = 0.1
+    w_matching: float = 0.3
+    corpus_weights: dict[str, float] = {}
+    log_every: int = 50
+
+    @classmethod
+    def read(cls, path: str | Path) -> CodecTrainConfig:
+        return cls(**yaml.safe_load(Path(path).read_text()))
+
+
+class CodecTrainer:
+    """Holds the networks, the optimisers and the step."""
+
+    def __init__(self, config: CodecTrainConfig, device: str) -> None:
+        torch.manual_seed(config.seed)
+        self.config, self.device = config, torch.device(device)
+        self.codec = SpectralCodec(config.codec).to(self.device)
+        # Read the quantised semantic latent in the teacher's space; needed in training only.
+        self.to_teacher = nn.Linear(config.codec.quantizer_dim, config.codec.teacher_dim).to(self.device)
+        self.judges = Discriminators(config.stft_sizes, config.periods, config.channels).to(self.device)
+        self.mel = MultiScaleMel(config.codec.sample_rate).to(self.device)
+        generator = [*self.codec.parameters(), *self.to_teacher.parameters()]
+        options: dict[str, Any] = dict(betas=config.betas, weight_decay=config.weight_decay)
+        self.opt_g = torch.optim.AdamW(generator, lr=config.lr, **options)
+        self.opt_d = torch.optim.AdamW(self.judges.parameters(), lr=config.lr_discriminators, **options)
+        self.average = copy.deepcopy(self.codec).eval().requires_grad_(False)
+        self.step = 0
+        self.net: Any = torch.compile(self.codec) if config.compile else self.codec
+        self.judge: Any = torch.compile(self.judges, dynamic=False) if config.compile else self.judges
+
+    def _autocast(self, judging: bool = False) -> torch.autocast:
+        wanted = self.config.bf16 and not (judging and self.device.type == "cpu")
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=wanted)
+
+    def _schedule(self) -> None:
+        config = self.config
+        warm = min(1.0, (self.step + 1) / config.warmup)
+        done = min(1.0, self.step / config.steps)
+        shape = config.lr_final / config.lr + (1 - config.lr_final / config.lr) * 0.5 * (
+            1 + math.cos(math.pi * done)
+        )
+        for group in self.opt_g.param_groups:
+            group["lr"] = config.lr * warm * shape
+        for group in self.opt_d.param_groups:
+            group["lr"] = config.lr_discriminators * shape
+
+    def train_step(
+        self, wav_BT: torch.Tensor, teacher_BFE: torch.Tensor, mask_B: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """One update of the codec and, in the adversarial stage, of the discriminators."""
+        config = self.config
+        self._schedule()
+        self.codec.train()
+        keep_B = torch.full((wav_BT.shape[0],), config.codec.num_codebooks, device=self.device)
+        dropped_B = torch.rand(wav_BT.shape[0], device=self.device) < config.quantizer_dropout
+        keep_B = torch.where(dropped_B, torch.randint_like(keep_B, 1, config.codec.num_codebooks), keep_B)
+        with self._autocast():
+            out = self.net(wav_BT, keep_B)
+            teach = [self.to_teacher(out["semantic_q_BFD"]), self.to_teacher(out["semantic_BFD"])]
+        made_BT = out["wav_BT"].float()
+        mel, convergence = self.mel(made_BT, wav_BT)
+        distill = 0.5 * sum(distillation_loss(t, teacher_BFE, mask_B) for t in teach)
+        loss = (
+            config.w_mel * mel
+            + config.w_convergence * convergence
+            + config.w_commit * out["commit"]
+            + config.w_distill * distill
+        )
+        metrics = dict(mel=mel, conv=convergence, commit=out["commit"], distill=distill)
+        if self.step >= config.adversarial_from:
+            length = int(config.adversarial_seconds * config.codec.sample_rate)
+            start = int(torch.randint(0, max(1, wav_BT.shape[1] - length + 1), ()))
+            real_BT, fake_BT = wav_BT[:, start : start + length], made_BT[:, start : start + length]
+            with self._autocast(judging=True):
+                loss_d = discriminator_loss(self.judge(real_BT), self.judge(fake_BT.detach()))
+            self.opt_d.zero_grad(set_to_none=True)
+            loss_d.backward()
+            self.opt_d.step()
+            self.judges.requires_grad_(False)
+            with self._autocast(judging=True):
+                with torch.no_grad():
+                    real = self.judge(real_BT)
+                adversarial, matching = generator_loss(real, self.judge(fake_BT))
+            self.judges.requires_grad_(True)
+            ramp = min(1.0, (self.step - config.adversarial_from) / 500)
+            loss = loss + ramp * (config.w_adversarial * adversarial + config.w_matching * matching)
+            metrics |= dict(disc=loss_d, adv=adversarial, match=matching)
+        self.opt_g.zero_grad(set_to_none=True)
+        loss.backward()
+        metrics["grad"] = nn.utils.clip_grad_norm_(self.codec.parameters(), config.clip)
+        self.opt_g.step()
+        self._average()
+        self.step += 1
+        return metrics | dict(codes=out["codes_BKF"])
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        decay = min(self.config.ema, (self.step + 1) / (self.step + 10))
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.codec.parameters()), 1 - decay)
+        for mine, theirs in zip(self.average.buffers(), self.codec.buffers(), strict=True):
+            mine.copy_(theirs)
+
+    def state(self) -> dict[str, Any]:
+        def full(module: nn.Module) -> dict[str, torch.Tensor]:
+            return dict(module.named_parameters()) | dict(module.named_buffers())
+
+        return dict(
+            step=self.step, config=self.config.model_dump(), codec=full(self.codec), average=full(self.average),
+            to_teacher=self.to_teacher.state_dict(), judges=self.judges.state_dict(), opt_g=self.opt_g.state_dict(),
+            opt_d=self.opt_d.state_dict(), rng=rng_state(),
+        )  # fmt: skip
+
+    @torch.no_grad()
+    def load(self, state: dict[str, Any], weights_only: bool = False) -> None:
+        """`weights_only`: start a new recipe from these weights (optimisers and step begin afresh)."""
+        for module, key in ((self.codec, "codec"), (self.average, "average")):
+            own = dict(module.named_parameters()) | dict(module.named_buffers())
+            for name, value in state[key].items():
+                own[name].copy_(value)
+        self.to_teacher.load_state_dict(state["to_teacher"])
+        same_judges = (
+            state["config"]["stft_sizes"] == self.config.stft_sizes
+            and state["config"]["channels"] == self.config.channels
+        )
+        if same_judges and tuple(state["config"]["periods"]) == self.config.periods:
+            self.judges.load_state_dict(state["judges"])
+        if not weights_only:
+            self.opt_g.load_state_dict(state["opt_g"])
+            self.opt_d.load_state_dict(state["opt_d"])
+            set_rng_state(state["rng"])
+            self.step = state["step"]
+
+
+def codebook_use(codes_BKF: torch.Tensor, size: int) -> list[float]:
+    """Perplexity of each codebook over a batch, as a share of its size."""
+    shares = []
+    for codes in codes_BKF.transpose(0, 1):
+        p = torch.bincount(codes.flatten(), minlength=size).float()
+        p = p / p.sum()
+        shares.append(float(torch.exp(-(p * (p + 1e-9).log()).sum())) / size)
+    return shares
+
+
+def train(
+    config: CodecTrainConfig,
+    pack: str,
+    out: str,
+    resume: bool,
+    device: str,
+    max_minutes: float | None,
+    start_from: str | None = None,
+) -> CodecTrainer:
+    """Runs the recipe until its steps or the minutes are over; leaves `last.pt` in `out`."""
+    run = Run(out, max_minutes)
+    trainer = CodecTrainer(config, device)
+    if resume and run.checkpoint.is_file():
+        trainer.load(run.load())
+    elif start_from:
+        trainer.load(torch.load(start_from, map_location="cpu", weights_only=False), weights_only=True)
+    data = CropDataset(
+        AudioPack(pack), config.crop_frames, config.steps * config.batch, config.seed, config.corpus_weights
+    )
+    todo = Subset(data, range(trainer.step * config.batch, len(data)))
+    loader = DataLoader(
+        todo, batch_size=config.batch, num_workers=config.workers, drop_last=True, pin_memory=device == "cuda"
+    )
+    clock, recent = time.monotonic(), []
+    for batch in loader:
+        wav_BT, teacher_BFE, mask_B = (item.to(trainer.device, non_blocking=True) for item in batch)
+        metrics = trainer.train_step(wav_BT, teacher_BFE, mask_B)
+        codes_BKF = metrics.pop("codes")
+        recent.append({k: v.detach() for k, v in metrics.items()})
+        if trainer.step % config.log_every == 0:
+            mean = {k: float(torch.stack([r[k] for r in recent if k in r]).mean()) for k in recent[-1]}
+            use = codebook_use(codes_BKF, config.codec.codebook_size)
+            now = time.monotonic()
+            speed = config.log_every * config.batch * config.crop_frames / 25 / (now - clock)
+            run.log(trainer.step, mean | dict(use1=use[0], use2=use[1], use8=use[-1], xrt=speed))
+            clock, recent = now, []
+        if run.save_due():
+            run.save(trainer.state())
+        if run.out_of_time():
+            break
+    run.save(trainer.state())
+    return trainer
+
+
+def main() -> None:
+    import argparse
+
+    parser = argparse.ArgumentParser(description="Train the codec.")
+    parser.add_argument("--config", required=True)
+    parser.add_argument("--pack", required=True)
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--start-from")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--max-minutes", type=float)
+    args = parser.parse_args()
+    train(
+        CodecTrainConfig.read(args.config),
+        args.pack,
+        args.out,
+        args.resume,
+        args.device,
+        args.max_minutes,
+        args.start_from,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""Reconstruction losses of the codec. Legend: B batch, T samples, N bins, M mel bands, S frames."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+@functools.lru_cache
+def mel_matrix(sample_rate: int, size: int, bands: int) -> np.ndarray:
+    """Triangular HTK mel filters (bands, size // 2 + 1), 0 Hz to half the rate, unit peak."""
+
+    def mel(hz: np.ndarray) -> np.ndarray:
+        return 2595 * np.log10(1 + hz / 700)
+
+    bins_N = mel(np.linspace(0, sample_rate / 2, size // 2 + 1))
+    edges = np.linspace(0, bins_N[-1], bands + 2)
+    rise = (bins_N[None] - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
+    fall = (edges[2:, None] - bins_N[None]) / (edges[2:] - edges[1:-1])[:, None]
+    return np.maximum(0, np.minimum(rise, fall)).astype(np.float32)
+
+
+class MultiScaleMel(nn.Module):
+    """L1 between log mel spectra at several window sizes (DAC, Kumar et al. 2023, section 3.4), plus spectral convergence."""
+
+    def __init__(
+        self,
+        sample_rate: int,
+        scales: tuple[tuple[int, int], ...] = ((256, 40), (512, 80), (1024, 100), (2048, 160)),
+    ) -> None:
+        super().__init__()
+        self.sizes = [size for size, _ in scales]
+        for size, bands in scales:
+            self.register_buffer(
+                f"mel_{size}", torch.from_numpy(mel_matrix(sample_rate, size, bands)), persistent=False
+            )
+            self.register_buffer(f"window_{size}", torch.hann_window(size), persistent=False)
+
+    def forward(self, out_BT: torch.Tensor, target_BT: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Returns (log mel L1, spectral convergence), each averaged over the scales."""
+        both = torch.cat([out_BT, target_BT]).float()
+        logs, convergences = [], []
+        for size in self.sizes:
+            window, mel_MN = getattr(self, f"window_{size}"), getattr(self, f"mel_{size}")
+            spec_BNS = torch.stft(both, size, size // 4, window=window, return_complex=True)
+            power_BNS = spec_BNS.real.square() + spec_BNS.imag.square()
+            magnitude_BNS = (power_BNS + 1e-8).sqrt()
+            mel_BMS = torch.matmul(mel_MN, magnitude_BNS)
+            out_log, target_log = (mel_BMS.clamp_min(5e-3)).log().chunk(2)
+            out_mag, target_mag = magnitude_BNS.chunk(2)
+            logs.append(F.l1_loss(out_log, target_log))
+            gap = (out_mag - target_mag).square().sum((1, 2)).sqrt()
+            convergences.append((gap / target_mag.square().sum((1, 2)).sqrt().clamp_min(1e-2)).mean())
+        return torch.stack(logs).mean(), torch.stack(convergences).mean()
+
+
+def distillation_loss(
+    student_BFE: torch.Tensor, teacher_BFE: torch.Tensor, mask_B: torch.Tensor
+) -> torch.Tensor:
+    """1 - cosine to the standardised teacher features, over the items that have a teacher (SpeechTokenizer, section 3.2)."""
+    cosine_BF = F.cosine_similarity(student_BFE.float(), teacher_BFE.float(), dim=-1)
+    per_item_B = (1 - cosine_BF).mean(1)
+    return (per_item_B * mask_B).sum() / mask_B.sum().clamp_min(1)

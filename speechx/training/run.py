@@ -1,0 +1,86 @@
+"""What every training run shares: the clock, the log, and checkpoints that resume exactly."""
+
+from __future__ import annotations
+
+import csv
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+class Run:
+    """A folder with `last.pt`, `log.csv` and TensorBoard events. Use as: `while run.go(step): ...`"""
+
+    def __init__(self, folder: str | Path, max_minutes: float | None, save_every_minutes: float = 10) -> None:
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.started = self.saved = time.monotonic()
+        self.max_seconds = None if max_minutes is None else max_minutes * 60
+        self.save_every = save_every_minutes * 60
+        self._board: Any = None
+        self._columns: list[str] | None = None
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "last.pt"
+
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    def out_of_time(self) -> bool:
+        return self.max_seconds is not None and self.seconds() >= self.max_seconds
+
+    def save_due(self) -> bool:
+        return time.monotonic() - self.saved >= self.save_every
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Atomic: a run that is cut off leaves the checkpoint before this one."""
+        part = self.checkpoint.with_suffix(".tmp")
+        torch.save(state, part)
+        os.replace(part, self.checkpoint)
+        self.saved = time.monotonic()
+
+    def load(self) -> dict[str, Any]:
+        if not self.checkpoint.is_file():
+            raise ValueError(f"--resume: there is no checkpoint {self.checkpoint}")
+        return torch.load(self.checkpoint, map_location="cpu", weights_only=False)
+
+    def log(self, step: int, values: dict[str, float]) -> None:
+        """A line to the terminal, a row to log.csv, scalars to TensorBoard where it is installed."""
+        print(f"step {step} " + " ".join(f"{k} {v:.4g}" for k, v in values.items()), flush=True)
+        row = {"step": step, "seconds": round(self.seconds(), 1)} | {k: f"{v:.6g}" for k, v in values.items()}
+        path = self.folder / "log.csv"
+        fresh = not path.exists()
+        with path.open("a", newline="") as file:
+            writer = csv.writer(file)
+            if fresh or self._columns != list(row):
+                writer.writerow(row)
+                self._columns = list(row)
+            writer.writerow(row.values())
+        if self._board is None:
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+
+                self._board = SummaryWriter(str(self.folder))
+            except ImportError:
+                self._board = False
+        if self._board:
+            for name, value in values.items():
+                self._board.add_scalar(name, value, step)
+
+
+def rng_state() -> dict[str, Any]:
+    """Everything random that a step of training draws from."""
+    state: dict[str, Any] = {"torch": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state_all()
+    return state
+
+
+def set_rng_state(state: dict[str, Any]) -> None:
+    torch.set_rng_state(state["torch"])
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["cuda"])
