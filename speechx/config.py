@@ -14,7 +14,7 @@ from speechx.vocab import NUM_PHONES, VOCAB_SIZE
 
 @dataclass(frozen=True)
 class StrictConfig:
-    """Base of the config dataclasses: dict in, dict out, presets, hash. Fields hold JSON values and tuples."""
+    """Base of the config dataclasses: dict in, dict out, presets, hash. Fields are JSON values and tuples."""
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
 

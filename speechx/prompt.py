@@ -1,9 +1,9 @@
 """Prompts: what a task asks of the language model, and their packed form.
 
 A `Prompt` is a task slot, segments (markers, text, codec frames), and what is known about the target. `pack`
-lays it out as arrays, in this order: task token, acoustic prompt and markers, text, and then (by the engine or
-`collate`) the target. The acoustic prompt comes first so that the keys and values of a known voice are reused
-whatever the text.
+lays it out as arrays, in this order: task token, acoustic prompt and markers, text, and then (by the engine
+or `collate`) the target. The acoustic prompt comes first so that the keys and values of a known voice are
+reused whatever the text.
 
 Shape suffixes: T steps of the packed prompt, F codec frames, K codebooks, G = K * frames per step, N phones.
 """
@@ -111,7 +111,8 @@ def pack(prompt: Prompt, frames_per_step: int = 1, num_codebooks: int = 8) -> Pa
     """Lay a prompt out as arrays.
 
     Rotary positions count up over task token, markers, plain frames and text; the target starts after them,
-    and each aligned segment starts where the target starts. Raises ValueError for a prompt that cannot be decoded.
+    and each aligned segment starts where the target starts. Raises ValueError for a prompt that cannot be
+    decoded.
     """
     _check(prompt, num_codebooks)
     g, G = frames_per_step, frames_per_step * num_codebooks
