@@ -90,17 +90,22 @@ class AudioInfo:
 
 
 def read(
-    source: Audio, *, max_seconds: float = MAX_SECONDS, min_seconds: float = 0.0, field: str | None = None
+    source: Audio,
+    *,
+    max_seconds: float = MAX_SECONDS,
+    min_seconds: float = 0.0,
+    field: str | None = None,
+    rate: int = SAMPLE_RATE,
 ) -> Samples:
-    """Mono float32 at 16 kHz, within [-1, 1], round(seconds * 16000) samples.
+    """Mono float32 at 16 kHz (or `rate`), within [-1, 1], round(seconds * rate) samples.
 
     source: a path, the bytes of a file, or (samples (T,) or (T, C) or (C, T), rate).
     Raises InputError: missing, empty, not audio, truncated, no samples, NaN, shorter or longer than the limits.
     """
     try:
-        wav_T = _read(source, max_seconds)
-        if len(wav_T) < min_seconds * SAMPLE_RATE:
-            seconds = len(wav_T) / SAMPLE_RATE
+        wav_T = _read(source, max_seconds, rate)
+        if len(wav_T) < min_seconds * rate:
+            seconds = len(wav_T) / rate
             raise InputError(
                 f"{_name(source)} is {seconds:.2f} s long, at least {min_seconds:g} s are needed"
             )
@@ -128,18 +133,18 @@ def resample(wav_T: Samples, rate: int, to: int = SAMPLE_RATE) -> Samples:
     return _fit(soxr.resample(wav_T, rate, to), round(len(wav_T) * to / rate))
 
 
-def _read(source: Audio, max_seconds: float) -> Samples:
+def _read(source: Audio, max_seconds: float, to: int) -> Samples:
     if isinstance(source, tuple):
         x_TC, rate = _as_samples(*source)
         _check_header(AudioInfo(rate, x_TC.shape[1], len(x_TC), "array"), max_seconds, _name(source))
         blocks: Iterator[Samples] = (x_TC[i : i + BLOCK] for i in range(0, len(x_TC), BLOCK))
-        wav_T, _ = _mix(blocks, rate, max_seconds, _name(source))
+        wav_T, _ = _mix(blocks, rate, to, max_seconds, _name(source))
     else:
         name = _name(source)
         with _open(source) as reader:
             info = reader.info
             _check_header(info, max_seconds, name)
-            wav_T, decoded = _mix(reader.blocks(), info.rate, max_seconds, name)
+            wav_T, decoded = _mix(reader.blocks(), info.rate, to, max_seconds, name)
             _check_whole(source, info, decoded, name)
     if not len(wav_T):
         raise InputError(f"{_name(source)} holds no samples")
@@ -151,9 +156,9 @@ def _read(source: Audio, max_seconds: float) -> Samples:
     return wav_T / peak if peak > 1 else wav_T
 
 
-def _mix(blocks: Iterator[Samples], rate: int, max_seconds: float, name: str) -> tuple[Samples, int]:
-    """Blocks (T, C) at `rate` -> (mono at 16 kHz, samples a channel decoded)."""
-    stream = None if rate == SAMPLE_RATE else soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
+def _mix(blocks: Iterator[Samples], rate: int, to: int, max_seconds: float, name: str) -> tuple[Samples, int]:
+    """Blocks (T, C) at `rate` -> (mono at `to`, samples a channel decoded)."""
+    stream = None if rate == to else soxr.ResampleStream(rate, to, 1, dtype="float32")
     parts: list[Samples] = []
     total = 0
     for block_TC in blocks:
@@ -167,7 +172,7 @@ def _mix(blocks: Iterator[Samples], rate: int, max_seconds: float, name: str) ->
     if stream:
         parts.append(stream.resample_chunk(np.zeros(0, np.float32), last=True))
     wav_T = np.concatenate(parts) if parts else np.zeros(0, np.float32)
-    return _fit(wav_T, round(total * SAMPLE_RATE / rate)), total
+    return _fit(wav_T, round(total * to / rate)), total
 
 
 def _fit(wav_T: Samples, length: int) -> Samples:

@@ -70,7 +70,7 @@ def encode(wav_T: Samples, rate: int, format: str = "wav") -> bytes:
     # Opus in libsndfile overflows its stack on writes of millions of samples: feed it in blocks.
     with soundfile.SoundFile(buffer, "w", rate, 1, subtype, format=container) as file:
         for start in range(0, len(wav_T), 1 << 16):
-            file.write(_bounded(wav_T[start : start + (1 << 16)]))
+            file.write(_stored(wav_T[start : start + (1 << 16)], subtype))
     return buffer.getvalue()
 
 
@@ -128,7 +128,7 @@ class Encoder:
             head, self._head = self._head, b""
             return head + _pcm(wav_T)
         if len(wav_T):
-            self._file.write(_bounded(wav_T))
+            self._file.write(_stored(wav_T, _SNDFILE[self.format][1]))
         return self._sink.take()
 
     def close(self) -> bytes:
@@ -192,8 +192,18 @@ def _bounded(wav_T: Samples) -> Samples:
     return np.clip(np.asarray(wav_T, dtype=np.float32), -1.0, 1.0)
 
 
+def _int16(wav_T: Samples) -> np.ndarray[Any, np.dtype[np.int16]]:
+    """The inverse of reading: 16-bit samples that were read and written again are the same, to the bit."""
+    return np.clip(np.round(np.asarray(wav_T, dtype=np.float32) * 32768), -32768, 32767).astype("<i2")
+
+
+def _stored(wav_T: Samples, subtype: str) -> np.ndarray[Any, Any]:
+    """What libsndfile is given: for 16-bit formats integers, since it scales floats by 32767 and reads by 32768."""
+    return _int16(wav_T) if subtype == "PCM_16" else _bounded(wav_T)
+
+
 def _pcm(wav_T: Samples) -> bytes:
-    return np.round(_bounded(wav_T) * 32767).astype("<i2").tobytes()
+    return _int16(wav_T).tobytes()
 
 
 def _check(format: str, rate: int) -> None:
