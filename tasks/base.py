@@ -1,0 +1,122 @@
+"""What every task is: a request, a prompt, a plan, sampling parameters, and an example maker.
+
+A task is one class in one module of the same name. See tasks/README.md for how to add one.
+Shapes: T samples, F codec frames, K codebooks.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from speechx.data.types import Example, Pool, Utterance
+from speechx.plan import Generated, Plan
+from speechx.prompt import Prompt
+
+if TYPE_CHECKING:
+    from speechx.front import Front
+    from speechx.sampling import SamplingParams
+
+__all__ = ["Example", "Pool", "Task", "TaskRequest", "TrainingPair", "Utterance", "fit_pointer"]
+
+
+class TaskRequest(BaseModel):
+    """Fields of every task. The first required field of a subclass is the command line's positional argument."""
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    seed: int | None = Field(None, ge=0, lt=2**31, description="same seed, same audio; chosen and reported if not given")
+    temperature: float | None = Field(None, ge=0, le=2, description="0 always takes the likeliest; default by task")
+    top_p: float | None = Field(None, gt=0, le=1, description="share of the likeliest codes to draw from")
+    best_of: int = Field(1, ge=1, le=16, description="make this many, keep the one the aligner likes best")
+    format: Literal["wav", "flac", "opus", "mp3", "pcm"] | None = Field(
+        None, description="audio format of the result (default wav, or the output's suffix)"
+    )
+    stream: bool = Field(False, description="give the audio as it is made")
+    timestamps: bool = Field(False, description="tell the time of each word")
+
+
+R = TypeVar("R", bound=TaskRequest)
+
+
+@dataclass(frozen=True)
+class TrainingPair:
+    """What the language model is trained on. pointer_F: index into the track's phones for each target frame."""
+
+    prompt: Prompt
+    target_FK: np.ndarray
+    pointer_F: np.ndarray | None
+
+
+class Task(ABC, Generic[R]):
+    """One ability. name: the module's name. slot: the task id in the vocabulary, frozen once weights exist."""
+
+    name: ClassVar[str]
+    slot: ClassVar[int]
+    summary: ClassVar[str]
+    Request: ClassVar[type[TaskRequest]]
+    temperature: ClassVar[float] = 0.8
+    top_p: ClassVar[float] = 0.9
+
+    @abstractmethod
+    def prompt(self, req: R, front: Front) -> Prompt:
+        """The prompt of a request that fits one prompt. Used for inference and for training."""
+
+    def plan(self, req: R, front: Front) -> Plan:
+        """How the request becomes audio. One generated part by default; raises InputError for a request that cannot be."""
+        return Plan((Generated(self.prompt(req, front)),))
+
+    def params(self, req: R, prompt: Prompt) -> SamplingParams:
+        """Sampling parameters of one prompt. The pipeline sets the seed of each part and try."""
+        from speechx.sampling import SamplingParams
+
+        temperature = self.temperature if req.temperature is None else req.temperature
+        limits: dict[str, Any] = {"max_frames": frame_limit(prompt)}
+        if temperature == 0:
+            return SamplingParams(greedy=True, seed=req.seed or 0, **limits)
+        return SamplingParams(
+            temperature=temperature, top_p=self.top_p if req.top_p is None else req.top_p, seed=req.seed or 0, **limits
+        )
+
+    @abstractmethod
+    def example(self, cut: Utterance, pool: Pool, rng: np.random.Generator) -> Example | None:
+        """A training pair and test row made of clean speech; None where the corpus lacks what it needs."""
+
+    def pair(self, example: Example, front: Front) -> TrainingPair:
+        """The prompt that inference would use for the example's request, and the codes it should give."""
+        prompt = self.prompt(example.request, front)
+        target_FK = front.encode(example.target_T)
+        if prompt.track is None:
+            return TrainingPair(prompt, target_FK, None)
+        assert example.text is not None, "a track needs the text of the example"
+        speech = front.phones(example.text, example.language)
+        # The phones are where the speech is, also where the target is what remains without it.
+        speech_FK = front.encode(example.references["speech"]) if "speech" in example.references else target_FK
+        pointer_F = front.align(speech_FK, speech).pointer_F[: len(target_FK)]
+        return TrainingPair(prompt, target_FK, fit_pointer(pointer_F, prompt.track.start, prompt.track.stop))
+
+
+def frame_limit(prompt: Prompt) -> int:
+    """No target is longer: the exact length where known, else 2 s and 0.32 s a phone (slow speech has 0.15 s)."""
+    if prompt.frames is not None:
+        return prompt.frames
+    assert prompt.track is not None
+    return 50 + 8 * (prompt.track.stop - prompt.track.start)
+
+
+def fit_pointer(pointer_F: np.ndarray, start: int, stop: int, step: int = 3) -> np.ndarray:
+    """A pointer as the model's can be: from `start`, never back, at most `step` phones a frame, below `stop`.
+
+    pointer_F: (F,) phone index of each frame. Where the aligner starts later or jumps further, phones are caught up
+    with at the greatest step.
+    """
+    out_F = np.empty(len(pointer_F), np.int32)
+    at = start
+    for t, wanted in enumerate(pointer_F):
+        at = start if t == 0 else min(max(int(wanted), at), at + step, stop - 1)
+        out_F[t] = at
+    return out_F

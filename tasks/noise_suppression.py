@@ -1,0 +1,31 @@
+"""Noise suppression: keep the speech of a recording, take the noise away.
+
+    speechx noise-suppression in.wav -o out.wav
+
+Prompt: <ns> C(s + n) | [text]. Target: C(s), frame by frame. What is said is optional and helps (SpeechX).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from speechx.data.types import Pool, Utterance
+from speechx.vocab import NS
+from tasks._aligned import AlignedRequest, AlignedTask, Mixture, noisy_speech
+
+
+class NoiseSuppressionRequest(AlignedRequest):
+    """A noisy recording."""
+
+
+class NoiseSuppression(AlignedTask[NoiseSuppressionRequest]):
+    name = "noise_suppression"
+    slot = 2
+    marker = NS
+    summary = "keep the speech of a recording, take the noise away"
+    Request = NoiseSuppressionRequest
+
+    def mixture(self, cut: Utterance, pool: Pool, rng: np.random.Generator) -> Mixture:
+        heard_T, noise_T, meta = noisy_speech(cut, pool, rng)
+        # The target is the speech before the room: reverberation is taken away too.
+        return Mixture(cut, heard_T + noise_T, cut.wav_T, {"speech": cut.wav_T, "noise": noise_T}, meta)

@@ -1,0 +1,60 @@
+"""Target speaker extraction: pull one speaker out of a mixture, known by a short recording.
+
+    speechx target-speaker-extraction mix.wav --enrollment e.wav -o out.wav
+
+Prompt: <enr> C(enrollment) <tse> C(s1 + s2) | [text of s1]. Target: C(s1), frame by frame (SpeechX).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import Field
+
+from speechx.data import mixing
+from speechx.data.types import Pool, Utterance
+from speechx.prompt import Frames, Segment, Token
+from speechx.vocab import ENR, TSE
+from tasks import _fields
+from tasks._aligned import AlignedRequest, AlignedTask, Mixture
+from tasks._voices import enroll
+
+if TYPE_CHECKING:
+    from speechx.front import Front
+
+
+class TargetSpeakerExtractionRequest(AlignedRequest):
+    """A mixture, and a recording of the speaker who is wanted."""
+
+    enrollment: _fields.Voice = Field(description="2-30 s of the wanted speaker alone, or the id of a known voice")
+
+
+class TargetSpeakerExtraction(AlignedTask[TargetSpeakerExtractionRequest]):
+    name = "target_speaker_extraction"
+    slot = 3
+    marker = TSE
+    summary = "pull one speaker out of a mixture, known by a short recording"
+    Request = TargetSpeakerExtractionRequest
+
+    def condition(self, req: TargetSpeakerExtractionRequest, front: Front) -> tuple[Segment, ...]:
+        codes_FK, key = front.voice_codes(req.enrollment, field="enrollment")
+        return Token(ENR), Frames(codes_FK, cache_key=key)
+
+    def mixture(self, cut: Utterance, pool: Pool, rng: np.random.Generator) -> Mixture | None:
+        enrolled = enroll(cut, pool, rng)
+        if enrolled is None:
+            return None
+        voice_T, cut = enrolled
+        other = pool.other_speaker(cut, rng)
+        ratio_db, room = float(rng.uniform(-5, 20)), bool(rng.random() < 0.5)
+        heard_T = pool.reverberate(cut.wav_T, rng) if room else cut.wav_T
+        other_T = mixing.random_crop(other.wav_T, len(cut.wav_T), rng)
+        # A shorter interferer speaks somewhere in the mixture and is not repeated.
+        late = int(rng.integers(0, len(cut.wav_T) - len(other_T) + 1))
+        other_T = np.pad(other_T, (late, len(cut.wav_T) - len(other_T) - late))
+        other_T = pool.reverberate(other_T, rng) if room else other_T
+        heard_T, other_T = mixing.add_at_ratio(heard_T, other_T, ratio_db)
+        meta = {"sir_db": ratio_db, "reverberant": room, "interferer": other.speaker}
+        references = {"speech": cut.wav_T, "interferer": other_T, "voice": voice_T}
+        return Mixture(cut, heard_T + other_T, cut.wav_T, references, meta, {"enrollment": (voice_T, 16000)})
