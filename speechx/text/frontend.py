@@ -1,0 +1,124 @@
+"""Text to phones: normalize, find the words, ask the language's back end, keep the pauses and the word spans."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from speechx.errors import InputError
+from speechx.text import g2p, locales
+from speechx.text.g2p import LANGUAGES, Phones
+from speechx.text.normalize import Token, tokenize
+from speechx.text.phones import PHONE_IDS, SILENCE, UNKNOWN
+
+MAX_CHARS = 10_000
+
+
+@dataclass(frozen=True)
+class Word:
+    """A written word and the half-open range [start, stop) of its phones."""
+
+    text: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class PhoneSequence:
+    """Phones of a text: "_" at both ends, pauses as phones of their own, word borders only as spans.
+
+    ids: (N,) int64, indices into the frozen phone table.
+    """
+
+    language: str
+    phones: tuple[str, ...]
+    ids: np.ndarray
+    words: tuple[Word, ...]
+
+
+class TextFrontend:
+    """Phones of any text in the supported languages. Back ends load when first used; threads may share it.
+
+    max_chars: longest text accepted in one call (split long text with `split_sentences` first for synthesis).
+    """
+
+    def __init__(self, max_chars: int = MAX_CHARS) -> None:
+        self.max_chars = max_chars
+
+    def __call__(self, text: str, language: str, *, field: str = "text") -> PhoneSequence:
+        """Phones and word spans. Raises InputError naming `field` for a text that cannot be said."""
+        check_text(text, language, field=field, max_chars=self.max_chars)
+        tokens = tokenize(text, language)
+        backend = g2p.load(language)
+        phones: list[str] = [SILENCE]
+        words: list[Word] = []
+        phrase: list[Token] = []
+        for i, token in enumerate(tokens):
+            phrase.append(token)
+            if token.pause or i + 1 == len(tokens):
+                for said, its_phones in zip(phrase, _phones_of(phrase, backend, language), strict=True):
+                    words.append(Word(said.text, len(phones), len(phones) + len(its_phones)))
+                    phones += its_phones
+                phones += [token.pause] if token.pause else []
+                phrase = []
+        if all(phone in (SILENCE, UNKNOWN) or phone in ",.?!" for phone in phones):
+            raise InputError(f"{field} has nothing that can be said in language {language!r}", field=field)
+        phones.append(SILENCE)
+        ids = np.array([PHONE_IDS[phone] for phone in phones], dtype=np.int64)
+        return PhoneSequence(language, tuple(phones), ids, tuple(words))
+
+
+def check_text(text: str, language: str, *, field: str = "text", max_chars: int = MAX_CHARS) -> None:
+    """Raise InputError for an unsupported language, an empty or too long text, one without a letter or digit."""
+    if language not in LANGUAGES:
+        raise InputError(
+            f"language {language!r} is not supported; choose one of {', '.join(LANGUAGES)}", field="language"
+        )
+    if not text or not text.strip():
+        raise InputError(f"{field} is empty; give it at least one word", field=field)
+    if len(text) > max_chars:
+        raise InputError(f"{field} has {len(text):,} characters; at most {max_chars:,} are accepted", field=field)
+    if not tokenize(text, language):
+        raise InputError(f"{field} has nothing that can be said: no word and no number", field=field)
+
+
+def _phones_of(phrase: list[Token], backend: g2p.G2P, language: str) -> list[Phones]:
+    """Phones of each token of a phrase, which the back end sees whole."""
+    spoken = [_readable(token, backend, language) for token in phrase]
+    flat = iter(backend([word for words in spoken for word in words]))
+    out: list[Phones] = []
+    for words in spoken:
+        phones = tuple(phone for _ in words for phone in next(flat))
+        out.append(phones or (UNKNOWN,))
+    return out
+
+
+def _readable(token: Token, backend: g2p.G2P, language: str) -> list[str]:
+    """The token's words as the back end wants them: acronyms spelled or lowered, hyphens opened."""
+    words: list[str] = []
+    for word in token.spoken:
+        if len(word) > 1 and word.isupper() and word.isalpha():
+            words += _acronym(word, backend, language)
+        elif "-" in word and not backend.knows(word):
+            if language == "fr":  # dit-il, a-t-il: the t is heard before il, elle, on
+                word = re.sub(r"(?:-t)?-(ils?|elles?|on)$", _inversion, word)
+            words += [part for part in word.split("-") if part]
+        else:
+            words.append(word)
+    return words
+
+
+def _inversion(match: re.Match[str]) -> str:
+    """The t between a French verb and its pronoun, written (a-t-il) or only heard (dit-il)."""
+    heard = match.group().startswith("-t-") or match.string[: match.start()].endswith(("t", "d"))
+    return f"-{'t' if heard else ''}{match[1].removesuffix('s') if match[1] != 'on' else 'on'}"
+
+
+def _acronym(word: str, backend: g2p.G2P, language: str) -> list[str]:
+    """FBI is spelled, NASA and an emphasized NO are read."""
+    locale = locales.load(language)
+    if word in locale.spelled or (len(word) <= 5 and not backend.knows(word.lower())):
+        return locale.spell(word)
+    return [word.lower()]

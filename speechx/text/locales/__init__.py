@@ -1,0 +1,15 @@
+"""One module of tables a language."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+
+from speechx.text.locales.base import Locale
+
+
+@cache
+def load(language: str) -> Locale:
+    """The tables of a language of `speechx.text.LANGUAGES`."""
+    locale: Locale = importlib.import_module(f"speechx.text.locales.{language}").LOCALE
+    return locale

@@ -1,0 +1,137 @@
+"""Written text to words that can be said: numbers, dates, money, abbreviations, symbols, addresses, punctuation.
+
+`tokenize` keeps the link to what was written: a Token is one written word with the words that say it and the pause
+after it. Everything that differs between languages is a table of `speechx.text.locales`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from speechx.text import locales
+from speechx.text.expand import Context, expand
+from speechx.text.locales.base import Locale
+
+_PAUSE_OF = {**dict.fromkeys(".…。", "."), **dict.fromkeys("?？", "?"), **dict.fromkeys("!！", "!")}
+_PAUSE_OF |= dict.fromkeys(",;:()[]{}—–", ",")
+_STRENGTH = {"": 0, ",": 1, ".": 2, "!": 3, "?": 4}
+
+_SAME = str.maketrans(
+    {
+        **dict.fromkeys("’‘ʼ`´＇", "'"),
+        **dict.fromkeys("“”„‟«»‹›″", '"'),
+        **dict.fromkeys("‐‑‒−", "-"),
+        **dict.fromkeys("\u00a0\u202f\u2009\u2007\t\r\n\x0b\x0c\u2028\u2029", " "),
+        **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff", None),
+        "ﬁ": "fi",
+        "ﬂ": "fl",
+    }
+)
+_EDGE_PUNCTUATION = "\"'.,;:!?…()[]{}<>*_~|—–-¿¡。？！"
+_JOIN = "\x1f"  # stands for a space inside one token: "5 %", "R$ 20", "1 000"
+_MERGES = (
+    re.compile(r"(?<![\w$])((?:R\$|US\$|[$€£¥])) (?=\d)"),
+    re.compile(r"(?<=\d) (?=(?:[€£$¥%‰°]|EUR\b|USD\b|R\$))"),
+    re.compile(r"(?<![\d.,])(?<=\d) (?=\d{3}(?:[ .,]|$))(?=\d{3}(?!\d))"),
+)
+_GROUPS = re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?![\d])")
+_CLOCK = re.compile(r"(?<=\d) (?=(?:Uhr|h|hrs?|[ap]\.?m\.?)(?!\w))", re.IGNORECASE)
+# A dash or dots between words without spaces part two words; so does a slash between words.
+_SPLIT = re.compile(r"(?<=[^\W\d_])(--+|[—–…]|\.{2,}|/(?=[^\W\d_]{2,}))|([—–…]|--+|\.{3,})(?=[^\W\d_\"'])")
+
+
+@dataclass(frozen=True)
+class Token:
+    """One written word: text without punctuation around it, the words that say it (capitals only in acronyms), the pause after it."""
+
+    text: str
+    spoken: tuple[str, ...]
+    pause: str = ""
+
+
+def clean(text: str) -> str:
+    """One form for quotes, dashes and spaces; emoji, pictures and control characters become spaces."""
+    text = unicodedata.normalize("NFC", text).translate(_SAME)
+    return "".join(" " if _is_picture(char) else char for char in text)
+
+
+def _is_picture(char: str) -> bool:
+    if char in "°©™®§€£$¥¢+=<>|~^`÷×±µ²³½¼¾¬":
+        return False
+    return unicodedata.category(char) in ("So", "Sk", "Cc", "Cn", "Co", "Cs", "Me") or "\ufe00" <= char <= "\ufe0f"
+
+
+def tokenize(text: str, language: str) -> list[Token]:
+    """Every written word that has something to say, in order, with its spoken words and the pause after it."""
+    locale = locales.load(language)
+    shouting = not any(char.islower() for char in text)
+    raw = _split(clean(text))
+    cores = [piece.strip(_EDGE_PUNCTUATION) for piece in raw]
+    tokens: list[Token] = []
+    for i, piece in enumerate(raw):
+        before = cores[i - 1] if i else ""
+        after = next((core for core in cores[i + 1 : i + 2]), "")
+        context = Context(before, after, last=not any(cores[i + 1 :]), shouting=shouting)
+        spoken, consumed_dot = _say(piece, locale, context)
+        pause = _pause_after(piece, consumed_dot)
+        if spoken:
+            opening = "," if piece[0] in "([{—–" else ""
+            if opening and tokens:
+                tokens[-1] = _paused(tokens[-1], opening)
+            written = piece.strip(_EDGE_PUNCTUATION) or piece
+            written = (written + "." if consumed_dot else written).replace(_JOIN, " ")
+            tokens.append(Token(written, tuple(spoken), pause))
+        elif pause and tokens:
+            tokens[-1] = _paused(tokens[-1], pause)
+        elif tokens and piece.strip('"') == "-":
+            tokens[-1] = _paused(tokens[-1], ",")
+    return tokens
+
+
+def _paused(token: Token, pause: str) -> Token:
+    """The token with the longer of two pauses after it."""
+    return Token(token.text, token.spoken, max(token.pause, pause, key=_STRENGTH.__getitem__))
+
+
+def _split(text: str) -> list[str]:
+    """Written words: split at spaces, and at dashes and dots between words; a number keeps its unit."""
+    text = " ".join(text.split())
+    text = _GROUPS.sub(lambda match: match.group().replace(" ", _JOIN), text)
+    for merge in (*_MERGES[:2], _CLOCK):
+        text = merge.sub(lambda match: match.group().replace(" ", _JOIN), text)
+    pieces: list[str] = []
+    for piece in text.split(" "):
+        if "://" in piece or piece.startswith("www.") or "@" in piece[1:]:
+            pieces.append(piece)
+        else:
+            pieces += _SPLIT.sub(lambda match: match.group() + " ", piece).split(" ")
+    return [piece for piece in pieces if piece]
+
+
+def _say(piece: str, locale: Locale, context: Context) -> tuple[list[str], bool]:
+    """The spoken words of a written word, and whether its final dot belongs to it (Mr., 3., e.g.)."""
+    left = piece.lstrip("\"'([{<¿¡*_—–-…" if not re.match(r"-[\d.]", piece) else "")
+    if re.match(r"['’]\d0s", piece):
+        left = piece
+    core = left.rstrip(_EDGE_PUNCTUATION)
+    tail = left[len(core) :]
+    if tail.startswith("."):
+        said = expand(core + ".", locale, context)
+        if said is not None:
+            return said, True
+    if tail.startswith("'") and core.endswith(("s", "S")):
+        core += ""  # a plural possessive sounds like the plural
+    if not core:
+        return expand(piece.strip("\"'"), locale, context) or [], False
+    return expand(core, locale, context, final=True) or [], False
+
+
+def _pause_after(piece: str, consumed_dot: bool) -> str:
+    """The strongest pause in the punctuation that ends a written word."""
+    tail = piece[len(piece.rstrip(_EDGE_PUNCTUATION)) :]
+    if consumed_dot:
+        tail = tail[1:]
+    pauses = [_PAUSE_OF[char] for char in tail if char in _PAUSE_OF]
+    return max(pauses, key=_STRENGTH.__getitem__, default="")
