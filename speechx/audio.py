@@ -40,6 +40,7 @@ from speechx.loudness import (
     peak_db,
     rms_db,
 )
+from speechx.mp3 import with_length
 from speechx.truncation import missing_bytes
 
 __all__ = [
@@ -69,7 +70,7 @@ __all__ = [
 SAMPLE_RATE = 16000
 MAX_SECONDS = 3600.0
 MIN_RATE, MAX_RATE, MAX_CHANNELS = 4000, 384_000, 64
-BLOCK = 1 << 16  # samples a channel decoded at once
+BLOCK = 1 << 14  # samples a channel decoded at once
 
 Samples: TypeAlias = "np.ndarray[Any, np.dtype[np.float32]]"
 Audio: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | tuple[np.ndarray[Any, Any], int]"
@@ -145,7 +146,10 @@ def _read(source: Audio, max_seconds: float, to: int) -> Samples:
             info = reader.info
             _check_header(info, max_seconds, name)
             wav_T, decoded = _mix(reader.blocks(), info.rate, to, max_seconds, name)
-            _check_whole(source, info, decoded, name)
+        if reader.damaged and (other := _open_with_av(source)) is not None:
+            with other:  # FFmpeg bears what libsndfile does not, such as gaps between Ogg pages
+                wav_T, decoded = _mix(other.blocks(), info.rate, to, max_seconds, name)
+        _check_whole(source, info, decoded, name)
     if not len(wav_T):
         raise InputError(f"{_name(source)} holds no samples")
     peak = float(np.max(np.abs(wav_T)))
@@ -195,8 +199,8 @@ def _check_whole(source: Audio, info: AudioInfo, decoded: int, name: str) -> Non
     missing = missing_bytes(source)
     if info.frames is not None and decoded < 0.98 * info.frames - 0.1 * info.rate:
         raise InputError(
-            f"{name} is truncated: its header promises {info.frames / info.rate:.2f} s, "
-            f"{decoded / info.rate:.2f} s could be decoded"
+            f"{name} is truncated or damaged: not all of the {info.frames / info.rate:.2f} s that its header "
+            f"promises can be decoded"
         )
     if missing:
         raise InputError(f"{name} is truncated: at least {missing} bytes are missing at its end")
@@ -226,11 +230,21 @@ def _name(source: Audio) -> str:
     return "the audio" if isinstance(source, bytes | bytearray) else f"the file {os.fspath(source)}"
 
 
+class _StraightFile(soundfile.SoundFile):
+    """A SoundFile that is only read on. soundfile seeks after every read of a seekable file; with some Ogg files and
+    with flac of unknown length that fails at the end, and the samples just read are lost."""
+
+    def seekable(self) -> bool:
+        return False
+
+
 class _SoundFileReader:
-    """A file open in libsndfile."""
+    """A file open in libsndfile. damaged: `blocks` met something that it cannot decode, and ended there."""
+
+    damaged = False
 
     def __init__(self, handle: str | io.BytesIO) -> None:
-        self.file = soundfile.SoundFile(handle)
+        self.file = _StraightFile(handle)
         frames = self.file.frames if 0 <= self.file.frames < 1 << 40 else None
         self.info = AudioInfo(self.file.samplerate, self.file.channels, frames, self.file.format.lower())
 
@@ -241,23 +255,16 @@ class _SoundFileReader:
         self.file.close()
 
     def blocks(self) -> Iterator[Samples]:
-        """What decodes, in order. Some Ogg files raise at a read beyond their end: what came before stands."""
+        """What decodes, in order, until the end or a damaged spot."""
         while True:
             try:
                 block_TC = self.file.read(BLOCK, dtype="float32", always_2d=True)
             except soundfile.LibsndfileError:
-                yield from self._last_samples()
+                self.damaged = True
                 return
             if not len(block_TC):
                 return
             yield block_TC
-
-    def _last_samples(self) -> Iterator[Samples]:
-        try:
-            while len(block_TC := self.file.read(256, dtype="float32", always_2d=True)):
-                yield block_TC
-        except soundfile.LibsndfileError:
-            return
 
 
 def _open(source: Any) -> Any:
@@ -279,13 +286,21 @@ def _open(source: Any) -> Any:
             raise InputError(f"{name} is empty (0 bytes)")
         handle = str(path)
     try:
-        return _SoundFileReader(handle)
+        reader = _SoundFileReader(handle)
+        if reader.info.format == "mp3":
+            data = bytes(source) if isinstance(source, bytes | bytearray) else Path(source).read_bytes()
+            if (longer := with_length(data)) is not data:
+                reader = _SoundFileReader(io.BytesIO(longer))
+        return reader
     except soundfile.LibsndfileError as error:
-        from speechx.container import open_with_av  # PyAV takes a while to import
-
-        handle = io.BytesIO(source) if isinstance(handle, io.BytesIO) else handle
-        reader = open_with_av(handle)
-        if reader is None:
+        other = _open_with_av(source)
+        if other is None:
             known = "wav, flac, ogg, opus, mp3, and with the extra 'm4a' installed m4a"
             raise InputError(f"{name} is not audio that can be read ({known})") from error
-        return reader
+        return other
+
+
+def _open_with_av(source: Any) -> Any:
+    from speechx.container import open_with_av  # PyAV takes a while to import
+
+    return open_with_av(io.BytesIO(source) if isinstance(source, bytes | bytearray) else os.fspath(source))

@@ -14,6 +14,8 @@ __all__ = ["open_with_av"]
 class _AvReader:
     """The first audio stream of a container; same shape as the libsndfile reader in speechx.audio."""
 
+    damaged = False
+
     def __init__(self, container: Any) -> None:
         from speechx.audio import AudioInfo
 

@@ -68,7 +68,7 @@ def encode(wav_T: Samples, rate: int, format: str = "wav") -> bytes:
     container, subtype = _SNDFILE[format]
     buffer = io.BytesIO()
     # Opus in libsndfile overflows its stack on writes of millions of samples: feed it in blocks.
-    with soundfile.SoundFile(buffer, "w", rate, 1, subtype, format=container) as file:
+    with soundfile.SoundFile(buffer, "w", rate, 1, subtype, format=container, **_options(format)) as file:
         for start in range(0, len(wav_T), 1 << 16):
             file.write(_stored(wav_T[start : start + (1 << 16)], subtype))
     return buffer.getvalue()
@@ -118,7 +118,9 @@ class Encoder:
         if format not in ("wav", "pcm"):
             container, subtype = _SNDFILE[format]
             self._sink = _Sink()
-            self._file = soundfile.SoundFile(self._sink, "w", rate, 1, subtype, format=container)
+            self._file = soundfile.SoundFile(
+                self._sink, "w", rate, 1, subtype, format=container, **_options(format)
+            )
             if format == "opus":
                 _set_page_latency(self._file, latency_ms)
 
@@ -171,6 +173,12 @@ class _Sink(io.RawIOBase):
     def take(self) -> bytes:
         new, self._new = bytes(self._new), bytearray()
         return new
+
+
+def _options(format: str) -> dict[str, Any]:
+    """mp3 at a constant 64 kbit/s (for 16 kHz): from it a player knows the length of a stream that was saved, which a
+    varying bitrate would need a tag for that only exists at the end."""
+    return {"bitrate_mode": "CONSTANT", "compression_level": 0.6} if format == "mp3" else {}
 
 
 def _set_page_latency(file: soundfile.SoundFile, milliseconds: float) -> None:
