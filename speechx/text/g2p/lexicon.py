@@ -9,6 +9,7 @@ import base64
 import importlib.util
 import sqlite3
 import unicodedata
+from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -31,20 +32,16 @@ class Lexicon:
             raise RuntimeError(f"the package gruut_lang_{language} is missing; install speechx again with pip")
         folder = Path(spec.origin).parent
         self.folder = folder
-        # Read only and immutable: no lock files, so an installation on a read-only disk works.
-        self._db = sqlite3.connect(
-            f"file:{folder / 'lexicon.db'}?mode=ro&immutable=1", uri=True, check_same_thread=False
-        )
         self._guesser: Any = None
+        self._entries = _read(folder / "lexicon.db")
         self.variants = lru_cache(maxsize=50_000)(self._variants)
         self.guess = lru_cache(maxsize=20_000)(self._guess)
 
     def _variants(self, word: str) -> tuple[tuple[Phones, str], ...]:
         """Every pronunciation of a word with its part-of-speech role ("" for any), commonest first."""
-        rows = self._db.execute(
-            "SELECT phonemes, role FROM word_phonemes WHERE word = ? ORDER BY pron_order", (word,)
-        ).fetchall()
-        return tuple((to_table(phones.split()), role) for phones, role in rows)
+        entry = self._entries.get(word, "")
+        parts = (variant.partition("\t") for variant in entry.split("\n") if variant)
+        return tuple((to_table(phones.split()), role) for phones, _, role in parts)
 
     def find(self, word: str) -> Phones | None:
         """The commonest pronunciation, or None for an unknown word."""
@@ -64,6 +61,20 @@ class Lexicon:
         tags = self._guesser.tag([_letter_features(word, i) for i in range(len(word))])
         symbols = [p for tag in tags for p in base64.b64decode(tag).decode().split("|")]
         return to_table([symbol for symbol in symbols if symbol != "_"])
+
+
+def _read(path: Path) -> dict[str, str]:
+    """word -> its variants, one a line, "phones<tab>role".
+
+    The database has no index on words, so one scan into memory (0.2 s, about 30 MB) is cheaper than a few look-ups.
+    """
+    entries: dict[str, str] = {}
+    # Immutable: no lock files, so an installation on a read-only disk works.
+    with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as db:
+        for word, phones, role in db.execute("SELECT word, phonemes, role FROM word_phonemes ORDER BY word, pron_order"):
+            variant = f"{phones}\t{role}"
+            entries[word] = f"{entries[word]}\n{variant}" if word in entries else variant
+    return entries
 
 
 def to_table(symbols: list[str]) -> Phones:
