@@ -1,0 +1,69 @@
+"""Codecs on disk: FOLDER/config.json and FOLDER/model.safetensors (fp16)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from speechx.codec.spectral import TRAINING_ONLY, SpectralCodec, SpectralConfig
+from speechx.errors import InputError
+
+
+def save_codec(codec: SpectralCodec, folder: str | Path) -> None:
+    """Writes what decoding needs: no training statistics."""
+    from safetensors.torch import save_file
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    config = codec.config.model_dump() | {"hash": codec.hash}
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    state = {
+        k: v.half().contiguous()
+        for k, v in codec.state_dict().items()
+        if k.split(".")[-1] not in TRAINING_ONLY
+    }
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def load_codec(folder: str | Path) -> SpectralCodec:
+    """Reads what `save_codec` wrote. Raises InputError where files are missing, unknown, or do not match their hash."""
+    from safetensors.torch import load_file
+
+    folder = Path(folder)
+    for name in ("config.json", "model.safetensors"):
+        if not (folder / name).is_file():
+            raise InputError(f"codec: {folder} has no {name}", field="codec")
+    values = json.loads((folder / "config.json").read_text())
+    expected = values.pop("hash", None)
+    if values.get("name") != "spectral" or values.get("version", 0) > SpectralConfig().version:
+        raise InputError(
+            f"codec: {folder} holds codec {values.get('name')!r} version {values.get('version')}, "
+            f"this release reads spectral up to version {SpectralConfig().version}",
+            field="codec",
+        )
+    codec = SpectralCodec.from_config(SpectralConfig(**values))
+    state = {name: value.float() for name, value in load_file(folder / "model.safetensors").items()}
+    missing = codec.load_state_dict(state, strict=False)
+    if [n for n in missing.missing_keys if n.split(".")[-1] not in TRAINING_ONLY] or missing.unexpected_keys:
+        raise InputError(f"codec: the weights in {folder} do not fit their config.json", field="codec")
+    if expected is not None and codec.hash != expected:
+        raise InputError(
+            f"codec: the weights in {folder} have hash {codec.hash}, config.json says {expected}",
+            field="codec",
+        )
+    return codec
+
+
+def export_checkpoint(checkpoint: str | Path, folder: str | Path) -> SpectralCodec:
+    """The averaged weights of a training checkpoint, as a codec folder."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=False)
+    codec = SpectralCodec.from_config(SpectralConfig(**state["config"]["codec"]))
+    own = dict(codec.named_parameters()) | dict(codec.named_buffers())
+    with torch.no_grad():
+        for name, value in state["average"].items():
+            if name in own:
+                own[name].copy_(value.half().float())
+    save_codec(codec, folder)
+    return codec

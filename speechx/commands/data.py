@@ -1,0 +1,87 @@
+"""`speechx data prepare|encode|mix|stats`: from folders of recordings to what the trainers read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Prepare training data.", no_args_is_help=True)
+
+Pack = Annotated[Path, typer.Option(help="audio pack")]
+Codec = Annotated[Path, typer.Option(help="codec folder")]
+
+
+@app.command()
+def prepare(
+    sources: Annotated[
+        list[Path], typer.Argument(help="corpus folders, CSV or JSONL files, see docs/data.md")
+    ],
+    out: Annotated[Path, typer.Option(help="folder of the audio pack")],
+    teacher: Annotated[
+        Path | None, typer.Option(help="Whisper folder (CTranslate2): adds features for the codec")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="processes that decode")] = 2,
+) -> None:
+    """Decode corpora to one audio pack."""
+    from speechx.data.prepare import add_teacher, prepare_pack
+    from speechx.progress import ticker
+
+    made = prepare_pack(sources, out, workers=workers, progress=ticker("decode"))
+    typer.echo(
+        f"{made.rows} recordings, {made.hours:.2f} h; {made.damaged} read in part, {made.unreadable} left out"
+    )
+    if teacher is not None:
+        add_teacher(out, teacher, progress=ticker("teacher"))
+
+
+@app.command()
+def encode(pack: Pack, codec: Codec) -> None:
+    """Add the codes of a codec, and the phones of the texts, to a pack."""
+    from speechx.codec.store import load_codec
+    from speechx.data.tokens import encode_pack, phonemize_pack
+    from speechx.progress import ticker
+
+    typer.echo(phonemize_pack(pack, ticker("phones")))
+    typer.echo(encode_pack(pack, load_codec(codec), ticker("codes")))
+
+
+@app.command()
+def mix(
+    pack: Pack,
+    codec: Codec,
+    aligner: Annotated[Path, typer.Option(help="aligner folder")],
+    out: Annotated[Path, typer.Option(help="folder of the shards")],
+    task: Annotated[list[str] | None, typer.Option(help="task; may be repeated; all by default")] = None,
+    split: str = "train",
+    count: Annotated[int, typer.Option(help="pairs for each task")] = 1000,
+    seed: int = 1,
+) -> None:
+    """Make training pairs of tasks from a pack, as shards."""
+    from speechx.data.mix import mix_shards
+    from speechx.progress import ticker
+
+    report = mix_shards(
+        pack, codec, aligner, out, tasks=task, split=split, count=count, seed=seed, progress=ticker("mix")
+    )
+    for name, line in report.items():
+        typer.echo(f"{name}: {line}")
+
+
+@app.command()
+def stats(pack: Pack) -> None:
+    """Hours, speakers and languages of a pack, by corpus and split."""
+    from speechx.data.packs import AudioPack
+
+    groups: dict[tuple[str, str, str], list[float]] = {}
+    speakers: dict[tuple[str, str, str], set[str | None]] = {}
+    for row in AudioPack(pack).rows:
+        key = (row.corpus, row.split, row.language or "noise")
+        groups.setdefault(key, []).append(row.seconds)
+        speakers.setdefault(key, set()).add(row.speaker)
+    for key, seconds in sorted(groups.items()):
+        name = " ".join(key)
+        typer.echo(
+            f"{name:40} {len(seconds):6} files {sum(seconds) / 3600:7.2f} h {len(speakers[key]):4} speakers"
+        )

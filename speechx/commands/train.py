@@ -1,0 +1,109 @@
+"""`speechx train codec|aligner|lm`: the recipes that made the shipped weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Train the codec, the aligner or the language model.", no_args_is_help=True)
+
+Config = Annotated[Path, typer.Option(help="recipe (YAML); an unknown key is an error", exists=True)]
+Out = Annotated[Path, typer.Option(help="folder of checkpoints and logs")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="go on exactly where the last checkpoint in --out stopped")
+]
+Minutes = Annotated[float | None, typer.Option(help="stop, with a checkpoint, after so many minutes")]
+Device = Annotated[str, typer.Option(help="cpu or cuda")]
+StartFrom = Annotated[
+    Path | None, typer.Option(help="start a new recipe from the weights of this checkpoint")
+]
+Codec = Annotated[Path, typer.Option(help="codec folder (config.json, model.safetensors)")]
+
+
+@app.command()
+def codec(
+    config: Config,
+    pack: Annotated[Path, typer.Option(help="audio pack made by `speechx data prepare`")],
+    out: Out,
+    resume: Resume = False,
+    device: Device = "cpu",
+    max_minutes: Minutes = None,
+    start_from: StartFrom = None,
+) -> None:
+    """Train the codec; writes the averaged weights to OUT/model."""
+    from speechx.codec.store import export_checkpoint
+    from speechx.training.codec import CodecTrainConfig, train
+
+    start = None if start_from is None else str(start_from)
+    train(CodecTrainConfig.read(config), str(pack), str(out), resume, device, max_minutes, start)
+    made = export_checkpoint(out / "last.pt", out / "model")
+    typer.echo(f"codec {made.name} {made.hash} -> {out / 'model'}")
+
+
+@app.command()
+def aligner(
+    config: Config,
+    pack: Annotated[Path, typer.Option(help="audio pack, encoded by `speechx data encode`")],
+    codec: Codec,
+    out: Out,
+    resume: Resume = False,
+    max_minutes: Minutes = None,
+) -> None:
+    """Train the aligner; writes it to OUT/model."""
+    from speechx.codec.store import load_codec
+    from speechx.data.tokens import read_tokens
+    from speechx.training.aligner import AlignerTrainConfig, train
+
+    made = load_codec(codec)
+    rows = read_tokens(pack, made)
+    dev = [row for row in rows if row.row.split == "dev" and row.text is not None][:100]
+    train(
+        AlignerTrainConfig.read(config),
+        [r for r in rows if r.row.split == "train"],
+        dev,
+        made,
+        str(out),
+        resume,
+        max_minutes,
+    )
+
+
+@app.command()
+def lm(
+    config: Config,
+    shards: Annotated[
+        list[Path], typer.Option(help="folder of training pairs made by `speechx data mix`; may be repeated")
+    ],
+    codec: Codec,
+    out: Out,
+    dev: Annotated[Path | None, typer.Option(help="folder of pairs of the dev split")] = None,
+    resume: Resume = False,
+    device: Device = "cpu",
+    max_minutes: Minutes = None,
+    start_from: StartFrom = None,
+) -> None:
+    """Train the language model; writes the averaged weights to OUT/model."""
+    from speechx.codec.store import load_codec
+    from speechx.data.shards import Shards
+    from speechx.text import PHONE_TABLE_VERSION
+    from speechx.training.export import export_lm, pause_phones
+    from speechx.training.lm import LMTrainConfig, train
+
+    made = load_codec(codec)
+    train(
+        LMTrainConfig.read(config),
+        Shards(list(shards), made.hash),
+        None if dev is None else Shards([dev], made.hash),
+        str(out),
+        phone_table_version=PHONE_TABLE_VERSION,
+        codec_name=made.name,
+        pause_phones=pause_phones(),
+        resume=resume,
+        device=device,
+        max_minutes=max_minutes,
+        start_from=None if start_from is None else str(start_from),
+    )
+    export_lm(out / "last.pt", out / "model")
+    typer.echo(f"language model -> {out / 'model'}")

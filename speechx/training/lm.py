@@ -1,0 +1,243 @@
+"""Trains the codec language model on shards of training pairs.
+
+`speechx train lm --config configs/lm-mini.yaml --shards DIR [DIR ...] --out DIR [--resume] [--device cuda] [--max-minutes N]`
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from speechx.batch import LMBatch, TrainExample, collate
+from speechx.config import LMConfig
+from speechx.data.batching import BatchStream
+from speechx.data.shards import Pair, Shards
+from speechx.model import CodecLMCore
+from speechx.prompt import pack
+from speechx.training.run import Run, rng_state, set_rng_state
+
+
+class LMTrainConfig(BaseModel):
+    """One recipe. An unknown key is an error. `shares`: part of each task slot in what is seen; missing slots are left out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    preset: str = "mini"
+    model: dict[str, Any] = {}
+    seed: int = 1
+    steps: int = 20000
+    batch_steps: int = 3000
+    max_length: int = 900
+    lr: float = 1.5e-3
+    lr_final: float = 1e-4
+    warmup: int = 300
+    weight_decay: float = 0.05
+    betas: tuple[float, float] = (0.9, 0.98)
+    clip: float = 1.0
+    ema: float = 0.998
+    bf16: bool = True
+    compile: bool = False
+    shares: dict[int, float] = {}
+    code_noise: float = 0.02
+    log_every: int = 50
+    eval_every: int = 500
+    eval_batches: int = 12
+
+    @classmethod
+    def read(cls, path: str | Path) -> LMTrainConfig:
+        return cls(**yaml.safe_load(Path(path).read_text()))
+
+
+def to_example(pair: Pair, config: LMConfig) -> TrainExample:
+    packed = pack(pair.prompt, config.frames_per_step, config.num_codebooks)
+    return TrainExample(packed, pair.target_FK, pair.pointer_F if pair.prompt.track is not None else None)
+
+
+def pair_length(pair: Pair) -> int:
+    """Steps of the sequence, without packing it."""
+    steps = 1 + len(pair.target_FK)
+    for segment in pair.prompt.segments:
+        steps += len(getattr(segment, "codes_FK", getattr(segment, "ids", [0]))) + 1
+    return steps
+
+
+class LMTrainer:
+    """Holds the model, its running average, the optimizer and the step."""
+
+    def __init__(self, config: LMTrainConfig, model_config: LMConfig, device: str) -> None:
+        torch.manual_seed(config.seed)
+        self.config, self.model_config, self.device = config, model_config, torch.device(device)
+        self.model = CodecLMCore(model_config).to(self.device)
+        self.average = copy.deepcopy(self.model).requires_grad_(False)
+        decay = [p for p in self.model.parameters() if p.ndim >= 2]
+        rest = [p for p in self.model.parameters() if p.ndim < 2]
+        groups = [dict(params=decay, weight_decay=config.weight_decay), dict(params=rest, weight_decay=0.0)]
+        self.opt = torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, fused=True)
+        self.step = 0
+        self.net: Any = torch.compile(self.model, dynamic=True) if config.compile else self.model
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.config.bf16)
+
+    def train_step(self, batch: LMBatch) -> dict[str, torch.Tensor]:
+        config = self.config
+        warm = min(1.0, (self.step + 1) / config.warmup)
+        done = min(1.0, self.step / config.steps)
+        floor = config.lr_final / config.lr
+        for group in self.opt.param_groups:
+            group["lr"] = config.lr * warm * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done)))
+        self.model.train()
+        with self._autocast():
+            out = self.net(batch)
+        self.opt.zero_grad(set_to_none=True)
+        out.loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
+        self.opt.step()
+        with torch.no_grad():
+            keep = min(config.ema, (self.step + 1) / (self.step + 10))
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - keep)
+        self.step += 1
+        return out.metrics | dict(loss=out.loss.detach(), grad=norm)
+
+    @torch.no_grad()
+    def evaluate(self, batches: list[LMBatch]) -> dict[str, float]:
+        """Mean metrics of the averaged weights."""
+        self.average.eval()
+        rows = []
+        for batch in batches:
+            with self._autocast():
+                out = self.average(batch.to(self.device))
+            rows.append(out.metrics | dict(loss=out.loss))
+        return {k: float(torch.stack([r[k].float().cpu() for r in rows]).mean()) for k in rows[0]}
+
+    def state(self) -> dict[str, Any]:
+        return dict(
+            step=self.step, config=self.config.model_dump(), model_config=self.model_config.to_dict(),
+            model=self.model.state_dict(), average=self.average.state_dict(), opt=self.opt.state_dict(), rng=rng_state(),
+        )  # fmt: skip
+
+    def load(self, state: dict[str, Any], weights_only: bool = False) -> None:
+        """`weights_only`: the next stage starts from these weights with a fresh optimizer and step 0."""
+        if weights_only:
+            self.model.load_state_dict(state["average"])
+            self.average.load_state_dict(state["average"])
+            return
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.opt.load_state_dict(state["opt"])
+        set_rng_state(state["rng"])
+        self.step = state["step"]
+
+
+class Feeder:
+    """Makes the batch of any step from shards, one step ahead in a thread."""
+
+    def __init__(
+        self, shards: Shards, config: LMTrainConfig, model_config: LMConfig, noise: bool = True
+    ) -> None:
+        self.shards, self.config, self.model_config, self.noise = shards, config, model_config, noise
+        lengths = np.array([pair_length(pair) for pair in shards])
+        slots = shards.slots()
+        shares = np.zeros(len(slots))
+        for slot in np.unique(slots):
+            share = config.shares.get(int(slot), 0.0) if config.shares else float((slots == slot).sum())
+            shares[slots == slot] = share / (slots == slot).sum()
+        shares[lengths > config.max_length] = 0
+        if not shares.any():
+            raise ValueError("no training pair is left: check `shares` and `max_length` against the shards")
+        self.stream = BatchStream(lengths, config.batch_steps, config.seed, shares)
+        self.thread = ThreadPoolExecutor(1)
+
+    def make(self, step: int) -> LMBatch:
+        rng = np.random.default_rng((self.config.seed, step, 2))
+        examples = [to_example(self.shards[i], self.model_config) for i in self.stream.batch(step)]
+        batch = collate(examples, self.model_config)
+        if self.noise and self.config.code_noise > 0:
+            # Wrong codes in the input teach the model to recover from its own slips.
+            codes = batch.codes_BTG
+            hit = torch.from_numpy(rng.random(codes.shape[:2]) < self.config.code_noise) & (
+                codes[..., 0] >= 0
+            )
+            wrong = torch.from_numpy(rng.integers(0, self.model_config.codebook_size, codes.shape))
+            batch.codes_BTG = torch.where(hit[..., None], wrong, codes)
+        return batch
+
+    def steps(self, first: int, last: int) -> Any:
+        """Yields the batches of steps first..last-1."""
+        ahead = self.thread.submit(self.make, first)
+        for step in range(first, last):
+            batch = ahead.result()
+            if step + 1 < last:
+                ahead = self.thread.submit(self.make, step + 1)
+            yield batch
+
+
+def train(
+    config: LMTrainConfig, shards: Shards, dev: Shards | None, out: str, *, phone_table_version: int, codec_name: str,
+    pause_phones: tuple[int, ...], resume: bool = False, device: str = "cpu", max_minutes: float | None = None,
+    start_from: str | None = None,
+) -> LMTrainer:  # fmt: skip
+    """Runs the recipe until its steps or the minutes are over; leaves `last.pt` in `out`."""
+    facts = dict(codec_name=codec_name, codec_hash=shards.codec_hash, phone_table_version=phone_table_version)
+    model_config = LMConfig.preset(config.preset, **{"pause_phones": pause_phones, **facts, **config.model})
+    run = Run(out, max_minutes)
+    trainer = LMTrainer(config, model_config, device)
+    if resume and run.checkpoint.is_file():
+        trainer.load(run.load())
+    elif start_from:
+        trainer.load(torch.load(start_from, map_location="cpu", weights_only=False), weights_only=True)
+    feeder = Feeder(shards, config, model_config)
+    dev_batches: dict[int, list[LMBatch]] = {}
+    if dev is not None:
+        dev_batches = _dev_batches(dev, config, model_config)
+    clock, recent, seen = time.monotonic(), list[dict[str, torch.Tensor]](), 0
+    for batch in feeder.steps(trainer.step, config.steps):
+        seen += batch.num_steps
+        recent.append(trainer.train_step(batch.to(trainer.device, non_blocking=True)))
+        if trainer.step % config.log_every == 0:
+            mean = {k: float(torch.stack([r[k].float() for r in recent]).mean()) for k in recent[0]}
+            speed = seen / (time.monotonic() - clock)
+            run.log(trainer.step, mean | dict(epoch=float(feeder.stream.epoch), steps_per_s=speed))
+            clock, recent, seen = time.monotonic(), [], 0
+        if dev_batches and trainer.step % config.eval_every == 0:
+            scores = {slot: trainer.evaluate(batches) for slot, batches in dev_batches.items()}
+            run.log(
+                trainer.step,
+                {
+                    f"dev{slot}_{k}": s[k]
+                    for slot, s in scores.items()
+                    for k in ("loss", "ce_1", "ce_2", "acc_1")
+                },
+            )
+            clock, seen = time.monotonic(), 0
+        if run.save_due():
+            run.save(trainer.state())
+        if run.out_of_time():
+            break
+    run.save(trainer.state())
+    return trainer
+
+
+def _dev_batches(dev: Shards, config: LMTrainConfig, model_config: LMConfig) -> dict[int, list[LMBatch]]:
+    """A few batches of each task slot, the same every time."""
+    by_slot: dict[int, list[TrainExample]] = defaultdict(list)
+    for pair in dev:
+        if (
+            pair_length(pair) <= config.max_length
+            and len(by_slot[pair.prompt.slot]) < config.eval_batches * 4
+        ):
+            by_slot[pair.prompt.slot].append(to_example(pair, model_config))
+    return {
+        slot: [collate(items[i : i + 4], model_config) for i in range(0, len(items), 4)]
+        for slot, items in sorted(by_slot.items())
+    }
