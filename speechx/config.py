@@ -57,7 +57,7 @@ class LMConfig(StrictConfig):
     # The global transformer, one step per frame (or group).
     dim: int = 384
     layers: int = 8
-    heads: int = 6
+    heads: int = 4  # few and wide: the cost of attention on a CPU grows with their number
     ffn_dim: int = 1024
     rope_theta: float = 10000.0
     dropout: float = 0.0
@@ -88,13 +88,13 @@ class LMConfig(StrictConfig):
             "local_dim": 32, "local_layers": 1, "local_heads": 2, "local_ffn_dim": 64,
         },
         "mini": {},
-        "small": {"dim": 512, "layers": 9, "heads": 8, "ffn_dim": 1408},
+        "small": {"dim": 512, "layers": 9, "heads": 4, "ffn_dim": 1408},
         "base": {
-            "dim": 768, "layers": 16, "heads": 12, "ffn_dim": 2048,
+            "dim": 768, "layers": 16, "heads": 6, "ffn_dim": 2048,
             "local_dim": 512, "local_layers": 4, "local_heads": 8, "local_ffn_dim": 1408,
         },
         "large": {
-            "dim": 1280, "layers": 24, "heads": 20, "ffn_dim": 3456,
+            "dim": 1280, "layers": 24, "heads": 10, "ffn_dim": 3456,
             "local_dim": 768, "local_layers": 4, "local_heads": 12, "local_ffn_dim": 2048,
         },
     }  # fmt: skip

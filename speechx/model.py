@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from speechx.batch import IGNORE, LOOKAHEAD, LMBatch
 from speechx.config import LMConfig
-from speechx.modules import Block, RMSNorm, init_weights, rope_table
+from speechx.modules import Block, SumRows, init_weights, rms_norm, rope_table
 from speechx.prompt import NUM_FLAGS
 from speechx.vocab import NUM_PHONES, VOCAB_SIZE
 
@@ -60,7 +60,6 @@ class CodecLMCore(nn.Module):
         self.embed = nn.Embedding(self.rows.count, c.dim, padding_idx=Rows.NONE)
         self.track = nn.Linear(2 * c.dim, c.dim, bias=False)
         self.blocks = nn.ModuleList(Block(c.dim, c.heads, c.ffn_dim, c.dropout) for _ in range(c.layers))
-        self.norm = RMSNorm(c.dim)
         self.advance_head = nn.Linear(c.dim, c.max_advance + 1, bias=False)
         self.first_head = nn.Linear(c.dim, V, bias=False)
         self.local_in = nn.Linear(c.dim, c.local_dim, bias=False)
@@ -68,7 +67,6 @@ class CodecLMCore(nn.Module):
         self.local_blocks = nn.ModuleList(
             Block(c.local_dim, c.local_heads, c.local_ffn_dim, c.dropout) for _ in range(c.local_layers)
         )
-        self.local_norm = RMSNorm(c.local_dim)
         self.local_heads = nn.Parameter(torch.empty(G - 1, c.local_dim, V))
         # Buffers that are recomputed, not saved.
         self.register_buffer(
@@ -115,8 +113,7 @@ class CodecLMCore(nn.Module):
     def sum_rows(self, ids: Tensor) -> Tensor:
         """Sum of table rows over the last dimension: (..., n) -> (..., D)."""
         flat = ids.view(-1, ids.shape[-1])
-        summed = F.embedding_bag(flat, self.embed.weight, mode="sum", padding_idx=Rows.NONE)
-        return summed.view(*ids.shape[:-1], -1)
+        return SumRows.apply(self.embed.weight, flat).view(*ids.shape[:-1], -1)
 
     def embed_batch(self, batch: LMBatch) -> Tensor:
         """Input of every step, (B, T, D)."""
@@ -138,7 +135,7 @@ class CodecLMCore(nn.Module):
         cos_sin = (rope[:, :, None, 0].to(x_BTD.dtype), rope[:, :, None, 1].to(x_BTD.dtype))
         for block in self.blocks:
             x_BTD = block(x_BTD, cos_sin)
-        return self.norm(x_BTD.flatten(0, 1)[batch.target_index_N])
+        return rms_norm(x_BTD.flatten(0, 1)[batch.target_index_N])
 
     def local_logits(self, h_MD: Tensor, codes_MG: Tensor) -> Tensor:
         """Logits of codes 2..G given the codes before, (G - 1, M, V). Codes below 0 count as 0."""
@@ -147,7 +144,7 @@ class CodecLMCore(nn.Module):
         x = torch.cat([x[:, :1] + self.local_in(h_MD)[:, None], x[:, 1:]], dim=1)
         for block in self.local_blocks:
             x = block(x)
-        return torch.bmm(self.local_norm(x).transpose(0, 1), self.local_heads)
+        return torch.bmm(rms_norm(x).transpose(0, 1), self.local_heads)
 
     def forward(self, batch: LMBatch) -> LMOutput:
         """Loss of a batch. Draws the local transformer's steps from torch's global generator."""
