@@ -43,7 +43,7 @@ _SUFFIXES = {
     ".pcm": "pcm",
     ".raw": "pcm",
 }
-_RATES = {
+RATES = {
     "opus": (8000, 12000, 16000, 24000, 48000),
     "mp3": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
 }
@@ -217,7 +217,7 @@ def _pcm(wav_T: Samples) -> bytes:
 def _check(format: str, rate: int) -> None:
     if format not in FORMATS:
         raise InputError(f"format: {format!r} is not one of {', '.join(FORMATS)}", field="format")
-    rates = _RATES.get(format)
+    rates = RATES.get(format)
     if rates and rate not in rates:
         raise InputError(
             f"format: {format} cannot hold {rate} Hz, only {', '.join(map(str, rates))}", field="format"

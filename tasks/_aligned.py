@@ -48,6 +48,7 @@ class AlignedTask(Task[A]):
     """The shared half of the three. A subclass names its marker and makes its examples."""
 
     marker: ClassVar[int]
+    speaks: ClassVar[bool] = True  # whether the text is heard in the output
     # The target is nearly determined by the input: stray less from the likeliest than free speech does.
     temperature = 0.6
     top_p = 0.8
@@ -88,7 +89,7 @@ class AlignedTask(Task[A]):
                 said = speech if pointer_F is None else _words.heard(speech, pointer_F[start:stop])
                 prompt = self.window(reader.read(start, stop), said, before)
                 words = said.words if said is not None else ()
-                yield Generated(prompt, words, keep, joined=index > 0, gain=1 / gain, speech=said)
+                yield Generated(prompt, words, keep, joined=index > 0, gain=1 / gain, speech=said if self.speaks else None)
 
         notes = {"warning": "the recording is clipped"} if is_clipped(wav_T) else {}
         return Plan(parts(), samples=len(wav_T), notes=notes)

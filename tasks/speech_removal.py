@@ -22,6 +22,7 @@ class SpeechRemoval(AlignedTask[SpeechRemovalRequest]):
     name = "speech_removal"
     slot = 4
     marker = SR
+    speaks = False
     summary = "take the speech away, keep the background sound"
     Request = SpeechRemovalRequest
 

@@ -1,0 +1,197 @@
+"""Speech editing: change words of a recording and leave the rest as it is, to the sample.
+
+    speechx speech-editing in.wav --transcript "I like tea." --text "I like coffee." -o out.wav
+    speechx speech-editing in.wav --span 1.2 1.9 --text "I like coffee." --keep-background -o out.wav
+
+Prompt, clean: <se> C(pre) <soe> <mask> <eoe> C(post) | edited text. Target: the edited span.
+Prompt, keeping the background: <seb> C(pre + n) <soe> C(mid + n) <eoe> C(post + n) | edited text (SpeechX).
+The text names the words around the gap; the pointer runs over the new words alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from speechx.data import mixing
+from speechx.data.types import Example, Pool, Utterance
+from speechx.errors import InputError
+from speechx.plan import Generated, Part, Plan
+from speechx.prompt import Frames, Prompt, Segment, Text, Token, Track
+from speechx.vocab import EOE, MASK, SOE
+from tasks import _edits, _fields, _splice
+from tasks.base import Task, TaskRequest, TrainingPair, fit_pointer
+
+if TYPE_CHECKING:
+    from speechx.front import Front
+
+MAX_SECONDS = 600.0
+
+
+class SpeechEditingRequest(TaskRequest):
+    """A recording and its new transcript; where the change is follows from the old transcript or from a span."""
+
+    audio: _fields.Audio = Field(description="the recording")
+    text: _fields.Text = Field(description="the whole transcript as it should be")
+    transcript: _fields.Text | None = Field(None, description="the transcript of the recording as it is")
+    span: _fields.Span | None = Field(None, description="start and end in seconds of what to change")
+    keep_background: bool = Field(False, description="the background sound goes on under the new words")
+    language: _fields.Language = Field("en", description="language of the text")
+
+    @model_validator(mode="after")
+    def _place_is_known(self) -> SpeechEditingRequest:
+        if self.transcript is None and self.span is None:
+            raise InputError("transcript is missing: give it, or the span in seconds that is to be changed", field="transcript")
+        return self
+
+
+class SpeechEditing(Task[SpeechEditingRequest]):
+    name = "speech_editing"
+    slot = 5
+    slot_background = 6
+    summary = "change words of a recording, leave the rest untouched"
+    Request = SpeechEditingRequest
+    temperature = 0.7
+
+    def prompt(self, req: SpeechEditingRequest, front: Front) -> Prompt:
+        """The prompt of the first change."""
+        work = self.locate(req, front)
+        return self.edit_prompt(req, work.codes_FK, work.edits[0], work.script(work.edits[0]))
+
+    def locate(self, req: SpeechEditingRequest, front: Front) -> _splice.Workpiece:
+        """Encodes the recording and finds the changes. Raises InputError: no change, transcript of something else."""
+        wav_T = front.load_audio(req.audio, "audio", MAX_SECONDS)
+        gain = mixing.standard_gain(wav_T)
+        codes_FK = front.encode(wav_T * gain)
+        new = front.phones(req.text, req.language)
+        if req.span is not None:
+            _edits.span_frames(req.span, len(codes_FK))
+        old = front.phones(req.transcript, req.language) if req.transcript else new
+        if req.transcript and front.phone_errors(codes_FK, old) > front.max_phone_errors:
+            raise InputError("transcript does not match the audio: the aligner hears other words", field="transcript")
+        heard = _edits.Heard.of(old, front.align(codes_FK, old), len(codes_FK))
+        if req.transcript:
+            edits = _edits.edits_between(heard, new, len(codes_FK))
+            if req.span is not None:
+                edits = [e for e in edits if _overlaps(e, req.span)]
+        else:
+            assert req.span is not None
+            edits = [_edits.edit_of_span(heard, req.span, len(codes_FK))]
+        if not edits:
+            raise InputError("text changes nothing: it has the words of the transcript", field="text")
+        return _splice.Workpiece(len(wav_T), codes_FK, gain, heard, new, edits)
+
+    def edit_prompt(self, req: SpeechEditingRequest, codes_FK: np.ndarray, edit: _edits.Edit, said: _edits.Script) -> Prompt:
+        """The prompt of one change."""
+        pre_FK, mid_FK = codes_FK[said.before : edit.start], codes_FK[edit.start : edit.stop]
+        post_FK = codes_FK[edit.stop : said.after]
+        shows_mid = req.keep_background and len(mid_FK) > 0
+        segments: list[Segment] = [Frames(pre_FK)] if len(pre_FK) else []
+        segments += [Token(SOE), Frames(mid_FK) if shows_mid else Token(MASK), Token(EOE)]
+        segments += [Frames(post_FK)] if len(post_FK) else []
+        segments.append(Text(said.speech.ids, req.language))
+        return Prompt(
+            self.slot_background if req.keep_background else self.slot,
+            tuple(segments),
+            Track(said.speech.ids, said.start, said.stop),
+            previous_K=pre_FK[-1] if len(pre_FK) else None,
+        )
+
+    def plan(self, req: SpeechEditingRequest, front: Front) -> Plan:
+        work = self.locate(req, front)
+        rate = front.rate_of(req.audio)
+        source_T = front.load_audio(req.audio, "audio", MAX_SECONDS, rate)
+
+        def generated(edit: _edits.Edit) -> Generated | None:
+            said = work.script(edit)
+            if not said.words:
+                return None
+            prompt = self.edit_prompt(req, work.codes_FK, edit, said)
+            return work.generated(edit, said, prompt)
+
+        def parts() -> Iterator[Part]:
+            yield from _splice.spliced(source_T, rate, work, generated)
+
+        return Plan(parts(), sample_rate=rate, fade=_splice.fade_samples(rate))
+
+    def example(self, cut: Utterance, pool: Pool, rng: np.random.Generator) -> Example | None:
+        if cut.text is None or cut.seconds < 1.5:
+            return None
+        start, stop = random_span(cut, rng)
+        wav_T, meta = cut.wav_T, {"id": cut.id, "seconds": cut.seconds, "keep_background": False, "span": (start, stop)}
+        whole_T, span = wav_T, (start, stop)
+        if rng.random() < 0.5:
+            other = pool.same_speaker(cut, rng)
+            if other is not None:
+                whole_T, wav_T, span, snr_db = _other_words(cut, other, (start, stop), pool, rng)
+                meta |= {"keep_background": True, "snr_db": snr_db}
+        gain = mixing.standard_gain(wav_T)
+        request = self.Request(
+            audio=(wav_T * gain, 16000), text=cut.text, span=span, language=cut.language,
+            keep_background=meta["keep_background"],
+        )  # fmt: skip
+        target_T = whole_T[round(start * 16000) : round(stop * 16000)] * gain
+        references = {"whole": whole_T * gain, "speech": cut.wav_T * gain}
+        return Example(request, target_T, cut.text, cut.language, cut.speaker, meta, references)
+
+    def pair(self, example: Example, front: Front) -> TrainingPair:
+        req, truth = example.request, example.meta["span"]
+        codes_FK, whole_FK = front.encode(req.audio[0]), front.encode(example.references["whole"])
+        text = front.phones(req.text, req.language)
+        aligned = front.align(front.encode(example.references["speech"]), text)
+        # Which words fill the span is known from the true recording, also where the request's has others in their place.
+        heard = _edits.Heard.of(text, aligned, len(whole_FK))
+        edit = _edits.edit_of_span(heard, truth, len(whole_FK))
+        first, last = edit.start, edit.stop
+        start, stop = _edits.span_frames(req.span, len(codes_FK))
+        heard.frames_W2[heard.frames_W2 >= last] += stop - last
+        edit = replace(edit, start=start, stop=stop)
+        said = _edits.script(edit, heard, text, len(codes_FK))
+        prompt = self.edit_prompt(req, codes_FK, edit, said)
+        # Here old and new text are one: its phones are shifted by where the context starts.
+        shift = said.start - (text.words[edit.new_start - 1].stop if edit.new_start > 0 else 0)
+        pointer_F = fit_pointer(aligned.pointer_F[first:last] + shift, said.start, said.stop)
+        return TrainingPair(prompt, whole_FK[first:last], pointer_F)
+
+
+def _overlaps(edit: _edits.Edit, span: tuple[float, float]) -> bool:
+    return edit.start / _edits.FRAME_RATE <= span[1] and edit.stop / _edits.FRAME_RATE >= span[0]
+
+
+def random_span(cut: Utterance, rng: np.random.Generator) -> tuple[float, float]:
+    """10-50 % of the utterance in seconds, on the codec's frames; between words where their times are known."""
+    length = cut.seconds * float(rng.uniform(0.1, 0.5))
+    start = float(rng.uniform(0, cut.seconds - length))
+    stop = start + length
+    if cut.words:
+        inside = [w for w in cut.words if start <= (w.start + w.end) / 2 < stop]
+        if not inside:
+            inside = [min(cut.words, key=lambda w: abs(w.start - start))]
+        start, stop = inside[0].start, inside[-1].end
+    first = int(start * _edits.FRAME_RATE)
+    last = max(first + 2, round(stop * _edits.FRAME_RATE))
+    return first / _edits.FRAME_RATE, min(last, int(cut.seconds * _edits.FRAME_RATE)) / _edits.FRAME_RATE
+
+
+def _other_words(
+    cut: Utterance, other: Utterance, span: tuple[float, float], pool: Pool, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, tuple[float, float], float]:
+    """(the true words over noise, other words over the same noise in their place, the span of those, SNR in dB).
+
+    The other words take 0.7 to 1.4 times as long: an edit changes the length too.
+    """
+    a, b = round(span[0] * 16000), round(span[1] * 16000)
+    samples = max(640, round((b - a) * float(rng.uniform(0.7, 1.4)) / 640) * 640)
+    mid_T = mixing.fit_length(mixing.random_crop(other.wav_T, samples, rng), samples)
+    level = min(10.0, mixing.active_rms(cut.wav_T) / max(mixing.active_rms(mid_T), mixing.QUIETEST_RMS))
+    said_T = np.concatenate([cut.wav_T[:a], mid_T * level, cut.wav_T[b:]]).astype(np.float32)
+    snr_db = float(rng.uniform(-5, 20))
+    noise_T = pool.noise(rng, cut.seconds + samples / 16000)
+    _, noise_T = mixing.add_at_ratio(np.resize(cut.wav_T, len(noise_T)), noise_T, snr_db)
+    # Before and after the gap the noise is the same; in it, another stretch of the same noise.
+    under_T = np.concatenate([noise_T[:a], noise_T[len(cut.wav_T) :][:samples], noise_T[b : len(cut.wav_T)]])
+    return cut.wav_T + noise_T[: len(cut.wav_T)], said_T + under_T, (span[0], span[0] + samples / 16000), snr_db
