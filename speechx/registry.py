@@ -28,7 +28,19 @@ if TYPE_CHECKING:
     from speechx.prompt import Prompt
     from speechx.sampling import SamplingParams
 
-__all__ = ["TaskProtocol", "command_names", "load_command", "parse_request", "register", "scan_package", "task", "task_names", "tasks"]
+__all__ = [
+    "TaskProtocol",
+    "audio_fields",
+    "command_names",
+    "load_command",
+    "parse_request",
+    "register",
+    "scan_package",
+    "shared_fields",
+    "task",
+    "task_names",
+    "tasks",
+]
 
 
 class TaskProtocol(Protocol):
@@ -111,6 +123,18 @@ def _task_of(module_name: str) -> Callable[[], TaskProtocol]:
         raise LookupError(f"{module_name} defines no task class with name = {short!r}")
 
     return factory
+
+
+def shared_fields(chosen: TaskProtocol) -> list[str]:
+    """The request fields that are not the task's own: those of the class all requests come from."""
+    models = [c for c in chosen.Request.__mro__ if issubclass(c, BaseModel) and c is not BaseModel]
+    return list(models[-1].model_fields) if len(models) > 1 else []
+
+
+def audio_fields(chosen: TaskProtocol) -> dict[str, str]:
+    """The request fields that hold sound, and their kind: "audio", or "voice" where an id of a voice will do too."""
+    properties = chosen.Request.model_json_schema()["properties"]
+    return {name: about["x-speechx"] for name, about in properties.items() if "x-speechx" in about}
 
 
 def parse_request(name: str, fields: Mapping[str, Any]) -> BaseModel:
