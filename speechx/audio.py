@@ -295,6 +295,10 @@ def _open(source: Any) -> Any:
     except soundfile.LibsndfileError as error:
         other = _open_with_av(source)
         if other is None:
+            if missing := missing_bytes(source):
+                raise InputError(
+                    f"{name} is truncated: at least {missing} bytes are missing at its end"
+                ) from error
             known = "wav, flac, ogg, opus, mp3, and with the extra 'm4a' installed m4a"
             raise InputError(f"{name} is not audio that can be read ({known})") from error
         return other

@@ -34,7 +34,9 @@ def test_versions_agree() -> None:
 def test_direct_dependencies_have_both_bounds() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     groups = [project["dependencies"], *project["optional-dependencies"].values()]
-    loose = [line for group in groups for line in group if not (">=" in line and ",<" in line)]
+    loose = [
+        line for group in groups for line in group if not ("==" in line or (">=" in line and ",<" in line))
+    ]
     assert loose == []
 
 

@@ -1,0 +1,93 @@
+"""Built-in voices, and enrolling voices in folders and behind fsspec URLs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+
+from speechx import audio
+from speechx.errors import InputError
+from speechx.voices import VoiceStore, default_root
+from tests.speechx.test_audio import noise, tone
+
+
+@pytest.fixture(params=["folder", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> VoiceStore:
+    if request.param == "folder":
+        return VoiceStore(tmp_path / "deep" / "voices")
+    fsspec.filesystem("memory").store.clear()
+    return VoiceStore("memory://bucket/voices")
+
+
+def test_builtin_voices(store: VoiceStore) -> None:
+    voices = store.voices()
+    assert len(voices) >= 4
+    assert {voice.language for voice in voices} >= {"en", "es", "fr"}
+    for voice in voices:
+        wav_T = store.wav(voice.id)
+        assert voice.builtin and "Apache-2.0" in voice.license
+        assert len(wav_T) / 16000 == pytest.approx(voice.seconds, abs=0.01) and 3 < voice.seconds < 8
+        assert not audio.is_silent(wav_T) and not audio.is_clipped(wav_T)
+        assert -30 < audio.rms_db(wav_T, active=True) < -16
+
+
+def test_enroll_and_remove(store: VoiceStore) -> None:
+    builtin = store.ids()
+    voice = store.enroll((noise(3.0), 16000), "ana", name="Ana", language="es", consent=True)
+    assert store.ids() == [*builtin, "ana"]
+    other = VoiceStore(store.root)
+    assert other.get("ana") == voice and voice.seconds == 3.0 and voice.consent and voice.created
+    assert np.allclose(other.wav("ana"), noise(3.0), atol=1e-4)
+    with pytest.raises(InputError, match="is taken"):
+        store.enroll((noise(3.0), 16000), "ana", consent=True)
+    store.enroll((noise(4.0, 1), 16000), "ana", consent=True, overwrite=True)
+    assert len(store.wav("ana")) == 64000, "the old recording is not served from the cache"
+    store.remove("ana")
+    assert store.ids() == builtin
+    for action in (store.get, store.wav, store.remove):
+        with pytest.raises(KeyError):
+            action("ana")
+
+
+@pytest.mark.parametrize(
+    ("wav_T", "fields", "words"),
+    [
+        (noise(3.0), {"consent": False}, "consent must be true"),
+        (noise(3.0), {"voice_id": "../x"}, "must be 1-64"),
+        (noise(3.0), {"voice_id": "Ana"}, "must be 1-64"),
+        (noise(3.0), {"voice_id": "heart"}, "is taken"),
+        (noise(1.9), {}, "at least 2 s"),
+        (noise(31.0), {}, "the limit is 30 s"),
+        (np.zeros(48000, np.float32), {}, "is silent"),
+        (np.clip(9 * noise(3.0), -0.5, 0.5), {}, "clipped"),
+    ],
+)
+def test_what_cannot_be_enrolled(tmp_path: Path, wav_T: np.ndarray, fields: dict, words: str) -> None:
+    store = VoiceStore(tmp_path)
+    with pytest.raises(InputError, match=words):
+        store.enroll((wav_T, 16000), **{"voice_id": "x", "consent": True, **fields})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_ids_and_roots(tmp_path: Path) -> None:
+    store = VoiceStore(tmp_path / "none")
+    for voice_id in ("nobody", "../../etc/passwd", ""):
+        with pytest.raises(KeyError):
+            store.wav(voice_id)
+    with pytest.raises(InputError, match="built-in"):
+        store.remove("heart")
+    with pytest.raises(InputError, match="cannot be used"):
+        VoiceStore("nosuchprotocol://x").ids()
+    (tmp_path / "half.flac").write_bytes(audio.encode(tone(), 16000, "flac"))  # its json never came
+    assert "half" not in VoiceStore(tmp_path).ids()
+
+
+def test_default_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPEECHX_VOICES", "s3://bucket/v")
+    assert default_root() == "s3://bucket/v"
+    monkeypatch.delenv("SPEECHX_VOICES")
+    monkeypatch.setenv("XDG_DATA_HOME", "/data")
+    assert default_root() == "/data/speechx/voices"
