@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -34,7 +34,7 @@ LISTING_SECONDS = 5.0  # how long a listing of a remote root is believed
 CACHED_WAVS = 64
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
-Samples = np.ndarray[Any, np.dtype[np.float32]]
+Samples: TypeAlias = "np.ndarray[Any, np.dtype[np.float32]]"
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,10 @@ class Voice:
     builtin: bool = False
 
 
+Ids: TypeAlias = "list[str]"  # VoiceStore.list hides the builtin within the class
+Voices: TypeAlias = "list[Voice]"
+
+
 def default_root() -> str:
     """Where enrolled voices are kept: $SPEECHX_VOICES (a folder or an fsspec URL), else the user's data folder."""
     if root := os.environ.get("SPEECHX_VOICES"):
@@ -64,14 +68,14 @@ class VoiceStore:
 
     def __init__(self, root: str | os.PathLike[str] | None = None) -> None:
         self.root = os.fspath(root) if root is not None else default_root()
-        self._listing: tuple[float, list[str]] | None = None
+        self._listing: tuple[float, Ids] | None = None
         self._wavs: OrderedDict[str, Samples] = OrderedDict()
 
-    def ids(self) -> list[str]:
+    def ids(self) -> Ids:
         """All ids, the built-in ones first."""
         return [*_builtin(), *self._enrolled()]
 
-    def voices(self) -> list[Voice]:
+    def list(self) -> Voices:
         return [self.get(voice_id) for voice_id in self.ids()]
 
     def get(self, voice_id: str) -> Voice:
@@ -159,7 +163,7 @@ class VoiceStore:
             raise InputError(f"voices: {self.root} cannot be used: {error}", field="voices") from error
         return storage, path.rstrip("/")
 
-    def _enrolled(self, *, fresh: bool = False) -> list[str]:
+    def _enrolled(self, *, fresh: bool = False) -> Ids:
         storage, path = self._storage
         remote = not _is_local(storage)
         if remote and not fresh and self._listing and time.monotonic() - self._listing[0] < LISTING_SECONDS:

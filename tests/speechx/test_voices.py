@@ -23,7 +23,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> VoiceStore:
 
 
 def test_builtin_voices(store: VoiceStore) -> None:
-    voices = store.voices()
+    voices = store.list()
     assert len(voices) >= 4
     assert {voice.language for voice in voices} >= {"en", "es", "fr"}
     for voice in voices:
