@@ -1,12 +1,15 @@
 """The aligner: which phone is spoken in which codec frame.
 
-A small ConvNeXt reads the codec's quantised latents and gives phone log-probabilities at 50 Hz. Alignment is a hidden Markov
-chain over the phones of the text (each lasts at least one 20 ms step, a silence may stand between words). It serves forced
-alignment for editing, word times, training pointers for the language model, and phone error rates to rank several tries.
+A small ConvNeXt reads the codec's quantized latents and gives phone log-probabilities at 50 Hz. Alignment is a hidden
+Markov chain over the phones of the text (each lasts at least one 20 ms step, a silence may stand between words). It
+serves forced alignment for editing, word times, training pointers for the language model, and phone error rates to
+rank several tries.
 
-Legend: B batch, F codec frames (25 Hz), H half frames (50 Hz), S chain states, N phones of a text, P phone table, D latent.
-Source: full-sum training of a chain without blanks, with label priors (Raissi et al. 2023; Huang et al. 2024, "Less peaky and
-more accurate CTC forced alignment by label priors"): CTC proper puts each phone on one frame and leaves the rest to blanks.
+Legend: B batch, F codec frames (25 Hz), H half frames (50 Hz), S chain states, N phones of a text, P phone table, D
+latent.
+Source: full-sum training of a chain without blanks, with label priors (Raissi et al. 2023; Huang et al. 2024, "Less
+peaky and more accurate CTC forced alignment by label priors"): CTC proper puts each phone on one frame and leaves the
+rest to blanks.
 """
 
 from __future__ import annotations
@@ -48,7 +51,10 @@ class AlignerConfig(BaseModel):
 
     @classmethod
     def preset(cls, name: str, **fields: Any) -> AlignerConfig:
-        presets: dict[str, dict[str, Any]] = {"default": {}, "tiny": dict(latent_dim=32, dim=32, blocks=1)}
+        presets: dict[str, dict[str, Any]] = {
+            "default": {},
+            "tiny": {"latent_dim": 32, "dim": 32, "blocks": 1},
+        }
         if name not in presets:
             raise ValueError(f"unknown aligner preset {name!r}: choose one of {', '.join(presets)}")
         return cls(**(presets[name] | fields))
@@ -58,7 +64,8 @@ class AlignerConfig(BaseModel):
 class Alignment:
     """pointer_F: index into the text's phones spoken in each codec frame, never falling.
 
-    score: mean log-probability a step of the text against that of the best free phone string, <= 0; near 0 the text fits.
+    score: mean log-probability a step of the text against that of the best free phone string, <= 0; near 0 the text
+    fits.
     """
 
     pointer_F: np.ndarray
@@ -67,7 +74,7 @@ class Alignment:
 
 
 class Aligner(nn.Module):
-    """Quantised latents (B, F, D) -> phone log-probabilities (B, 2 F, P)."""
+    """Quantized latents (B, F, D) -> phone log-probabilities (B, 2 F, P)."""
 
     log_prior_P: torch.Tensor
 
@@ -109,7 +116,8 @@ class Aligner(nn.Module):
         chain = Chain.of(text)
         if chain.shortest() > len(logp_HP):
             raise ValueError(
-                f"the text has {len(text.ids)} phones, too many for {len(codes_FK) / 25:.2f} s of audio: they don't belong together"
+                f"the text has {len(text.ids)} phones, too many for {len(codes_FK) / 25:.2f} s of audio: "
+                "they don't belong together"
             )
         scaled_HS = (logp_HP - PRIOR_SCALE * self.log_prior_P.numpy())[:, chain.phones_S]
         path_H = chain.best_path(scaled_HS)

@@ -1,7 +1,8 @@
 """ConvNeXt blocks over (B, F, C) sequences, with an explicit state for streaming.
 
-Legend: B batch, F frames, C channels. Channels come last: the pointwise layers are then plain matrix products, which is what
-CPUs do best. Source: ConvNeXt (Liu et al. 2022, section 2) in the 1-D form of Vocos (Siuzdak 2023, section 3.2).
+Legend: B batch, F frames, C channels. Channels come last: the pointwise layers are then plain matrix products, which
+is what CPUs do best. Source: ConvNeXt (Liu et al. 2022, section 2) in the 1-D form of Vocos (Siuzdak 2023, section
+3.2).
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ class State(dict[int, torch.Tensor]):
 class Conv(nn.Module):
     """1-D convolution over (B, F, C_in) -> (B, F', C_out); causal ones stream exactly.
 
-    `lookahead` frames of the future are seen; the rest of the kernel looks back. A stream delays its output by that much.
+    `lookahead` frames of the future are seen; the rest of the kernel looks back. A stream delays its output by that
+    much.
     """
 
     def __init__(
@@ -40,7 +42,8 @@ class Conv(nn.Module):
         if state is None:
             x_BCF = F.pad(x_BCF, self.pad)
         else:
-            # A stream starts from the zeros that the offline pass pads with; its owner feeds the trailing zeros at the end.
+            # A stream starts from the zeros that the offline pass pads with; its owner feeds the trailing zeros at
+            # the end.
             left = state.get(id(self))
             if left is None:
                 left = x_BCF.new_zeros(x_BCF.shape[0], x_BCF.shape[1], self.pad[0])

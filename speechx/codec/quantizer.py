@@ -1,8 +1,9 @@
-"""Vector quantisers: one semantic codebook, then a residual stack.
+"""Vector quantizers: one semantic codebook, then a residual stack.
 
 Legend: N vectors (batch x frames), D latent dimension, V codebook entries, K codebooks.
-Codebooks are running means of the vectors assigned to them (van den Oord et al. 2017, appendix A.1), start from k-means of the
-first batch, and entries that fall out of use are moved onto vectors of the batch (Jukebox, section 3.1; SoundStream, 3.3).
+Codebooks are running means of the vectors assigned to them (van den Oord et al. 2017, appendix A.1), start from
+k-means of the first batch, and entries that fall out of use are moved onto vectors of the batch (Jukebox, section
+3.1; SoundStream, 3.3).
 """
 
 from __future__ import annotations
@@ -72,14 +73,14 @@ class VectorQuantizer(nn.Module):
         self.started.fill_(True)
 
     def forward(self, x_ND: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(N, D) -> (quantised (N, D) without gradient, codes (N,)); learns when in training mode."""
+        """(N, D) -> (quantized (N, D) without gradient, codes (N,)); learns when in training mode."""
         if self.training and not bool(self.started):
             self.start(x_ND.detach())
         codes_N = self.nearest(x_ND)
-        quantised_ND = self.lookup(codes_N)
+        quantized_ND = self.lookup(codes_N)
         if self.training:
             self.update(x_ND.detach(), codes_N)
-        return quantised_ND, codes_N
+        return quantized_ND, codes_N
 
 
 class ResidualQuantizer(nn.Module):
@@ -89,25 +90,30 @@ class ResidualQuantizer(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList([VectorQuantizer(size, dim) for _ in range(num_codebooks)])
 
+    def layer(self, index: int) -> VectorQuantizer:
+        layer = self.layers[index]
+        assert isinstance(layer, VectorQuantizer)
+        return layer
+
     def forward(
         self, x_BFD: torch.Tensor, keep_B: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """(B, F, D) -> (quantised (B, F, D), codes (B, K, F), commitment loss).
+        """(B, F, D) -> (quantized (B, F, D), codes (B, K, F), commitment loss).
 
-        keep_B: how many codebooks each item uses (quantiser dropout); all by default.
+        keep_B: how many codebooks each item uses (quantizer dropout); all by default.
         """
         batch, frames, dim = x_BFD.shape
         residual_ND = x_BFD.reshape(-1, dim).float()
         total_ND = torch.zeros_like(residual_ND)
         loss, codes = residual_ND.new_zeros(()), []
         for index, layer in enumerate(self.layers):
-            quantised_ND, codes_N = layer(residual_ND)
-            loss = loss + F.mse_loss(residual_ND, quantised_ND) / len(self.layers)
+            quantized_ND, codes_N = layer(residual_ND)
+            loss = loss + F.mse_loss(residual_ND, quantized_ND) / len(self.layers)
             if keep_B is not None:
                 used_N1 = (keep_B > index).repeat_interleave(frames)[:, None]
-                quantised_ND = quantised_ND * used_N1
-            residual_ND = residual_ND - quantised_ND
-            total_ND = total_ND + quantised_ND
+                quantized_ND = quantized_ND * used_N1
+            residual_ND = residual_ND - quantized_ND
+            total_ND = total_ND + quantized_ND
             codes.append(codes_N.view(batch, frames))
         x_ND = x_BFD.reshape(-1, dim).float()
         through_ND = x_ND + (total_ND - x_ND).detach()
@@ -115,7 +121,7 @@ class ResidualQuantizer(nn.Module):
 
     def lookup(self, codes_BKF: torch.Tensor) -> torch.Tensor:
         """(B, K, F) -> (B, F, D), the sum of the entries."""
-        out = self.layers[0].lookup(codes_BKF[:, 0])
+        out = self.layer(0).lookup(codes_BKF[:, 0])
         for index in range(1, len(self.layers)):
-            out = out + self.layers[index].lookup(codes_BKF[:, index])
+            out = out + self.layer(index).lookup(codes_BKF[:, index])
         return out

@@ -3,10 +3,10 @@
     STFT magnitudes (100 Hz) -> ConvNeXt encoder -> 25 Hz -> 1 semantic + 7 residual codebooks
     -> ConvNeXt decoder (causal, one frame of look-ahead) -> 100 Hz magnitude and phase -> inverse STFT
 
-Legend: B batch, T samples, S STFT frames (100 Hz), H half-rate frames (50 Hz), F codec frames (25 Hz), K codebooks, C channels,
-N STFT bins, D quantiser dimension.
+Legend: B batch, T samples, S STFT frames (100 Hz), H half-rate frames (50 Hz), F codec frames (25 Hz), K codebooks, C
+channels, N STFT bins, D quantizer dimension.
 Sources: Vocos (inverse-STFT head, ConvNeXt), SpeechTokenizer and Mimi (a first codebook distilled from a speech model),
-SoundStream (residual quantiser with dropout), FreqCodec (a codec in the frequency domain).
+SoundStream (residual quantizer with dropout), FreqCodec (a codec in the frequency domain).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict
 from torch import nn
 
-from speechx.codec.base import check_codes
+from speechx.codec.base import StreamDecoder, check_codes
 from speechx.codec.layers import Conv, ConvNeXt, State, Upsample
 from speechx.codec.quantizer import ResidualQuantizer, VectorQuantizer
 
@@ -51,10 +51,10 @@ class SpectralConfig(BaseModel):
     def preset(cls, name: str) -> SpectralConfig:
         presets: dict[str, dict[str, Any]] = {
             "default": {},
-            "tiny": dict(
-                dim=32, head_dim=32, quantizer_dim=16, encoder_half=1, encoder_full=1, semantic_blocks=1,
-                decoder_full=1, decoder_half=1, decoder_head=1, codebook_size=1024,
-            ),
+            "tiny": {
+                "dim": 32, "head_dim": 32, "quantizer_dim": 16, "encoder_half": 1, "encoder_full": 1,
+                "semantic_blocks": 1, "decoder_full": 1, "decoder_half": 1, "decoder_head": 1, "codebook_size": 1024,
+            },
         }  # fmt: skip
         if name not in presets:
             raise ValueError(f"unknown codec preset {name!r}: choose one of {', '.join(presets)}")
@@ -86,7 +86,7 @@ class Analysis(nn.Module):
         return torch.cat([short_BNS, long_BNS], 1).transpose(1, 2)
 
     def _log_stft(self, wav_BT: torch.Tensor, size: int, window: torch.Tensor) -> torch.Tensor:
-        # Frame s is centred on the middle of its hop, so that S = T / hop exactly.
+        # Frame s is centered on the middle of its hop, so that S = T / hop exactly.
         pad = (size - self.hop) // 2
         padded_BT = F.pad(wav_BT.float(), (pad, size - self.hop - pad))
         spec_BNS = torch.stft(padded_BT, size, self.hop, window=window, center=False, return_complex=True)
@@ -125,7 +125,7 @@ class InverseHead(nn.Module):
 
     @property
     def lead(self) -> int:
-        """Samples before the first hop that belong to the padding of a centred frame."""
+        """Samples before the first hop that belong to the padding of a centered frame."""
         return (self.size - self.hop) // 2
 
     def forward(self, x_BSC: torch.Tensor) -> torch.Tensor:
@@ -163,7 +163,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Quantised latent (B, F, D) -> (B, T). Causal but for one codec frame and half a window of look-ahead."""
+    """Quantized latent (B, F, D) -> (B, T). Causal but for one codec frame and half a window of look-ahead."""
 
     def __init__(self, config: SpectralConfig) -> None:
         super().__init__()
@@ -262,6 +262,7 @@ class SpectralCodec(nn.Module):
         rest_BFD = acoustic_BFD - self.semantic_in(self.semantic_quantizer.lookup(first_BF))
         codes = [first_BF]
         for layer in self.acoustic_quantizer.layers:
+            assert isinstance(layer, VectorQuantizer)
             codes_BF = layer.nearest(rest_BFD.reshape(-1, dim)).view(batch, -1)
             rest_BFD = rest_BFD - layer.lookup(codes_BF)
             codes.append(codes_BF)
@@ -274,7 +275,9 @@ class SpectralCodec(nn.Module):
             return torch.zeros(codes_BKF.shape[0], 0)
         return self.decoder(self.latent(codes_BKF))
 
-    def stream(self) -> SpectralStream:
+    def stream(self) -> StreamDecoder:
+        from speechx.codec.streaming import SpectralStream
+
         return SpectralStream(self)
 
     def forward(self, wav_BT: torch.Tensor, keep_B: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
@@ -294,56 +297,10 @@ class SpectralCodec(nn.Module):
         rest_BFD, rest_BKF, rest_commit = self.acoustic_quantizer(acoustic_BFD - base_BFD, keep_rest_B)
         wav_out_BT = self.decoder(base_BFD + rest_BFD)
         codes_BKF = torch.cat([first_N.view(batch, 1, frames), rest_BKF], 1)
-        return dict(
-            wav_BT=wav_out_BT, codes_BKF=codes_BKF, commit=commit + rest_commit,
-            semantic_BFD=semantic_BFD, semantic_q_BFD=semantic_q_BFD,
-        )  # fmt: skip
+        return {
+            "wav_BT": wav_out_BT, "codes_BKF": codes_BKF, "commit": commit + rest_commit,
+            "semantic_BFD": semantic_BFD, "semantic_q_BFD": semantic_q_BFD,
+        }  # fmt: skip
 
 
 TRAINING_ONLY = {"count_V", "sum_VD", "started"}
-
-
-class SpectralStream:
-    """Streaming decode with per-layer left context; equals `SpectralCodec.decode` to 1e-4."""
-
-    def __init__(self, codec: SpectralCodec) -> None:
-        self.codec, self.state = codec, State()
-        inverse = codec.decoder.inverse
-        self.tail_L = torch.zeros(inverse.size - inverse.hop)
-        self.skip = inverse.lead
-        self.frames = 0
-        self.sent = 0
-        self.closed = False
-
-    @torch.inference_mode()
-    def push(self, codes_KF: torch.Tensor) -> torch.Tensor:
-        check_codes(codes_KF, self.codec.num_codebooks, self.codec.codebook_size)
-        if self.closed:
-            raise ValueError("this stream has been flushed: open a new one")
-        self.frames += codes_KF.shape[1]
-        return self._advance(self.codec.latent(codes_KF[None])) if codes_KF.shape[1] else torch.zeros(0)
-
-    @torch.inference_mode()
-    def flush(self) -> torch.Tensor:
-        left = self.frames * self.codec.hop - self.sent
-        if self.closed or left == 0:
-            self.closed = True
-            return torch.zeros(0)
-        self.closed = True
-        # The offline pass sees one frame of zeros after the end; the samples still in the tail follow it.
-        out_T = self._advance(torch.zeros(1, 1, self.codec.config.quantizer_dim))
-        return torch.cat([out_T, self.tail_L])[:left]
-
-    def _advance(self, latent_BFD: torch.Tensor) -> torch.Tensor:
-        hidden_BSC = self.codec.decoder.backbone(latent_BFD, self.state)
-        if hidden_BSC.shape[1] == 0:
-            return torch.zeros(0)
-        inverse = self.codec.decoder.inverse
-        added_T = inverse.overlap_add(inverse.frames(hidden_BSC))[0]
-        added_T[: self.tail_L.shape[0]] += self.tail_L
-        final = hidden_BSC.shape[1] * inverse.hop
-        out_T, self.tail_L = added_T[:final], added_T[final:].clone()
-        cut = min(self.skip, out_T.shape[0])
-        self.skip -= cut
-        self.sent += out_T.shape[0] - cut
-        return out_T[cut:].clone()

@@ -1,4 +1,6 @@
-"""Batches of like length, the same for the same seed. B examples a batch; a batch's cost is B times its longest example."""
+"""Batches of like length, the same for the same seed. B examples a batch; a batch's cost is B times its longest
+example.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def epoch_batches(lengths: Sequence[int], budget: int, seed: int, epoch: int) -> list[list[int]]:
+def epoch_batches(lengths: Sequence[int] | np.ndarray, budget: int, seed: int, epoch: int) -> list[list[int]]:
     """Every index once, in batches whose padded size stays within `budget`, in random order.
 
-    A single example longer than the budget makes a batch of its own. Depends on nothing but its arguments, so a resumed run
-    goes on exactly where it was.
+    A single example longer than the budget makes a batch of its own. Depends on nothing but its arguments, so a
+    resumed run goes on exactly where it was.
     """
     rng = np.random.default_rng((seed, epoch))
     sizes = np.asarray(lengths)
@@ -35,7 +37,11 @@ class BatchStream:
     """Batch of any step, epoch after epoch. `pick(epoch)` may choose which examples an epoch has (all by default)."""
 
     def __init__(
-        self, lengths: Sequence[int], budget: int, seed: int, shares: np.ndarray | None = None
+        self,
+        lengths: Sequence[int] | np.ndarray,
+        budget: int,
+        seed: int,
+        shares: np.ndarray | None = None,
     ) -> None:
         self.lengths, self.budget, self.seed = np.asarray(lengths), budget, seed
         # shares: how often each example is seen in an epoch, relative to the others.

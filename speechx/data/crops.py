@@ -5,8 +5,6 @@ Item i is made from the random stream (seed, i), so a resumed run continues with
 
 from __future__ import annotations
 
-from collections import defaultdict
-
 import numpy as np
 import torch
 from torch.utils.data import Dataset
@@ -24,7 +22,9 @@ def scaled_to_ratio(target_T: np.ndarray, other_T: np.ndarray, ratio_db: float) 
 
 
 def synthetic_room(rng: np.random.Generator, sample_rate: int = 16000) -> np.ndarray:
-    """A direct path and an exponentially decaying noise tail, RT60 0.15-0.6 s: cheap, and enough to be robust to rooms."""
+    """A direct path and an exponentially decaying noise tail, RT60 0.15-0.6 s: cheap, and enough to be robust to
+    rooms.
+    """
     rt60 = rng.uniform(0.15, 0.6)
     length = int(rt60 * sample_rate)
     tail = rng.standard_normal(length) * 10 ** (-3 * np.arange(length) / length)
@@ -44,7 +44,9 @@ def convolve(wav_T: np.ndarray, room: np.ndarray) -> np.ndarray:
 
 
 class CropDataset(Dataset):
-    """Item: (wav (T,), teacher (F, 512), has_teacher). The teacher is that of the clean speech, also where noise was added."""
+    """Item: (wav (T,), teacher (F, 512), has_teacher). The teacher is that of the clean speech, also where noise was
+    added.
+    """
 
     def __init__(
         self,
@@ -61,9 +63,6 @@ class CropDataset(Dataset):
         self.noise = [row for row in rows if row.speaker is None and row.seconds > 0.5]
         weights = np.array([row.seconds * corpus_weights.get(row.corpus, 1.0) for row in self.speech])
         self.cumulative = np.cumsum(weights / weights.sum())
-        kinds = defaultdict(int)
-        for row in self.noise:
-            kinds[row.corpus] += 1
         features = np.concatenate(
             [pack.features(r, 0, min(25, r.teacher[1])) for r in self.speech[::40] if r.teacher]
             or [np.zeros((1, TEACHER_DIM))]

@@ -121,13 +121,13 @@ def align_pack(
                 continue
             errors = aligner.phone_errors(row.codes_FK, row.text, codec)
             words = [[w.text, round(w.start, 3), round(w.end, 3)] for w in found.words]
-            entry = dict(
-                corpus=row.row.corpus,
-                id=row.row.id,
-                score=round(found.score, 3),
-                per=round(errors, 3),
-                words=words,
-            )
+            entry = {
+                "corpus": row.row.corpus,
+                "id": row.row.id,
+                "score": round(found.score, 3),
+                "per": round(errors, 3),
+                "words": words,
+            }
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")
             if progress is not None:
                 progress(done, len(rows))

@@ -1,4 +1,5 @@
-"""Audio packs: a corpus decoded once to 16 kHz int16 in one flat file, so that a training step reads slices and nothing else.
+"""Audio packs: a corpus decoded once to 16 kHz int16 in one flat file, so that a training step reads slices and
+nothing else.
 
 DIR/pcm.i16        all samples, end to end
 DIR/index.jsonl    a row an utterance: id, corpus, split, offset, samples, speaker | None, language, text, kind (noise)
@@ -69,7 +70,7 @@ class AudioPack:
                     samples=row["samples"],
                     teacher=teachers.get((row["corpus"], row["id"])),
                     **fields,
-                )  # fmt: skip
+                )
             )
 
     def audio(self, row: PackRow, start: int = 0, samples: int | None = None) -> np.ndarray:

@@ -41,8 +41,8 @@ class PackPool:
 
     def utterance(self, row: PackRow) -> Utterance:
         return Utterance(
-            id=row.id, wav_T=self.pack.audio(row), text=row.text, language=row.language or "en", speaker=str(row.speaker),
-            words=self.words.get((row.corpus, row.id)), voice=str(row.speaker),
+            id=row.id, wav_T=self.pack.audio(row), text=row.text, language=row.language or "en",
+            speaker=str(row.speaker), words=self.words.get((row.corpus, row.id)), voice=str(row.speaker),
         )  # fmt: skip
 
     def _pick(self, rows: list[PackRow], rng: np.random.Generator) -> Utterance:

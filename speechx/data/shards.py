@@ -7,6 +7,7 @@ Shapes: F codec frames, K codebooks, N phones.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -111,12 +112,14 @@ def decode_pair(data: np.ndarray) -> Pair:
 
 
 class ShardWriter:
-    """Collects pairs and writes NAME-0000.safetensors, NAME-0001... Use as a context manager; metadata goes into each."""
+    """Collects pairs and writes NAME-0000.safetensors, NAME-0001... Use as a context manager; metadata goes into
+    each.
+    """
 
     def __init__(self, folder: str | Path, name: str, codec_hash: str, phone_table_version: int) -> None:
         self.folder, self.name = Path(folder), name
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.metadata = dict(format=str(FORMAT), codec=codec_hash, phones=str(phone_table_version))
+        self.metadata = {"format": str(FORMAT), "codec": codec_hash, "phones": str(phone_table_version)}
         self._items: list[np.ndarray] = []
         self._bytes = self._count = self.written = 0
 
@@ -173,7 +176,7 @@ class Shards:
                 self.codec_hash = metadata.get("codec", "")
                 self._data.append(file.get_tensor("data"))
                 offsets = file.get_tensor("offsets").tolist()
-            self._where += [(number, a, b) for a, b in zip(offsets, offsets[1:], strict=False)]
+            self._where += [(number, a, b) for a, b in itertools.pairwise(offsets)]
 
     def __len__(self) -> int:
         return len(self._where)

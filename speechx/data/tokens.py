@@ -37,7 +37,9 @@ class TokenRow:
 def encode_pack(
     folder: str | Path, codec: SpectralCodec, progress: Callable[[int, int], None] | None = None
 ) -> Path:
-    """Writes the codes of every utterance and noise of a pack; does nothing where they are there. Returns the code file."""
+    """Writes the codes of every utterance and noise of a pack; does nothing where they are there. Returns the code
+    file.
+    """
     folder = Path(folder)
     codes_path = folder / f"codes-{codec.hash}.i16"
     if codes_path.exists():
@@ -55,7 +57,7 @@ def encode_pack(
                 .numpy()
             )
             file.write(codes_FK.tobytes())
-            index.append(dict(corpus=row.corpus, id=row.id, offset=offset, frames=len(codes_FK)))
+            index.append({"corpus": row.corpus, "id": row.id, "offset": offset, "frames": len(codes_FK)})
             offset += len(codes_FK)
             if progress is not None:
                 progress(count + 1, len(pack.rows))
@@ -82,10 +84,14 @@ def phonemize_pack(folder: str | Path, progress: Callable[[int, int], None] | No
         except InputError:
             continue
         words = [[w.text, w.start, w.stop] for w in seq.words]
-        entry = dict(
-            corpus=row.corpus, id=row.id, language=row.language, phones=list(seq.phones), words=words
-        )
-        lines.append(json.dumps(entry | dict(ids=seq.ids.tolist()), ensure_ascii=False) + "\n")
+        entry = {
+            "corpus": row.corpus,
+            "id": row.id,
+            "language": row.language,
+            "phones": list(seq.phones),
+            "words": words,
+        }
+        lines.append(json.dumps(entry | {"ids": seq.ids.tolist()}, ensure_ascii=False) + "\n")
     part = path.with_suffix(".tmp")
     part.write_text("".join(lines))
     os.replace(part, path)

@@ -51,7 +51,8 @@ def occupation(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Forward-backward over the chains of a batch.
 
-    score_BHS: log emission of each state at each step; optional_BS: states that may be skipped; steps_B, states_B: lengths.
+    score_BHS: log emission of each state at each step; optional_BS: states that may be skipped; steps_B, states_B:
+    lengths.
     Returns (occupation probabilities (B, H, S), log-likelihood (B,)). Chains are padded on the right.
     """
     batch, steps, states = score_BHS.shape
@@ -90,18 +91,19 @@ def occupation(
         # Before an item's own end its recursion starts from the final states.
         now_BS = torch.where((step < steps_B - 1)[:, None], moved, final_BS)
         beta_BHS[:, step] = now_BS
-    gamma_BHS = (alpha_BHS + beta_BHS - total_B[:, None, None]).exp()
+    # Past an item's end alpha goes on over padding: masked before the exponential, which would overflow there.
     valid_BH = torch.arange(steps)[None] < steps_B[:, None]
-    return gamma_BHS * valid_BH[..., None], total_B
+    log_gamma_BHS = (alpha_BHS + beta_BHS - total_B[:, None, None]).masked_fill(~valid_BH[..., None], NEGATIVE)
+    return log_gamma_BHS.exp(), total_B
 
 
 class AlignerTrainer:
-    """Holds the network, the optimiser and the step."""
+    """Holds the network, the optimizer and the step."""
 
     def __init__(self, config: AlignerTrainConfig, codec: SpectralCodec) -> None:
         torch.manual_seed(config.seed)
         self.config, self.codec = config, codec
-        shape = dict(codec_hash=codec.hash, latent_dim=2 * codec.config.quantizer_dim)
+        shape = {"codec_hash": codec.hash, "latent_dim": 2 * codec.config.quantizer_dim}
         self.model = Aligner(config.aligner.model_copy(update=shape))
         self.opt = torch.optim.AdamW(
             self.model.parameters(), lr=config.lr, weight_decay=config.weight_decay, betas=(0.9, 0.98)
@@ -149,10 +151,15 @@ class AlignerTrainer:
             prior_P = self.model.log_prior_P.exp().lerp(mean_P, 1 - config.prior_decay)
             self.model.log_prior_P.copy_(prior_P.clamp_min(1e-4).log())
         self.step += 1
-        return dict(loss=float(loss), likelihood=float((total_B / steps_B).mean()))
+        return {"loss": float(loss.detach()), "likelihood": float((total_B / steps_B).mean())}
 
     def state(self) -> dict[str, Any]:
-        return dict(step=self.step, model=self.model.state_dict(), opt=self.opt.state_dict(), rng=rng_state())
+        return {
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "opt": self.opt.state_dict(),
+            "rng": rng_state(),
+        }
 
     def load(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])

@@ -1,7 +1,8 @@
 """Trains the codec: reconstruction and semantic distillation first, the discriminators join later.
 
 Legend: B batch, T samples, F frames, E teacher dimension.
-`python -m speechx.training.codec --config configs/codec.yaml --pack DIR --out DIR [--resume] [--device cpu|cuda] [--max-minutes N]`
+`python -m speechx.training.codec --config configs/codec.yaml --pack DIR --out DIR [--resume] [--device cpu|cuda]
+[--max-minutes N]`
 """
 
 from __future__ import annotations
@@ -68,18 +69,18 @@ class CodecTrainConfig(BaseModel):
 
 
 class CodecTrainer:
-    """Holds the networks, the optimisers and the step."""
+    """Holds the networks, the optimizers and the step."""
 
     def __init__(self, config: CodecTrainConfig, device: str) -> None:
         torch.manual_seed(config.seed)
         self.config, self.device = config, torch.device(device)
         self.codec = SpectralCodec(config.codec).to(self.device)
-        # Read the quantised semantic latent in the teacher's space; needed in training only.
+        # Read the quantized semantic latent in the teacher's space; needed in training only.
         self.to_teacher = nn.Linear(config.codec.quantizer_dim, config.codec.teacher_dim).to(self.device)
         self.judges = Discriminators(config.stft_sizes, config.periods, config.channels).to(self.device)
         self.mel = MultiScaleMel(config.codec.sample_rate).to(self.device)
         generator = [*self.codec.parameters(), *self.to_teacher.parameters()]
-        options: dict[str, Any] = dict(betas=config.betas, weight_decay=config.weight_decay)
+        options: dict[str, Any] = {"betas": config.betas, "weight_decay": config.weight_decay}
         self.opt_g = torch.optim.AdamW(generator, lr=config.lr, **options)
         self.opt_d = torch.optim.AdamW(self.judges.parameters(), lr=config.lr_discriminators, **options)
         self.average = copy.deepcopy(self.codec).eval().requires_grad_(False)
@@ -125,7 +126,7 @@ class CodecTrainer:
             + config.w_commit * out["commit"]
             + config.w_distill * distill
         )
-        metrics = dict(mel=mel, conv=convergence, commit=out["commit"], distill=distill)
+        metrics = {"mel": mel, "conv": convergence, "commit": out["commit"], "distill": distill}
         if self.step >= config.adversarial_from:
             length = int(config.adversarial_seconds * config.codec.sample_rate)
             start = int(torch.randint(0, max(1, wav_BT.shape[1] - length + 1), ()))
@@ -143,14 +144,14 @@ class CodecTrainer:
             self.judges.requires_grad_(True)
             ramp = min(1.0, (self.step - config.adversarial_from) / 500)
             loss = loss + ramp * (config.w_adversarial * adversarial + config.w_matching * matching)
-            metrics |= dict(disc=loss_d, adv=adversarial, match=matching)
+            metrics |= {"disc": loss_d, "adv": adversarial, "match": matching}
         self.opt_g.zero_grad(set_to_none=True)
         loss.backward()
         metrics["grad"] = nn.utils.clip_grad_norm_(self.codec.parameters(), config.clip)
         self.opt_g.step()
         self._average()
         self.step += 1
-        return metrics | dict(codes=out["codes_BKF"])
+        return metrics | {"codes": out["codes_BKF"]}
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -163,15 +164,15 @@ class CodecTrainer:
         def full(module: nn.Module) -> dict[str, torch.Tensor]:
             return dict(module.named_parameters()) | dict(module.named_buffers())
 
-        return dict(
-            step=self.step, config=self.config.model_dump(), codec=full(self.codec), average=full(self.average),
-            to_teacher=self.to_teacher.state_dict(), judges=self.judges.state_dict(), opt_g=self.opt_g.state_dict(),
-            opt_d=self.opt_d.state_dict(), rng=rng_state(),
-        )  # fmt: skip
+        return {
+            "step": self.step, "config": self.config.model_dump(), "codec": full(self.codec), "average":
+            full(self.average), "to_teacher": self.to_teacher.state_dict(), "judges": self.judges.state_dict(),
+            "opt_g": self.opt_g.state_dict(), "opt_d": self.opt_d.state_dict(), "rng": rng_state(),
+        }  # fmt: skip
 
     @torch.no_grad()
     def load(self, state: dict[str, Any], weights_only: bool = False) -> None:
-        """`weights_only`: start a new recipe from these weights (optimisers and step begin afresh)."""
+        """`weights_only`: start a new recipe from these weights (optimizers and step begin afresh)."""
         for module, key in ((self.codec, "codec"), (self.average, "average")):
             own = dict(module.named_parameters()) | dict(module.named_buffers())
             for name, value in state[key].items():
@@ -234,7 +235,7 @@ def train(
             use = codebook_use(codes_BKF, config.codec.codebook_size)
             now = time.monotonic()
             speed = config.log_every * config.batch * config.crop_frames / 25 / (now - clock)
-            run.log(trainer.step, mean | dict(use1=use[0], use2=use[1], use8=use[-1], xrt=speed))
+            run.log(trainer.step, mean | {"use1": use[0], "use2": use[1], "use8": use[-1], "xrt": speed})
             clock, recent = now, []
         if run.save_due():
             run.save(trainer.state())

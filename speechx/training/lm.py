@@ -1,6 +1,7 @@
 """Trains the codec language model on shards of training pairs.
 
-`speechx train lm --config configs/lm-mini.yaml --shards DIR [DIR ...] --out DIR [--resume] [--device cuda] [--max-minutes N]`
+`speechx train lm --config configs/lm-mini.yaml --shards DIR [DIR ...] --out DIR [--resume] [--device cuda] [--max-
+minutes N]`
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ from speechx.training.run import Run, rng_state, set_rng_state
 
 
 class LMTrainConfig(BaseModel):
-    """One recipe. An unknown key is an error. `shares`: part of each task slot in what is seen; missing slots are left out."""
+    """One recipe. An unknown key is an error. `shares`: part of each task slot in what is seen; missing slots are
+    left out.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -81,7 +84,10 @@ class LMTrainer:
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         decay = [p for p in self.model.parameters() if p.ndim >= 2]
         rest = [p for p in self.model.parameters() if p.ndim < 2]
-        groups = [dict(params=decay, weight_decay=config.weight_decay), dict(params=rest, weight_decay=0.0)]
+        groups = [
+            {"params": decay, "weight_decay": config.weight_decay},
+            {"params": rest, "weight_decay": 0.0},
+        ]
         self.opt = torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, fused=True)
         self.step = 0
         self.net: Any = torch.compile(self.model, dynamic=True) if config.compile else self.model
@@ -107,7 +113,7 @@ class LMTrainer:
             keep = min(config.ema, (self.step + 1) / (self.step + 10))
             torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - keep)
         self.step += 1
-        return out.metrics | dict(loss=out.loss.detach(), grad=norm)
+        return out.metrics | {"loss": out.loss.detach(), "grad": norm}
 
     @torch.no_grad()
     def evaluate(self, batches: list[LMBatch]) -> dict[str, float]:
@@ -117,14 +123,15 @@ class LMTrainer:
         for batch in batches:
             with self._autocast():
                 out = self.average(batch.to(self.device))
-            rows.append(out.metrics | dict(loss=out.loss))
+            rows.append(out.metrics | {"loss": out.loss})
         return {k: float(torch.stack([r[k].float().cpu() for r in rows]).mean()) for k in rows[0]}
 
     def state(self) -> dict[str, Any]:
-        return dict(
-            step=self.step, config=self.config.model_dump(), model_config=self.model_config.to_dict(),
-            model=self.model.state_dict(), average=self.average.state_dict(), opt=self.opt.state_dict(), rng=rng_state(),
-        )  # fmt: skip
+        return {
+            "step": self.step, "config": self.config.model_dump(), "model_config": self.model_config.to_dict(),
+            "model": self.model.state_dict(), "average": self.average.state_dict(), "opt": self.opt.state_dict(),
+            "rng": rng_state(),
+        }  # fmt: skip
 
     def load(self, state: dict[str, Any], weights_only: bool = False) -> None:
         """`weights_only`: the next stage starts from these weights with a fresh optimizer and step 0."""
@@ -188,7 +195,11 @@ def train(
     start_from: str | None = None,
 ) -> LMTrainer:  # fmt: skip
     """Runs the recipe until its steps or the minutes are over; leaves `last.pt` in `out`."""
-    facts = dict(codec_name=codec_name, codec_hash=shards.codec_hash, phone_table_version=phone_table_version)
+    facts = {
+        "codec_name": codec_name,
+        "codec_hash": shards.codec_hash,
+        "phone_table_version": phone_table_version,
+    }
     model_config = LMConfig.preset(config.preset, **{"pause_phones": pause_phones, **facts, **config.model})
     run = Run(out, max_minutes)
     trainer = LMTrainer(config, model_config, device)
@@ -207,7 +218,7 @@ def train(
         if trainer.step % config.log_every == 0:
             mean = {k: float(torch.stack([r[k].float() for r in recent]).mean()) for k in recent[0]}
             speed = seen / (time.monotonic() - clock)
-            run.log(trainer.step, mean | dict(epoch=float(feeder.stream.epoch), steps_per_s=speed))
+            run.log(trainer.step, mean | {"epoch": float(feeder.stream.epoch), "steps_per_s": speed})
             clock, recent, seen = time.monotonic(), [], 0
         if dev_batches and trainer.step % config.eval_every == 0:
             scores = {slot: trainer.evaluate(batches) for slot, batches in dev_batches.items()}

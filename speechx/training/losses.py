@@ -25,7 +25,9 @@ def mel_matrix(sample_rate: int, size: int, bands: int) -> np.ndarray:
 
 
 class MultiScaleMel(nn.Module):
-    """L1 between log mel spectra at several window sizes (DAC, Kumar et al. 2023, section 3.4), plus spectral convergence."""
+    """L1 between log mel spectra at several window sizes (DAC, Kumar et al. 2023, section 3.4), plus spectral
+    convergence.
+    """
 
     def __init__(
         self,
@@ -61,7 +63,9 @@ class MultiScaleMel(nn.Module):
 def distillation_loss(
     student_BFE: torch.Tensor, teacher_BFE: torch.Tensor, mask_B: torch.Tensor
 ) -> torch.Tensor:
-    """1 - cosine to the standardised teacher features, over the items that have a teacher (SpeechTokenizer, section 3.2)."""
+    """1 - cosine to the standardized teacher features, over the items that have a teacher (SpeechTokenizer, section
+    3.2).
+    """
     cosine_BF = F.cosine_similarity(student_BFE.float(), teacher_BFE.float(), dim=-1)
     per_item_B = (1 - cosine_BF).mean(1)
     return (per_item_B * mask_B).sum() / mask_B.sum().clamp_min(1)
