@@ -93,12 +93,16 @@ class WordRules:
     """Base of the rule back ends: words one by one, cached, with a hook for what crosses word borders."""
 
     def __init__(self) -> None:
-        self._cached = lru_cache(maxsize=20_000)(self.word)
+        self._cached = lru_cache(maxsize=20_000)(self._in_table)
 
     def __call__(self, words: Sequence[str]) -> list[Phones]:
         return self.join([list(self._cached(word)) for word in words])
 
+    def _in_table(self, word: str) -> Phones:
+        return tuple(unicodedata.normalize("NFD", phone) for phone in self.word(word))
+
     def word(self, word: str) -> Phones:
+        """Phones of one word by itself, stress included; any Unicode form."""
         raise NotImplementedError
 
     def join(self, phrase: list[list[str]]) -> list[Phones]:
