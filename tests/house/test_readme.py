@@ -1,0 +1,90 @@
+"""Every block of code in the README runs, beside the sample recordings, on a model that has learned nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.house.test_layout import ROOT
+
+README = (ROOT / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+COMMANDS = [line for kind, body in BLOCKS if kind == "bash" for line in body.splitlines() if line.strip()]
+
+
+def blocks(kind: str) -> list[str]:
+    return [body for its, body in BLOCKS if its == kind]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pipeline: Any) -> Path:
+    """The sample recordings and the README's manifest; `SpeechX.load` gives a model with random weights."""
+    from speechx.sdk import SpeechX
+
+    shutil.copytree(ROOT / "speechx" / "assets" / "samples", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "manifest.jsonl").write_text(blocks("json")[0])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SPEECHX_VOICES", str(tmp_path / "voices"))
+    monkeypatch.setattr(SpeechX, "load", classmethod(lambda cls, *_, **__: cls(pipeline)))
+    return tmp_path
+
+
+def test_no_block_is_of_an_unknown_kind() -> None:
+    assert {kind for kind, _ in BLOCKS} <= {"bash", "python", "json", "text"}
+    programs = {shlex.split(line, comments=True)[0] for line in COMMANDS}
+    assert programs == {"pip", "speechx"}, "pip lines are checked against the extras, speechx lines are run"
+
+
+@pytest.mark.parametrize("body", blocks("python"))
+def test_python(body: str, folder: Path) -> None:
+    exec(compile(body, "README.md", "exec"), {"__name__": "__readme__"})
+
+
+@pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith("speechx ")])
+def test_command(line: str, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    from speechx.cli import main
+
+    arguments = shlex.split(line, comments=True)[1:]
+    assert main(arguments) == 0, capfd.readouterr().err
+    for option in ("-o", "--output"):
+        if option in arguments:
+            assert Path(arguments[arguments.index(option) + 1]).exists()
+
+
+def test_manifest_is_json_lines() -> None:
+    rows = [json.loads(line) for line in blocks("json")[0].splitlines()]
+    assert [row["id"] for row in rows] == ["a1", "a2"]
+
+
+def test_extras_exist() -> None:
+    import tomllib
+
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    named = re.findall(r'"\.\[(\w+)\]"', README)
+    assert named and set(named) <= set(extras)
+
+
+def test_make_targets_exist() -> None:
+    indented = re.findall(r"^    make (\w[\w-]*)", README, re.MULTILINE)
+    listed = re.search(r"`make (setup[^`]*)`", README)
+    assert indented == ["demo", "test"] and listed
+    for target in [*indented, *listed[1].split(), "serve", "eval"]:
+        subprocess.run(["make", "-n", target], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_links_lead_somewhere() -> None:
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    dead = [
+        f"{page.name}: {link}"
+        for page in pages
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+        if not (page.parent / link).exists()
+    ]
+    assert dead == []
