@@ -54,9 +54,10 @@ class Runner:
 
     def step(self) -> list[Run]:
         """One step of the engine and what goes with it. Returns the runs that have chunks, have failed, or are done."""
-        ahead = max(2, self.slots // max(1, len(self._runs)))
+        share = max(2, self.slots // max(1, len(self._runs)))
         for run in self._runs:
-            self._guarded(run, partial(self._add_wanted, run, ahead))
+            # A listener waits for the next part alone: what comes later must not slow it down.
+            self._guarded(run, partial(self._add_wanted, run, 2 if run.streams else share))
         for emission in self.engine.step() if self.engine.has_work else ():
             attempt = self._tries.get(emission.id)
             if attempt is None:
@@ -104,10 +105,10 @@ class Pipeline:
 
     def prepare(self, job: Job) -> Run:
         """Reads the request's audio and plans it. Touches no engine. Raises InputError."""
-        task, request = registry.task(job.task), job.request
+        started, task, request = time.monotonic(), registry.task(job.task), job.request
         seed = getattr(request, "seed", None)
         seed = random.SystemRandom().randrange(2**31) if seed is None else seed
-        run = Run(job, task, task.plan(request, self.front), self.front, seed, self.rank)
+        run = Run(job, task, task.plan(request, self.front), self.front, seed, self.rank, started)
         run.note(model=self.model)
         return run
 

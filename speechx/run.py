@@ -70,13 +70,16 @@ class _Busy:
 class Run:
     """See the module's docstring. outbox holds the chunks nobody has taken; error is set instead of a final chunk."""
 
-    def __init__(self, job: Job, task: TaskProtocol, plan: Plan, front: Front, seed: int, rank: Rank | None = None) -> None:
+    def __init__(
+        self, job: Job, task: TaskProtocol, plan: Plan, front: Front, seed: int, rank: Rank | None = None,
+        started: float | None = None,
+    ) -> None:  # fmt: skip
         self.job, self.task, self.plan, self.front, self.rank = job, task, plan, front, rank
         self.request: Any = job.request
         self.outbox: deque[Chunk] = deque()
         self.done = False
         self.error: Exception | None = None
-        self.seed = seed
+        self.seed, self.streams = seed, bool(self.request.stream)
         self._parts: Iterator[Part] = iter(plan.parts)
         self._exhausted = False
         self._active: deque[_Busy] = deque()
@@ -84,7 +87,7 @@ class Run:
         self._words: list[WordTime] = []
         self._settled = 0  # words of finished parts
         self._samples, self._made = 0, 0
-        self._started = time.monotonic()
+        self._started = time.monotonic() if started is None else started
         self._info: dict[str, Any] = {"task": job.task, "seed": seed, **plan.notes}
 
     # To the engine
@@ -150,7 +153,7 @@ class Run:
             self._words += [w.shifted(at) for w in part.words]
             return True, np.concatenate([begun_T, self._assembly.ready(part)])
         over = all(t.reason is not None for t in busy.tries)
-        early = len(busy.tries) == 1 and self.request.stream and self._assembly.streams(part)
+        early = len(busy.tries) == 1 and self.streams and self._assembly.streams(part)
         if not (over or early):
             return False, begun_T
         chosen = busy.tries[0] if len(busy.tries) == 1 else self._best(part, busy.tries)
@@ -212,7 +215,7 @@ class Run:
     def _close(self) -> None:
         rest_T = self._assembly.close()
         seconds = time.monotonic() - self._started
-        spoken = (self._samples + len(rest_T)) / self.plan.sample_rate
+        spoken = (self.plan.samples or self._samples + len(rest_T)) / self.plan.sample_rate
         self._info |= {"audio_seconds": round(spoken, 3), "seconds": round(seconds, 4)}
         self._info["rtf"] = round(seconds / spoken, 4) if spoken else None
         self._give(rest_T, final=True)

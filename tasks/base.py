@@ -114,6 +114,7 @@ def fit_pointer(pointer_F: np.ndarray, start: int, stop: int, step: int = 3) -> 
     pointer_F: (F,) phone index of each frame. Where the aligner starts later or jumps further, phones are caught up
     with at the greatest step.
     """
+    assert start < stop, (start, stop)
     out_F = np.empty(len(pointer_F), np.int32)
     at = start
     for t, wanted in enumerate(pointer_F):

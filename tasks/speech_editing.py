@@ -60,7 +60,10 @@ class SpeechEditing(Task[SpeechEditingRequest]):
     def prompt(self, req: SpeechEditingRequest, front: Front) -> Prompt:
         """The prompt of the first change."""
         work = self.locate(req, front)
-        return self.edit_prompt(req, work.codes_FK, work.edits[0], work.script(work.edits[0]))
+        said = work.script(work.edits[0])
+        if not said.words:
+            raise InputError("text says nothing new in this place: there is nothing to generate", field="text")
+        return self.edit_prompt(req, work.codes_FK, work.edits[0], said)
 
     def locate(self, req: SpeechEditingRequest, front: Front) -> _splice.Workpiece:
         """Encodes the recording and finds the changes. Raises InputError: no change, transcript of something else."""
@@ -151,6 +154,8 @@ class SpeechEditing(Task[SpeechEditingRequest]):
         heard.frames_W2[heard.frames_W2 >= last] += stop - last
         edit = replace(edit, start=start, stop=stop)
         said = _edits.script(edit, heard, text, len(codes_FK))
+        if not said.words:
+            raise InputError("no word is spoken in the span", field="span")
         prompt = self.edit_prompt(req, codes_FK, edit, said)
         # Here old and new text are one: its phones are shifted by where the context starts.
         shift = said.start - (text.words[edit.new_start - 1].stop if edit.new_start > 0 else 0)

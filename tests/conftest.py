@@ -1,0 +1,142 @@
+"""Fixtures: a tiny model with random weights, and an engine that echoes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+
+@dataclass
+class Emission:
+    """As speechx.engine.Emission."""
+
+    id: int
+    codes_FK: np.ndarray
+    pointer_F: np.ndarray
+    finished: bool
+    reason: str | None
+
+
+@dataclass
+class EchoEngine:
+    """An engine without a model: aligned prompts give their own frames back, others random ones, two a phone.
+
+    Every step gives each sequence up to `stride` frames. Prompts are not packed.
+    """
+
+    stride: int = 5
+    added: list[tuple[Any, Any]] = field(default_factory=list)
+    aborted: list[int] = field(default_factory=list)
+    _left: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+
+    def add(self, prompt: Any, params: Any) -> int:
+        self.added.append((prompt, params))
+        pointer_F = np.full(prompt.frames or 0, -1, np.int32)
+        if prompt.track is not None:
+            start, stop = prompt.track.start, prompt.track.stop
+            frames = prompt.frames or 2 * (stop - start)
+            pointer_F = start + np.arange(frames) * (stop - start) // frames
+        if prompt.track_codes_FK is not None:
+            codes_FK = prompt.track_codes_FK
+        else:
+            codes_FK = np.random.default_rng(params.seed).integers(0, 1024, (len(pointer_F), 8))
+        self._left[len(self.added)] = codes_FK.astype(np.int16), pointer_F.astype(np.int32)
+        return len(self.added)
+
+    def abort(self, sequence: int) -> None:
+        self.aborted.append(sequence)
+        self._left.pop(sequence, None)
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self._left)
+
+    def step(self) -> list[Emission]:
+        out = []
+        for key, (codes_FK, pointer_F) in list(self._left.items()):
+            now, later = slice(None, self.stride), slice(self.stride, None)
+            finished = len(codes_FK) <= self.stride
+            out.append(Emission(key, codes_FK[now], pointer_F[now], finished, "stop" if finished else None))
+            self._left[key] = codes_FK[later], pointer_F[later]
+            if finished:
+                del self._left[key]
+        return out
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_codec() -> Any:
+    import torch
+
+    from speechx.codec.spectral import SpectralCodec, SpectralConfig
+
+    torch.manual_seed(0)
+    return SpectralCodec.from_config(SpectralConfig.preset("tiny"))
+
+
+@pytest.fixture(scope="session")
+def tiny_aligner() -> Any:
+    import torch
+
+    from speechx.aligner import Aligner, AlignerConfig
+
+    torch.manual_seed(0)
+    return Aligner(AlignerConfig.preset("tiny")).eval()
+
+
+@pytest.fixture(scope="session")
+def front(tiny_codec: Any, tiny_aligner: Any) -> Any:
+    """The front end of a model that has learned nothing: any transcript is as good as any other to it."""
+    from speechx.front import Front
+    from speechx.text import TextFrontend
+    from speechx.voices import VoiceStore
+
+    return Front(tiny_codec, TextFrontend(), tiny_aligner, VoiceStore(), max_phone_errors=np.inf)
+
+
+@pytest.fixture
+def echo_engine() -> EchoEngine:
+    return EchoEngine()
+
+
+@pytest.fixture
+def pipeline(front: Any, echo_engine: EchoEngine) -> Any:
+    """A pipeline without a language model."""
+    from speechx.pipeline import Pipeline, Runner
+
+    return Pipeline(front, Runner(echo_engine, lambda prompt: prompt), model="echo")
+
+
+def voice(seconds: float, seed: int = 0, rate: int = 16000, pitch: float = 120.0) -> np.ndarray:
+    """Something like speech: a buzz whose loudness comes and goes, (T,) float32."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(round(seconds * rate)) / rate
+    buzz = sum(np.sin(2 * np.pi * pitch * k * t + rng.uniform(0, 6)) / k for k in range(1, 20))
+    loudness = 0.55 + 0.45 * np.sin(2 * np.pi * 3 * t + rng.uniform(0, 6))
+    return (0.1 * buzz * loudness + 0.003 * rng.standard_normal(len(t))).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def speech() -> Any:
+    """Maker of speech-like sound: speech(seconds, seed=0, rate=16000, pitch=120)."""
+    return voice
+
+
+@pytest.fixture
+def wav_file(tmp_path: Any) -> Iterator[Any]:
+    """A 3 s recording."""
+    import soundfile
+
+    path = tmp_path / "in.wav"
+    soundfile.write(path, voice(3.0), 16000)
+    yield path

@@ -1,0 +1,79 @@
+"""Suppression, removal, extraction: windows, levels, long input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from speechx.data import mixing
+from tasks._aligned import ONE_GO, windows
+
+
+@pytest.mark.parametrize("frames", [1, 80, ONE_GO, ONE_GO + 1, 300, 401, 5000])
+def test_kept_frames_tile_the_recording(frames: int) -> None:
+    spans = windows(frames)
+    kept = [(start + a, start + b) for start, _, (a, b) in spans]
+    assert kept[0][0] == 0 and kept[-1][1] == frames
+    assert all(one[1] == two[0] for one, two in zip(kept, kept[1:], strict=False))
+    assert all(0 <= a < b <= stop - start for start, stop, (a, b) in spans)
+    assert len(spans) == 1 or all(stop - start == 200 for start, stop, _ in spans)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_long_recording_has_no_seams(pipeline: Any, speech: Any, stream: bool) -> None:
+    """With an engine that gives the prompt back, the result is the codec's round trip: sample by sample, at its level."""
+    wav_T = speech(40.3) * 0.2
+    gain = mixing.standard_gain(wav_T)
+    front = pipeline.front
+    expected_T = front.decode(front._encode(wav_T * gain))[: len(wav_T)] / gain
+    chunks = list(pipeline.stream(pipeline.job("noise_suppression", audio=(wav_T, 16000), stream=stream)))
+    made_T = np.concatenate([c.wav_T for c in chunks])
+    assert len(made_T) == len(wav_T)
+    assert np.abs(made_T - expected_T).max() < 1e-5
+    assert [c.final for c in chunks] == [False] * (len(chunks) - 1) + [True]
+    assert len(chunks) > (20 if stream else 1)
+
+
+def test_ten_minutes(pipeline: Any, speech: Any) -> None:
+    wav_T = np.tile(speech(10), 60)
+    result = pipeline.speak(pipeline.job("speech_removal", audio=(wav_T, 16000)))
+    assert len(result.wav_T) == len(wav_T)
+    engine = pipeline.runner.engine
+    assert len(engine.added) == len(windows(15000)) and max(len(p.track_codes_FK) for p, _ in engine.added) == 200
+
+
+def test_text_is_shared_out_among_windows(pipeline: Any, speech: Any) -> None:
+    text = "The library closes early on Sundays, so we had better leave before lunch. " * 4
+    result = pipeline.speak(pipeline.job("noise_suppression", audio=(speech(25), 16000), text=text))
+    prompts = [p for p, _ in pipeline.runner.engine.added]
+    assert len(prompts) == 4
+    # A tiny aligner is no judge of where words are; but every window has words, and times do not go back.
+    assert all(p.track is not None and p.frames == 200 for p in prompts)
+    starts = [w.start for w in result.words]
+    assert starts == sorted(starts) and starts[-1] <= result.seconds
+
+
+def test_a_short_recording_has_all_its_text(pipeline: Any, speech: Any) -> None:
+    result = pipeline.speak(pipeline.job("noise_suppression", audio=(speech(3), 16000), text="One two three."))
+    assert [w.text for w in result.words] == ["One", "two", "three"]
+    prompt = pipeline.runner.engine.added[0][0]
+    assert prompt.track.stop == len(prompt.track.ids) and prompt.frames == 75
+
+
+def test_extraction_shows_the_enrollment_first(pipeline: Any, speech: Any) -> None:
+    from speechx.prompt import Frames, Token
+    from speechx.vocab import ENR, TSE
+
+    job = pipeline.job("target_speaker_extraction", audio=(speech(3), 16000), enrollment="heart")
+    pipeline.speak(job)
+    enr, voice, tse, mixture = pipeline.runner.engine.added[0][0].segments
+    assert (enr, tse) == (Token(ENR), Token(TSE))
+    assert isinstance(voice, Frames) and voice.cache_key and not voice.aligned and len(voice.codes_FK) <= 150
+    assert isinstance(mixture, Frames) and mixture.aligned and len(mixture.codes_FK) == 75
+
+
+def test_clipped_sound_is_told(pipeline: Any, speech: Any) -> None:
+    loud_T = np.clip(speech(2) * 20, -0.9, 0.9)
+    assert "clipped" in pipeline.speak(pipeline.job("noise_suppression", audio=(loud_T, 16000))).info["warning"]
