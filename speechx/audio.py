@@ -97,14 +97,16 @@ def read(
     min_seconds: float = 0.0,
     field: str | None = None,
     rate: int = SAMPLE_RATE,
+    whole: bool = True,
 ) -> Samples:
     """Mono float32 at 16 kHz (or `rate`), within [-1, 1], round(seconds * rate) samples.
 
     source: a path, the bytes of a file, or (samples (T,) or (T, C) or (C, T), rate).
+    whole: refuse a damaged file; else what can be decoded of it is returned.
     Raises InputError: missing, empty, not audio, truncated, no samples, NaN, shorter or longer than the limits.
     """
     try:
-        wav_T = _read(source, max_seconds, rate)
+        wav_T = _read(source, max_seconds, rate, whole)
         if len(wav_T) < min_seconds * rate:
             seconds = len(wav_T) / rate
             raise InputError(
@@ -134,7 +136,7 @@ def resample(wav_T: Samples, rate: int, to: int = SAMPLE_RATE) -> Samples:
     return _fit(soxr.resample(wav_T, rate, to), round(len(wav_T) * to / rate))
 
 
-def _read(source: Audio, max_seconds: float, to: int) -> Samples:
+def _read(source: Audio, max_seconds: float, to: int, whole: bool) -> Samples:
     if isinstance(source, tuple):
         x_TC, rate = _as_samples(*source)
         _check_header(AudioInfo(rate, x_TC.shape[1], len(x_TC), "array"), max_seconds, _name(source))
@@ -149,7 +151,8 @@ def _read(source: Audio, max_seconds: float, to: int) -> Samples:
         if reader.damaged and (other := _open_with_av(source)) is not None:
             with other:  # FFmpeg bears what libsndfile does not, such as gaps between Ogg pages
                 wav_T, decoded = _mix(other.blocks(), info.rate, to, max_seconds, name)
-        _check_whole(source, info, decoded, name)
+        if whole:
+            _check_whole(source, info, decoded, name)
     if not len(wav_T):
         raise InputError(f"{_name(source)} holds no samples")
     peak = float(np.max(np.abs(wav_T)))

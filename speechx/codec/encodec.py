@@ -1,6 +1,6 @@
 """EnCodec behind the codec protocol: the causal 24 kHz model, 75 frames/s, up to 32 codebooks of 1024.
 
-    codec = EncodecCodec.load("encodec_24khz")               # a transformers folder, or the `encodec` package's .th file
+    codec = EncodecCodec.load("encodec_24khz")            # a transformers folder, or the `encodec` package's .th file
     codec = EncodecCodec.from_package(encodec.EncodecModel.encodec_model_24khz())
     codec = EncodecCodec.from_config(EncodecConfig(...))     # random weights
 
@@ -67,7 +67,7 @@ class EncodecCodec:
 
     @classmethod
     def load(cls, path: str | Path, num_codebooks: int = DEFAULT_CODEBOOKS) -> EncodecCodec:
-        """From a folder of transformers, or from the package's `encodec_24khz-*.th`. Raises InputError. No downloads."""
+        """From a folder of transformers, or the package's `encodec_24khz-*.th`. Raises InputError; never downloads."""
         from transformers import EncodecModel
 
         path = Path(path)
@@ -77,7 +77,8 @@ class EncodecCodec:
             state = torch.load(path, map_location="cpu", weights_only=True)
             return cls._from_package_state(state, num_codebooks)
         raise InputError(
-            f"codec: {path} is neither a folder with an EnCodec model (config.json) nor a .th file of the encodec package",
+            f"codec: {path} is neither a folder with an EnCodec model (config.json) nor a .th file of the "
+            "encodec package",
             field="codec",
         )
 

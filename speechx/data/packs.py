@@ -61,6 +61,9 @@ class AudioPack:
         for line in (folder / "index.jsonl").read_text().splitlines():
             row = json.loads(line)
             fields = {name: row.get(name) for name in ("speaker", "language", "text", "kind")}
+            if (fields["text"] or "").isupper():
+                # A corpus in capitals (LibriSpeech) is not a row of acronyms to be spelled.
+                fields["text"] = fields["text"].lower()
             self.rows.append(
                 PackRow(
                     id=row["id"],
