@@ -25,7 +25,8 @@ def prepare(
     workers: Annotated[int, typer.Option(help="processes that decode")] = 2,
 ) -> None:
     """Decode corpora to one audio pack."""
-    from speechx.data.prepare import add_teacher, prepare_pack
+    from speechx.data.prepare import prepare_pack
+    from speechx.data.teacher import add_teacher
     from speechx.progress import ticker
 
     made = prepare_pack(sources, out, workers=workers, progress=ticker("decode"))

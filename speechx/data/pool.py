@@ -18,7 +18,7 @@ MIN_SECONDS = 1.0
 
 
 class PackPool:
-    """Utterances, noises and rooms of one split. `words` and `texts` may add or replace what the pack tells of a row."""
+    """Utterances, noises and rooms of one split. `words` may add to what the pack tells of a row."""
 
     def __init__(
         self,

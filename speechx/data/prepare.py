@@ -1,0 +1,130 @@
+"""`speechx data prepare`: decodes corpora once, into one audio pack (see speechx.data.packs)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from speechx.data.sources import SourceRow, hold_out_speakers, read_source
+from speechx.errors import InputError
+
+__all__ = ["Prepared", "prepare_pack"]
+
+MAX_SECONDS = 1800.0
+CHUNK = 32  # files given to a process at once
+
+
+@dataclass
+class Prepared:
+    """What became of the files. damaged: read in part; unreadable, held_out: left out."""
+
+    rows: int = 0
+    hours: float = 0.0
+    damaged: int = 0
+    unreadable: int = 0
+    held_out: int = 0
+
+
+def prepare_pack(
+    sources: Sequence[str | Path],
+    out: str | Path,
+    workers: int = 2,
+    progress: Callable[[int, int], None] | None = None,
+    language: str | None = None,
+) -> Prepared:
+    """Decodes every recording of the sources to 16 kHz int16 in OUT/pcm.i16, with OUT/index.jsonl.
+
+    Files that cannot be read are left out and counted, so that one bad file does not cost a night. Raises InputError
+    where a source is no corpus, or OUT holds a pack already.
+    """
+    out = Path(out)
+    if (out / "index.jsonl").exists():
+        raise InputError(f"out: {out} holds a pack already; choose another folder", field="out")
+    found = [row for source in sources for row in read_source(source, language)]
+    keys = {(row.corpus, row.id) for row in found}
+    if len(keys) != len(found):
+        raise InputError(
+            "sources: two of them have the same name; rename one, so that rows can be told apart",
+            field="sources",
+        )
+    rows, held_out = hold_out_speakers(found)
+    made = Prepared(held_out=held_out)
+    out.mkdir(parents=True, exist_ok=True)
+    pcm, index = out / "pcm.i16.tmp", out / "index.jsonl.tmp"
+    offset = 0
+    with pcm.open("wb") as samples, index.open("w", encoding="utf-8") as lines:
+        for done, (row, (wav_T, damaged)) in enumerate(zip(rows, _decode_all(rows, workers), strict=True), 1):
+            if progress is not None:
+                progress(done, len(rows))
+            if not len(wav_T):
+                made.unreadable += 1
+                continue
+            made.damaged += damaged
+            samples.write(wav_T.tobytes())
+            lines.write(json.dumps(_entry(row, offset, len(wav_T)), ensure_ascii=False) + "\n")
+            offset += len(wav_T)
+            made.rows += 1
+    if not made.rows:
+        raise InputError(f"sources: none of {len(rows)} recordings can be read", field="sources")
+    made.hours = offset / 16000 / 3600
+    os.replace(pcm, out / "pcm.i16")
+    os.replace(index, out / "index.jsonl")
+    return made
+
+
+def _entry(row: SourceRow, offset: int, samples: int) -> dict[str, object]:
+    """A row of the index. `path` is told for a whole file: a part for another machine then takes it as it is."""
+    entry: dict[str, object] = {
+        "id": row.id,
+        "corpus": row.corpus,
+        "split": row.split,
+        "offset": offset,
+        "samples": samples,
+    }
+    optional = {"speaker": row.speaker, "language": row.language, "text": row.text, "kind": row.kind}
+    if row.start is None:
+        optional["path"] = str(row.path.resolve())
+    return entry | {name: value for name, value in optional.items() if value is not None}
+
+
+def _decode_all(rows: list[SourceRow], workers: int) -> Iterator[tuple[np.ndarray, bool]]:
+    """The samples of each row, in order; nothing more than a few chunks ahead of who reads them."""
+    if workers <= 1:
+        yield from map(decode, rows)
+        return
+    with ProcessPoolExecutor(workers) as pool:
+        ahead = workers * 2
+        chunks = [rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK)]
+        waiting = [pool.submit(_decode_chunk, chunk) for chunk in chunks[:ahead]]
+        for number in range(len(chunks)):
+            yield from waiting.pop(0).result()
+            if number + ahead < len(chunks):
+                waiting.append(pool.submit(_decode_chunk, chunks[number + ahead]))
+
+
+def _decode_chunk(rows: list[SourceRow]) -> list[tuple[np.ndarray, bool]]:
+    return [decode(row) for row in rows]
+
+
+def decode(row: SourceRow) -> tuple[np.ndarray, bool]:
+    """(samples (T,) int16 at 16 kHz, whether the file is damaged); none where it cannot be read at all."""
+    from speechx import audio
+
+    damaged = False
+    try:
+        wav_T = audio.read(row.path, max_seconds=MAX_SECONDS)
+    except InputError:
+        damaged = True
+        try:
+            wav_T = audio.read(row.path, max_seconds=MAX_SECONDS, whole=False)
+        except InputError:
+            return np.zeros(0, np.int16), True
+    if row.start is not None and row.stop is not None:
+        wav_T = wav_T[round(row.start * 16000) : round(row.stop * 16000)]
+    return np.clip(np.round(wav_T * 32768), -32768, 32767).astype(np.int16), damaged

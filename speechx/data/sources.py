@@ -1,0 +1,296 @@
+"""Finds the recordings of a corpus and what is known of them, in whatever layout it comes.
+
+    read_source("LibriSpeech")      LibriSpeech, LibriTTS, VCTK, Common Voice: as they are published
+    read_source("my_corpus")        a folder with metadata.jsonl or metadata.csv
+    read_source("clips.csv")        CSV, TSV or JSONL with column audio, and text, speaker, language, split, id, kind
+    read_source("cuts.jsonl.gz")    manifests of lhotse, which knows a hundred corpora more, where it is installed
+
+A row with `kind` is noise; every other row is speech. Nothing is decoded here.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from speechx.errors import InputError
+
+__all__ = ["SourceRow", "hold_out_speakers", "read_source"]
+
+AUDIO_SUFFIXES = (".flac", ".wav", ".opus", ".ogg", ".mp3", ".m4a")
+COLUMNS = {
+    "audio": ("audio", "path", "audio_path", "file", "wav"),
+    "text": ("text", "sentence", "transcript"),
+    "speaker": ("speaker", "speaker_id", "client_id"),
+    "language": ("language", "lang", "locale"),
+    "split": ("split",),
+    "id": ("id",),
+    "kind": ("kind",),
+}
+DEV_PERCENT = TEST_PERCENT = 2
+FEW_SPEAKERS = 20
+
+
+@dataclass(frozen=True)
+class SourceRow:
+    """One recording, or [start, stop) seconds of one. split "" means that the corpus does not say."""
+
+    path: Path
+    id: str
+    corpus: str
+    split: str = ""
+    speaker: str | None = None
+    language: str | None = None
+    text: str | None = None
+    kind: str | None = None
+    start: float | None = None
+    stop: float | None = None
+
+
+def read_source(path: str | Path, language: str | None = None) -> list[SourceRow]:
+    """All rows of a corpus, each with a split. `language` is that of speech whose corpus does not tell.
+
+    Raises InputError where the path is no corpus, a row lacks its audio, or two rows have one id.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"source: {path} does not exist", field="sources")
+    rows = list(_reader(path)(path))
+    if not rows:
+        raise InputError(f"source: {path} lists no recordings", field="sources")
+    seen: set[str] = set()
+    for row in rows:
+        if row.id in seen:
+            raise InputError(f"source: {path} has two rows with id {row.id!r}", field="sources")
+        seen.add(row.id)
+    rows = [replace(row, language=row.language or language) if row.kind is None else row for row in rows]
+    return _with_splits(rows)
+
+
+def _reader(path: Path) -> Callable[[Path], Iterable[SourceRow]]:
+    if path.is_file():
+        return _lhotse if _is_lhotse(path) else _table
+    for name in ("metadata.jsonl", "metadata.csv"):
+        if (path / name).is_file():
+            return lambda folder: _table(folder / name)
+    if any(path.glob("cuts*.jsonl*")) or any(path.glob("*supervisions*.jsonl*")):
+        return _lhotse
+    if (path / "clips").is_dir():
+        return _common_voice
+    if (path / "txt").is_dir():
+        return _vctk
+    if next(path.rglob("*.trans.txt"), None) is not None:
+        return _librispeech
+    if next(path.rglob("*.normalized.txt"), None) is not None:
+        return _libritts
+    raise InputError(
+        f"source: {path} is in no layout that is known; give a CSV or JSONL with the columns audio, text, speaker, "
+        "language",
+        field="sources",
+    )
+
+
+def _open(path: Path) -> Any:
+    return (
+        gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8-sig")
+    )
+
+
+def _table(path: Path) -> Iterator[SourceRow]:
+    """CSV, TSV or JSONL. Paths are relative to the table. A folder's metadata is named after the folder."""
+    corpus = path.parent.name if path.stem == "metadata" else path.name.split(".")[0]
+    for number, row in _records(path):
+        values = {
+            key: next((row[n] for n in names if row.get(n) not in (None, "")), None)
+            for key, names in COLUMNS.items()
+        }
+        if values["audio"] is None:
+            raise InputError(f"source: {path} line {number} has no column `audio`", field="sources")
+        audio = Path(values["audio"])
+        kind = None if values["kind"] is None else str(values["kind"])
+        yield SourceRow(
+            path=path.parent / audio,
+            id=str(values["id"] or audio.with_suffix("")),
+            corpus=str(row.get("corpus") or corpus),
+            split=str(values["split"] or ""),
+            speaker=None if kind else str(values["speaker"] or corpus),
+            language=_language(values["language"]),
+            text=values["text"],
+            kind=kind,
+        )
+
+
+def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number, row) of a table."""
+    with _open(path) as file:
+        if ".csv" in path.suffixes or ".tsv" in path.suffixes:
+            tabs = ".tsv" in path.suffixes
+            quoting = csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL
+            yield from enumerate(csv.DictReader(file, delimiter="\t" if tabs else ",", quoting=quoting), 2)
+            return
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise InputError(
+                    f"source: {path} line {number} is not JSON: {error}", field="sources"
+                ) from None
+            yield number, row
+
+
+def _language(tag: str | None) -> str | None:
+    """en-US, pt_BR -> en, pt."""
+    return None if not tag else str(tag).replace("_", "-").split("-")[0].lower()
+
+
+def _librispeech(root: Path) -> Iterator[SourceRow]:
+    """SUBSET/SPEAKER/CHAPTER/S-C-0001.flac and S-C.trans.txt; the subset's name tells the split."""
+    for listing in sorted(root.rglob("*.trans.txt")):
+        speaker = listing.name.split("-")[0]
+        for line in listing.read_text(encoding="utf-8").splitlines():
+            name, _, text = line.partition(" ")
+            audio = _with_audio(listing.parent / name)
+            if audio is not None:
+                yield SourceRow(audio, name, root.name, _subset_split(listing), f"ls{speaker}", "en", text)
+
+
+def _libritts(root: Path) -> Iterator[SourceRow]:
+    """SUBSET/SPEAKER/CHAPTER/S_C_x_y.wav and .normalized.txt. Speakers are LibriSpeech's."""
+    for listing in sorted(root.rglob("*.normalized.txt")):
+        name = listing.name.removesuffix(".normalized.txt")
+        audio = _with_audio(listing.parent / name)
+        if audio is not None:
+            text = listing.read_text(encoding="utf-8").strip()
+            yield SourceRow(
+                audio, name, root.name, _subset_split(listing), f"ls{name.split('_')[0]}", "en", text
+            )
+
+
+def _subset_split(path: Path) -> str:
+    for part in reversed(path.parts[:-1]):
+        for split in ("train", "dev", "test"):
+            if part.startswith(f"{split}-"):
+                return split
+    return ""
+
+
+def _vctk(root: Path) -> Iterator[SourceRow]:
+    """txt/p225/p225_001.txt beside wav48_silence_trimmed/p225/p225_001_mic1.flac or wav48/p225/p225_001.wav."""
+    folders = sorted(f for f in root.iterdir() if f.is_dir() and f.name.startswith("wav"))
+    for listing in sorted((root / "txt").rglob("*.txt")):
+        for folder in folders:
+            stem = folder / listing.parent.name / listing.stem
+            audio = _with_audio(stem) or _with_audio(stem.with_name(f"{stem.name}_mic1"))
+            if audio is not None:
+                text = listing.read_text(encoding="utf-8").strip()
+                speaker = f"vctk_{listing.parent.name}"
+                yield SourceRow(audio, listing.stem, root.name, "", speaker, "en", text)
+                break
+
+
+def _common_voice(root: Path) -> Iterator[SourceRow]:
+    """clips/ and train.tsv, dev.tsv, test.tsv (or validated.tsv alone)."""
+    splits = [s for s in ("train", "dev", "test") if (root / f"{s}.tsv").is_file()]
+    for name in splits or ["validated"]:
+        path = root / f"{name}.tsv"
+        if not path.is_file():
+            raise InputError(f"source: {root} has clips but no {path.name}", field="sources")
+        for _, row in _records(path):
+            yield SourceRow(
+                path=root / "clips" / row["path"],
+                id=Path(row["path"]).stem,
+                corpus=root.name,
+                split=name if splits else "",
+                speaker=f"cv_{row['client_id'][:16]}",
+                language=_language(row.get("locale") or root.name),
+                text=row["sentence"],
+            )
+
+
+def _with_audio(stem: Path) -> Path | None:
+    """The recording of this name without suffix."""
+    paths = (stem.with_name(stem.name + suffix) for suffix in AUDIO_SUFFIXES)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _is_lhotse(path: Path) -> bool:
+    if ".jsonl" not in path.suffixes:
+        return False
+    with _open(path) as file:
+        return '"supervisions"' in file.readline()
+
+
+def _lhotse(path: Path) -> Iterator[SourceRow]:
+    """A cut manifest, or a folder with cuts, or with recordings and supervisions."""
+    try:
+        from lhotse import CutSet, load_manifest
+    except ImportError as error:
+        raise InputError(
+            f"source: {path} is a lhotse manifest: install lhotse to read it (pip install 'speechx[train]')",
+            field="sources",
+        ) from error
+    if path.is_dir() and not (found := sorted(path.glob("cuts*.jsonl*"))):
+        parts = {}
+        for name in ("recordings", "supervisions"):
+            files = sorted(path.glob(f"*{name}*.jsonl*"))
+            if len(files) != 1:
+                raise InputError(f"source: {path} has {len(files)} files of {name}, not one", field="sources")
+            parts[name] = load_manifest(files[0])
+        cuts = CutSet.from_manifests(**parts).trim_to_supervisions(keep_overlapping=False)
+    else:
+        cuts = load_manifest(found[0] if path.is_dir() else path)
+    corpus = path.name.split(".")[0]
+    for cut in cuts:
+        audio = cut.recording.sources[0]
+        said = cut.supervisions[0] if cut.supervisions else None
+        if audio.type != "file":
+            raise InputError(f"source: {path}: cut {cut.id} is not in a file of its own", field="sources")
+        yield SourceRow(
+            path=Path(audio.source),
+            id=cut.id,
+            corpus=corpus,
+            split=_subset_split(path / "x") or _subset_split(Path(audio.source)),
+            speaker=str(said.speaker or corpus) if said else None,
+            language=_language(said.language) if said else None,
+            text=said.text if said else None,
+            kind=None if said else "noise",
+            start=float(cut.start),
+            stop=float(cut.end),
+        )
+
+
+def _with_splits(rows: list[SourceRow]) -> list[SourceRow]:
+    """Splits where the corpus gives none: by a hash of the speaker, or of the row where there are few speakers."""
+    speakers = {row.speaker for row in rows if row.speaker is not None}
+
+    def split(row: SourceRow) -> str:
+        key = row.speaker if row.speaker is not None and len(speakers) >= FEW_SPEAKERS else row.id
+        percent = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") % 100
+        if percent < TEST_PERCENT:
+            return "test"
+        return "dev" if percent < TEST_PERCENT + DEV_PERCENT else "train"
+
+    return [row if row.split else replace(row, split=split(row)) for row in rows]
+
+
+def hold_out_speakers(rows: list[SourceRow]) -> tuple[list[SourceRow], int]:
+    """Without the training rows whose speaker is held out in another corpus; and how many those were.
+
+    A corpus that itself has one speaker in two splits means it (a single voice, held-out sentences).
+    """
+    held: dict[str, set[str]] = {}
+    for row in rows:
+        if row.speaker is not None and row.split in ("dev", "test"):
+            held.setdefault(row.speaker, set()).add(row.corpus)
+    kept = [
+        row for row in rows if row.split != "train" or not held.get(row.speaker or "", set()) - {row.corpus}
+    ]
+    return kept, len(rows) - len(kept)
