@@ -43,6 +43,8 @@ def expand(core: str, locale: Locale, context: Context, *, final: bool = False) 
     An acronym candidate stays in capitals, for the front end to spell or to read.
     """
     low = core.lower()
+    if len(core) == 1 and core.isalpha() and core.isupper() and not context.shouting and _is_letter_name(core, context):
+        return locale.spell(core)
     if low in locale.abbreviations and _is_abbreviation(core, low, locale, context):
         return locale.abbreviations[low].split()
     if _DOTTED.match(core) and (len(core) > 2 or (core[0].isupper() and not context.last)):
@@ -63,6 +65,13 @@ def expand(core: str, locale: Locale, context: Context, *, final: bool = False) 
     if (roman := _roman(core, locale, context)) is not None:
         return roman
     return _words(core, locale, context)
+
+
+def _is_letter_name(core: str, context: Context) -> bool:
+    """A lone capital is a letter's name if it cannot be a word (B) or stands in a row of letters (A B C)."""
+    if unicodedata.normalize("NFD", core)[0] not in "AEIOUY":
+        return True
+    return any(len(word) == 1 and word.isalpha() and word.isupper() for word in (context.before, context.after))
 
 
 def _is_abbreviation(core: str, low: str, locale: Locale, context: Context) -> bool:

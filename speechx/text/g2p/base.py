@@ -13,6 +13,23 @@ from speechx.text.phones import PHONE_IDS, STRESS, VOWELS, add_stress
 Phones = tuple[str, ...]
 
 
+_OTHER_LETTERS = str.maketrans(
+    {"ł": "l", "ø": "ö", "æ": "ä", "œ": "ö", "đ": "d", "ð": "d", "þ": "t", "ı": "i", "ħ": "h", "ŋ": "ng", "ĸ": "k"}
+)
+
+
+def plain_letters(word: str, keep: str) -> str:
+    """The word in letters a-z and those of `keep`: other diacritics fall off, other characters are dropped."""
+    out: list[str] = []
+    for char in unicodedata.normalize("NFC", word.lower()):
+        if char in keep or char in "abcdefghijklmnopqrstuvwxyz'":
+            out.append(char)
+            continue
+        char = char.translate(_OTHER_LETTERS)
+        out += [c for c in unicodedata.normalize("NFD", char) if c in "abcdefghijklmnopqrstuvwxyz" or c in keep]
+    return "".join(out)
+
+
 class G2P(Protocol):
     """Words of one phrase (no pause inside) to phones of the frozen table, one tuple a word.
 
@@ -92,6 +109,8 @@ def stress_from_end(phones: list[str], syllable: int) -> list[str]:
 class WordRules:
     """Base of the rule back ends: words one by one, cached, with a hook for what crosses word borders."""
 
+    letters = ""  # letters beyond a-z that the rules know
+
     def __init__(self) -> None:
         self._cached = lru_cache(maxsize=20_000)(self._in_table)
 
@@ -99,7 +118,7 @@ class WordRules:
         return self.join([list(self._cached(word)) for word in words])
 
     def _in_table(self, word: str) -> Phones:
-        return tuple(unicodedata.normalize("NFD", phone) for phone in self.word(word))
+        return tuple(unicodedata.normalize("NFD", phone) for phone in self.word(plain_letters(word, self.letters)))
 
     def word(self, word: str) -> Phones:
         """Phones of one word by itself, stress included; any Unicode form."""
@@ -110,7 +129,7 @@ class WordRules:
 
     def knows(self, word: str) -> bool:
         """A rule back end can read what has a vowel and no impossible run of consonants."""
-        return bool(_VOWEL.search(word)) and not _CLUSTER.search(word) and len(word) > 3
+        return "-" not in word and bool(_VOWEL.search(word)) and not _CLUSTER.search(word) and len(word) > 3
 
 
 _VOWEL = re.compile(r"[aeiouyáéíóúàèìòùâêîôûãõäöü]")

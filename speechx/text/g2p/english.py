@@ -57,6 +57,8 @@ class EnglishG2P:
                 out.append(_by_role(variants, tags[i]))
             else:
                 out.append(variants[0][0] if variants else self._unknown(word))
+            if word == "used" and words[i + 1 : i + 2] != ["to"]:
+                out[-1] = ("j", "ˈu", "z", "d")
         for i, word in enumerate(words):
             if word in _UNSTRESSED:
                 out[i] = tuple(strip_stress(phone) for phone in out[i])

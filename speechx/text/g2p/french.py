@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from speechx.text.g2p.base import Phones
-from speechx.text.g2p.lexicon import Lexicon
+from speechx.text.g2p.lexicon import Lexicon, to_table
 from speechx.text.phones import STRESS, VOWELS
 
 # The consonant that a word lends to a vowel that follows it.
@@ -24,7 +24,9 @@ _LIAISON: dict[str, str] = {
     ),
     "neuf": "v",
 }
-# est-ce que, and words whose final consonant is said or not by what follows: (before a consonant, alone).
+# Words that the lexicon reads as abbreviations or in a rarer way.
+_FIXED: dict[str, str] = {"ne": "n ə", "ce": "s ə", "mes": "m e", "ces": "s e", "gens": "ʒ ɑ̃", "traitement": "t ʁ ɛ t m ɑ̃"}
+# Numbers whose final consonant is said or not by what follows: (before a consonant, alone).
 _FINAL_CONSONANT: dict[str, tuple[str, str]] = {
     "six": ("s i", "s i s"),
     "dix": ("d i", "d i s"),
@@ -68,6 +70,8 @@ class FrenchG2P:
     def _word(self, word: str) -> Phones:
         if len(word) == 1 and word.isupper():
             return self._lexicon.find(word.lower()) or self._lexicon.guess(word.lower())
+        if word in _FIXED:
+            return to_table(_FIXED[word].split())
         found = self._lexicon.find(word)
         if found:
             return found

@@ -6,7 +6,7 @@ import re
 
 from speechx.text.g2p.base import Phones, WordRules
 from speechx.text.g2p.german_words import EXCEPTIONS, HEADS, SHORT, STEMS, UNSTRESSED
-from speechx.text.phones import VOWELS, add_stress
+from speechx.text.phones import STRESS, VOWELS, add_stress, strip_stress
 
 _V = "aeiouyäöü"
 _GRAPHEMES = re.compile(
@@ -28,14 +28,14 @@ _CONSONANTS = {
 }  # fmt: skip
 _DEVOICED = {"b": "p", "d": "t", "ɡ": "k", "v": "f", "z": "s"}
 
-_WEAK_PREFIX = re.compile(r"^(be|ge|er|ver|zer|ent|emp)(?=[^aeiouäöü]*[aeiouäöüy]+[^aeiouäöüy])")
+_WEAK_PREFIX = re.compile(r"^(be(?!i)|ge|er|ver|zer|ent|emp)(?=[^aeiouäöü]*[aeiouäöüy]+[^aeiouäöüy])")
 _STRONG_PREFIX = re.compile(
     r"^(ab|an|auf|aus|bei|durch|ein|fort|her|hin|hinter|los|mit|nach|nieder|ober|über|um|un|unter|vor|weg|wider|wieder|"
     r"zurück|zusammen|zu|haupt|gegen|zwischen|außen|innen|selbst|voll|"
     r"hinaus|herein|heraus|hinein|voraus|davon|daran|darauf|darin|dafür|damit|dabei|dazu|dar|vorbei)(?=.*[aeiouäöüy])"
 )
 _NOT_PREFIXED = re.compile(
-    r"^(?:gen[aeiu]|gegen|geld|gest(?:ern|e$)|geist|gern|gelb|geist|geb(?:en|e|er)|geh|gel[bt]|bes(?:en|s)|beid|bein|beispiel|berg|bern|berlin|beck|"
+    r"^(?:beug|gen[aeiu]|gegen|geld|gest(?:ern|e$)|geist|gern|gelb|geist|geb(?:en|e|er)|geh|gel[bt]|bes(?:en|s)|beid|bein|beispiel|berg|bern|berlin|beck|"
     r"bett|best[eo]|beere|bel[gl]|ernst|erst|erd|erz|erb|ente|inter|einer?s?$|eine[mn]?$|einig|einzel|einmal|anders?|ander|"
     r"unter$|über$|unser|uns|und|unt|unge[rn]|ober[eaun]|aber|abend|abt|auge|august|ausland$|beige|berei|"
     r"mitt|nacht|nachbar|vorn|umwelt|hers|herr|herz|herb|herm|herd|hinz|hind|hint|ann|ang[es]t|ante|antw|anna|ank|ant|mitte|los[ea]?$|"
@@ -43,13 +43,13 @@ _NOT_PREFIXED = re.compile(
 )  # fmt: skip
 _SUFFIX = re.compile(
     r"^(.*[aeiouäöüy].*?)(lich(?:e[nrsm]?|er[enrs]?|keit|keiten)?|keit(?:en)?|heit(?:en)?|schaft(?:en|s)?|los(?:e[nrsm]?)?|"
-    r"bar(?:e[nrsm]?)?|sam(?:e[nrsm]?)?|haft(?:e[nrsm]?)?|nis(?:se[ns]?)?|ling(?:e[ns]?)?|(?<!s)chen(?:s)?|tum(?:s)?|wärts|"
+    r"bar(?:e[nrsm]?)?|sam(?:e[nrsm]?)?|haft(?:e[nrsm]?)?|nis(?:se[ns]?)?|ling(?:e[ns]?)?|(?<=[bdfgklmnprtß])chen(?:s)?|tum(?:s)?|wärts|"
     r"weise[n]?|fach(?:e[nrsm]?)?)$"
 )
-_HEAD = re.compile(rf"^(.*[aeiouäöüy].*?[^aeiouäöü]|.*(?:e|a|ei|ee|au))s?({HEADS})(e?[nrs]?|es|ern)$")
+_HEAD = re.compile(rf"^(.*[aeiouäöüy].*?[^aeiouäöüc]|.*(?:e|a|ei|ee|au))s?({HEADS})(e?[nrs]?|es|ern)$")
 _LOAN_STRESS = re.compile(
     r"(?:(ier)(?:en|t|te|ten|end|ung|ungen|er)?|(tion|sion|ion)(?:en|s)?|(tät)(?:en)?|(ent|enz|ant|anz|ist)(?:e[ns]?|in)?|"
-    r"(ell|al|iv|ös|är)(?:e[nrsm]?)?|(ei)(?:en)?|(eur)(?:e|s|en)?|(ik|ie)|(or)en|(ur)(?:en)?|(ett)(?:e|en)?|(in|on|an))$"
+    r"(ell|al|iv|ös|är)(?:e[nrsm]?)?|(ess|ekt|ept)(?:e[ns]?|s)?|(ei)(?:en)?|(eur)(?:e|s|en)?|(ik|ie)|(or)en|(ur)(?:en)?|(ett)(?:e|en)?|((?<!er)in|on|an))$"
 )
 _LOAN = re.compile(r"tion|sion|tät|ier(?:en|t|te|ten|ung|ungen)$|ismus|ph|ieren|ität|ist(?:en)?$|ell(?:e[nrs]?)?$|iv(?:e[nrs]?)?$|ologie")
 _SCHWA_REST = re.compile(r"^(?:[nlrsmt]|nd|ns|nt|rs|rn|ln|ls|st|rt|lt|ts|nz|rst|lst|ndst|tst|nst|rnd|lnd|rns|lns)?$")
@@ -57,6 +57,8 @@ _SCHWA_REST = re.compile(r"^(?:[nlrsmt]|nd|ns|nt|rs|rn|ln|ls|st|rt|lt|ts|nz|rst|
 
 class GermanG2P(WordRules):
     """Phones of standard German; r after a vowel is ɐ, final stops are voiceless, no glottal stops."""
+
+    letters = "äöüßéèêáàâóòôç"
 
     def word(self, word: str) -> Phones:
         word = word.replace("'", "")
@@ -114,6 +116,8 @@ def _morph(part: str, kind: str, *, last: bool) -> list[tuple[str, str]]:
     if kind == "weak":
         return [(phone, "") for phone in {"be": "b ə", "ge": "ɡ ə", "er": "ɛ ɐ", "ver": "f ɛ ɐ", "zer": "ts ɛ ɐ",
                                           "ent": "ɛ n t", "emp": "ɛ m p", "zu": "ts u"}[part].split()]  # fmt: skip
+    if kind == "stem" and part in EXCEPTIONS:
+        return [(strip_stress(phone), "main" if phone.startswith(STRESS) else "x") for phone in EXCEPTIONS[part].split()]
     part = part.translate(_BASE)
     graphemes: list[str] = _GRAPHEMES.findall(part)
     vowels = [i for i, g in enumerate(graphemes) if g[0] in _V]
@@ -187,6 +191,7 @@ def _vowel(g: str, rest: str, i: int, main: int, kind: str, part: str, is_last: 
     return _LONG[letter] if opens else _SHORT[letter]
 
 
+_OBSTRUENTS = ("ch", "f", "ff", "g", "k", "ck", "t", "tz", "ts", "p", "s", "b", "d", "ng")
 _CLOSING = ("x", "ck", "tz", "ng", "nk", "sch", "ch", "chs", "pf", "st", "sp", "ss", "tsch", "z")
 # Inflected forms of verbs and nouns whose vowel is long before one stem consonant and an ending: lebt, sagst, tags.
 _REGULAR = re.compile(r"^(?:[lgh]eb[ts]|sag[ts]|tag[s]|leg[ts]|lieg|trag[ts]|frag[ts]|zeig|weg[s]|gib[ts]|lob[ts]|hör[ts]|fühl|spür[ts]|führ|lern$^)")
@@ -210,9 +215,13 @@ def _consonant(g: str, before: str, rest: str, i: int, part: str, loan: bool) ->
             return ["k"] if rest[:1] in ("o", "a", "l", "r") else ["ç"]
         return ["x"] if before in ("a", "o", "u", "au", "aa", "oo", "ah", "oh", "uh") else ["ç"]
     if g in ("st", "sp"):
-        return ["ʃ" if i == 0 else "s", g[1]]
+        # In the middle only a compound has ʃt: after an obstruent and before more than an ending (Gleich-stellung).
+        compound = before in _OBSTRUENTS and not re.match(r"(?:e[nrsm]?|es?t|e?ns?)?$|e[rln]", rest)
+        return ["ʃ" if i == 0 or compound else "s", g[1]]
     if g == "s":
         return ["z"] if vowel_next and (i == 0 or after_vowel or before in ("l", "m", "n", "r", "ng")) else ["s"]
+    if g == "chs":
+        return ["ç", "s"] if rest.startswith("t") and before in ("ä", "ö", "ü") else ["k", "s"]
     if g == "c":
         return ["ts"] if rest[:1] in ("e", "i", "ä", "ö") else ["k"]
     if g == "v":

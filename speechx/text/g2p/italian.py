@@ -191,6 +191,8 @@ _CLOSE = {"ɛ": "e", "ɔ": "o"}  # open vowels exist only under the stress
 class ItalianG2P(WordRules):
     """Phones of standard Italian; geminates are doubled, ʎ ɲ ʃ between vowels stay single."""
 
+    letters = "àèéìíòóùúá"
+
     def word(self, word: str) -> Phones:
         if "'" in word:  # l'amico, un'ora, c'è: the clitic has no stress
             head, _, tail = word.rpartition("'")

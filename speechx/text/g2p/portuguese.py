@@ -119,7 +119,7 @@ _SPECIAL: dict[str, str] = {
     "próximo": "p ɾ ˈɔ s i m u", "próxima": "p ɾ ˈɔ s i m ɐ", "próximos": "p ɾ ˈɔ s i m u s", "máximo": "m ˈa s i m u",
     "trouxe": "t ɾ ˈo s i", "trouxeram": "t ɾ o s ˈɛ ɾ ɐ̃ w̃", "auxílio": "a w s ˈi l i u", "reflexo": "x e f l ˈɛ k s u",
     "anexo": "a n ˈɛ k s u", "complexo": "k õ p l ˈɛ k s u", "conexão": "k o n e k s ˈɐ̃ w̃", "oxigênio": "o k s i ʒ ˈe n i u",
-    "obséquio": "o b z ˈɛ k i u", "mãe": "m ˈɐ̃ j̃", "subsídio": "s u b s ˈi dʒ i u",
+    "obséquio": "o b z ˈɛ k i u", "mãe": "m ˈɐ̃ j̃", "e-mail": "i m ˈe j w", "subsídio": "s u b s ˈi dʒ i u",
 }  # fmt: skip
 
 _OPEN_WORDS = frozenset(
@@ -147,6 +147,8 @@ _OPEN_WORDS = frozenset(
 class PortugueseG2P(WordRules):
     """Phones of Brazilian Portuguese: t, d soften before i; final e, o close; final l is w; initial r is x."""
 
+    letters = "áéíóúâêôãõàçü"
+
     def word(self, word: str) -> Phones:
         word = word.replace("'", "")
         if word in _SPECIAL:
@@ -159,6 +161,7 @@ class PortugueseG2P(WordRules):
             stress_from_end(phones, 2 if _FINAL.search(word) else 1)
             if word in _OPEN_WORDS:
                 phones = [{"ˈe": "ˈɛ", "ˈo": "ˈɔ"}.get(phone, phone) for phone in phones]
+            phones = _nasal(phones)
         return tuple(_reduce(word, phones))
 
     def join(self, phrase: list[list[str]]) -> list[Phones]:
@@ -171,6 +174,12 @@ class PortugueseG2P(WordRules):
 
 _VOICED = frozenset(("b", "d", "ɡ", "v", "z", "ʒ", "m", "n", "ɲ", "l", "ʎ", "dʒ", "a", "ˈa", "e", "ˈe", "ɛ", "ˈɛ", "i", "ˈi", "o",
                      "ˈo", "ɔ", "ˈɔ", "u", "ˈu"))  # fmt: skip
+
+
+def _nasal(phones: list[str]) -> list[str]:
+    """A stressed a before m, n, ɲ is nasal in Brazil: cama, vamos, ano."""
+    pairs = zip(phones, [*phones[1:], ""], strict=True)
+    return ["ˈɐ̃" if phone == "ˈa" and after in ("m", "n", "ɲ") else phone for phone, after in pairs]
 
 
 def _one_stress(phones: list[str]) -> list[str]:

@@ -77,6 +77,8 @@ _NASALS = ("m", "n", "ŋ", "ɲ")
 class SpanishG2P(WordRules):
     """Rules, then across the phrase: b d ɡ soften between vowels, n takes the place of what follows."""
 
+    letters = "áéíóúüñ"
+
     def word(self, word: str) -> Phones:
         phones = _RULES(_EXCEPTIONS.get(word, word))
         if word not in _UNSTRESSED:

@@ -105,7 +105,7 @@ nr.=nummer; str.=straße; tel.=telefon; st.=sankt; abb.=abbildung; bd.=band; kap
 mio.=millionen; mrd.=milliarden; v.chr.=vor christus; n.chr.=nach christus; i.d.r.=in der regel; z.t.=zum teil
 sog.=sogenannte; gegr.=gegründet; geb.=geboren; gest.=gestorben; std.=stunden; jan.=januar; feb.=februar; aug.=august
 sept.=september; okt.=oktober; nov.=november; dez.=dezember; mo.=montag; di.=dienstag; mi.=mittwoch; do.=donnerstag
-gmbh=G M B H; vs.=gegen; u.s.w.=und so weiter; m.e.=meines erachtens; a.d.=an der; lt.=laut
+gmbh=geh emm beh hah; vs.=gegen; u.s.w.=und so weiter; m.e.=meines erachtens; a.d.=an der; lt.=laut
 """),
     letters=letter_names(
         "ah, beh, zeh, deh, eh, eff, geh, hah, ih, jott, kah, ell, emm, enn, oh, peh, kuh, err, ess, teh, uh, fau, weh, "

@@ -105,7 +105,7 @@ sig.=signor; sig.ra=signora; sig.na=signorina; sigg.=signori; dott.=dottor; dott
 prof.=professor; prof.ssa=professoressa; ing.=ingegner; avv.=avvocato; on.=onorevole; ecc.=eccetera; ecc=eccetera
 etc.=eccetera; es.=esempio; p.es.=per esempio; pag.=pagina; pagg.=pagine; n.=numero; nr.=numero; nº=numero; n°=numero
 tel.=telefono; art.=articolo; cap.=capitolo; vol.=volume; fig.=figura; c.so=corso; p.zza=piazza; s.=san; ca.=circa
-a.c.=avanti cristo; d.c.=dopo cristo; s.p.a.=S P A; gen.=gennaio; feb.=febbraio; ott.=ottobre; dic.=dicembre
+a.c.=avanti cristo; d.c.=dopo cristo; s.p.a.=esse pi a; gen.=gennaio; feb.=febbraio; ott.=ottobre; dic.=dicembre
 """),
     letters=letter_names(
         "a, bi, ci, di, e, effe, gi, acca, i, i lunga, cappa, elle, emme, enne, o, pi, cu, erre, esse, ti, u, vi, "
