@@ -1,18 +1,25 @@
 """Text front end: normalization, sentences, phones of six languages, and the frozen phone table."""
 
+from speechx.text.edit import WordEdit, diff_words, merge_edits
 from speechx.text.frontend import MAX_CHARS, PhoneSequence, TextFrontend, Word, check_text
 from speechx.text.g2p import LANGUAGES
 from speechx.text.phones import PHONE_IDS, PHONE_TABLE_VERSION, PHONES, unstressed_ids
+from speechx.text.sentences import MAX_SENTENCE_CHARS, split_sentences
 
 __all__ = [
     "LANGUAGES",
     "MAX_CHARS",
+    "MAX_SENTENCE_CHARS",
     "PHONES",
     "PHONE_IDS",
     "PHONE_TABLE_VERSION",
     "PhoneSequence",
     "TextFrontend",
     "Word",
+    "WordEdit",
     "check_text",
+    "diff_words",
+    "merge_edits",
+    "split_sentences",
     "unstressed_ids",
 ]

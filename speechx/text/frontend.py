@@ -47,6 +47,12 @@ class TextFrontend:
     def __init__(self, max_chars: int = MAX_CHARS) -> None:
         self.max_chars = max_chars
 
+    def split_sentences(self, text: str, language: str, max_chars: int = 200) -> list[str]:
+        """The same as `speechx.text.split_sentences`."""
+        from speechx.text.sentences import split_sentences
+
+        return split_sentences(text, language, max_chars)
+
     def __call__(self, text: str, language: str, *, field: str = "text") -> PhoneSequence:
         """Phones and word spans. Raises InputError naming `field` for a text that cannot be said."""
         check_text(text, language, field=field, max_chars=self.max_chars)
@@ -70,12 +76,16 @@ class TextFrontend:
         return PhoneSequence(language, tuple(phones), ids, tuple(words))
 
 
+def check_language(language: str) -> None:
+    """Raise InputError, field "language", for a language without a back end."""
+    if language not in LANGUAGES:
+        choice = ", ".join(LANGUAGES)
+        raise InputError(f"language {language!r} is not supported; choose one of {choice}", field="language")
+
+
 def check_text(text: str, language: str, *, field: str = "text", max_chars: int = MAX_CHARS) -> None:
     """Raise InputError for an unsupported language, an empty or too long text, one without a letter or digit."""
-    if language not in LANGUAGES:
-        raise InputError(
-            f"language {language!r} is not supported; choose one of {', '.join(LANGUAGES)}", field="language"
-        )
+    check_language(language)
     if not text or not text.strip():
         raise InputError(f"{field} is empty; give it at least one word", field=field)
     if len(text) > max_chars:
