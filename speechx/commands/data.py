@@ -1,4 +1,4 @@
-"""`speechx data prepare|encode|mix|stats`: from folders of recordings to what the trainers read."""
+"""`speechx data prepare|encode|mix|stats|split|join`: from folders of recordings to what the trainers read."""
 
 from __future__ import annotations
 
@@ -23,15 +23,19 @@ def prepare(
         Path | None, typer.Option(help="Whisper folder (CTranslate2): adds features for the codec")
     ] = None,
     workers: Annotated[int, typer.Option(help="processes that decode")] = 2,
+    language: Annotated[
+        str | None, typer.Option(help="language of speech whose corpus does not tell it")
+    ] = None,
 ) -> None:
     """Decode corpora to one audio pack."""
     from speechx.data.prepare import prepare_pack
     from speechx.data.teacher import add_teacher
     from speechx.progress import ticker
 
-    made = prepare_pack(sources, out, workers=workers, progress=ticker("decode"))
+    made = prepare_pack(sources, out, workers=workers, progress=ticker("decode"), language=language)
     typer.echo(
-        f"{made.rows} recordings, {made.hours:.2f} h; {made.damaged} read in part, {made.unreadable} left out"
+        f"{made.rows} recordings, {made.hours:.2f} h; {made.damaged} read in part, "
+        f"{made.unreadable} unreadable, {made.held_out} left out (speaker held out elsewhere)"
     )
     if teacher is not None:
         add_teacher(out, teacher, progress=ticker("teacher"))
@@ -58,13 +62,23 @@ def mix(
     split: str = "train",
     count: Annotated[int, typer.Option(help="pairs for each task")] = 1000,
     seed: int = 1,
+    rooms: Annotated[int, typer.Option(help="simulated rooms; 0: synthetic tails, no pyroomacoustics")] = 200,
 ) -> None:
     """Make training pairs of tasks from a pack, as shards."""
     from speechx.data.mix import mix_shards
     from speechx.progress import ticker
 
     report = mix_shards(
-        pack, codec, aligner, out, tasks=task, split=split, count=count, seed=seed, progress=ticker("mix")
+        pack,
+        codec,
+        aligner,
+        out,
+        tasks=task,
+        split=split,
+        count=count,
+        seed=seed,
+        rooms=rooms,
+        progress=ticker("mix"),
     )
     for name, line in report.items():
         typer.echo(f"{name}: {line}")
@@ -86,3 +100,43 @@ def stats(pack: Pack) -> None:
         typer.echo(
             f"{name:40} {len(seconds):6} files {sum(seconds) / 3600:7.2f} h {len(speakers[key]):4} speakers"
         )
+
+
+@app.command()
+def split(
+    path: Annotated[Path, typer.Argument(help="an audio pack, or one large file", exists=True)],
+    out: Annotated[Path, typer.Option(help="folder of the parts")],
+    max_mib: Annotated[float, typer.Option(help="no part is larger")] = 60.0,
+    teacher_dims: Annotated[
+        int, typer.Option(help="principal axes kept of the teacher's features; 0: none")
+    ] = 64,
+) -> None:
+    """Cut a pack into self-contained parts, or a file into chunks, that can be moved one by one."""
+    from speechx.data.chunks import split_file
+    from speechx.data.parts import split_pack
+    from speechx.progress import ticker
+
+    if path.is_file():
+        written = split_file(path, out, max_mib)
+    else:
+        written = split_pack(path, out, max_mib, teacher_dims, ticker("split"))
+    for part in written:
+        typer.echo(f"{part} {part.stat().st_size / 2**20:.1f} MiB")
+
+
+@app.command()
+def join(
+    parts: Annotated[Path, typer.Argument(help="folder of parts, or NAME.chunks.json", exists=True)],
+    out: Annotated[Path, typer.Option(help="folder of the pack, or of the file")],
+    workers: Annotated[int, typer.Option(help="processes that decode")] = 2,
+) -> None:
+    """Put together what `split` cut."""
+    from speechx.data.chunks import join_chunks
+    from speechx.data.parts import join_parts
+    from speechx.progress import ticker
+
+    if parts.is_file():
+        typer.echo(join_chunks(parts, out))
+        return
+    made = join_parts(parts, out, workers, ticker("join"))
+    typer.echo(f"{made.rows} recordings, {made.hours:.2f} h -> {out}")

@@ -28,7 +28,7 @@ MAX_SECONDS = 16.0
 def mix_shards(
     pack_folder: str | Path, codec_folder: str | Path, aligner_folder: str | Path, out: str | Path, *,
     tasks: list[str] | None = None, split: str = "train", count: int = 1000, seed: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    rooms: int = 200, progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, str]:  # fmt: skip
     """`count` pairs for each task. Returns a line a task on what was made and why some were not.
 
@@ -38,7 +38,7 @@ def mix_shards(
 
     codec = load_codec(codec_folder)
     front = Front(codec, aligner=Aligner.load(aligner_folder))
-    pool = PackPool(AudioPack(pack_folder), split, words=read_words(pack_folder, codec.hash))
+    pool = PackPool(AudioPack(pack_folder), split, words=read_words(pack_folder, codec.hash), rooms=rooms)
     chosen = {name: registry.task(name) for name in tasks or registry.task_names()}
     report: dict[str, str] = {}
     for number, (name, task) in enumerate(chosen.items()):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from speechx.data.crops import synthetic_room
 from speechx.data.packs import AudioPack, PackRow
 from speechx.data.types import Utterance
 
@@ -18,7 +19,10 @@ MIN_SECONDS = 1.0
 
 
 class PackPool:
-    """Utterances, noises and rooms of one split. `words` may add to what the pack tells of a row."""
+    """Utterances, noises and rooms of one split. `words` may add to what the pack tells of a row.
+
+    rooms: how many there are; 0 makes each up from an exponential tail, which needs no simulator.
+    """
 
     def __init__(
         self,
@@ -82,7 +86,7 @@ class PackPool:
         return np.concatenate(parts)[:need]
 
     def reverberate(self, wav_T: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        room_T = simulated_room(int(rng.integers(self.rooms)))
+        room_T = simulated_room(int(rng.integers(self.rooms))) if self.rooms else synthetic_room(rng)
         size = 1 << (len(wav_T) + len(room_T) - 1).bit_length()
         wet_T = np.fft.irfft(np.fft.rfft(wav_T, size) * np.fft.rfft(room_T, size), size)
         return wet_T[: len(wav_T)].astype(np.float32)

@@ -37,11 +37,13 @@ def prepare_pack(
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
     language: str | None = None,
+    keep_paths: bool = True,
 ) -> Prepared:
     """Decodes every recording of the sources to 16 kHz int16 in OUT/pcm.i16, with OUT/index.jsonl.
 
     Files that cannot be read are left out and counted, so that one bad file does not cost a night. Raises InputError
-    where a source is no corpus, or OUT holds a pack already.
+    where a source is no corpus, or OUT holds a pack already. keep_paths: the index tells where each recording is, so
+    that `speechx.data.parts` can take the file as it is.
     """
     out = Path(out)
     if (out / "index.jsonl").exists():
@@ -67,7 +69,7 @@ def prepare_pack(
                 continue
             made.damaged += damaged
             samples.write(wav_T.tobytes())
-            lines.write(json.dumps(_entry(row, offset, len(wav_T)), ensure_ascii=False) + "\n")
+            lines.write(json.dumps(_entry(row, offset, len(wav_T), keep_paths), ensure_ascii=False) + "\n")
             offset += len(wav_T)
             made.rows += 1
     if not made.rows:
@@ -78,8 +80,8 @@ def prepare_pack(
     return made
 
 
-def _entry(row: SourceRow, offset: int, samples: int) -> dict[str, object]:
-    """A row of the index. `path` is told for a whole file: a part for another machine then takes it as it is."""
+def _entry(row: SourceRow, offset: int, samples: int, keep_path: bool) -> dict[str, object]:
+    """A row of the index. The path is told for whole files only, not for stretches of longer ones."""
     entry: dict[str, object] = {
         "id": row.id,
         "corpus": row.corpus,
@@ -88,7 +90,7 @@ def _entry(row: SourceRow, offset: int, samples: int) -> dict[str, object]:
         "samples": samples,
     }
     optional = {"speaker": row.speaker, "language": row.language, "text": row.text, "kind": row.kind}
-    if row.start is None:
+    if keep_path and row.start is None:
         optional["path"] = str(row.path.resolve())
     return entry | {name: value for name, value in optional.items() if value is not None}
 

@@ -64,11 +64,11 @@ def read_source(path: str | Path, language: str | None = None) -> list[SourceRow
     rows = list(_reader(path)(path))
     if not rows:
         raise InputError(f"source: {path} lists no recordings", field="sources")
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     for row in rows:
-        if row.id in seen:
+        if (row.corpus, row.id) in seen:
             raise InputError(f"source: {path} has two rows with id {row.id!r}", field="sources")
-        seen.add(row.id)
+        seen.add((row.corpus, row.id))
     rows = [replace(row, language=row.language or language) if row.kind is None else row for row in rows]
     return _with_splits(rows)
 
@@ -130,9 +130,10 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line number, row) of a table."""
     with _open(path) as file:
         if ".csv" in path.suffixes or ".tsv" in path.suffixes:
-            tabs = ".tsv" in path.suffixes
-            quoting = csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL
-            yield from enumerate(csv.DictReader(file, delimiter="\t" if tabs else ",", quoting=quoting), 2)
+            if ".tsv" in path.suffixes:
+                yield from enumerate(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE), 2)
+            else:
+                yield from enumerate(csv.DictReader(file), 2)
             return
         for number, line in enumerate(file, 1):
             if not line.strip():
