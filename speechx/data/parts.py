@@ -53,7 +53,8 @@ class Axes:
         variance_E, axes_EE = np.linalg.eigh(standard_FE.T @ standard_FE / len(standard_FE))
         order = np.argsort(variance_E)[::-1][:dims]
         spread_D = np.sqrt(np.maximum(variance_E[order], 1e-8))
-        return cls(mean_E, std_E, axes_EE[:, order].astype(np.float32), spread_D.astype(np.float32))
+        axes_ED = np.ascontiguousarray(axes_EE[:, order], np.float32)  # safetensors wants rows in order
+        return cls(mean_E, std_E, axes_ED, spread_D.astype(np.float32))
 
     def encode(self, features_FE: np.ndarray) -> np.ndarray:
         """(F, E) -> (F, D) int8."""
