@@ -26,7 +26,17 @@ _HOMES = {
     "WordTime": "speechx.jobs",
 }
 
-__all__ = ["Chunk", "CodecLM", "InputError", "Job", "Prompt", "SamplingParams", "Speech", "SpeechX", "WordTime"]
+__all__ = [
+    "Chunk",
+    "CodecLM",
+    "InputError",
+    "Job",
+    "Prompt",
+    "SamplingParams",
+    "Speech",
+    "SpeechX",
+    "WordTime",
+]
 
 if TYPE_CHECKING:
     from speechx.errors import InputError

@@ -1,4 +1,7 @@
-"""A plan's parts become one stream of samples: decoded, scaled, resampled, joined. Shapes: T samples, F codec frames, K codebooks."""
+"""A plan's parts become one stream of samples: decoded, scaled, resampled, joined.
+
+Shapes: T samples, F codec frames, K codebooks.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,9 @@ class Assembly:
     def streams(self, part: Generated) -> bool:
         """Whether its frames can be decoded as they come; a part with context, or at another rate, is decoded whole."""
         return (
-            part.before_FK is None and part.after_FK is None and self._plan.sample_rate == self._front.sample_rate
+            part.before_FK is None
+            and part.after_FK is None
+            and self._plan.sample_rate == self._front.sample_rate
         )
 
     def begin(self, part: Part) -> np.ndarray:
@@ -72,7 +77,11 @@ class Assembly:
         wav_T = audio.resample(wav_T, own_rate, rate)
         samples_per_frame = self._front.hop * rate / own_rate
         start = 0 if part.before_FK is None else round(len(part.before_FK) * samples_per_frame) - fade
-        stop = len(wav_T) if part.after_FK is None else len(wav_T) - round(len(part.after_FK) * samples_per_frame) + fade
+        stop = (
+            len(wav_T)
+            if part.after_FK is None
+            else len(wav_T) - round(len(part.after_FK) * samples_per_frame) + fade
+        )
         return self._joiner.push(wav_T[start:stop])
 
     def close(self) -> np.ndarray:

@@ -34,7 +34,8 @@ class Commands(typer.core.TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         names = [name.replace("_", "-") for name in registry.tasks()]
-        return names + list(OWN) + [n for n in registry.command_names() if n not in OWN]
+        more = [n for n in registry.command_names() if n not in OWN and not n.startswith("bench-")]
+        return names + list(OWN) + more
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name in OWN:
@@ -57,7 +58,9 @@ def _loaded(name: str) -> Any:
         missing = error.name or str(error)
 
         def unavailable() -> None:
-            raise InputError(f"`speechx {name}` needs {missing}, which is not installed: see the extras in the README")
+            raise InputError(
+                f"`speechx {name}` needs {missing}, which is not installed: see the extras in the README"
+            )
 
         unavailable.__doc__ = f"(not installed: needs {missing})"
         return unavailable
@@ -85,7 +88,9 @@ def _version(show: bool) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="show the version")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="show the version")
+    ] = False,
 ) -> None:
     """One task-prompted codec language model for speech."""
 

@@ -97,12 +97,20 @@ class Front:
         return WaveStream(self.codec.stream(), self.codec.num_codebooks)
 
     def load_audio(
-        self, source: Any, field: str = "audio", max_seconds: float = audio.MAX_SECONDS, rate: int | None = None
+        self,
+        source: Any,
+        field: str = "audio",
+        max_seconds: float = audio.MAX_SECONDS,
+        rate: int | None = None,
     ) -> np.ndarray:
-        """The recording as (T,) float32, mono, at 16 kHz or `rate`. Raises InputError naming `field`: see audio.read; silent."""
+        """The recording as (T,) float32, mono, at 16 kHz or `rate`. Raises InputError naming `field`: see audio.read."""
         self._check_path(source, field)
         wav_T = audio.read(
-            source, max_seconds=max_seconds, min_seconds=MIN_SECONDS, field=field, rate=rate or self.sample_rate
+            source,
+            max_seconds=max_seconds,
+            min_seconds=MIN_SECONDS,
+            field=field,
+            rate=rate or self.sample_rate,
         )
         if audio.is_silent(wav_T):
             raise InputError(f"{field} is silent: nothing in it is louder than -60 dBFS", field=field)
@@ -128,11 +136,15 @@ class Front:
         if wav_T is None:
             if isinstance(source, str) and not Path(source).suffix and not Path(source).exists():
                 known = ", ".join(self.voices.ids()) if self.voices else "none"
-                raise InputError(f"{field} {source!r} is neither a file nor a known voice ({known})", field=field)
+                raise InputError(
+                    f"{field} {source!r} is neither a file nor a known voice ({known})", field=field
+                )
             wav_T = self.load_audio(source, field, MAX_VOICE_SECONDS)
         seconds = len(wav_T) / self.sample_rate
         if seconds < MIN_VOICE_SECONDS:
-            raise InputError(f"{field} is {seconds:.2f} s long: at least {MIN_VOICE_SECONDS:g} s are needed", field=field)
+            raise InputError(
+                f"{field} is {seconds:.2f} s long: at least {MIN_VOICE_SECONDS:g} s are needed", field=field
+            )
         if audio.is_clipped(wav_T):
             raise InputError(f"{field} is badly clipped: record it at a lower level", field=field)
         return wav_T
@@ -235,7 +247,9 @@ class WaveStream:
 
     def push(self, codes_FK: np.ndarray) -> np.ndarray:
         """(F, K) -> the samples (T,) that are final now."""
-        return self._decoder.push(torch.from_numpy(np.ascontiguousarray(codes_FK.T, np.int64))).float().numpy()
+        return (
+            self._decoder.push(torch.from_numpy(np.ascontiguousarray(codes_FK.T, np.int64))).float().numpy()
+        )
 
     def flush(self) -> np.ndarray:
         """The samples held back."""

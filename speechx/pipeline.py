@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from speechx import registry
+from speechx.errors import InputError
 from speechx.jobs import Chunk, Job
 from speechx.result import Speech, collect
 from speechx.run import Rank, Run, Try
@@ -77,7 +78,10 @@ class Runner:
         if run.job.deadline is not None and time.monotonic() > run.job.deadline:
             raise TimeoutError(f"job {run.job.id} was not done by its deadline")
         for attempt, prompt, params in run.wanted(ahead):
-            self._tries[self.engine.add(self.pack(prompt), params)] = attempt
+            try:
+                self._tries[self.engine.add(self.pack(prompt), params)] = attempt
+            except ValueError as error:  # too long for the model, or nothing to generate
+                raise InputError(str(error)) from error
 
     def _guarded(self, run: Run, act: Callable[[], None]) -> None:
         """What goes wrong in one run is that run's error and nobody else's."""
@@ -139,7 +143,9 @@ class Pipeline:
         """The whole result of one job."""
         return collect(self.stream(job))
 
-    def speak_many(self, jobs: Iterable[Job], at_once: int | None = None) -> Iterator[tuple[Job, Speech | Exception]]:
+    def speak_many(
+        self, jobs: Iterable[Job], at_once: int | None = None
+    ) -> Iterator[tuple[Job, Speech | Exception]]:
         """Results as they are done, in any order, with up to `at_once` jobs in the engine's batch. Errors are results."""
         waiting, at_once = iter(jobs), at_once or self.runner.slots
         under_way: dict[int, tuple[Run, list[Chunk]]] = {}

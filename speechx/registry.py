@@ -16,7 +16,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import BaseModel, ValidationError
@@ -86,7 +86,9 @@ def task(name: str) -> TaskProtocol:
     key = name.replace("-", "_")
     factories = _discovered()
     if key not in factories:
-        raise InputError(f"task {name!r} is unknown; choose one of {', '.join(sorted(factories))}", field="task")
+        raise InputError(
+            f"task {name!r} is unknown; choose one of {', '.join(sorted(factories))}", field="task"
+        )
     return factories[key]()
 
 
@@ -100,7 +102,7 @@ def _discovered() -> Mapping[str, Callable[[], TaskProtocol]]:
     found: dict[str, Callable[[], TaskProtocol]] = {}
     for point in entry_points(group="speechx.tasks"):
         if ":" in point.value:
-            found[point.name] = lambda point=point: point.load()()
+            found[point.name] = _class_of(point)
         else:
             found.update(scan_package(point.value))
     return {**found, **_registered}
@@ -110,7 +112,18 @@ def scan_package(package: str) -> dict[str, Callable[[], TaskProtocol]]:
     """Factories of the tasks of a package: one a module, found by the module's name; base.py and _private.py are none."""
     folder = importlib.import_module(package)
     names = [m.name for m in pkgutil.iter_modules(folder.__path__)]
-    return {n: _task_of(f"{package}.{n}") for n in names if not n.startswith("_") and n not in ("base", "conftest")}
+    return {
+        n: _task_of(f"{package}.{n}")
+        for n in names
+        if not n.startswith("_") and n not in ("base", "conftest")
+    }
+
+
+def _class_of(point: EntryPoint) -> Callable[[], TaskProtocol]:
+    def factory() -> TaskProtocol:
+        return point.load()()
+
+    return factory
 
 
 def _task_of(module_name: str) -> Callable[[], TaskProtocol]:
@@ -118,7 +131,11 @@ def _task_of(module_name: str) -> Callable[[], TaskProtocol]:
         module = importlib.import_module(module_name)
         short = module_name.rsplit(".", 1)[-1]
         for value in vars(module).values():
-            if isinstance(value, type) and value.__module__ == module_name and getattr(value, "name", None) == short:
+            if (
+                isinstance(value, type)
+                and value.__module__ == module_name
+                and getattr(value, "name", None) == short
+            ):
                 return value()
         raise LookupError(f"{module_name} defines no task class with name = {short!r}")
 

@@ -51,7 +51,9 @@ class Speech:
         """A player, in a notebook."""
         import base64
 
-        return f'<audio controls src="data:audio/wav;base64,{base64.b64encode(self.encode()).decode()}"></audio>'
+        return (
+            f'<audio controls src="data:audio/wav;base64,{base64.b64encode(self.encode()).decode()}"></audio>'
+        )
 
 
 def playable(wav_T: np.ndarray, rate: int, format: str) -> tuple[np.ndarray, int]:

@@ -79,7 +79,7 @@ class Run:
         self.outbox: deque[Chunk] = deque()
         self.done = False
         self.error: Exception | None = None
-        self.seed, self.streams = seed, bool(self.request.stream)
+        self.seed, self.streams = seed, bool(getattr(job.request, "stream", False))
         self._parts: Iterator[Part] = iter(plan.parts)
         self._exhausted = False
         self._active: deque[_Busy] = deque()
@@ -93,7 +93,7 @@ class Run:
     # To the engine
 
     def wanted(self, ahead: int) -> Iterator[tuple[Try, Prompt, SamplingParams]]:
-        """Prompts to add now, so that `ahead` parts are in the engine at once. May raise InputError, for an impossible part."""
+        """Prompts to add now, so that `ahead` parts are in the engine at once. Raises InputError for an impossible part."""
         while not self._exhausted and sum(isinstance(b.part, Generated) for b in self._active) < ahead:
             part = next(self._parts, None)
             if part is None:
@@ -210,7 +210,9 @@ class Run:
         self._samples += len(wav_T)
         if len(wav_T) or final:
             wav_T = np.clip(wav_T, -1.0, 1.0).astype(np.float32, copy=False)
-            self.outbox.append(Chunk(wav_T, self.plan.sample_rate, tuple(self._words), final, dict(self._info)))
+            self.outbox.append(
+                Chunk(wav_T, self.plan.sample_rate, tuple(self._words), final, dict(self._info))
+            )
 
     def _close(self) -> None:
         rest_T = self._assembly.close()
@@ -222,7 +224,9 @@ class Run:
         self.done = True
 
 
-def word_times(words: tuple[Word, ...], pointer_F: np.ndarray, frame_rate: float, over: bool) -> list[WordTime]:
+def word_times(
+    words: tuple[Word, ...], pointer_F: np.ndarray, frame_rate: float, over: bool
+) -> list[WordTime]:
     """When each word is spoken, of those the pointer (F,) has left behind (all that were begun, once it is over)."""
     found = []
     for word in words:

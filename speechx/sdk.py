@@ -68,7 +68,9 @@ class SpeechX:
         """The same as chunks, as they are made; the last one is final. Closing the iterator stops the work."""
         return self.pipeline.stream(self.pipeline.job(task, **{**fields, "stream": True}))
 
-    def batch(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], Speech | Exception]]:
+    def batch(
+        self, rows: Iterable[Mapping[str, Any]]
+    ) -> Iterator[tuple[Mapping[str, Any], Speech | Exception]]:
         """Many requests in the engine's full batch: rows of {"task": ..., fields}, results as they are done."""
         kept: dict[str, Mapping[str, Any]] = {}
 
@@ -148,9 +150,13 @@ def task_method(sx: SpeechX, name: str) -> Callable[..., Speech]:
     for field in sorted(fields, key=lambda f: not fields[f].is_required()):
         if field not in (first, "stream", "format"):
             default = kind.empty if fields[field].is_required() else fields[field].default
-            parameters.append(kind(field, kind.KEYWORD_ONLY, annotation=fields[field].annotation, default=default))
+            parameters.append(
+                kind(field, kind.KEYWORD_ONLY, annotation=fields[field].annotation, default=default)
+            )
     method.__name__ = method.__qualname__ = name
-    about = "\n".join(f"    {field}: {info.description}" for field, info in fields.items() if info.description)
+    about = "\n".join(
+        f"    {field}: {info.description}" for field, info in fields.items() if info.description
+    )
     method.__doc__ = f"{task.summary[0].upper()}{task.summary[1:]}.\n\n{about}"
     method.__signature__ = inspect.Signature(parameters, return_annotation=Speech)  # type: ignore[attr-defined]
     return method

@@ -6,6 +6,7 @@ frames of one decoded stream, so the decoder sees no seam. Shapes: T samples, F 
 
 from __future__ import annotations
 
+import itertools
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -63,7 +64,9 @@ class AlignedTask(Task[A]):
         speech = front.phones(req.text, req.language) if req.text else None
         return self.window(codes_FK, speech, self.condition(req, front))
 
-    def window(self, codes_FK: np.ndarray, speech: PhoneSequence | None, before: tuple[Segment, ...]) -> Prompt:
+    def window(
+        self, codes_FK: np.ndarray, speech: PhoneSequence | None, before: tuple[Segment, ...]
+    ) -> Prompt:
         """The prompt of one stretch (F, K) of the recording and of what is said in it."""
         segments = (*before, Token(self.marker), Frames(codes_FK, aligned=True))
         track = None
@@ -82,16 +85,20 @@ class AlignedTask(Task[A]):
         def parts() -> Iterator[Generated]:
             spans = windows(reader.frames)
             # One window needs no alignment to know its words; several share them out by it.
-            pointer_F = None
+            pointer_F: np.ndarray | None = None
             if speech is not None and len(spans) > 1:
                 pointer_F = front.align(reader.read(0, reader.frames), speech).pointer_F
             for index, (start, stop, keep) in enumerate(spans):
-                said = speech if pointer_F is None else _words.heard(speech, pointer_F[start:stop])
+                said = speech
+                if speech is not None and pointer_F is not None:
+                    said = _words.heard(speech, pointer_F[start:stop])
                 prompt = self.window(reader.read(start, stop), said, before)
                 words = said.words if said is not None else ()
-                yield Generated(prompt, words, keep, joined=index > 0, gain=1 / gain, speech=said if self.speaks else None)
+                yield Generated(
+                    prompt, words, keep, joined=index > 0, gain=1 / gain, speech=said if self.speaks else None
+                )
 
-        notes = {"warning": "the recording is clipped"} if is_clipped(wav_T) else {}
+        notes: dict[str, object] = {"warning": "the recording is clipped"} if is_clipped(wav_T) else {}
         return Plan(parts(), samples=len(wav_T), notes=notes)
 
     @abstractmethod
@@ -106,9 +113,12 @@ class AlignedTask(Task[A]):
         # Inference brings its input to the standard level: here it is done before, with the target by the same factor.
         gain = mixing.standard_gain(mixed.input_T)
         told = cut.text is not None and rng.random() < 0.5
-        request = self.Request(
-            audio=(mixed.input_T * gain, 16000), text=cut.text if told else None, language=cut.language, **mixed.fields
-        )
+        fields: dict[str, Any] = {
+            "audio": (mixed.input_T * gain, 16000),
+            "language": cut.language,
+            **mixed.fields,
+        }
+        request = self.Request(**fields, **({"text": cut.text} if told else {}))
         references = {name: wav_T * gain for name, wav_T in mixed.references.items()}
         meta = {**mixed.meta, "text_given": told, "id": cut.id, "seconds": cut.seconds}
         return Example(request, mixed.target_T * gain, cut.text, cut.language, cut.speaker, meta, references)
@@ -137,7 +147,9 @@ def noisy_speech(
     return heard_T, noise_T, {"snr_db": snr_db, "reverberant": room}
 
 
-def windows(frames: int, window: int = WINDOW, overlap: int = OVERLAP) -> list[tuple[int, int, tuple[int, int]]]:
+def windows(
+    frames: int, window: int = WINDOW, overlap: int = OVERLAP
+) -> list[tuple[int, int, tuple[int, int]]]:
     """(start, stop, keep) of each window; keep [a, b) counts from its start, and the kept frames tile [0, frames).
 
     The last window is moved back to full length: the model is not asked for a scrap without context.
@@ -145,5 +157,5 @@ def windows(frames: int, window: int = WINDOW, overlap: int = OVERLAP) -> list[t
     if frames <= max(window, ONE_GO):
         return [(0, frames, (0, frames))]
     starts = [*range(0, frames - window, window - overlap), frames - window]
-    seams = [0, *((a + window + b) // 2 for a, b in zip(starts, starts[1:], strict=False)), frames]
+    seams = [0, *((a + window + b) // 2 for a, b in itertools.pairwise(starts)), frames]
     return [(s, s + window, (seams[i] - s, seams[i + 1] - s)) for i, s in enumerate(starts)]

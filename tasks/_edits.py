@@ -6,12 +6,12 @@ Shapes: F codec frames, N phones.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from speechx.errors import InputError
+from speechx.text import diff_words
 from tasks import _words
 
 if TYPE_CHECKING:
@@ -66,12 +66,9 @@ class Edit:
 
 def edits_between(heard: Heard, new: PhoneSequence, frames: int) -> list[Edit]:
     """The changes that make the recording say `new`, neighbours merged, in order."""
-    old_words, new_words = heard.speech.words, new.words
-    matcher = SequenceMatcher(a=[_plain(w) for w in old_words], b=[_plain(w) for w in new_words], autojunk=False)
     found: list[Edit] = []
-    for tag, i, i2, j, j2 in matcher.get_opcodes():
-        if tag == "equal":
-            continue
+    for change in diff_words(heard.speech, new, new.language):
+        i, i2, j, j2 = change.old_start, change.old_stop, change.new_start, change.new_stop
         start, stop = gap(heard, i, i2, frames)
         if found and start - found[-1].stop < NEAR:
             last = found.pop()
@@ -86,7 +83,9 @@ def edit_of_span(heard: Heard, span: tuple[float, float], frames: int) -> Edit:
     start, stop = span_frames(span, frames)
     middle_W = heard.frames_W2.mean(1)
     inside = np.flatnonzero((middle_W >= start) & (middle_W < stop))
-    first, last = (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (int((middle_W < start).sum()),) * 2
+    first, last = (
+        (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (int((middle_W < start).sum()),) * 2
+    )
     return Edit(first, last, first, last, start, stop)
 
 
@@ -94,7 +93,9 @@ def span_frames(span: tuple[float, float], frames: int) -> tuple[int, int]:
     """A span in seconds as frames. Raises InputError where it reaches outside the recording."""
     if span[1] > (frames + 0.5) / FRAME_RATE:
         seconds = frames / FRAME_RATE
-        raise InputError(f"span ends at {span[1]:g} s, outside the audio, which is {seconds:.2f} s long", field="span")
+        raise InputError(
+            f"span ends at {span[1]:g} s, outside the audio, which is {seconds:.2f} s long", field="span"
+        )
     start = int(np.floor(span[0] * FRAME_RATE + 1e-6))
     stop = min(frames, int(np.ceil(span[1] * FRAME_RATE - 1e-6)))
     return to_edges(min(start, stop - 1), stop, frames)
@@ -137,7 +138,9 @@ def script(edit: Edit, heard: Heard, new: PhoneSequence, frames: int) -> Script:
     """The text of one edit and the frames [before, start) and [stop, after) of its context, which ends at word borders."""
     old, spans = heard.speech, heard.frames_W2
     early = int(np.searchsorted(spans[: edit.old_start, 0], edit.start - CONTEXT_BEFORE))
-    late = edit.old_stop + int(np.searchsorted(spans[edit.old_stop :, 1], edit.stop + CONTEXT_AFTER, side="right"))
+    late = edit.old_stop + int(
+        np.searchsorted(spans[edit.old_stop :, 1], edit.stop + CONTEXT_AFTER, side="right")
+    )
     # The new words bring the pauses of the new text on both sides with them.
     first = new.words[edit.new_start - 1].stop if edit.new_start > 0 else 0
     last = new.words[edit.new_stop].start if edit.new_stop < len(new.words) else len(new.ids)
@@ -157,8 +160,3 @@ def script(edit: Edit, heard: Heard, new: PhoneSequence, frames: int) -> Script:
         max(min(before, edit.start), edit.start - CONTEXT_BEFORE - FRAME_RATE),
         min(max(after, edit.stop), edit.stop + CONTEXT_AFTER + FRAME_RATE),
     )  # fmt: skip
-
-
-def _plain(word: Word) -> str:
-    """A word for comparison: letters and digits, no case."""
-    return "".join(c for c in word.text.casefold() if c.isalnum()) or word.text

@@ -48,9 +48,13 @@ def _check_audio(value: Any) -> str | Path | bytes | tuple[np.ndarray, int]:
     if isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[1], int | np.integer):
         samples = np.asarray(value[0])
         if samples.dtype.kind not in "fi" or samples.ndim not in (1, 2):
-            raise InputError(f"samples must be numbers in one or two dimensions, got {samples.dtype} {samples.shape}")
+            raise InputError(
+                f"samples must be numbers in one or two dimensions, got {samples.dtype} {samples.shape}"
+            )
         return samples, int(value[1])
-    raise InputError(f"must be a path, the bytes of a sound file, or (samples, rate), got {type(value).__name__}")
+    raise InputError(
+        f"must be a path, the bytes of a sound file, or (samples, rate), got {type(value).__name__}"
+    )
 
 
 def _check_text(value: str) -> str:

@@ -27,7 +27,9 @@ def join(pieces: list[tuple[PhoneSequence, int, int]], language: str) -> tuple[P
         ids.extend(int(i) for i in source.ids[start:stop])
         phones.extend(source.phones[start:stop])
         words.extend(
-            Word(w.text, w.start + offset, w.stop + offset) for w in source.words if start <= w.start and w.stop <= stop
+            Word(w.text, w.start + offset, w.stop + offset)
+            for w in source.words
+            if start <= w.start and w.stop <= stop
         )
     if len(ids) < 2 or ids[-1] != SILENCE:
         ids.append(SILENCE)

@@ -29,8 +29,12 @@ class TaskRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
-    seed: int | None = Field(None, ge=0, lt=2**31, description="same seed, same audio; chosen and reported if not given")
-    temperature: float | None = Field(None, ge=0, le=2, description="0 always takes the likeliest; default by task")
+    seed: int | None = Field(
+        None, ge=0, lt=2**31, description="same seed, same audio; chosen and reported if not given"
+    )
+    temperature: float | None = Field(
+        None, ge=0, le=2, description="0 always takes the likeliest; default by task"
+    )
     top_p: float | None = Field(None, gt=0, le=1, description="share of the likeliest codes to draw from")
     best_of: int = Field(1, ge=1, le=16, description="make this many, keep the one the aligner likes best")
     format: Literal["wav", "flac", "opus", "mp3", "pcm"] | None = Field(
@@ -79,7 +83,10 @@ class Task(ABC, Generic[R]):
         if temperature == 0:
             return SamplingParams(greedy=True, seed=req.seed or 0, **limits)
         return SamplingParams(
-            temperature=temperature, top_p=self.top_p if req.top_p is None else req.top_p, seed=req.seed or 0, **limits
+            temperature=temperature,
+            top_p=self.top_p if req.top_p is None else req.top_p,
+            seed=req.seed or 0,
+            **limits,
         )
 
     @abstractmethod
@@ -95,7 +102,9 @@ class Task(ABC, Generic[R]):
         assert example.text is not None, "a track needs the text of the example"
         speech = front.phones(example.text, example.language)
         # The phones are where the speech is, also where the target is what remains without it.
-        speech_FK = front.encode(example.references["speech"]) if "speech" in example.references else target_FK
+        speech_FK = (
+            front.encode(example.references["speech"]) if "speech" in example.references else target_FK
+        )
         pointer_F = front.align(speech_FK, speech).pointer_F[: len(target_FK)]
         return TrainingPair(prompt, target_FK, fit_pointer(pointer_F, prompt.track.start, prompt.track.stop))
 

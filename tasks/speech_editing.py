@@ -45,7 +45,10 @@ class SpeechEditingRequest(TaskRequest):
     @model_validator(mode="after")
     def _place_is_known(self) -> SpeechEditingRequest:
         if self.transcript is None and self.span is None:
-            raise InputError("transcript is missing: give it, or the span in seconds that is to be changed", field="transcript")
+            raise InputError(
+                "transcript is missing: give it, or the span in seconds that is to be changed",
+                field="transcript",
+            )
         return self
 
 
@@ -62,7 +65,9 @@ class SpeechEditing(Task[SpeechEditingRequest]):
         work = self.locate(req, front)
         said = work.script(work.edits[0])
         if not said.words:
-            raise InputError("text says nothing new in this place: there is nothing to generate", field="text")
+            raise InputError(
+                "text says nothing new in this place: there is nothing to generate", field="text"
+            )
         return self.edit_prompt(req, work.codes_FK, work.edits[0], said)
 
     def locate(self, req: SpeechEditingRequest, front: Front) -> _splice.Workpiece:
@@ -75,7 +80,9 @@ class SpeechEditing(Task[SpeechEditingRequest]):
             _edits.span_frames(req.span, len(codes_FK))
         old = front.phones(req.transcript, req.language) if req.transcript else new
         if req.transcript and front.phone_errors(codes_FK, old) > front.max_phone_errors:
-            raise InputError("transcript does not match the audio: the aligner hears other words", field="transcript")
+            raise InputError(
+                "transcript does not match the audio: the aligner hears other words", field="transcript"
+            )
         heard = _edits.Heard.of(old, front.align(codes_FK, old), len(codes_FK))
         if req.transcript:
             edits = _edits.edits_between(heard, new, len(codes_FK))
@@ -88,7 +95,9 @@ class SpeechEditing(Task[SpeechEditingRequest]):
             raise InputError("text changes nothing: it has the words of the transcript", field="text")
         return _splice.Workpiece(len(wav_T), codes_FK, gain, heard, new, edits)
 
-    def edit_prompt(self, req: SpeechEditingRequest, codes_FK: np.ndarray, edit: _edits.Edit, said: _edits.Script) -> Prompt:
+    def edit_prompt(
+        self, req: SpeechEditingRequest, codes_FK: np.ndarray, edit: _edits.Edit, said: _edits.Script
+    ) -> Prompt:
         """The prompt of one change."""
         pre_FK, mid_FK = codes_FK[said.before : edit.start], codes_FK[edit.start : edit.stop]
         post_FK = codes_FK[edit.stop : said.after]
@@ -125,7 +134,10 @@ class SpeechEditing(Task[SpeechEditingRequest]):
         if cut.text is None or cut.seconds < 1.5:
             return None
         start, stop = random_span(cut, rng)
-        wav_T, meta = cut.wav_T, {"id": cut.id, "seconds": cut.seconds, "keep_background": False, "span": (start, stop)}
+        wav_T, meta = (
+            cut.wav_T,
+            {"id": cut.id, "seconds": cut.seconds, "keep_background": False, "span": (start, stop)},
+        )
         whole_T, span = wav_T, (start, stop)
         if rng.random() < 0.5:
             other = pool.same_speaker(cut, rng)
@@ -199,4 +211,9 @@ def _other_words(
     _, noise_T = mixing.add_at_ratio(np.resize(cut.wav_T, len(noise_T)), noise_T, snr_db)
     # Before and after the gap the noise is the same; in it, another stretch of the same noise.
     under_T = np.concatenate([noise_T[:a], noise_T[len(cut.wav_T) :][:samples], noise_T[b : len(cut.wav_T)]])
-    return cut.wav_T + noise_T[: len(cut.wav_T)], said_T + under_T, (span[0], span[0] + samples / 16000), snr_db
+    return (
+        cut.wav_T + noise_T[: len(cut.wav_T)],
+        said_T + under_T,
+        (span[0], span[0] + samples / 16000),
+        snr_db,
+    )

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 class TargetSpeakerExtractionRequest(AlignedRequest):
     """A mixture, and a recording of the speaker who is wanted."""
 
-    enrollment: _fields.Voice = Field(description="2-30 s of the wanted speaker alone, or the id of a known voice")
+    enrollment: _fields.Voice = Field(
+        description="2-30 s of the wanted speaker alone, or the id of a known voice"
+    )
 
 
 class TargetSpeakerExtraction(AlignedTask[TargetSpeakerExtractionRequest]):

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from speechx.sdk import SpeechX
 
 ModelOption = Annotated[
-    Path | None, typer.Option("--model", help="model folder (default: $SPEECHX_MODEL, else the one in the package)")
+    Path | None,
+    typer.Option("--model", help="model folder (default: $SPEECHX_MODEL, else the one in the package)"),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="tell the result as JSON on standard output")]
 

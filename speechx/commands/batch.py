@@ -119,7 +119,8 @@ def read_manifest(path: Path, format: str = "wav") -> list[Row]:
             raise InputError(f"manifest: {path} line {number}: {error}", field="manifest") from error
         if row.id in seen:
             raise InputError(
-                f"manifest: {path} line {number}: id {row.id!r} is also on line {seen[row.id]}", field="manifest"
+                f"manifest: {path} line {number}: id {row.id!r} is also on line {seen[row.id]}",
+                field="manifest",
             )
         seen[row.id] = number
         rows.append(row)

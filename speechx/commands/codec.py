@@ -1,4 +1,7 @@
-"""`speechx codec encode|decode|roundtrip`: sound to codes and back. Code files are .npz: codes_KF int16, codec (hash), samples."""
+"""`speechx codec encode|decode|roundtrip`: sound to codes and back.
+
+A file of codes is an .npz: codes_KF int16, codec (its hash), samples.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,9 @@ Output = Annotated[Path, typer.Option("--output", "-o", help="file to write")]
 
 
 @app.command()
-def encode(audio: Annotated[str, typer.Argument(help="a sound file")], output: Output, model: ModelOption = None) -> None:
+def encode(
+    audio: Annotated[str, typer.Argument(help="a sound file")], output: Output, model: ModelOption = None
+) -> None:
     """Sound to a file of codes."""
     from speechx.audio import atomic_write
 
@@ -31,13 +36,17 @@ def encode(audio: Annotated[str, typer.Argument(help="a sound file")], output: O
     wav_T = front.load_audio(audio)
     codes_FK = front.encode(wav_T)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, codes_KF=codes_FK.T, codec=np.array(front.codec.hash), samples=np.array(len(wav_T)))
+    np.savez_compressed(
+        buffer, codes_KF=codes_FK.T, codec=np.array(front.codec.hash), samples=np.array(len(wav_T))
+    )
     atomic_write(output, buffer.getvalue())
     say(f"{output}: {codes_FK.shape[0]} frames of {codes_FK.shape[1]} codes")
 
 
 @app.command()
-def decode(codes: Annotated[Path, typer.Argument(help="a file of codes")], output: Output, model: ModelOption = None) -> None:
+def decode(
+    codes: Annotated[Path, typer.Argument(help="a file of codes")], output: Output, model: ModelOption = None
+) -> None:
     """A file of codes to sound."""
     from speechx.result import Speech
 
@@ -47,7 +56,9 @@ def decode(codes: Annotated[Path, typer.Argument(help="a file of codes")], outpu
 
 
 @app.command()
-def roundtrip(audio: Annotated[str, typer.Argument(help="a sound file")], output: Output, model: ModelOption = None) -> None:
+def roundtrip(
+    audio: Annotated[str, typer.Argument(help="a sound file")], output: Output, model: ModelOption = None
+) -> None:
     """Sound to codes and back: what the codec alone does to it."""
     from speechx.data import mixing
     from speechx.result import Speech
@@ -58,7 +69,9 @@ def roundtrip(audio: Annotated[str, typer.Argument(help="a sound file")], output
     made_T = front.decode(front.encode(wav_T * gain))[: len(wav_T)] / gain
     seconds = time.monotonic() - started
     Speech(made_T, front.sample_rate).save(output)
-    say(f"{output}: {len(wav_T) / 16000:.2f} s in {seconds:.2f} s, {len(wav_T) / 16000 / seconds:.0f} times real time")
+    say(
+        f"{output}: {len(wav_T) / 16000:.2f} s in {seconds:.2f} s, {len(wav_T) / 16000 / seconds:.0f} times real time"
+    )
 
 
 def _read_codes(path: Path, front: Front) -> tuple[np.ndarray, int]:
@@ -68,7 +81,11 @@ def _read_codes(path: Path, front: Front) -> tuple[np.ndarray, int]:
     except FileNotFoundError:
         raise InputError(f"codes: the file {path} does not exist", field="codes") from None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        raise InputError(f"codes: {path} is no file of codes made by `speechx codec encode`", field="codes") from None
+        raise InputError(
+            f"codes: {path} is no file of codes made by `speechx codec encode`", field="codes"
+        ) from None
     if made_by != front.codec.hash:
-        raise InputError(f"codes: {path} was made by codec {made_by}, this model has {front.codec.hash}", field="codes")
+        raise InputError(
+            f"codes: {path} was made by codec {made_by}, this model has {front.codec.hash}", field="codes"
+        )
     return codes_KF, samples

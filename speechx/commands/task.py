@@ -47,7 +47,9 @@ def task_command(task: TaskProtocol) -> Callable[..., None]:
     return command
 
 
-OUTPUT = typer.Option("--output", "-o", help="file to write (its suffix gives the format), or - for standard output")
+OUTPUT = typer.Option(
+    "--output", "-o", help="file to write (its suffix gives the format), or - for standard output"
+)
 
 
 def _parameter(task: TaskProtocol, name: str) -> Parameter:
@@ -57,13 +59,19 @@ def _parameter(task: TaskProtocol, name: str) -> Parameter:
     first = next(field for field, its in fields.items() if its.is_required())
     kind = _plain_type(info.annotation)
     if name == first:
-        return Parameter(name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind, typer.Argument(help=info.description)])
+        return Parameter(
+            name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind, typer.Argument(help=info.description)]
+        )
     option = typer.Option("--" + name.replace("_", "-"), help=info.description)
     if info.is_required():
         return Parameter(name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind, option])
     if kind is bool:
-        return Parameter(name, Parameter.KEYWORD_ONLY, annotation=Annotated[bool, option], default=info.default)
-    return Parameter(name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind | None, option], default=info.default)
+        return Parameter(
+            name, Parameter.KEYWORD_ONLY, annotation=Annotated[bool, option], default=info.default
+        )
+    return Parameter(
+        name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind | None, option], default=info.default
+    )
 
 
 def _plain_type(annotation: Any) -> Any:
@@ -78,14 +86,18 @@ def _plain_type(annotation: Any) -> Any:
     return annotation if annotation in (bool, int, float) else str
 
 
-def perform(task: TaskProtocol, fields: dict[str, Any], output: str, model: Path | None, as_json: bool) -> None:
+def perform(
+    task: TaskProtocol, fields: dict[str, Any], output: str, model: Path | None, as_json: bool
+) -> None:
     """Runs one request and writes its result, whole or not at all."""
     from speechx.result import Speech, collect
 
     registry.parse_request(task.name, fields)  # what can be said without the model is said at once
     format = _format(output, fields.get("format"))
     if output == "-" and as_json:
-        raise InputError("json: standard output cannot take both the sound and the JSON; name a file with -o", field="json")
+        raise InputError(
+            "json: standard output cannot take both the sound and the JSON; name a file with -o", field="json"
+        )
     sx = load(model)
     chunks = sx.pipeline.stream(sx.pipeline.job(task.name, **fields))
     if output == "-":

@@ -12,7 +12,9 @@ def tasks(json: JsonOption = False) -> None:
     """List the tasks, their fields and what they do."""
     found = registry.tasks().values()
     if json:
-        put_json([{"name": t.name, "summary": t.summary, "request": t.Request.model_json_schema()} for t in found])
+        put_json(
+            [{"name": t.name, "summary": t.summary, "request": t.Request.model_json_schema()} for t in found]
+        )
         return
     for task in found:
         shared = registry.shared_fields(task)

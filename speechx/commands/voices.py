@@ -24,20 +24,26 @@ def list_voices(json: JsonOption = False) -> None:
         put_json([asdict(v) for v in voices])
         return
     for voice in voices:
-        typer.echo(f"{voice.id:24}{voice.language}  {voice.seconds:5.1f} s  {'built in' if voice.builtin else voice.name}")
+        typer.echo(
+            f"{voice.id:24}{voice.language}  {voice.seconds:5.1f} s  {'built in' if voice.builtin else voice.name}"
+        )
 
 
 @app.command()
 def add(
     audio: Annotated[str, typer.Argument(help="2-30 s of the speaker")],
     voice_id: VoiceId,
-    consent: Annotated[bool, typer.Option("--consent", help="the speaker agreed to have this voice cloned")] = False,
+    consent: Annotated[
+        bool, typer.Option("--consent", help="the speaker agreed to have this voice cloned")
+    ] = False,
     language: str = "en",
     name: str | None = None,
     overwrite: bool = False,
 ) -> None:
     """Enroll a voice of a speaker who agreed to it."""
-    voice = VoiceStore().enroll(audio, voice_id, name=name, language=language, consent=consent, overwrite=overwrite)
+    voice = VoiceStore().enroll(
+        audio, voice_id, name=name, language=language, consent=consent, overwrite=overwrite
+    )
     say(f"voice {voice.id}: {voice.seconds:.1f} s")
 
 

@@ -18,7 +18,13 @@ from speechx.sdk import SpeechX
 from speechx.vocab import NUM_TASKS
 
 NAMES = registry.task_names()
-FILL: dict[str, Any] = {"text": "Hello there.", "language": "en", "voice": "heart", "enrollment": "heart", "span": (0.8, 1.6)}
+FILL: dict[str, Any] = {
+    "text": "Hello there.",
+    "language": "en",
+    "voice": "heart",
+    "enrollment": "heart",
+    "span": (0.8, 1.6),
+}
 """A value for each kind of field that a task may require."""
 
 
@@ -65,11 +71,13 @@ def test_prompts_can_be_packed(name: str, pipeline: Any, speech: Any) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_python_and_command_line(name: str, pipeline: Any, wav_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_and_command_line(
+    name: str, pipeline: Any, wav_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fields = minimal(name, str(wav_file))
     sx = SpeechX(pipeline)
     method = getattr(sx, name)
-    first, *_ = [p for p in inspect.signature(method).parameters]
+    first, *_ = list(inspect.signature(method).parameters)
     assert method(fields[first], **{k: v for k, v in fields.items() if k != first}, seed=1).seconds > 0.1
     assert registry.task(name).summary[1:] in method.__doc__
 
@@ -87,7 +95,9 @@ def option(name: str, value: Any) -> list[str]:
 
 def test_typed_stubs_name_what_is_there() -> None:
     tree = ast.parse(inspect.getsource(sys.modules[SpeechX.__module__]))
-    stubs = [n for i in ast.walk(tree) if isinstance(i, ast.If) for n in i.body if isinstance(n, ast.FunctionDef)]
+    stubs = [
+        n for i in ast.walk(tree) if isinstance(i, ast.If) for n in i.body if isinstance(n, ast.FunctionDef)
+    ]
     assert len(stubs) == 6
     for stub in stubs:
         task = registry.task(stub.name)

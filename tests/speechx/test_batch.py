@@ -40,16 +40,28 @@ def test_rows_become_files(sx: SpeechX, wav_file: Path, tmp_path: Path) -> None:
     assert main(["batch", write(tmp_path / "m.jsonl", rows), "--output", str(out)]) == 0
     assert sorted(p.name for p in out.iterdir()) == ["a.wav", "b.flac", "c.wav", "results.jsonl"]
     told = {row["id"]: row for row in results(out)}
-    assert told["a"]["seed"] == 1 and told["b"]["output"] == "b.flac" and told["c"]["words"][0]["text"] == "Hello"
-    assert all(row["status"] == "ok" and row["model"] == "echo" and row["seconds"] > 0 for row in told.values())
+    assert (
+        told["a"]["seed"] == 1
+        and told["b"]["output"] == "b.flac"
+        and told["c"]["words"][0]["text"] == "Hello"
+    )
+    assert all(
+        row["status"] == "ok" and row["model"] == "echo" and row["seconds"] > 0 for row in told.values()
+    )
 
 
-def test_a_bad_row_is_recorded_and_tried_again(sx: SpeechX, wav_file: Path, tmp_path: Path, capsys: Any) -> None:
+def test_a_bad_row_is_recorded_and_tried_again(
+    sx: SpeechX, wav_file: Path, tmp_path: Path, capsys: Any
+) -> None:
     rows = [GOOD, {"id": "b", "task": "noise_suppression", "audio": "later.wav"}, {**GOOD, "id": "c"}]
     manifest, out = write(tmp_path / "m.jsonl", rows), tmp_path / "out"
     assert main(["batch", manifest, "-o", str(out)]) == 1
     told = {row["id"]: row for row in results(out)}
-    assert told["b"]["status"] == "error" and "does not exist" in told["b"]["error"] and told["b"]["field"] == "audio"
+    assert (
+        told["b"]["status"] == "error"
+        and "does not exist" in told["b"]["error"]
+        and told["b"]["field"] == "audio"
+    )
     assert (out / "a.wav").exists() and (out / "c.wav").exists() and not (out / "b.wav").exists()
 
     wav_file.rename(tmp_path / "later.wav")
@@ -66,7 +78,10 @@ def test_a_bad_row_is_recorded_and_tried_again(sx: SpeechX, wav_file: Path, tmp_
     ("rows", "says"),
     [
         ([GOOD] * 6 + ['{"id": "x", "task": '], "line 2: id 'a' is also on line 1"),
-        ([{**GOOD, "id": str(i)} for i in range(6)] + ['{"id": "x", "task": '], "line 7: broken JSON at column"),
+        (
+            [{**GOOD, "id": str(i)} for i in range(6)] + ['{"id": "x", "task": '],
+            "line 7: broken JSON at column",
+        ),
         ([GOOD, {**GOOD, "id": "b", "task": "sing"}], "line 2: task 'sing' is unknown; choose one of"),
         ([{k: v for k, v in GOOD.items() if k != "voice"}], "line 1: voice is missing: tts needs it"),
         ([{k: v for k, v in GOOD.items() if k != "id"}], "line 1: id is missing"),

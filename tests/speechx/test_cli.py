@@ -40,7 +40,9 @@ def test_a_task(sx: SpeechX, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert shown.out.splitlines()[0].split("\t")[-1] == "Hello" and "RTF" in shown.err
 
 
-@pytest.mark.parametrize(("suffix", "format"), [("flac", None), ("opus", None), ("mp3", None), ("bin", "mp3"), ("pcm", None)])
+@pytest.mark.parametrize(
+    ("suffix", "format"), [("flac", None), ("opus", None), ("mp3", None), ("bin", "mp3"), ("pcm", None)]
+)
 def test_formats(sx: SpeechX, tmp_path: Path, suffix: str, format: str | None) -> None:
     out = tmp_path / f"out.{suffix}"
     assert main([*HELLO, "-o", str(out), *(["--format", format] if format else [])]) == 0
@@ -56,7 +58,15 @@ def test_standard_output(sx: SpeechX, capfdbinary: pytest.CaptureFixture[bytes])
 
 def test_an_edit_keeps_16_bit_samples(sx: SpeechX, tmp_path: Path, speech: Any) -> None:
     soundfile.write(tmp_path / "in.wav", speech(6, rate=22050), 22050, subtype="PCM_16")
-    command = ["speech-editing", str(tmp_path / "in.wav"), "--span", "2.5", "3.0", "--text", "one two three four five"]
+    command = [
+        "speech-editing",
+        str(tmp_path / "in.wav"),
+        "--span",
+        "2.5",
+        "3.0",
+        "--text",
+        "one two three four five",
+    ]
     assert main([*command, "-o", str(tmp_path / "out.wav")]) == 0
     (old, rate), (new, same) = (soundfile.read(tmp_path / f"{n}.wav", dtype="int16") for n in ("in", "out"))
     assert rate == same == 22050
@@ -153,8 +163,14 @@ def refused(command: list[str], says: str, folder: Path, capsys: Any) -> None:
         (["tts", "hi", "--voice", "heart", "--best-of", "0"], "best_of: "),
         (["tts", "hi", "--voice", "heart", "--format", "wma"], "format: "),
         (["speech-editing", "FILE", "--text", "hi"], "transcript is missing"),
-        (["speech-editing", "FILE", "--text", "hi", "--span", "1", "9"], "outside the audio, which is 3.00 s long"),
-        (["speech-editing", "FILE", "--text", "hi", "--span", "2", "1"], "span: must be a start and a later end"),
+        (
+            ["speech-editing", "FILE", "--text", "hi", "--span", "1", "9"],
+            "outside the audio, which is 3.00 s long",
+        ),
+        (
+            ["speech-editing", "FILE", "--text", "hi", "--span", "2", "1"],
+            "span: must be a start and a later end",
+        ),
         (["speech-editing", "FILE", "--text", "Hi you", "--transcript", "hi, you!"], "text changes nothing"),
         (["align", "FILE", "--text", "so many words " * 40], "don't belong together"),
         (["codec", "decode", "FILE"], "no file of codes"),
@@ -172,7 +188,9 @@ def test_a_transcript_of_something_else(
     refused(command, "transcript does not match the audio", wav_file.parent, capsys)
 
 
-@pytest.mark.parametrize(("output", "says"), [("no/where/out.wav", "does not exist"), ("out.xyz", "suffix"), (".", "folder")])
+@pytest.mark.parametrize(
+    ("output", "says"), [("no/where/out.wav", "does not exist"), ("out.xyz", "suffix"), (".", "folder")]
+)
 def test_bad_outputs_are_told_before_the_work(
     sx: SpeechX, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str, says: str, capsys: Any
 ) -> None:
@@ -233,7 +251,18 @@ def test_usage_errors(sx: SpeechX, capsys: Any) -> None:
 def test_help_names_everything(capsys: Any) -> None:
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
-    for name in ("tts", "speech-editing", "batch", "align", "codec", "voices", "bench", "demo", "data", "train"):
+    for name in (
+        "tts",
+        "speech-editing",
+        "batch",
+        "align",
+        "codec",
+        "voices",
+        "bench",
+        "demo",
+        "data",
+        "train",
+    ):
         assert name in shown
 
 

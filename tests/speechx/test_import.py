@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+
 @pytest.mark.parametrize(
     "code",
     [

@@ -43,7 +43,8 @@ def test_equal_sounds_pass_through_a_cross_fade() -> None:
 def test_unrelated_sounds_keep_their_power() -> None:
     rng = np.random.default_rng(0)
     power = [
-        float(np.mean(mixing.crossfade(*rng.standard_normal((2, 4800)).astype(np.float32)) ** 2)) for _ in range(20)
+        float(np.mean(mixing.crossfade(*rng.standard_normal((2, 4800)).astype(np.float32)) ** 2))
+        for _ in range(20)
     ]
     assert np.mean(power) == pytest.approx(1, abs=0.05)
     rising_T, falling_T = np.ones(480, np.float32), -np.ones(480, np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import replace
 from typing import Any
@@ -33,7 +34,7 @@ def test_info(pipeline: Any) -> None:
     assert info["model"] == "echo"
     assert info["audio_seconds"] == pytest.approx(sum(len(c.wav_T) for c in chunks) / 16000, abs=1e-3)
     assert 0 < info["first_audio_seconds"] <= info["seconds"]
-    assert all(one.words == two.words[: len(one.words)] for one, two in zip(chunks, chunks[1:], strict=False))
+    assert all(one.words == two.words[: len(one.words)] for one, two in itertools.pairwise(chunks))
 
 
 def test_two_streams_take_turns(pipeline: Any) -> None:
@@ -88,7 +89,7 @@ def test_a_failure_is_that_jobs_alone(pipeline: Any, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(engine, "add", failing)
     good, bad = (pipeline.job("tts", text="Hello.", voice="heart", seed=s) for s in (1, 13))
-    results = dict((job.id, result) for job, result in pipeline.speak_many([good, bad]))
+    results = {job.id: result for job, result in pipeline.speak_many([good, bad])}
     assert isinstance(results[bad.id], ValueError) and results[good.id].seconds > 0.1
     assert not engine.has_work and not pipeline.runner.has_work
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ def test_kept_frames_tile_the_recording(frames: int) -> None:
     spans = windows(frames)
     kept = [(start + a, start + b) for start, _, (a, b) in spans]
     assert kept[0][0] == 0 and kept[-1][1] == frames
-    assert all(one[1] == two[0] for one, two in zip(kept, kept[1:], strict=False))
+    assert all(one[1] == two[0] for one, two in itertools.pairwise(kept))
     assert all(0 <= a < b <= stop - start for start, stop, (a, b) in spans)
     assert len(spans) == 1 or all(stop - start == 200 for start, stop, _ in spans)
 
@@ -41,7 +42,10 @@ def test_ten_minutes(pipeline: Any, speech: Any) -> None:
     result = pipeline.speak(pipeline.job("speech_removal", audio=(wav_T, 16000)))
     assert len(result.wav_T) == len(wav_T)
     engine = pipeline.runner.engine
-    assert len(engine.added) == len(windows(15000)) and max(len(p.track_codes_FK) for p, _ in engine.added) == 200
+    assert (
+        len(engine.added) == len(windows(15000))
+        and max(len(p.track_codes_FK) for p, _ in engine.added) == 200
+    )
 
 
 def test_text_is_shared_out_among_windows(pipeline: Any, speech: Any) -> None:
@@ -56,7 +60,9 @@ def test_text_is_shared_out_among_windows(pipeline: Any, speech: Any) -> None:
 
 
 def test_a_short_recording_has_all_its_text(pipeline: Any, speech: Any) -> None:
-    result = pipeline.speak(pipeline.job("noise_suppression", audio=(speech(3), 16000), text="One two three."))
+    result = pipeline.speak(
+        pipeline.job("noise_suppression", audio=(speech(3), 16000), text="One two three.")
+    )
     assert [w.text for w in result.words] == ["One", "two", "three"]
     prompt = pipeline.runner.engine.added[0][0]
     assert prompt.track.stop == len(prompt.track.ids) and prompt.frames == 75
@@ -76,4 +82,6 @@ def test_extraction_shows_the_enrollment_first(pipeline: Any, speech: Any) -> No
 
 def test_clipped_sound_is_told(pipeline: Any, speech: Any) -> None:
     loud_T = np.clip(speech(2) * 20, -0.9, 0.9)
-    assert "clipped" in pipeline.speak(pipeline.job("noise_suppression", audio=(loud_T, 16000))).info["warning"]
+    assert (
+        "clipped" in pipeline.speak(pipeline.job("noise_suppression", audio=(loud_T, 16000))).info["warning"]
+    )

@@ -49,7 +49,10 @@ def test_two_changes_leave_what_is_between(pipeline: Any, speech: Any) -> None:
     result = edit(pipeline, wav_T, 16000, OLD.replace("green", "black").replace("early", "late"))
     assert len(pipeline.runner.engine.added) == 2
     between_T = wav_T[round(4.1 * 16000) : round(6.8 * 16000)]
-    found = [np.array_equal(result.wav_T[i : i + len(between_T)], between_T) for i in range(0, len(result.wav_T), 1)]
+    found = [
+        np.array_equal(result.wav_T[i : i + len(between_T)], between_T)
+        for i in range(0, len(result.wav_T), 1)
+    ]
     assert any(found)
 
 
@@ -102,7 +105,7 @@ def test_only_the_neighborhood_of_a_long_recording_is_shown(pipeline: Any, speec
 @pytest.mark.usefixtures("aligned")
 def test_streaming_starts_with_the_untouched_beginning(pipeline: Any, speech: Any) -> None:
     wav_T = speech(11)
-    fields = dict(audio=(wav_T, 16000), transcript=OLD, text=OLD.replace("green", "black"), seed=1)
+    fields = {"audio": (wav_T, 16000), "transcript": OLD, "text": OLD.replace("green", "black"), "seed": 1}
     chunks = list(pipeline.stream(pipeline.job("speech_editing", **fields, stream=True)))
     assert np.array_equal(chunks[0].wav_T, wav_T[: len(chunks[0].wav_T)]) and len(chunks[0].wav_T) > 16000
     whole = pipeline.speak(pipeline.job("speech_editing", **fields))
@@ -114,7 +117,11 @@ def test_streaming_starts_with_the_untouched_beginning(pipeline: Any, speech: An
     ("fields", "field", "says"),
     [
         ({"text": OLD}, "text", "changes nothing"),
-        ({"text": "yes", "transcript": None, "span": (9.0, 12.0)}, "span", "outside the audio, which is 11.00 s long"),
+        (
+            {"text": "yes", "transcript": None, "span": (9.0, 12.0)},
+            "span",
+            "outside the audio, which is 11.00 s long",
+        ),
     ],
 )
 def test_refuses(pipeline: Any, speech: Any, fields: dict[str, Any], field: str, says: str) -> None:

@@ -101,7 +101,9 @@ def test_the_kept_background_is_around_and_under_other_words(pool: Any, front: A
         (wav_T, _), whole_T = example.request.audio, example.references["whole"]
         start, stop = round(example.meta["span"][0] * 16000), round(example.meta["span"][1] * 16000)
         after = len(whole_T) - stop
-        assert np.allclose(wav_T[:start], whole_T[:start]) and np.allclose(wav_T[len(wav_T) - after :], whole_T[stop:])
+        assert np.allclose(wav_T[:start], whole_T[:start]) and np.allclose(
+            wav_T[len(wav_T) - after :], whole_T[stop:]
+        )
         assert not np.allclose(wav_T[start : start + 640], whole_T[start : start + 640])
         prompt = task.pair(example, front).prompt
         assert prompt.slot == 6 and Token(MASK) not in prompt.segments

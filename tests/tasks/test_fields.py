@@ -20,11 +20,21 @@ VOICE = (np.zeros(16000, np.float32), 16000)
         ("tts", {"text": "", "voice": "heart"}, "text", "nothing to speak"),
         ("tts", {"text": "😀 🎉!", "voice": "heart"}, "text", "nothing to speak"),
         ("tts", {"text": "a" * 100_000, "voice": "heart"}, "text", "100,000 characters; the limit is 20,000"),
-        ("tts", {"text": "hi", "voice": "heart", "language": "xx"}, "language", "choose one of en, es, fr, de, it, pt"),
+        (
+            "tts",
+            {"text": "hi", "voice": "heart", "language": "xx"},
+            "language",
+            "choose one of en, es, fr, de, it, pt",
+        ),
         ("tts", {"text": "hi", "voice": "heart", "volume": 3}, "volume", "not a field of tts"),
         ("tts", {"text": "hi", "voice": 7}, "voice", "must be a path"),
         ("tts", {"text": "hi", "voice": "heart", "best_of": 99}, "best_of", "less than or equal to 16"),
-        ("tts", {"text": "hi", "voice": "heart", "temperature": -1}, "temperature", "greater than or equal to 0"),
+        (
+            "tts",
+            {"text": "hi", "voice": "heart", "temperature": -1},
+            "temperature",
+            "greater than or equal to 0",
+        ),
         ("tts", {"text": "hi", "voice": "heart", "format": "wma"}, "format", "wav"),
         ("cross_lingual_tts", {"text": "hola", "voice": "heart"}, "language", "missing"),
         ("noise_suppression", {"audio": b""}, "audio", "empty"),
@@ -42,7 +52,7 @@ def test_refuses(task: str, fields: dict[str, Any], field: str, says: str) -> No
 
 
 def test_an_unknown_task_names_the_known_ones() -> None:
-    with pytest.raises(InputError, match="choose one of .*noise_suppression"):
+    with pytest.raises(InputError, match=r"choose one of .*noise_suppression"):
         registry.task("sing")
 
 
@@ -61,5 +71,8 @@ def test_a_result_is_an_input() -> None:
 
 
 def test_the_schema_marks_what_is_sound() -> None:
-    assert registry.audio_fields(registry.task("target_speaker_extraction")) == {"audio": "audio", "enrollment": "voice"}
+    assert registry.audio_fields(registry.task("target_speaker_extraction")) == {
+        "audio": "audio",
+        "enrollment": "voice",
+    }
     assert registry.audio_fields(registry.task("tts")) == {"voice": "voice"}

@@ -14,7 +14,9 @@ SENTENCE = "The library closes early on Sundays so we had better leave. "
 
 
 def test_one_sentence(pipeline: Any, speech: Any) -> None:
-    result = pipeline.speak(pipeline.job("tts", text="Hello there, my friend.", voice=(speech(3), 16000), seed=5))
+    result = pipeline.speak(
+        pipeline.job("tts", text="Hello there, my friend.", voice=(speech(3), 16000), seed=5)
+    )
     prompt, params = pipeline.runner.engine.added[0]
     assert params.seed == 5 == result.seed
     assert [w.text for w in result.words] == ["Hello", "there", "my", "friend"]
@@ -33,7 +35,9 @@ def test_two_thousand_words(pipeline: Any) -> None:
     last = [*chunks][-1]
     assert len(last.words) == len(text.split())
     assert len({p.segments[1].cache_key for p, _ in engine.added}) == 1  # one voice
-    assert len({s.seed for _, s in engine.added}) == len(engine.added)  # but not the same noise in every sentence
+    assert len({s.seed for _, s in engine.added}) == len(
+        engine.added
+    )  # but not the same noise in every sentence
     starts = [w.start for w in last.words]
     assert starts == sorted(starts)
 
@@ -49,7 +53,12 @@ def test_streamed_and_whole_are_the_same(pipeline: Any) -> None:
 
 def test_cross_lingual_has_both_texts(pipeline: Any) -> None:
     job = pipeline.job(
-        "cross_lingual_tts", text="Hola a todos.", language="es", voice="heart", voice_text="Hello.", voice_language="en"
+        "cross_lingual_tts",
+        text="Hola a todos.",
+        language="es",
+        voice="heart",
+        voice_text="Hello.",
+        voice_language="en",
     )
     pipeline.speak(job)
     prompt = pipeline.runner.engine.added[0][0]
@@ -73,7 +82,9 @@ def test_bad_voices(pipeline: Any, voice: Any, says: str) -> None:
     assert caught.value.field == "voice"
 
 
-def test_best_of_takes_the_try_with_the_fewest_phone_errors(pipeline: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_best_of_takes_the_try_with_the_fewest_phone_errors(
+    pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[float] = []
 
     def errors(codes_FK: np.ndarray, speech: Any) -> float:
@@ -85,5 +96,7 @@ def test_best_of_takes_the_try_with_the_fewest_phone_errors(pipeline: Any, monke
     assert len(pipeline.runner.engine.added) == 4 and len(seen) == 4
     monkeypatch.undo()
     seeds = [s.seed for _, s in pipeline.runner.engine.added]
-    alone = pipeline.speak(pipeline.job("tts", text="Hello.", voice="heart", seed=seeds[int(np.argmin(seen))]))
+    alone = pipeline.speak(
+        pipeline.job("tts", text="Hello.", voice="heart", seed=seeds[int(np.argmin(seen))])
+    )
     assert np.array_equal(best.wav_T, alone.wav_T)

@@ -1,0 +1,113 @@
+"""From a model folder to a pipeline. A model folder has codec/, lm/ and aligner/, each config.json and model.safetensors."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from speechx.errors import InputError
+
+if TYPE_CHECKING:
+    from speechx.aligner import Aligner
+    from speechx.codec.spectral import SpectralCodec
+    from speechx.front import VoiceBook
+    from speechx.pipeline import Pipeline
+
+__all__ = ["load_pipeline", "model_folder"]
+
+
+def model_folder(path: str | Path | None = None) -> Path:
+    """`path`, else $SPEECHX_MODEL, else the folder in the package. Raises InputError where there is none."""
+    given = path or os.environ.get("SPEECHX_MODEL")
+    folder = Path(given) if given else Path(str(files("speechx") / "assets" / "model"))
+    for part in ("codec", "lm"):
+        if not (folder / part / "config.json").is_file():
+            hint = "" if given else "; name one with --model or $SPEECHX_MODEL"
+            raise InputError(
+                f"model: {folder} is no model folder: {part}/config.json is missing{hint}", field="model"
+            )
+    return folder
+
+
+def load_pipeline(
+    path: str | Path | None = None,
+    *,
+    device: str = "cpu",
+    slots: int = 8,
+    voices: VoiceBook | None = None,
+    paths: bool = True,
+) -> Pipeline:
+    """A pipeline over the weights of a folder. Raises InputError where weights are missing or do not belong together.
+
+    slots: requests in the engine's batch at once. voices: known voices (default: VoiceStore()). paths: see `Front`.
+    """
+    from speechx.checkpoint import load_model
+    from speechx.codec.store import load_codec
+    from speechx.engine import Engine
+    from speechx.front import Front
+    from speechx.pipeline import Pipeline, Runner
+    from speechx.prompt import pack
+    from speechx.text import PHONE_TABLE_VERSION
+    from speechx.voices import VoiceStore
+
+    folder = model_folder(path)
+    codec = load_codec(folder / "codec")
+    core = _checked("lm", folder / "lm", load_model)
+    config = core.shape
+    if config.codec_hash and config.codec_hash != codec.hash:
+        raise InputError(
+            f"model: the language model in {folder} was trained on codec {config.codec_hash}, its codec folder holds "
+            f"{codec.hash}: the two do not belong together",
+            field="model",
+        )
+    if config.phone_table_version > PHONE_TABLE_VERSION:
+        raise InputError(
+            f"model: {folder} needs phone table {config.phone_table_version}, this release has {PHONE_TABLE_VERSION}",
+            field="model",
+        )
+    aligner = _aligner(folder / "aligner", codec)
+    front = Front(codec, aligner=aligner, voices=voices or VoiceStore(), paths=paths)
+    packer = partial(pack, frames_per_step=config.frames_per_step, num_codebooks=config.num_codebooks)
+    runner = Runner(Engine(core.to(device), slots=slots), packer, slots=slots)
+    return Pipeline(front, runner, model=weights_hash(folder))
+
+
+def _aligner(folder: Path, codec: SpectralCodec) -> Aligner | None:
+    """The aligner, or None where the model comes without one."""
+    from speechx.aligner import Aligner
+
+    if not folder.exists():
+        return None
+    aligner = _checked("aligner", folder, Aligner.load)
+    if aligner.config.codec_hash and aligner.config.codec_hash != codec.hash:
+        raise InputError(
+            f"model: the aligner in {folder} was trained on codec {aligner.config.codec_hash}, not on {codec.hash}",
+            field="model",
+        )
+    return aligner
+
+
+def _checked(name: str, folder: Path, load):  # type: ignore[no-untyped-def]
+    """What `load` gives; whatever is wrong with the files is said of them."""
+    from safetensors import SafetensorError
+
+    try:
+        return load(folder)
+    except InputError as error:
+        raise error.located("model") from error
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        raise InputError(f"model: {name} in {folder} cannot be read: {error}", field="model") from error
+
+
+def weights_hash(folder: Path) -> str:
+    """16 hex digits over all weight files of a model folder: results tell it, so that they can be traced."""
+    digest = hashlib.sha256()
+    for part in ("codec", "lm", "aligner"):
+        file = folder / part / "model.safetensors"
+        if file.exists():
+            digest.update(part.encode() + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,58 @@
+"""The sample recordings in the package, and a request of each ability over them: the demo's, the bench's, the tests'."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Sample", "sample_requests"]
+
+TEXT = "The boat leaves at seven. If the weather is good, we will see the islands before noon."
+SPANISH = "El barco sale a las siete. Si hace buen tiempo, veremos las islas antes del mediodía."
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A request over the samples. title: for people. before: the recording it starts from, or the voice."""
+
+    title: str
+    task: str
+    fields: dict[str, Any]
+    before: Path
+    said: str | None = None
+
+
+def sample_requests() -> list[Sample]:
+    """One request for each of the seven abilities, seeds set."""
+    folder = Path(str(files("speechx") / "assets" / "samples"))
+    about = json.loads((folder / "samples.json").read_text(encoding="utf-8"))
+    path = {name: folder / f"{name}.flac" for name in about}
+    edit, noisy_edit, mixture = about["edit"], about["edit_noisy"], about["mixture"]
+
+    def sample(title: str, task: str, before: str, said: str | None = None, **fields: Any) -> Sample:
+        return Sample(title, task, {"seed": 1, **fields}, path[before], said)
+
+    return [
+        sample("Text to speech in a cloned voice", "tts", "enrollment", TEXT, text=TEXT, voice=path["enrollment"]),
+        sample(
+            "The same voice in Spanish", "cross_lingual_tts", "enrollment", SPANISH,
+            text=SPANISH, language="es", voice=path["enrollment"], voice_language="en",
+        ),
+        sample("Noise suppression", "noise_suppression", "noisy", audio=path["noisy"]),
+        sample(
+            "Target speaker extraction", "target_speaker_extraction", "mixture", mixture["text"],
+            audio=path["mixture"], enrollment=path["enrollment"],
+        ),
+        sample("Speech removal", "speech_removal", "noisy", audio=path["noisy"]),
+        sample(
+            "Speech editing", "speech_editing", "edit", edit["edited"],
+            audio=path["edit"], transcript=edit["text"], text=edit["edited"],
+        ),
+        sample(
+            "Speech editing, background kept", "speech_editing", "edit_noisy", noisy_edit["edited"],
+            audio=path["edit_noisy"], transcript=noisy_edit["text"], text=noisy_edit["edited"], keep_background=True,
+        ),
+    ]  # fmt: skip
