@@ -80,6 +80,14 @@ class CodecLMCore(nn.Module):
     code_rows: Tensor
     local_rows: Tensor
 
+    def compile_blocks(self) -> None:
+        """Compile the transformer blocks: training takes about two thirds of the time, after a minute's wait.
+
+        On a CPU this needs a C++ compiler.
+        """
+        for block in (*self.blocks, *self.local_blocks):
+            block.compile(dynamic=True)
+
     def reset_parameters(self) -> None:
         """Draw new weights from torch's global generator."""
         for part, layers in ((self.blocks, self.shape.layers), (self.local_blocks, self.shape.local_layers)):

@@ -1,0 +1,214 @@
+"""The language model one step at a time: prefill into the KV cache, then a step for every running request.
+
+The same function as CodecLMCore.forward (a test compares them), written for few rows: prepared weights, no
+autograd, rotary positions as one complex product, attention per request over its own length only. That last
+one costs no more than a masked batch at these sizes, and makes a request's numbers independent of its
+neighbors.
+
+Shape suffixes: N rows (requests, or steps of one prompt), T steps so far, D width, H heads, E width of a
+head, G codes of a step, V code values.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from speechx.batch import LOOKAHEAD, PAST_END
+from speechx.config import LMConfig
+from speechx.kvcache import KVCache
+from speechx.linear import Linear, Precision
+from speechx.model import CodecLMCore, Rows
+from speechx.modules import Block, rms_norm
+from speechx.prompt import FLAG_TARGET, PackedPrompt
+from speechx.vocab import NUM_PHONES
+
+Choose = Callable[[int, Tensor], Tensor]  # (code slot, logits (N, V)) -> codes (N,)
+
+
+class DecoderBlock:
+    """One transformer block with prepared weights. `pairs` lays each rotary pair side by side."""
+
+    def __init__(self, block: Block, precision: Precision, pairs: bool) -> None:
+        self.heads = block.heads
+        qkv = block.qkv.weight.detach()
+        D = qkv.shape[1]
+        if pairs:
+            # Training rotates the two halves of a head against each other; as neighbors they are complex
+            # numbers.
+            qk = qkv[: 2 * D].view(2 * self.heads, 2, -1, D).transpose(1, 2).reshape(2 * D, D)
+            qkv = torch.cat([qk, qkv[2 * D :]])
+        self.qkv = Linear(qkv, precision)
+        self.out = Linear(block.out.weight, precision)
+        self.gate_up = Linear(block.gate_up.weight, precision)
+        self.down = Linear(block.down.weight, precision)
+        self.ffn_dim = block.down.weight.shape[1]
+
+    def project(self, x_ND: Tensor, many: bool = False) -> Tensor:
+        """Queries, keys and values (N, 3, H, E) float32."""
+        x_ND = rms_norm(x_ND)
+        qkv = self.qkv.many(x_ND) if many else self.qkv(x_ND)
+        return qkv.float().view(len(x_ND), 3, self.heads, -1)
+
+    def finish(self, x_ND: Tensor, y_ND: Tensor, many: bool = False) -> Tensor:
+        """The rest of the block after attention, in place on x."""
+        x_ND += self.out.many(y_ND) if many else self.out(y_ND)
+        normed = rms_norm(x_ND)
+        gate_up = self.gate_up.many(normed) if many else self.gate_up(normed)
+        hidden = F.silu(gate_up[:, : self.ffn_dim]).mul_(gate_up[:, self.ffn_dim :])
+        x_ND += self.down.many(hidden) if many else self.down(hidden)
+        return x_ND
+
+
+def _prepare(block: nn.Module, precision: Precision, pairs: bool) -> DecoderBlock:
+    assert isinstance(block, Block)
+    return DecoderBlock(block, precision, pairs)
+
+
+class Decoder:
+    """Prepared weights of one model and the KV cache of `slots` requests of at most `max_steps` steps."""
+
+    def __init__(self, core: CodecLMCore, slots: int, max_steps: int, precision: Precision) -> None:
+        c: LMConfig = core.shape
+        self.config, self.rows = c, core.rows
+        self.device = core.embed.weight.device
+        self.precision = precision
+        self.table = core.embed.weight.detach().float()
+        self.track = Linear(core.track.weight, precision)
+        self.blocks = [_prepare(b, precision, pairs=True) for b in core.blocks]
+        self.local_blocks = [_prepare(b, precision, pairs=False) for b in core.local_blocks]
+        self.advance_head = Linear(core.advance_head.weight, precision)
+        self.first_head = Linear(core.first_head.weight, precision)
+        self.local_in = Linear(core.local_in.weight, precision)
+        self.local_table = core.local_embed.weight.detach().float()
+        self.local_heads = [Linear(w.t(), precision) for w in core.local_heads.detach()]
+        self.rope = torch.complex(core.rope[:, 0].float(), core.rope[:, 1].float())
+        self.cache = KVCache(c.layers, slots, c.heads, max_steps, c.dim // c.heads, self.device)
+        # Keys and values of the local transformer, (2, N, H, G - 1, E) per block; overwritten every step.
+        size = (2, slots, c.local_heads, c.num_slots - 1, c.local_dim // c.local_heads)
+        self.local_kv = [torch.zeros(size, device=self.device) for _ in self.local_blocks]
+
+    # Inputs
+
+    def prompt_input(self, packed: PackedPrompt, start: int, stop: int) -> Tensor:
+        """Input of prompt steps [start, stop), (N, D)."""
+        at = slice(start, stop)
+        columns = [
+            packed.tokens_T[at, None],
+            Rows.FLAG + packed.flags_T[at, None],
+            self.code_rows(packed.codes_TG[at]),
+        ]
+        return self.sum_rows(np.concatenate(columns, axis=1))
+
+    def code_rows(self, codes_NG: np.ndarray) -> np.ndarray:
+        """Table rows of codes; -1 gives the empty row."""
+        offsets = self.rows.code + self.config.codebook_size * np.arange(self.config.num_slots)
+        return np.where(codes_NG < 0, Rows.NONE, codes_NG.astype(np.int64) + offsets)
+
+    def sum_rows(self, ids: np.ndarray) -> Tensor:
+        """Sum of the table rows of each row of ids, (N, D)."""
+        return F.embedding_bag(
+            torch.from_numpy(ids).to(self.device), self.table, mode="sum", padding_idx=Rows.NONE
+        )
+
+    def track_input(self, packed: PackedPrompt, steps: int) -> Tensor | None:
+        """What the prompt's frames of the same moments add to each target step, (steps, D) float32."""
+        if packed.track_codes_TG is None:
+            return None
+        ids = np.full((steps + 1, self.config.num_slots), Rows.NONE)
+        known = min(steps + 1, len(packed.track_codes_TG))
+        ids[:known] = self.code_rows(packed.track_codes_TG[:known])
+        frames = self.sum_rows(ids)
+        return self.track.many(torch.cat([frames[:-1], frames[1:]], dim=1)).float()
+
+    def target_rows(self, token: int, codes_G: np.ndarray, phones: np.ndarray | None, age: int) -> np.ndarray:
+        """Table rows of one target step, (G + 6,): phones (LOOKAHEAD,) and age are those of the pointer."""
+        ids = np.zeros(codes_G.shape[0] + 3 + LOOKAHEAD, dtype=np.int64)
+        ids[0], ids[1] = token, Rows.FLAG + FLAG_TARGET
+        if phones is not None:
+            ids[2] = Rows.AGE + min(age, self.config.max_phone_age - 1)
+            ids[3 : 3 + LOOKAHEAD] = Rows.PHONE + (NUM_PHONES + 1) * np.arange(LOOKAHEAD) + phones
+        ids[3 + LOOKAHEAD :] = self.code_rows(codes_G)
+        return ids
+
+    # The global transformer
+
+    def prefill(self, x_ND: Tensor, positions_N: np.ndarray, slot: int, start: int) -> None:
+        """Run steps [start, start + N) of one request's prompt into its slot."""
+        N, stop = len(x_ND), start + len(x_ND)
+        rope = self.rope[torch.from_numpy(positions_N)][:, None, None]
+        mask = torch.ones(N, stop, dtype=torch.bool, device=self.device).tril(start)
+        last = len(self.blocks) - 1
+        for layer, block in enumerate(self.blocks):
+            q, keys, values = self._attend_inputs(block, x_ND, rope, layer, slot, start, stop)
+            if layer == last:
+                return  # no step of a prompt is an output
+            y = F.scaled_dot_product_attention(q, keys, values, attn_mask=mask)
+            x_ND = block.finish(x_ND, y[0].transpose(0, 1).reshape(N, -1), many=True)
+
+    def _attend_inputs(
+        self, block: DecoderBlock, x_ND: Tensor, rope: Tensor, layer: int, slot: int, start: int, stop: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Project a prompt chunk and store its keys and values: (q, keys, values), each (1, H, ., E)."""
+        qkv = block.project(x_ND, many=True)
+        qk = rotate_pairs(qkv[:, :2], rope)
+        keys, values = self.cache.keys[layer][slot], self.cache.values[layer][slot]
+        keys[:, start:stop] = qk[:, 1].transpose(0, 1)
+        values[:, start:stop] = qkv[:, 2].transpose(0, 1)
+        return qk[:, 0].transpose(0, 1)[None], keys[None, :, :stop], values[None, :, :stop]
+
+    def step(self, x_ND: Tensor, positions_N: list[int], slots_N: list[int], lengths_N: list[int]) -> Tensor:
+        """One target step for N requests whose slots hold `lengths` steps: normed output (N, D)."""
+        N = len(x_ND)
+        rope = self.rope[positions_N][:, None, None]
+        for layer, block in enumerate(self.blocks):
+            qkv = block.project(x_ND)
+            qk = rotate_pairs(qkv[:, :2], rope)
+            keys, values = self.cache.keys[layer], self.cache.values[layer]
+            y = []
+            for i in range(N):
+                slot, at = slots_N[i], lengths_N[i]
+                k, v = keys[slot], values[slot]
+                k[:, at] = qk[i, 1]
+                v[:, at] = qkv[i, 2]
+                q = qk[i, 0][None, :, None]
+                y.append(F.scaled_dot_product_attention(q, k[None, :, : at + 1], v[None, :, : at + 1]))
+            y_ND = (y[0] if N == 1 else torch.cat(y)).view(N, -1)
+            x_ND = block.finish(x_ND, y_ND)
+        return rms_norm(x_ND)
+
+    # The local transformer
+
+    def codes(self, h_ND: Tensor, choose: Choose) -> Tensor:
+        """The codes of one step, (N, G), each given the ones before it."""
+        N, V = len(h_ND), self.config.codebook_size
+        chosen = [choose(0, self.first_head(h_ND).float())]
+        extra = self.local_in(h_ND).float()
+        for k in range(self.config.num_slots - 1):
+            x = self.local_table[chosen[-1] + k * V]
+            if k == 0:
+                x += extra
+            for block, kv in zip(self.local_blocks, self.local_kv, strict=True):
+                qkv = block.project(x)
+                kv[:, :N, :, k] = qkv[:, 1:].transpose(0, 1)
+                q = qkv[:, 0, :, None]
+                y = F.scaled_dot_product_attention(q, kv[0, :N, :, : k + 1], kv[1, :N, :, : k + 1])
+                x = block.finish(x, y.view(N, -1))
+            chosen.append(choose(k + 1, self.local_heads[k](rms_norm(x)).float()))
+        return torch.stack(chosen, dim=1)
+
+
+def rotate_pairs(x_N2HE: Tensor, rope_N11E: Tensor) -> Tensor:
+    """Rotate neighboring values as complex numbers."""
+    pairs = torch.view_as_complex(x_N2HE.unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * rope_N11E).flatten(-2)
+
+
+def ahead_phones(ids_N: np.ndarray) -> np.ndarray:
+    """The track's phones with PAST_END behind them, so that [p :
+
+    P + LOOKAHEAD] is what the pointer at p sees.
+    """
+    return np.concatenate([np.asarray(ids_N, dtype=np.int64), np.full(LOOKAHEAD, PAST_END)])

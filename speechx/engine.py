@@ -1,0 +1,294 @@
+"""The engine: continuous batching of requests over one model. It knows token ids only, no audio, no task, no
+thread.
+
+    engine = Engine(core)
+    id = engine.add(pack(prompt), SamplingParams(seed=1))
+    while engine.has_work:
+        for emission in engine.step(): ...
+
+The life of a request: `add` puts it in line -> a slot is free: it is admitted, a known voice's keys and
+values are copied from the prefix cache -> its prompt is prefilled in chunks -> each step gives it one more
+frame (or group) -> its pointer reaches the end of its text, or its length is reached: the last emission says
+so and the slot is free.
+
+Shape suffixes: F frames, K codebooks, G codes of a step, N requests, D width.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+
+from speechx.batch import LOOKAHEAD
+from speechx.decoder import Decoder, ahead_phones
+from speechx.kvcache import PrefixCache
+from speechx.linear import Precision, best_precision
+from speechx.model import CodecLMCore
+from speechx.prompt import NO_CODE, PackedPrompt
+from speechx.sampling import BatchSampler, Draws, SamplingParams
+from speechx.scheduler import Entry, Scheduler, prompt_chunks
+from speechx.vocab import BOS, PAD
+
+Reason = Literal["stop", "length", "abort", "deadline"]
+
+PREFILL_CHUNK = 128
+PREFIX_BYTES = 128 << 20
+SMALL_DIM = 512
+
+
+@dataclass
+class Emission:
+    """New frames of one request. pointer_F is the phone of each frame, -1 without a track."""
+
+    id: int
+    codes_FK: np.ndarray  # int16
+    pointer_F: np.ndarray  # int32
+    finished: bool = False
+    reason: Reason | None = None
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Run torch's CPU work on this many threads."""
+    before = torch.get_num_threads()
+    if before == count:
+        yield
+        return
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class Pointer:
+    """A request's place in its phones, with the hard bounds on how long a phone lasts."""
+
+    def __init__(self, packed: PackedPrompt, max_phone: int, max_pause: int, pauses: frozenset[int]) -> None:
+        assert packed.track is not None
+        track = packed.track
+        self.at, self.stop = track.start, track.stop
+        self.age = 0  # frames spent on the phone
+        self.clamps = packed.frames is not None  # the length ends the target, not the pointer
+        self.ahead = ahead_phones(track.ids)
+        self.limits = [max_pause if int(i) in pauses else max_phone for i in track.ids]
+
+    def phones(self) -> np.ndarray:
+        """The phones the next step sees, (LOOKAHEAD,)."""
+        return self.ahead[self.at : self.at + LOOKAHEAD]
+
+    def move(self, advance: int, frames: int) -> bool:
+        """Count the step's frames, move on; True when the end of the text is reached."""
+        self.age += frames
+        if advance == 0 and self.age >= self.limits[self.at]:
+            advance = 1
+        to = self.at + advance
+        if to >= self.stop and self.clamps:
+            to = self.stop - 1
+        if to > self.at:
+            self.at, self.age = to, 0
+        return to >= self.stop
+
+
+class _Request:
+    """Decoding state of one request."""
+
+    def __init__(
+        self, id: int, packed: PackedPrompt, params: SamplingParams, pointer: Pointer | None, G: int
+    ) -> None:
+        self.id, self.packed, self.params, self.pointer = id, packed, params, pointer
+        self.draws = Draws(params.seed, G + 2)
+        self.frames = 0
+        self.steps = 0
+        self.limit = params.max_frames if packed.frames is None else min(packed.frames, params.max_frames)
+        self.token = BOS if packed.previous_G is None else PAD
+        self.codes_G = np.full(G, NO_CODE, dtype=np.int16) if packed.previous_G is None else packed.previous_G
+        self.recent = np.full(params.repetition_window, NO_CODE, dtype=np.int64)
+        self.track_D: torch.Tensor | None = None
+
+
+class Engine:
+    """See the module's docstring. Not thread-safe: one thread calls it."""
+
+    def __init__(
+        self,
+        core: CodecLMCore,
+        slots: int = 8,
+        max_steps: int | None = None,
+        precision: Precision | None = None,
+        prefix_bytes: int = PREFIX_BYTES,
+        decode_threads: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """max_steps: longest prompt + target, in steps; the model's own limit where None.
+
+        decode_threads: CPU threads of a decoding step. One where None and the model is small: its products
+        take some 20 microseconds each, and waiting for a second thread costs more than it gives, above all on
+        a busy machine.
+        """
+        c = self.config = core.shape
+        self.max_steps = min(max_steps or c.max_positions, c.max_positions)
+        precision = precision or best_precision(core.embed.weight.device)
+        self.decoder = Decoder(core, slots, self.max_steps, precision)
+        self.prefixes = PrefixCache(prefix_bytes)
+        self.scheduler = Scheduler(slots)
+        self._clock = clock
+        self._requests: dict[int, _Request] = {}
+        self._next_id = 0
+        self._pauses = frozenset(c.pause_phones)
+        self._decode_threads = decode_threads or (1 if c.dim <= SMALL_DIM else torch.get_num_threads())
+        self._sampler: tuple[tuple[int, ...], BatchSampler] | None = None
+
+    @property
+    def slots(self) -> int:
+        return self.scheduler.slots
+
+    @property
+    def has_work(self) -> bool:
+        return len(self.scheduler) > 0
+
+    def add(self, prompt: PackedPrompt, params: SamplingParams | None = None) -> int:
+        """Put a request in line; its id.
+
+        Raises ValueError for a prompt that leaves no room for its target.
+        """
+        params = params or SamplingParams()
+        c, g = self.config, self.config.frames_per_step
+        if prompt.frames_per_step != g or prompt.codes_TG.shape[1] != c.num_slots:
+            raise ValueError(
+                "the prompt was packed for another model: frames_per_step or num_codebooks differ"
+            )
+        wanted = prompt.frames or 1
+        room = min(self.max_steps - len(prompt), c.max_positions - prompt.target_position)
+        if room < -(-wanted // g):
+            raise ValueError(
+                f"a prompt of {len(prompt)} steps and a target of {wanted} frames do not fit the model's "
+                f"{self.max_steps} steps"
+            )
+        pointer = None
+        if prompt.track is not None:
+            pointer = Pointer(prompt, c.max_phone_frames, c.max_pause_frames, self._pauses)
+        request = _Request(self._next_id, prompt, params, pointer, c.num_slots)
+        request.limit = min(request.limit, room * g)
+        self._next_id += 1
+        self._requests[request.id] = request
+        self.scheduler.add(Entry(request.id, prompt_chunks(0, len(prompt), PREFILL_CHUNK), params.deadline))
+        return request.id
+
+    def abort(self, id: int) -> bool:
+        """Take a request out at once; no emission follows. False if it is not there any more."""
+        self._requests.pop(id, None)
+        return self.scheduler.remove(id) is not None
+
+    @torch.inference_mode()
+    def step(self) -> list[Emission]:
+        """Admit, prefill, decode: one more step for every running request."""
+        for entry in self.scheduler.admit():
+            self._admit(entry)
+        plan = self.scheduler.schedule(self._clock())
+        emissions = [self._finish(entry.id, self._empty(), "deadline") for entry in plan.expired]
+        for entry, start, stop in plan.prefill:
+            self._prefill(entry, start, stop)
+        if plan.decode:
+            with threads(self._decode_threads):
+                emissions += self._decode(plan.decode)
+        return emissions
+
+    def _admit(self, entry: Entry) -> None:
+        """Choose where prefill starts: after a known prefix. A prefix is always a chunk of its own."""
+        packed = self._requests[entry.id].packed
+        start = 0
+        entry.chunks.clear()
+        if packed.prefix_key is not None:
+            kept = self.prefixes.get(packed.prefix_key)
+            if kept is None:
+                entry.chunks += prompt_chunks(0, packed.prefix_len, PREFILL_CHUNK)
+            else:
+                self.decoder.cache.write(entry.slot, kept)
+            start = packed.prefix_len
+        entry.chunks += prompt_chunks(start, len(packed), PREFILL_CHUNK)
+
+    def _prefill(self, entry: Entry, start: int, stop: int) -> None:
+        packed = self._requests[entry.id].packed
+        x_ND = self.decoder.prompt_input(packed, start, stop)
+        self.decoder.prefill(x_ND, packed.positions_T[start:stop], entry.slot, start)
+        key = packed.prefix_key
+        if key is not None and stop == packed.prefix_len and key not in self.prefixes:
+            self.prefixes.put(key, self.decoder.cache.read(entry.slot, stop))
+
+    def _decode(self, entries: list[Entry]) -> list[Emission]:
+        """One step of every running request."""
+        requests = [self._requests[e.id] for e in entries]
+        sampler = self._sampler_of(requests)
+        ids = np.stack([self._input_rows(r) for r in requests])
+        x_ND = self.decoder.sum_rows(ids)
+        for i, r in enumerate(requests):
+            if r.steps == 0:
+                r.track_D = self.decoder.track_input(r.packed, -(-r.limit // self.config.frames_per_step))
+            if r.track_D is not None:
+                x_ND[i] += r.track_D[r.steps]
+        positions = [r.packed.target_position + r.steps for r in requests]
+        lengths = [len(r.packed) + r.steps for r in requests]
+        h_ND = self.decoder.step(x_ND, positions, [e.slot for e in entries], lengths)
+
+        uniform = torch.from_numpy(np.stack([r.draws.row() for r in requests])).to(h_ND.device)
+        advance = None
+        if any(r.pointer is not None for r in requests):
+            logits_NA = self.decoder.advance_head(h_ND).float()
+            advance = sampler.choose_advance(logits_NA, uniform[:, -1:]).tolist()
+
+        def choose(slot: int, logits_NV: torch.Tensor) -> torch.Tensor:
+            if slot:
+                return sampler.choose(logits_NV, uniform[:, slot : slot + 1], sampler.fine)
+            recent = self._recent(requests) if sampler.checks_repetition else logits_NV
+            return sampler.choose_first(logits_NV, uniform[:, :1], uniform[:, -2:-1], recent)
+
+        codes_NG = self.decoder.codes(h_ND, choose).to(torch.int16).cpu().numpy()
+        return [self._emit(r, codes_NG[i], advance[i] if advance else 0) for i, r in enumerate(requests)]
+
+    def _sampler_of(self, requests: list[_Request]) -> BatchSampler:
+        key = tuple(r.id for r in requests)
+        if self._sampler is None or self._sampler[0] != key:
+            self._sampler = key, BatchSampler([r.params for r in requests], self.decoder.device)
+        return self._sampler[1]
+
+    def _input_rows(self, r: _Request) -> np.ndarray:
+        phones, age = (None, 0) if r.pointer is None else (r.pointer.phones(), r.pointer.age)
+        return self.decoder.target_rows(r.token, r.codes_G, phones, age)
+
+    def _recent(self, requests: list[_Request]) -> torch.Tensor:
+        width = max(len(r.recent) for r in requests)
+        recent_NW = np.full((len(requests), width), NO_CODE, dtype=np.int64)
+        for i, r in enumerate(requests):
+            recent_NW[i, : len(r.recent)] = r.recent
+        return torch.from_numpy(recent_NW).to(self.decoder.device)
+
+    def _emit(self, r: _Request, codes_G: np.ndarray, advance: int) -> Emission:
+        """Take in a step's codes, move the pointer, and say what is new."""
+        g = self.config.frames_per_step
+        at = -1 if r.pointer is None else r.pointer.at
+        if len(r.recent):
+            r.recent[r.steps % len(r.recent)] = codes_G[0]
+        r.token, r.codes_G = PAD, codes_G
+        r.steps += 1
+        new = min(g, r.limit - r.frames)
+        r.frames += new
+        ended = r.pointer is not None and r.pointer.move(advance, g)
+        emission = Emission(r.id, codes_G.reshape(g, -1)[:new], np.full(new, at, dtype=np.int32))
+        if ended or r.frames >= r.limit:
+            exact = r.packed.frames is not None and r.frames >= r.packed.frames
+            return self._finish(r.id, emission, "stop" if ended or exact else "length")
+        return emission
+
+    def _empty(self) -> Emission:
+        return Emission(-1, np.zeros((0, self.config.num_codebooks), np.int16), np.zeros(0, np.int32))
+
+    def _finish(self, id: int, emission: Emission, reason: Reason) -> Emission:
+        emission.id, emission.finished, emission.reason = id, True, reason
+        self.scheduler.remove(id)
+        del self._requests[id]
+        return emission

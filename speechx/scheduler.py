@@ -1,0 +1,118 @@
+"""Who runs next: requests wait in line, get a slot, are prefilled in chunks, decode, and leave. Holds no
+tensor.
+
+A step decodes every running request and, while any is running, prefills at most one chunk beside it, so that
+a request that joins does not stall the others for long. Requests are admitted and prefilled strictly in the
+order they came. Chunk borders depend on the prompt alone, so that a request's numbers do not depend on what
+else is running.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+
+@dataclass(eq=False)
+class Entry:
+    """One request as the scheduler sees it.
+
+    Chunks are the [start, stop) stretches of its prompt to prefill.
+    """
+
+    id: int
+    chunks: deque[tuple[int, int]]
+    deadline: float | None = None
+    slot: int = -1
+
+
+@dataclass
+class StepPlan:
+    """One step: requests that ran out of time, chunks to prefill in order, requests to decode after that."""
+
+    expired: list[Entry] = field(default_factory=list)
+    prefill: list[tuple[Entry, int, int]] = field(default_factory=list)
+    decode: list[Entry] = field(default_factory=list)
+
+
+def prompt_chunks(start: int, stop: int, size: int) -> deque[tuple[int, int]]:
+    """[start, stop) in pieces of `size`; the last may be shorter."""
+    return deque((at, min(at + size, stop)) for at in range(start, stop, size))
+
+
+class Scheduler:
+    """First come, first served, over a fixed number of slots."""
+
+    def __init__(self, slots: int) -> None:
+        self._waiting: deque[Entry] = deque()
+        self._prefilling: deque[Entry] = deque()
+        self._running: list[Entry] = []
+        self._live: dict[int, Entry] = {}
+        self._free = list(range(slots - 1, -1, -1))
+        self.slots = slots
+
+    def __len__(self) -> int:
+        """Requests that have not left."""
+        return len(self._live)
+
+    def __contains__(self, id: int) -> bool:
+        return id in self._live
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def free_slots(self) -> int:
+        return len(self._free)
+
+    def add(self, entry: Entry) -> None:
+        assert entry.id not in self._live, f"request {entry.id} was added twice"
+        self._live[entry.id] = entry
+        self._waiting.append(entry)
+
+    def admit(self) -> Iterator[Entry]:
+        """Give free slots to the first in line.
+
+        The caller may shorten an entry's chunks (a cached prefix).
+        """
+        while self._free and self._waiting:
+            entry = self._waiting.popleft()
+            entry.slot = self._free.pop()
+            self._prefilling.append(entry)
+            yield entry
+
+    def schedule(self, now: float) -> StepPlan:
+        """What this step does. Requests whose last chunk is prefilled decode in the same step."""
+        plan = StepPlan()
+        for entry in list(self._live.values()):
+            if entry.deadline is not None and now >= entry.deadline:
+                plan.expired.append(entry)
+                self.remove(entry.id)
+        while self._prefilling:
+            entry = self._prefilling[0]
+            while entry.chunks and not (self._running and plan.prefill):
+                plan.prefill.append((entry, *entry.chunks.popleft()))
+            if entry.chunks:
+                break
+            self._running.append(self._prefilling.popleft())
+            if plan.prefill:
+                break
+        plan.decode = list(self._running)
+        return plan
+
+    def remove(self, id: int) -> Entry | None:
+        """Take a request out, wherever it is; its slot is free again. None if it is not there."""
+        entry = self._live.pop(id, None)
+        if entry is None:
+            return None
+        for line in (self._waiting, self._prefilling, self._running):
+            if entry in line:
+                line.remove(entry)
+        if entry.slot >= 0:
+            self._free.append(entry.slot)
+        return entry
+
+    def check_idle(self) -> None:
+        """With no request left, every slot is free once."""
+        assert not self._live and not self._waiting and not self._prefilling and not self._running
+        assert sorted(self._free) == list(range(self.slots)), "a slot leaked"

@@ -1,0 +1,189 @@
+"""The engine: cached decoding equals the training forward, batching changes nothing, ends and bounds hold."""
+
+import numpy as np
+import pytest
+import torch
+
+from speechx.batch import TrainExample, collate
+from speechx.config import LMConfig
+from speechx.engine import Emission, Engine
+from speechx.linear import Precision, has_int8
+from speechx.model import CodecLMCore
+from speechx.prompt import Frames, PackedPrompt, Prompt, Text, Token, Track, pack
+from speechx.sampling import SamplingParams
+from speechx.vocab import NS
+
+GREEDY = SamplingParams(greedy=True, max_frames=12)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def make_core(g: int = 1) -> CodecLMCore:
+    torch.manual_seed(0)
+    core = CodecLMCore(LMConfig.preset("tiny", frames_per_step=g, max_positions=256))
+    with torch.no_grad():
+        # Untrained weights say nearly the same everywhere; larger ones make the tests say something.
+        for parameter in core.parameters():
+            parameter.mul_(3.0)
+    return core.eval()
+
+
+def text_prompt(seed: int, g: int = 1, voice: int = 7) -> PackedPrompt:
+    rng = np.random.default_rng(seed)
+    phones = rng.integers(2, 60, 9 + seed % 5)
+    frames = Frames(np.random.default_rng(voice).integers(0, 1024, (6, 8)), cache_key="voice")
+    return pack(Prompt(0, (frames, Text(phones, "en")), Track(phones, 1, len(phones) - 1)), g)
+
+
+def aligned_prompt(seed: int, g: int = 1) -> PackedPrompt:
+    codes = np.random.default_rng(seed).integers(0, 1024, (11, 8))
+    segments = (Token(NS), Frames(codes, aligned=True))
+    return pack(Prompt(2, segments, track_codes_FK=codes, previous_K=codes[0], frames=11), g)
+
+
+def run(engine: Engine) -> dict[int, list[Emission]]:
+    out: dict[int, list[Emission]] = {}
+    while engine.has_work:
+        for emission in engine.step():
+            out.setdefault(emission.id, []).append(emission)
+    engine.scheduler.check_idle()
+    return out
+
+
+def codes_of(emissions: list[Emission]) -> np.ndarray:
+    return np.concatenate([e.codes_FK for e in emissions])
+
+
+@pytest.mark.parametrize("g", [1, 2])
+@pytest.mark.parametrize("make", [text_prompt, aligned_prompt])
+def test_cached_decoding_agrees_with_the_training_forward(make, g: int) -> None:  # type: ignore[no-untyped-def]
+    core, packed = make_core(g), make(3, g)
+    engine = Engine(core, slots=2, precision="float32")
+    id = engine.add(packed, GREEDY)
+    emissions = run(engine)[id]
+    codes_FK = codes_of(emissions)
+    pointer_F = np.concatenate([e.pointer_F for e in emissions]) if packed.track else None
+    batch = collate([TrainExample(packed, codes_FK, pointer_F)], core.shape)
+    with torch.no_grad():
+        h_ND = core.hidden(batch)
+        target_NG = batch.target_codes_BTG[0][batch.target_index_N]
+        first = core.first_head(h_ND).argmax(-1)
+        local = core.local_logits(h_ND, target_NG).argmax(-1).T
+        advance = core.advance_head(h_ND).argmax(-1)
+    counts = target_NG >= 0
+    wanted = torch.cat([first[:, None], local], dim=1)
+    assert (wanted == target_NG)[counts].all()
+    if pointer_F is not None:
+        moved = torch.from_numpy(np.diff(pointer_F[::g]))
+        assert torch.equal(advance[: len(moved)], moved.long())
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
+@pytest.mark.parametrize("greedy", [True, False])
+def test_a_request_is_the_same_alone_and_in_a_batch(precision: Precision, greedy: bool) -> None:
+    if precision == "int8" and not has_int8():
+        pytest.skip("this torch has no int8 product")
+    core = make_core()
+    prompts = [text_prompt(i) if i % 2 else aligned_prompt(i) for i in range(6)]
+    params = [SamplingParams(greedy=greedy, seed=i, max_frames=12) for i in range(6)]
+    alone = []
+    for prompt, param in zip(prompts, params, strict=True):
+        engine = Engine(core, slots=1, precision=precision)
+        engine.add(prompt, param)
+        alone.append(codes_of(run(engine)[0]))
+    engine = Engine(core, slots=4, precision=precision)
+    together: dict[int, list[Emission]] = {}
+    for i in range(6):
+        engine.add(prompts[i], params[i])
+        for emission in engine.step() if i < 4 else ():  # joins at different moments
+            together.setdefault(emission.id, []).append(emission)
+    for id, emissions in run(engine).items():
+        together.setdefault(id, []).extend(emissions)
+    for i in range(6):
+        np.testing.assert_array_equal(codes_of(together[i]), alone[i])
+
+
+def test_a_known_voice_is_not_prefilled_again_and_changes_nothing() -> None:
+    engine = Engine(make_core(), slots=2, precision="float32")
+    first = engine.add(text_prompt(1), GREEDY)
+    before = codes_of(run(engine)[first])
+    assert len(engine.prefixes) == 1 and engine.prefixes.hits == 0
+    again = engine.add(text_prompt(1), GREEDY)
+    np.testing.assert_array_equal(codes_of(run(engine)[again]), before)
+    assert engine.prefixes.hits == 1
+    engine.add(text_prompt(1, voice=8), GREEDY)
+    run(engine)
+    assert len(engine.prefixes) == 2
+
+
+def test_seeds() -> None:
+    core = make_core()
+
+    def codes(seed: int) -> np.ndarray:
+        engine = Engine(core, slots=1)
+        engine.add(text_prompt(2), SamplingParams(seed=seed, max_frames=8))
+        return codes_of(run(engine)[0])
+
+    np.testing.assert_array_equal(codes(1), codes(1))
+    assert not np.array_equal(codes(1), codes(2))
+
+
+def test_how_a_target_ends() -> None:
+    engine = Engine(make_core(), slots=4)
+    exact = engine.add(aligned_prompt(0), SamplingParams(seed=1))
+    cut = engine.add(text_prompt(0), SamplingParams(seed=1, max_frames=2))
+    spoken = engine.add(text_prompt(0), SamplingParams(seed=1))
+    out = run(engine)
+    assert out[exact][-1].reason == "stop" and len(codes_of(out[exact])) == 11
+    assert out[cut][-1].reason == "length" and len(codes_of(out[cut])) == 2
+    assert out[spoken][-1].reason == "stop"
+    for emissions in out.values():
+        assert [e.finished for e in emissions] == [False] * (len(emissions) - 1) + [True]
+
+
+@pytest.mark.parametrize("advance", [0, 3])
+def test_no_run_on_and_no_skip_whatever_the_pointer_head_says(advance: int) -> None:
+    core = make_core()
+    core.shape = core.shape.with_(max_phone_frames=3, max_pause_frames=5, pause_phones=(1,))
+    packed = text_prompt(0)
+    packed.track.ids[3] = 1
+    engine = Engine(core, slots=1, precision="float32")
+
+    def always(h_ND: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.one_hot(torch.full((len(h_ND),), advance), 4).float()
+
+    engine.decoder.advance_head = always  # type: ignore[assignment]
+    engine.add(packed, SamplingParams(greedy=True))
+    pointer_F = np.concatenate([e.pointer_F for e in run(engine)[0]])
+    assert pointer_F[0] == packed.track.start and pointer_F.max() < packed.track.stop
+    if advance == 0:
+        counts = np.bincount(pointer_F)[packed.track.start :]
+        assert counts.tolist() == [5 if p == 3 else 3 for p in range(packed.track.start, packed.track.stop)]
+    else:
+        assert np.diff(pointer_F).tolist() == [3] * (len(pointer_F) - 1)
+
+
+def test_abort_and_deadline() -> None:
+    now = [0.0]
+    engine = Engine(make_core(), slots=1, clock=lambda: now[0])
+    first = engine.add(text_prompt(0), SamplingParams(seed=0))
+    late = engine.add(text_prompt(1), SamplingParams(seed=0, deadline=5.0))
+    third = engine.add(text_prompt(2), SamplingParams(seed=0, max_frames=3))
+    engine.step()
+    assert engine.abort(first) and not engine.abort(first)
+    now[0] = 6.0
+    out = run(engine)
+    assert first not in out
+    assert [e.reason for e in out[late]] == ["deadline"]
+    assert len(codes_of(out[third])) == 3
+
+
+def test_a_prompt_that_leaves_no_room_is_refused() -> None:
+    engine = Engine(make_core(), slots=1, max_steps=20)
+    with pytest.raises(ValueError, match="do not fit"):
+        engine.add(aligned_prompt(0))
+    with pytest.raises(ValueError, match="another model"):
+        engine.add(text_prompt(0, g=2))
