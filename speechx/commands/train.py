@@ -1,4 +1,4 @@
-"""`speechx train codec|aligner|lm`: the recipes that made the shipped weights."""
+"""`speechx train codec|aligner|lm|smoke`: the recipes that made the shipped weights."""
 
 from __future__ import annotations
 
@@ -107,3 +107,25 @@ def lm(
     )
     export_lm(out / "last.pt", out / "model")
     typer.echo(f"language model -> {out / 'model'}")
+
+
+@app.command()
+def smoke(
+    minutes: Annotated[float, typer.Option(help="minutes for each of the three")] = 2.0,
+    out: Annotated[Path, typer.Option(help="folder of everything that is made")] = Path("runs/smoke"),
+) -> None:
+    """Train codec, aligner and language model shortly on generated data; exit code 1 unless every loss falls."""
+    import shutil
+
+    from speechx.errors import InputError
+    from speechx.training.smoke import run_smoke
+
+    if out.exists() and any(out.iterdir()):
+        if not (out / "pack/truth.jsonl").is_file():
+            raise InputError(f"out: {out} holds something else than an earlier smoke run", field="out")
+        shutil.rmtree(out)
+    results = run_smoke(out, minutes, say=typer.echo)
+    for result in results:
+        typer.echo(str(result))
+    if not all(result.fallen for result in results):
+        raise typer.Exit(1)

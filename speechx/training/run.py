@@ -72,6 +72,18 @@ class Run:
                 self._board.add_scalar(name, value, step)
 
 
+def read_log(path: str | Path) -> list[dict[str, float]]:
+    """The rows of a log.csv. Its columns may change on the way: a new header line says how."""
+    rows, columns = [], list[str]()
+    with Path(path).open(newline="") as file:
+        for cells in csv.reader(file):
+            if cells and cells[0] == "step":
+                columns = cells
+            else:
+                rows.append({name: float(cell) for name, cell in zip(columns, cells, strict=True)})
+    return rows
+
+
 def rng_state() -> dict[str, Any]:
     """Everything random that a step of training draws from."""
     state: dict[str, Any] = {"torch": torch.get_rng_state()}
