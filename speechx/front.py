@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -47,7 +48,7 @@ class VoiceBook(Protocol):
 
 
 class Front:
-    """Front end of one model. Safe to share between threads that only read.
+    """Front end of one model. Threads may share it.
 
     paths: whether a string may name a file; a server that takes strings from strangers says False.
     max_phone_errors: the phone error rate above which a transcript does not belong to a recording.
@@ -69,6 +70,7 @@ class Front:
         self.frame_rate = codec.frame_rate
         self.hop = round(codec.sample_rate / codec.frame_rate)
         self._text = text
+        self._lock = threading.Lock()
         self._voices: OrderedDict[str, tuple[np.ndarray, str]] = OrderedDict()
         self._phones: OrderedDict[tuple[str, str], PhoneSequence] = OrderedDict()
 
@@ -151,16 +153,20 @@ class Front:
 
     def voice_codes(self, source: Any, field: str = "voice") -> tuple[np.ndarray, str]:
         """(codes (F, K) of the voice's prompt, a key of their content), kept for the next request."""
-        name = _fingerprint(source)
-        if name in self._voices:
-            self._voices.move_to_end(name)
-            return self._voices[name]
+        known_T = self._known_voice(source)  # by content: an id may be enrolled anew
+        name = _fingerprint(source if known_T is None else (known_T, self.sample_rate))
+        with self._lock:
+            if name in self._voices:
+                self._voices.move_to_end(name)
+                return self._voices[name]
         wav_T = trim(self.voice(source, field))[: round(VOICE_SECONDS * self.sample_rate)]
         codes_FK = self.encode(wav_T * mixing.standard_gain(wav_T))
-        self._voices[name] = codes_FK, hashlib.sha256(codes_FK.tobytes()).hexdigest()[:32]
-        while len(self._voices) > CACHED_VOICES:
-            self._voices.popitem(last=False)
-        return self._voices[name]
+        made = codes_FK, hashlib.sha256(codes_FK.tobytes()).hexdigest()[:32]
+        with self._lock:
+            self._voices[name] = made
+            while len(self._voices) > CACHED_VOICES:
+                self._voices.popitem(last=False)
+        return made
 
     def _known_voice(self, source: Any) -> np.ndarray | None:
         if isinstance(source, str) and self.voices is not None and source in self.voices.ids():
@@ -180,14 +186,16 @@ class Front:
     def phones(self, text: str, language: str) -> PhoneSequence:
         """Text to phones. Raises InputError where nothing can be spoken."""
         key = (text, language)
-        if key not in self._phones:
+        speech = self._phones.get(key)
+        if speech is None:
             speech = self.text(text, language)
             if not speech.words:
                 raise InputError("text has nothing to speak", field="text")
-            self._phones[key] = speech
-            while len(self._phones) > CACHED_PHONES:
-                self._phones.popitem(last=False)
-        return self._phones[key]
+            with self._lock:
+                self._phones[key] = speech
+                while len(self._phones) > CACHED_PHONES:
+                    self._phones.popitem(last=False)
+        return speech
 
     def sentences(self, text: str, language: str) -> list[str]:
         """Text in pieces that fit one prompt each, those without a letter or digit left out."""

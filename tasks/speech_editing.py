@@ -23,7 +23,7 @@ from speechx.errors import InputError
 from speechx.plan import Generated, Part, Plan
 from speechx.prompt import Frames, Prompt, Segment, Text, Token, Track
 from speechx.vocab import EOE, MASK, SOE
-from tasks import _edits, _fields, _splice
+from tasks import _edit_examples, _edits, _fields, _splice
 from tasks.base import Task, TaskRequest, TrainingPair, fit_pointer
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class SpeechEditing(Task[SpeechEditingRequest]):
     def example(self, cut: Utterance, pool: Pool, rng: np.random.Generator) -> Example | None:
         if cut.text is None or cut.seconds < 1.5:
             return None
-        start, stop = random_span(cut, rng)
+        start, stop = _edit_examples.random_span(cut, rng)
         wav_T, meta = (
             cut.wav_T,
             {"id": cut.id, "seconds": cut.seconds, "keep_background": False, "span": (start, stop)},
@@ -142,7 +142,9 @@ class SpeechEditing(Task[SpeechEditingRequest]):
         if rng.random() < 0.5:
             other = pool.same_speaker(cut, rng)
             if other is not None:
-                whole_T, wav_T, span, snr_db = _other_words(cut, other, (start, stop), pool, rng)
+                whole_T, wav_T, span, snr_db = _edit_examples.other_words(
+                    cut, other, (start, stop), pool, rng
+                )
                 meta |= {"keep_background": True, "snr_db": snr_db}
         gain = mixing.standard_gain(wav_T)
         request = self.Request(
@@ -177,43 +179,3 @@ class SpeechEditing(Task[SpeechEditingRequest]):
 
 def _overlaps(edit: _edits.Edit, span: tuple[float, float]) -> bool:
     return edit.start / _edits.FRAME_RATE <= span[1] and edit.stop / _edits.FRAME_RATE >= span[0]
-
-
-def random_span(cut: Utterance, rng: np.random.Generator) -> tuple[float, float]:
-    """10-50 % of the utterance in seconds, on the codec's frames; between words where their times are known."""
-    length = cut.seconds * float(rng.uniform(0.1, 0.5))
-    start = float(rng.uniform(0, cut.seconds - length))
-    stop = start + length
-    if cut.words:
-        inside = [w for w in cut.words if start <= (w.start + w.end) / 2 < stop]
-        if not inside:
-            inside = [min(cut.words, key=lambda w: abs(w.start - start))]
-        start, stop = inside[0].start, inside[-1].end
-    first = int(start * _edits.FRAME_RATE)
-    last = max(first + 2, round(stop * _edits.FRAME_RATE))
-    return first / _edits.FRAME_RATE, min(last, int(cut.seconds * _edits.FRAME_RATE)) / _edits.FRAME_RATE
-
-
-def _other_words(
-    cut: Utterance, other: Utterance, span: tuple[float, float], pool: Pool, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, tuple[float, float], float]:
-    """(the true words over noise, other words over the same noise in their place, the span of those, SNR in dB).
-
-    The other words take 0.7 to 1.4 times as long: an edit changes the length too.
-    """
-    a, b = round(span[0] * 16000), round(span[1] * 16000)
-    samples = max(640, round((b - a) * float(rng.uniform(0.7, 1.4)) / 640) * 640)
-    mid_T = mixing.fit_length(mixing.random_crop(other.wav_T, samples, rng), samples)
-    level = min(10.0, mixing.active_rms(cut.wav_T) / max(mixing.active_rms(mid_T), mixing.QUIETEST_RMS))
-    said_T = np.concatenate([cut.wav_T[:a], mid_T * level, cut.wav_T[b:]]).astype(np.float32)
-    snr_db = float(rng.uniform(-5, 20))
-    noise_T = pool.noise(rng, cut.seconds + samples / 16000)
-    _, noise_T = mixing.add_at_ratio(np.resize(cut.wav_T, len(noise_T)), noise_T, snr_db)
-    # Before and after the gap the noise is the same; in it, another stretch of the same noise.
-    under_T = np.concatenate([noise_T[:a], noise_T[len(cut.wav_T) :][:samples], noise_T[b : len(cut.wav_T)]])
-    return (
-        cut.wav_T + noise_T[: len(cut.wav_T)],
-        said_T + under_T,
-        (span[0], span[0] + samples / 16000),
-        snr_db,
-    )

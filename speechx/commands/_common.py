@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -41,13 +42,26 @@ def put_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False))
 
 
-class Ticker:
-    """A line on standard error every few seconds, so that nothing is silent for long."""
+class Heartbeat:
+    """Says every few seconds what is going on, so that nothing is silent for long: `with Heartbeat("tts") as beat`.
 
-    def __init__(self, every: float = 5.0) -> None:
-        self.every, self.last = every, time.monotonic()
+    Set `status` as the work goes on; quick work says nothing.
+    """
 
-    def __call__(self, text: str) -> None:
-        if time.monotonic() - self.last >= self.every:
-            self.last = time.monotonic()
-            say(text)
+    def __init__(self, name: str, every: float = 5.0) -> None:
+        self.name, self.every, self.status = name, every, ""
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+
+    def _beat(self) -> None:
+        started = time.monotonic()
+        while not self._over.wait(self.every):
+            say(f"{self.name}: {self.status or 'working'} ({time.monotonic() - started:.0f} s)")
+
+    def __enter__(self) -> Heartbeat:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()

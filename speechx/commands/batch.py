@@ -18,7 +18,7 @@ import typer
 from pydantic import BaseModel
 
 from speechx import audio, registry
-from speechx.commands._common import ModelOption, Ticker, load, say
+from speechx.commands._common import Heartbeat, ModelOption, load, say
 from speechx.errors import InputError
 from speechx.jobs import Job
 
@@ -67,7 +67,7 @@ def batch(
 
 def perform(rows: list[Row], output: Path, model: Path | None, slots: int) -> int:
     """Runs the rows; returns how many failed. Each result is on disk before its line is written."""
-    sx, by_job, ticker, failed = load(model, slots), dict[str, Row](), Ticker(), 0
+    by_job, failed = dict[str, Row](), 0
 
     def jobs() -> Iterator[Job]:
         for row in rows:
@@ -75,7 +75,8 @@ def perform(rows: list[Row], output: Path, model: Path | None, slots: int) -> in
             by_job[job.id] = row
             yield job
 
-    with (output / "results.jsonl").open("a", encoding="utf-8") as results:
+    with (output / "results.jsonl").open("a", encoding="utf-8") as results, Heartbeat("batch") as beat:
+        sx = load(model, slots)
         for done, (job, result) in enumerate(sx.pipeline.speak_many(jobs(), slots), 1):
             row = by_job.pop(job.id)
             about: dict[str, Any] = {"id": row.id, "task": row.task}
@@ -92,7 +93,7 @@ def perform(rows: list[Row], output: Path, model: Path | None, slots: int) -> in
                 about["field"] = getattr(error, "field", None)
                 say(f"{row.id}: {about['error']}")
             _put(results, about)
-            ticker(f"{done}/{len(rows)} rows")
+            beat.status = f"{done}/{len(rows)} rows"
     return failed
 
 

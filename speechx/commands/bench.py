@@ -17,7 +17,7 @@ import typer
 import typer.core
 
 from speechx import registry
-from speechx.commands._common import JsonOption, ModelOption, put_json, say
+from speechx.commands._common import Heartbeat, JsonOption, ModelOption, put_json, say
 
 if TYPE_CHECKING:
     from speechx.samples import Sample
@@ -62,7 +62,8 @@ def bench(
     report["codec_times_real_time"] = codec_speed(sx, samples[2].before)
     report["tasks"] = []
     for sample in samples:
-        report["tasks"].append(measure(sx, sample, repeat))
+        with Heartbeat(sample.title):
+            report["tasks"].append(measure(sx, sample, repeat))
         line = "{title:36}{audio_seconds:6.2f} s  RTF {rtf:5.2f}  first audio {first_audio_seconds:5.2f} s"
         say(line.format(**report["tasks"][-1]))
     report["throughput"] = throughput(sx, samples[0], _numbers(concurrency))
@@ -137,10 +138,11 @@ def throughput(sx: SpeechX, sample: Sample, numbers: list[int]) -> list[dict[str
     for number in numbers:
         jobs = [sx.pipeline.job(sample.task, **(sample.fields | {"seed": n})) for n in range(2 * number)]
         started, audio = time.monotonic(), 0.0
-        for _, result in sx.pipeline.speak_many(jobs, number):
-            if isinstance(result, Exception):
-                raise result
-            audio += result.seconds
+        with Heartbeat(f"{number} at once"):
+            for _, result in sx.pipeline.speak_many(jobs, number):
+                if isinstance(result, Exception):
+                    raise result
+                audio += result.seconds
         speed = round(audio / (time.monotonic() - started), 3)
         gain = round(speed / (rows[0]["audio_per_second"] if rows else speed), 2)
         rows.append({"requests": number, "audio_per_second": speed, "gain": gain})

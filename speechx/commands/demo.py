@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from speechx.commands._common import ModelOption, Ticker, load, say
+from speechx.commands._common import Heartbeat, ModelOption, load, say
 from speechx.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,12 +52,9 @@ def perform(sx: SpeechX, sample: Sample, output: Path, name: str) -> tuple[str, 
     from speechx import audio
     from speechx.result import Speech, collect
 
-    ticker, chunks, seconds = Ticker(), [], 0.0
-    for chunk in sx.stream(sample.task, **sample.fields):
-        chunks.append(chunk)
-        seconds += len(chunk.wav_T) / chunk.sample_rate
-        ticker(f"    {seconds:.1f} s")
-    after, before = collect(chunks), Speech(audio.read(sample.before), 16000)
+    with Heartbeat("   "):
+        after = collect(sx.stream(sample.task, **sample.fields))
+    before = Speech(audio.read(sample.before), 16000)
     before.save(output / f"{name}-before.wav")
     after.save(output / f"{name}-after.wav")
     said = f"<p class=said>“{html.escape(sample.said)}”</p>" if sample.said else ""

@@ -6,19 +6,17 @@ import inspect
 import sys
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from speechx import audio, registry
-from speechx.commands._common import JsonOption, ModelOption, Ticker, load, put_json, say
+from speechx.commands._common import Heartbeat, JsonOption, ModelOption, load, put_json, say
 from speechx.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from speechx.jobs import Chunk
     from speechx.registry import TaskProtocol
 
@@ -98,18 +96,13 @@ def perform(
         raise InputError(
             "json: standard output cannot take both the sound and the JSON; name a file with -o", field="json"
         )
-    sx = load(model)
-    chunks = sx.pipeline.stream(sx.pipeline.job(task.name, **fields))
-    if output == "-":
-        info = _to_stdout(chunks, format)
-        return say(_told("standard output", info))
-    ticker, parts, seconds = Ticker(), [], 0.0
-    for chunk in chunks:
-        parts.append(chunk)
-        seconds += len(chunk.wav_T) / chunk.sample_rate
-        ticker(f"{task.name}: {seconds:.1f} s of audio made")
-    speech: Speech = collect(parts)
-    speech.save(output, format)
+    with Heartbeat(task.name) as beat:
+        sx = load(model)
+        chunks = _watched(sx.pipeline.stream(sx.pipeline.job(task.name, **fields)), beat)
+        if output == "-":
+            return say(_told("standard output", _to_stdout(chunks, format)))
+        speech: Speech = collect(chunks)
+        speech.save(output, format)
     if "warning" in speech.info:
         say(f"speechx: warning: {speech.info['warning']}")
     if as_json:
@@ -119,6 +112,14 @@ def perform(
         if fields.get("timestamps"):
             for word in speech.words:
                 typer.echo(f"{word.start:.2f}\t{word.end:.2f}\t{word.text}")
+
+
+def _watched(chunks: Iterable[Chunk], beat: Heartbeat) -> Iterator[Chunk]:
+    seconds = 0.0
+    for chunk in chunks:
+        seconds += len(chunk.wav_T) / chunk.sample_rate
+        beat.status = f"{seconds:.1f} s of audio made"
+        yield chunk
 
 
 def _format(output: str, wanted: str | None) -> str:
