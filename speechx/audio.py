@@ -150,7 +150,8 @@ def _read(source: Audio, max_seconds: float, to: int, whole: bool) -> Samples:
             wav_T, decoded = _mix(reader.blocks(), info.rate, to, max_seconds, name)
         if reader.damaged and (other := _open_with_av(source)) is not None:
             with other:  # FFmpeg bears what libsndfile does not, such as gaps between Ogg pages
-                wav_T, decoded = _mix(other.blocks(), info.rate, to, max_seconds, name)
+                wav_T, decoded = _mix(other.blocks(), other.info.rate, to, max_seconds, name)
+                decoded = round(decoded * info.rate / other.info.rate)
         if whole:
             _check_whole(source, info, decoded, name)
     if not len(wav_T):
