@@ -52,12 +52,29 @@ def common(symbols: Iterable[str], language: str) -> list[str]:
             parts = list(phone) if phone in ("əɹ",) else [phone]
             out += [part.replace("ɹ", "ɾ") for part in parts]
     if language == "pt":  # espeak: -e is y, a coda r has a schwa, ʎ is lj, a nasal e is eɪŋ
-        out = [{"y": "i"}.get(p, p) for p, before in zip(out, ["", *out], strict=False) if not (p == "ə" and before == "ɾ")]
-        out = " ".join(out).replace("ʎ", "l j").replace("ẽ j̃", "ẽ").replace("eɪ ŋ", "ẽ").replace("eɪ m", "ẽ m").split()
+        out = [
+            {"y": "i"}.get(p, p)
+            for p, before in zip(out, ["", *out], strict=False)
+            if not (p == "ə" and before == "ɾ")
+        ]
+        out = (
+            " ".join(out)
+            .replace("ʎ", "l j")
+            .replace("ẽ j̃", "ẽ")
+            .replace("eɪ ŋ", "ẽ")
+            .replace("eɪ m", "ẽ m")
+            .split()
+        )
     # Nasal vowel against vowel + nasal, glide against vowel, doubled against long consonants.
     text = " ".join(out).replace("\u0303", " n")
     pieces = [{"j": "i", "w": "u", "ŋ": "n", "ɲ": "n"}.get(piece, piece) for piece in text.split()]
-    split = [part for piece in pieces for part in {"aɪ": "a i", "eɪ": "e i", "oʊ": "o u", "aʊ": "a u", "ɔɪ": "o i"}.get(piece, piece).split()]
+    split = [
+        part
+        for piece in pieces
+        for part in {"aɪ": "a i", "eɪ": "e i", "oʊ": "o u", "aʊ": "a u", "ɔɪ": "o i"}.get(
+            piece, piece
+        ).split()
+    ]
     return [p for p, before in zip(split, ["", *split], strict=False) if p != before]
 
 
@@ -92,7 +109,13 @@ def gruut_candidate(language: str) -> Candidate:
 
     def run(phrases: Sequence[Phrase]) -> list[list[str]]:
         return [
-            [p for s in sentences(" ".join(phrase), lang=language) for word in s for p in word.phonemes or () if p not in "|‖"]
+            [
+                p
+                for s in sentences(" ".join(phrase), lang=language)
+                for word in s
+                for p in word.phonemes or ()
+                if p not in "|‖"
+            ]
             for phrase in phrases
         ]
 
@@ -103,7 +126,9 @@ def piper_candidate(language: str) -> Candidate:
     from piper_plus_g2p import get_phonemizer
 
     phonemizer = get_phonemizer(language)
-    return lambda phrases: [ipa_segments("".join(phonemizer.phonemize(" ".join(phrase)))) for phrase in phrases]
+    return lambda phrases: [
+        ipa_segments("".join(phonemizer.phonemize(" ".join(phrase)))) for phrase in phrases
+    ]
 
 
 def kokoro_candidate(language: str) -> Candidate:
@@ -149,16 +174,22 @@ def sentences_of(language: str, metadata: list[Path], texts: Path | None, limit:
 def phrases_of(text: str, language: str) -> Phrase:
     """The words of a sentence as the front end gives them to a back end."""
     backend = ours.load(language)
-    return [word.lower() for token in tokenize(text, language) for word in _readable(token, backend, language)]
+    return [
+        word.lower() for token in tokenize(text, language) for word in _readable(token, backend, language)
+    ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--metadata", type=Path, nargs="*", default=[])
     parser.add_argument("--texts", type=Path)
     parser.add_argument("--limit", type=int, default=200)
     parser.add_argument("--language", choices=LANGUAGES, action="append")
-    parser.add_argument("--show", type=int, default=0, help="print the words that differ most often from espeak")
+    parser.add_argument(
+        "--show", type=int, default=0, help="print the words that differ most often from espeak"
+    )
     args = parser.parse_args()
     for language in args.language or LANGUAGES:
         texts = sentences_of(language, args.metadata, args.texts, args.limit)
@@ -174,14 +205,16 @@ def main() -> None:
                 candidate = make(language)
                 candidate(phrases[:1])
             except Exception as error:
-                print(f"  {name:16} not available: {type(error).__name__} {str(error).splitlines()[0][:80] if str(error) else ''}")
+                print(f"  {name:16} not available: {type(error).__name__} {str(error)[:80]!r}")
                 continue
             begin = time.perf_counter()
             said = [common(p, language) for p in candidate(phrases)]
             seconds = time.perf_counter() - begin
             errors = sum(distance(a, b) for a, b in zip(reference, said, strict=True))
             empty = sum(not phones for phones in said)
-            print(f"  {name:16} PER {100 * errors / total:5.1f} %  {words / seconds:8.0f} words/s  {empty} failures")
+            print(
+                f"  {name:16} PER {100 * errors / total:5.1f} %  {words / seconds:8.0f} words/s  {empty} failures"
+            )
         if args.show:
             show(phrases, language, args.show)
 

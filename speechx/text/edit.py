@@ -38,10 +38,13 @@ def diff_words(old: PhoneSequence | str, new: PhoneSequence | str, language: str
         edit = _whole_words(edit, before, after)
         while whole and (edit[0] <= whole[-1][1] or edit[2] <= whole[-1][3]):
             last = whole.pop()
-            edit = _whole_words((last[0], max(edit[1], last[1]), last[2], max(edit[3], last[3])), before, after)
+            edit = _whole_words(
+                (last[0], max(edit[1], last[1]), last[2], max(edit[3], last[3])), before, after
+            )
         whole.append(edit)
     return [
-        WordEdit(before.word_at(i1), before.word_at(i2), after.word_at(j1), after.word_at(j2)) for i1, i2, j1, j2 in whole
+        WordEdit(before.word_at(i1), before.word_at(i2), after.word_at(j1), after.word_at(j2))
+        for i1, i2, j1, j2 in whole
     ]
 
 
@@ -81,7 +84,9 @@ class _Said:
 def _said(text: PhoneSequence | str, language: str) -> _Said:
     written = None if isinstance(text, str) else [word.text for word in text.words]
     tokens = tokenize(text if isinstance(text, str) else " ".join(written or ()), language)
-    if written is not None and len(tokens) != len(written):  # a word that reads otherwise beside its neighbors
+    if written is not None and len(tokens) != len(
+        written
+    ):  # a word that reads otherwise beside its neighbors
         spoken = [[_plain(word)] for word in written]
     else:
         spoken = [_plain(" ".join(token.spoken)).split() or [token.text] for token in tokens]

@@ -89,7 +89,9 @@ def check_text(text: str, language: str, *, field: str = "text", max_chars: int 
     if not text or not text.strip():
         raise InputError(f"{field} is empty; give it at least one word", field=field)
     if len(text) > max_chars:
-        raise InputError(f"{field} has {len(text):,} characters; at most {max_chars:,} are accepted", field=field)
+        raise InputError(
+            f"{field} has {len(text):,} characters; at most {max_chars:,} are accepted", field=field
+        )
     if not tokenize(text, language):
         raise InputError(f"{field} has nothing that can be said: no word and no number", field=field)
 
@@ -111,6 +113,8 @@ def _readable(token: Token, backend: g2p.G2P, language: str) -> list[str]:
     for word in token.spoken:
         if len(word) > 1 and word.isupper() and word.isalpha():
             words += _acronym(word, backend, language)
+        elif _unreadable(word) and not backend.knows(word):
+            words += locales.load(language).spell(word)
         elif "-" in word and not backend.knows(word):
             if language == "fr":  # dit-il, a-t-il: the t is heard before il, elle, on
                 word = re.sub(r"(?:-t)?-(ils?|elles?|on)$", _inversion, word)
@@ -118,6 +122,15 @@ def _readable(token: Token, backend: g2p.G2P, language: str) -> list[str]:
         else:
             words.append(word)
     return words
+
+
+_VOWEL_LETTER = re.compile(r"[aeiouyàâáãäæèéêëìíîïòóôõöœøùúûüÿ]")
+_SOUNDS = frozenset("hm hmm mm mmm mhm sh shh ssh pst psst brr grr zz zzz".split())
+
+
+def _unreadable(word: str) -> bool:
+    """A few letters without a vowel are spelled: mp, pdf, html; hmm and shh are sounds."""
+    return 1 < len(word) <= 5 and word.isalpha() and not _VOWEL_LETTER.search(word) and word not in _SOUNDS
 
 
 def _inversion(match: re.Match[str]) -> str:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import cache
 
 from speechx.text import locales
-from speechx.text.expand import Context, expand
-from speechx.text.locales.base import Locale
+from speechx.text.digits import Context
+from speechx.text.expand import expand
+from speechx.text.locales.base import JOIN, Locale
 
 _PAUSE_OF = {**dict.fromkeys(".…。", "."), **dict.fromkeys("?？", "?"), **dict.fromkeys("!！", "!")}
 _PAUSE_OF |= dict.fromkeys(",;:()[]{}—–", ",")
@@ -30,16 +32,18 @@ _SAME = str.maketrans(
     }
 )
 _EDGE_PUNCTUATION = "\"'.,;:!?…()[]{}<>*_~|—–-¿¡。？！"
-_JOIN = "\x1f"  # stands for a space inside one token: "5 %", "R$ 20", "1 000"
+# Spaces that do not part words: R$ 20, 5 %, 1 000 000, 3:30 pm.
 _MERGES = (
     re.compile(r"(?<![\w$])((?:R\$|US\$|[$€£¥])) (?=\d)"),
     re.compile(r"(?<=\d) (?=(?:[€£$¥%‰°]|EUR\b|USD\b|R\$))"),
-    re.compile(r"(?<![\d.,])(?<=\d) (?=\d{3}(?:[ .,]|$))(?=\d{3}(?!\d))"),
+    re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?![\d])"),
+    re.compile(r"(?<=\d) (?=(?:Uhr|h|hrs?|[ap]\.?m\.?)(?!\w))", re.IGNORECASE),
 )
-_GROUPS = re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?![\d])")
-_CLOCK = re.compile(r"(?<=\d) (?=(?:Uhr|h|hrs?|[ap]\.?m\.?)(?!\w))", re.IGNORECASE)
 # A dash or dots between words without spaces part two words; so does a slash between words.
 _SPLIT = re.compile(r"(?<=[^\W\d_])(--+|[—–…]|\.{2,}|/(?=[^\W\d_]{2,}))|([—–…]|--+|\.{3,})(?=[^\W\d_\"'])")
+
+
+_LONG_WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 @dataclass(frozen=True)
@@ -54,20 +58,30 @@ class Token:
 def clean(text: str) -> str:
     """One form for quotes, dashes and spaces; emoji, pictures and control characters become spaces."""
     text = unicodedata.normalize("NFC", text).translate(_SAME)
-    return "".join(" " if _is_picture(char) else char for char in text)
+    return "".join(" " if _is_picture(char) else _ascii_digit(char) for char in text)
+
+
+def _ascii_digit(char: str) -> str:
+    """Digits of other scripts and in circles as 0-9; ² and ³ stay, for units."""
+    if char.isascii() or char in "²³" or not char.isdigit():
+        return char
+    return str(unicodedata.digit(char))
 
 
 def _is_picture(char: str) -> bool:
     if char in "°©™®§€£$¥¢+=<>|~^`÷×±µ²³½¼¾¬":
         return False
-    return unicodedata.category(char) in ("So", "Sk", "Cc", "Cn", "Co", "Cs", "Me") or "\ufe00" <= char <= "\ufe0f"
+    return (
+        unicodedata.category(char) in ("So", "Sk", "Cc", "Cn", "Co", "Cs", "Me")
+        or "\ufe00" <= char <= "\ufe0f"
+    )
 
 
 def tokenize(text: str, language: str) -> list[Token]:
     """Every written word that has something to say, in order, with its spoken words and the pause after it."""
     locale = locales.load(language)
-    shouting = not any(char.islower() for char in text)
-    raw = _split(clean(text))
+    shouting = not any(char.islower() for char in text) and len(_LONG_WORD.findall(text)) > 1
+    raw = _split(clean(text), language)
     cores = [piece.strip(_EDGE_PUNCTUATION) for piece in raw]
     tokens: list[Token] = []
     for i, piece in enumerate(raw):
@@ -75,13 +89,13 @@ def tokenize(text: str, language: str) -> list[Token]:
         after = next((core for core in cores[i + 1 : i + 2]), "")
         context = Context(before, after, last=not any(cores[i + 1 :]), shouting=shouting)
         spoken, consumed_dot = _say(piece, locale, context)
-        pause = _pause_after(piece, consumed_dot)
+        pause = _pause_after(piece, consumed_dot and not context.last)
         if spoken:
             opening = "," if piece[0] in "([{—–" else ""
             if opening and tokens:
                 tokens[-1] = _paused(tokens[-1], opening)
             written = piece.strip(_EDGE_PUNCTUATION) or piece
-            written = (written + "." if consumed_dot else written).replace(_JOIN, " ")
+            written = (written + "." if consumed_dot else written).replace(JOIN, " ")
             tokens.append(Token(written, tuple(spoken), pause))
         elif pause and tokens:
             tokens[-1] = _paused(tokens[-1], pause)
@@ -95,12 +109,12 @@ def _paused(token: Token, pause: str) -> Token:
     return Token(token.text, token.spoken, max(token.pause, pause, key=_STRENGTH.__getitem__))
 
 
-def _split(text: str) -> list[str]:
+def _split(text: str, language: str) -> list[str]:
     """Written words: split at spaces, and at dashes and dots between words; a number keeps its unit."""
     text = " ".join(text.split())
-    text = _GROUPS.sub(lambda match: match.group().replace(" ", _JOIN), text)
-    for merge in (*_MERGES[:2], _CLOCK):
-        text = merge.sub(lambda match: match.group().replace(" ", _JOIN), text)
+    text = re.sub(r"(?<=\d)(\s?)º(?=[CF]\b)", r"\1°", text)
+    for merge in (*_MERGES, _spaced_abbreviations(language)):
+        text = merge.sub(lambda match: match.group().replace(" ", JOIN), text)
     pieces: list[str] = []
     for piece in text.split(" "):
         if "://" in piece or piece.startswith("www.") or "@" in piece[1:]:
@@ -108,6 +122,14 @@ def _split(text: str) -> list[str]:
         else:
             pieces += _SPLIT.sub(lambda match: match.group() + " ", piece).split(" ")
     return [piece for piece in pieces if piece]
+
+
+@cache
+def _spaced_abbreviations(language: str) -> re.Pattern[str]:
+    """Abbreviations of several parts as they are printed: z. B., p. ej., EE. UU."""
+    parts = [abbreviation.split(".")[:-1] for abbreviation in locales.load(language).abbreviations]
+    spaced = [r"\. ".join(map(re.escape, names)) + r"\." for names in parts if len(names) > 1 and all(names)]
+    return re.compile(rf"(?<!\w)(?:{'|'.join(spaced) or '(?!)'})", re.IGNORECASE)
 
 
 def _say(piece: str, locale: Locale, context: Context) -> tuple[list[str], bool]:
@@ -118,13 +140,11 @@ def _say(piece: str, locale: Locale, context: Context) -> tuple[list[str], bool]
     core = left.rstrip(_EDGE_PUNCTUATION)
     tail = left[len(core) :]
     if tail.startswith("."):
-        said = expand(core + ".", locale, context)
+        said = expand(core.replace(f".{JOIN}", ".") + ".", locale, context)
         if said is not None:
             return said, True
-    if tail.startswith("'") and core.endswith(("s", "S")):
-        core += ""  # a plural possessive sounds like the plural
     if not core:
-        return expand(piece.strip("\"'"), locale, context) or [], False
+        return expand(piece, locale, context, final=True) or [] if piece in ("<", ">") else [], False
     return expand(core, locale, context, final=True) or [], False
 
 

@@ -60,7 +60,7 @@ def _ends_here(text: str, start: int, match: re.Match[str], language: str) -> bo
     if not following:
         return True
     mark = match.group().strip()
-    if following[0].islower() and (mark[0] == "." or mark[-1] in _CLOSERS):
+    if following[0].islower() and (mark[0] in ".…" or mark[-1] in _CLOSERS):
         # Text without a single capital marks its sentences with dots alone.
         return mark[-1] not in _CLOSERS and not any(char.isupper() for char in text)
     if mark[0] != ".":
@@ -92,7 +92,11 @@ def _short_enough(sentence: str, max_chars: int) -> list[str]:
         pieces.append(sentence[:cut].strip())
         sentence = sentence[cut:].strip()
     if sentence:
-        if pieces and not any(char.isalnum() for char in sentence) and len(pieces[-1]) + len(sentence) < max_chars:
+        if (
+            pieces
+            and not any(char.isalnum() for char in sentence)
+            and len(pieces[-1]) + len(sentence) < max_chars
+        ):
             pieces[-1] += f" {sentence}"
         else:
             pieces.append(sentence)
@@ -102,7 +106,9 @@ def _short_enough(sentence: str, max_chars: int) -> list[str]:
 def _cut(sentence: str, max_chars: int) -> int:
     """Where to cut a sentence that is longer than max_chars: the last good place in its second half, if any."""
     for pattern in _SOFT:
-        places = [match.end() for match in pattern.finditer(sentence, 0, max_chars + 1) if match.end() <= max_chars]
+        places = [
+            match.end() for match in pattern.finditer(sentence, 0, max_chars + 1) if match.end() <= max_chars
+        ]
         if places and (pattern is _SOFT[-1] or places[-1] >= max_chars // 3):
             return places[-1]
     return max_chars

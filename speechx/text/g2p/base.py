@@ -14,7 +14,19 @@ Phones = tuple[str, ...]
 
 
 _OTHER_LETTERS = str.maketrans(
-    {"ł": "l", "ø": "ö", "æ": "ä", "œ": "ö", "đ": "d", "ð": "d", "þ": "t", "ı": "i", "ħ": "h", "ŋ": "ng", "ĸ": "k"}
+    {
+        "ł": "l",
+        "ø": "ö",
+        "æ": "ä",
+        "œ": "ö",
+        "đ": "d",
+        "ð": "d",
+        "þ": "t",
+        "ı": "i",
+        "ħ": "h",
+        "ŋ": "ng",
+        "ĸ": "k",
+    }
 )
 
 
@@ -26,7 +38,9 @@ def plain_letters(word: str, keep: str) -> str:
             out.append(char)
             continue
         char = char.translate(_OTHER_LETTERS)
-        out += [c for c in unicodedata.normalize("NFD", char) if c in "abcdefghijklmnopqrstuvwxyz" or c in keep]
+        out += [
+            c for c in unicodedata.normalize("NFD", char) if c in "abcdefghijklmnopqrstuvwxyz" or c in keep
+        ]
     return "".join(out)
 
 
@@ -118,7 +132,8 @@ class WordRules:
         return self.join([list(self._cached(word)) for word in words])
 
     def _in_table(self, word: str) -> Phones:
-        return tuple(unicodedata.normalize("NFD", phone) for phone in self.word(plain_letters(word, self.letters)))
+        plain = plain_letters(word, self.letters).strip("'")
+        return tuple(unicodedata.normalize("NFD", phone) for phone in self.word(plain)) if plain else ()
 
     def word(self, word: str) -> Phones:
         """Phones of one word by itself, stress included; any Unicode form."""

@@ -6,7 +6,7 @@ import string
 from collections.abc import Sequence
 from typing import Any
 
-from speechx.text.g2p.base import Phones
+from speechx.text.g2p.base import Phones, plain_letters
 from speechx.text.g2p.lexicon import Lexicon, coded
 from speechx.text.phones import VOWELS, strip_stress
 
@@ -77,7 +77,7 @@ class EnglishG2P:
                 return stem
             if stem:
                 return _with_s(stem)
-        plain = word.replace("'", "")
+        plain = plain_letters(word, "").replace("'", "")
         return self._lexicon.find(plain) or self._lexicon.guess(plain)
 
     def _tag(self, words: Sequence[str]) -> list[str]:

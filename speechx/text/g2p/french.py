@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from speechx.text.g2p.base import Phones
+from speechx.text.g2p.base import Phones, plain_letters
 from speechx.text.g2p.lexicon import Lexicon, to_table
 from speechx.text.phones import STRESS, VOWELS
 
@@ -25,7 +25,14 @@ _LIAISON: dict[str, str] = {
     "neuf": "v",
 }
 # Words that the lexicon reads as abbreviations or in a rarer way.
-_FIXED: dict[str, str] = {"ne": "n ə", "ce": "s ə", "mes": "m e", "ces": "s e", "gens": "ʒ ɑ̃", "traitement": "t ʁ ɛ t m ɑ̃"}
+_FIXED: dict[str, str] = {
+    "ne": "n ə",
+    "ce": "s ə",
+    "mes": "m e",
+    "ces": "s e",
+    "gens": "ʒ ɑ̃",
+    "traitement": "t ʁ ɛ t m ɑ̃",
+}
 # Numbers whose final consonant is said or not by what follows: (before a consonant, alone).
 _FINAL_CONSONANT: dict[str, tuple[str, str]] = {
     "six": ("s i", "s i s"),
@@ -62,7 +69,7 @@ class FrenchG2P:
             if word in _FINAL_CONSONANT:
                 before_consonant, alone = _FINAL_CONSONANT[word]
                 phones[i] = tuple((alone if last else before_consonant).split())
-            if not last and word in _LIAISON and _links(words[i + 1], phones[i + 1]):
+            if not last and phones[i] and word in _LIAISON and _links(words[i + 1], phones[i + 1]):
                 stem = phones[i][:-1] if word == "neuf" else phones[i]
                 phones[i] = (*stem, _LIAISON[word])
         return phones
@@ -78,7 +85,7 @@ class FrenchG2P:
         clitic, apostrophe, rest = word.partition("'")
         if apostrophe and clitic in _ELIDED and rest:
             return (*_ELIDED[clitic].split(), *self._word(rest))
-        plain = word.replace("'", "")
+        plain = plain_letters(word, "àâäçéèêëîïôöùûüÿœæ").replace("'", "")
         return self._lexicon.find(plain) or self._lexicon.guess(plain)
 
 
@@ -86,4 +93,6 @@ def _links(word: str, phones: Phones) -> bool:
     """Whether a word lets the consonant before it be heard: it begins with a vowel, and no aspirated h."""
     if word.startswith(tuple(_BLOCKS)) and not word.startswith(_NOT_BLOCKING):
         return False
-    return bool(phones) and (phones[0].removeprefix(STRESS) in VOWELS or (phones[0] in ("ɥ", "j") and word[0] in "hy"))
+    return bool(phones) and (
+        phones[0].removeprefix(STRESS) in VOWELS or (phones[0] in ("ɥ", "j") and word[0] in "hy")
+    )

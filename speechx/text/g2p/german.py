@@ -51,8 +51,12 @@ _LOAN_STRESS = re.compile(
     r"(?:(ier)(?:en|t|te|ten|end|ung|ungen|er)?|(tion|sion|ion)(?:en|s)?|(tät)(?:en)?|(ent|enz|ant|anz|ist)(?:e[ns]?|in)?|"
     r"(ell|al|iv|ös|är)(?:e[nrsm]?)?|(ess|ekt|ept)(?:e[ns]?|s)?|(ei)(?:en)?|(eur)(?:e|s|en)?|(ik|ie)|(or)en|(ur)(?:en)?|(ett)(?:e|en)?|((?<!er)in|on|an))$"
 )
-_LOAN = re.compile(r"tion|sion|tät|ier(?:en|t|te|ten|ung|ungen)$|ismus|ph|ieren|ität|ist(?:en)?$|ell(?:e[nrs]?)?$|iv(?:e[nrs]?)?$|ologie")
-_SCHWA_REST = re.compile(r"^(?:[nlrsmt]|nd|ns|nt|rs|rn|ln|ls|st|rt|lt|ts|nz|rst|lst|ndst|tst|nst|rnd|lnd|rns|lns)?$")
+_LOAN = re.compile(
+    r"tion|sion|tät|ier(?:en|t|te|ten|ung|ungen)$|ismus|ph|ieren|ität|ist(?:en)?$|ell(?:e[nrs]?)?$|iv(?:e[nrs]?)?$|ologie"
+)
+_SCHWA_REST = re.compile(
+    r"^(?:[nlrsmt]|nd|ns|nt|rs|rn|ln|ls|st|rt|lt|ts|nz|rst|lst|ndst|tst|nst|rnd|lnd|rns|lns)?$"
+)
 
 
 class GermanG2P(WordRules):
@@ -95,10 +99,12 @@ def split_morphs(word: str) -> list[tuple[str, str]]:
             word = word[2:]
             break
     tail: list[tuple[str, str]] = []
-    if match := _SUFFIX.match(word):
-        if len(match[1]) > 2 and match[1][-1] not in "aeiouäöü" or match[1].endswith(("ei", "au", "e")):
-            word, ending = match[1], match[2]
-            tail.append((ending, "suffix"))
+    match = _SUFFIX.match(word)
+    if match and (
+        (len(match[1]) > 2 and match[1][-1] not in "aeiouäöü") or match[1].endswith(("ei", "au", "e"))
+    ):
+        word = match[1]
+        tail.append((match[2], "suffix"))
     if len(word) > 6 and (match := _HEAD.match(word)) and len(match[1]) > 2:
         head = match[2] + match[3]
         link = word[len(match[1]) : len(word) - len(head)]
@@ -117,7 +123,10 @@ def _morph(part: str, kind: str, *, last: bool) -> list[tuple[str, str]]:
         return [(phone, "") for phone in {"be": "b ə", "ge": "ɡ ə", "er": "ɛ ɐ", "ver": "f ɛ ɐ", "zer": "ts ɛ ɐ",
                                           "ent": "ɛ n t", "emp": "ɛ m p", "zu": "ts u"}[part].split()]  # fmt: skip
     if kind == "stem" and part in EXCEPTIONS:
-        return [(strip_stress(phone), "main" if phone.startswith(STRESS) else "x") for phone in EXCEPTIONS[part].split()]
+        return [
+            (strip_stress(phone), "main" if phone.startswith(STRESS) else "x")
+            for phone in EXCEPTIONS[part].split()
+        ]
     part = part.translate(_BASE)
     graphemes: list[str] = _GRAPHEMES.findall(part)
     vowels = [i for i, g in enumerate(graphemes) if g[0] in _V]
@@ -148,13 +157,21 @@ def _main_vowel(part: str, graphemes: list[str], vowels: list[int], kind: str) -
         at = match.end(group) - 2 if match[group].endswith("ion") else match.start(group)
         start = 0
         for i, g in enumerate(graphemes):
-            if i in vowels and start + len(g) > at and (match[0] not in ("in", "on", "an", "ur", "al", "or") or len(vowels) > 2):
+            if (
+                i in vowels
+                and start + len(g) > at
+                and (match[0] not in ("in", "on", "an", "ur", "al", "or") or len(vowels) > 2)
+            ):
                 return i
             start += len(g)
     full = [i for i in vowels if not (graphemes[i] == "e" and i != vowels[0])]
     if kind == "stem" and part[-1] in "aio" and len(full) >= 3 and graphemes[-1] in "aio":
         return full[-2]
-    if kind == "stem" and re.search(r"(?:ember|ober|uter|ismus|iker|aner|aster)s?$", part) and len(vowels) > 2:
+    if (
+        kind == "stem"
+        and re.search(r"(?:ember|ober|uter|ismus|iker|aner|aster)s?$", part)
+        and len(vowels) > 2
+    ):
         return vowels[-2]
     return vowels[0]
 
@@ -182,9 +199,21 @@ def _vowel(g: str, rest: str, i: int, main: int, kind: str, part: str, is_last: 
         return _TENSE[letter] if opens else _SHORT[letter]
     if kind == "suffix" and letter in "ei":
         return _SHORT[letter] if not opens else _LONG[letter]
-    if len(after) == 1 and following not in _CLOSING and len(following) == 1 and part not in SHORT and is_last:
+    if (
+        len(after) == 1
+        and following not in _CLOSING
+        and len(following) == 1
+        and part not in SHORT
+        and is_last
+    ):
         opens = True
-    if count == 1 and len(after) == 2 and following in "bdglmnr" and after[1] in ("t", "s", "st") and _REGULAR.match(part):
+    if (
+        count == 1
+        and len(after) == 2
+        and following in "bdglmnr"
+        and after[1] in ("t", "s", "st")
+        and _REGULAR.match(part)
+    ):
         opens = True
     if part in SHORT:
         opens = False
@@ -194,7 +223,9 @@ def _vowel(g: str, rest: str, i: int, main: int, kind: str, part: str, is_last: 
 _OBSTRUENTS = ("ch", "f", "ff", "g", "k", "ck", "t", "tz", "ts", "p", "s", "b", "d", "ng")
 _CLOSING = ("x", "ck", "tz", "ng", "nk", "sch", "ch", "chs", "pf", "st", "sp", "ss", "tsch", "z")
 # Inflected forms of verbs and nouns whose vowel is long before one stem consonant and an ending: lebt, sagst, tags.
-_REGULAR = re.compile(r"^(?:[lgh]eb[ts]|sag[ts]|tag[s]|leg[ts]|lieg|trag[ts]|frag[ts]|zeig|weg[s]|gib[ts]|lob[ts]|hör[ts]|fühl|spür[ts]|führ|lern$^)")
+_REGULAR = re.compile(
+    r"^(?:[lgh]eb[ts]|sag[ts]|tag[s]|leg[ts]|lieg|trag[ts]|frag[ts]|zeig|weg[s]|gib[ts]|lob[ts]|hör[ts]|fühl|spür[ts]|führ|lern$^)"
+)
 
 
 def _is_schwa(after: list[str]) -> bool:
@@ -219,7 +250,9 @@ def _consonant(g: str, before: str, rest: str, i: int, part: str, loan: bool) ->
         compound = before in _OBSTRUENTS and not re.match(r"(?:e[nrsm]?|es?t|e?ns?)?$|e[rln]", rest)
         return ["ʃ" if i == 0 or compound else "s", g[1]]
     if g == "s":
-        return ["z"] if vowel_next and (i == 0 or after_vowel or before in ("l", "m", "n", "r", "ng")) else ["s"]
+        return (
+            ["z"] if vowel_next and (i == 0 or after_vowel or before in ("l", "m", "n", "r", "ng")) else ["s"]
+        )
     if g == "chs":
         return ["ç", "s"] if rest.startswith("t") and before in ("ä", "ö", "ü") else ["k", "s"]
     if g == "c":

@@ -60,7 +60,9 @@ STEMS = frozenset(
     "verein anderen monat heimat honig pfennig essen morgen schatten lehrerin freundin königin arbeiterin "
     "studentin ärztin kellnerin polen rosen hosen dosen kanten wanten".split()
 )
-UNSTRESSED = frozenset("als wenn dass weil denn aber oder sind seid dann seine seiner seinen seinem ihre ihren ihrem ihrer".split())
+UNSTRESSED = frozenset(
+    "ich sich mich dich uns euch auch nicht als wenn dass weil denn aber oder sind seid dann seine seiner seinen seinem ihre ihren ihrem ihrer".split()
+)
 
 # Frequent second parts of compounds and place names.
 HEADS = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from speechx.text.g2p.base import Phones, Rules, WordRules, nuclei, stress_from_end
@@ -175,7 +176,7 @@ _CLOSED_E = frozenset(
     "capello capelli cappello ecco meglio".split()
 ) - {"ecco", "meglio", "cappello", "era", "letto", "dente"}  # fmt: skip
 _OPEN_O = re.compile(
-    r"(?:ott[oaie]|oll[oaie]|orpo|orpi|ort[eoia]|ori[aoe]|osc[ao]|ost[aoe]|osa|ose|oco|oca|olo[gh]|olic[oa]|omic[oa]|onic[oa]|"
+    r"(?:ott[oaie]|occh?[oaie]|oll[oaie]|orpo|orpi|ort[eoia]|ori[aoe]|osc[ao]|ost[aoe]|osa|ose|oco|oca|olo[gh]|olic[oa]|omic[oa]|onic[oa]|"
     r"opo|ord[oi]|orno|orz[oa]|olt[ao]|ogi[aoe]?|obil[ei]|ollo|ossi?[oi]?|oder[oi]|oid[eo])$"
 )
 _CLOSED_O = frozenset(
@@ -218,7 +219,7 @@ class ItalianG2P(WordRules):
 
     def join(self, phrase: list[list[str]]) -> list[Phones]:
         flat = [(w, i) for w, phones in enumerate(phrase) for i in range(len(phones))]
-        for (w, i), (v, j) in zip(flat, flat[1:], strict=False):
+        for (w, i), (v, j) in itertools.pairwise(flat):
             if phrase[w][i] == "n" and phrase[v][j] in ("k", "ɡ"):
                 phrase[w][i] = "ŋ"
             elif phrase[w][i] == "n" and phrase[v][j] in ("p", "b", "m"):
@@ -257,7 +258,9 @@ def _open_vowel(word: str, phones: list[str]) -> None:
     letter = phones[at][1:]
     third = len(vowels) >= 3 and at == vowels[-3]
     closed, pattern = (_CLOSED_E, _OPEN_E) if letter == "e" else (_CLOSED_O, _OPEN_O)
-    if word in closed or word.endswith(("mente", "mento", "menti", "etto", "etta", "etti", "ette", "ezza", "ezze")):
+    if word in closed or word.endswith(
+        ("mente", "mento", "menti", "etto", "etta", "etti", "ette", "ezza", "ezze")
+    ):
         return
     if third or pattern.search(word):
         phones[at] = add_stress(_VOWEL_OF[letter])

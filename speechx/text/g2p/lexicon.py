@@ -29,7 +29,9 @@ class Lexicon:
     def __init__(self, language: str) -> None:
         spec = importlib.util.find_spec(f"gruut_lang_{language}")
         if spec is None or spec.origin is None:
-            raise RuntimeError(f"the package gruut_lang_{language} is missing; install speechx again with pip")
+            raise RuntimeError(
+                f"the package gruut_lang_{language} is missing; install speechx again with pip"
+            )
         folder = Path(spec.origin).parent
         self.folder = folder
         self._guesser: Any = None
@@ -71,7 +73,9 @@ def _read(path: Path) -> dict[str, str]:
     entries: dict[str, str] = {}
     # Immutable: no lock files, so an installation on a read-only disk works.
     with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as db:
-        for word, phones, role in db.execute("SELECT word, phonemes, role FROM word_phonemes ORDER BY word, pron_order"):
+        for word, phones, role in db.execute(
+            "SELECT word, phonemes, role FROM word_phonemes ORDER BY word, pron_order"
+        ):
             variant = f"{phones}\t{role}"
             entries[word] = f"{entries[word]}\n{variant}" if word in entries else variant
     return entries

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 from speechx.text.g2p.base import Phones, Rules, WordRules, nuclei, stress_from_end
@@ -166,7 +167,7 @@ class PortugueseG2P(WordRules):
 
     def join(self, phrase: list[list[str]]) -> list[Phones]:
         """A final s is voiced before a voiced sound: os‿amigos."""
-        for phones, following in zip(phrase, phrase[1:], strict=False):
+        for phones, following in itertools.pairwise(phrase):
             if phones and following and phones[-1] == "s" and following[0] in _VOICED:
                 phones[-1] = "z"
         return [tuple(phones) for phones in phrase]
@@ -178,7 +179,7 @@ _VOICED = frozenset(("b", "d", "ɡ", "v", "z", "ʒ", "m", "n", "ɲ", "l", "ʎ", 
 
 def _nasal(phones: list[str]) -> list[str]:
     """A stressed a before m, n, ɲ is nasal in Brazil: cama, vamos, ano."""
-    pairs = zip(phones, [*phones[1:], ""], strict=True)
+    pairs = zip(phones, [*phones, ""][1:], strict=True)
     return ["ˈɐ̃" if phone == "ˈa" and after in ("m", "n", "ɲ") else phone for phone, after in pairs]
 
 
@@ -200,5 +201,3 @@ def _reduce(word: str, phones: list[str]) -> list[str]:
         if phones[last] == "i" and last and phones[last - 1] in ("t", "d"):
             phones[last - 1] = {"t": "tʃ", "d": "dʒ"}[phones[last - 1]]
     return phones
-
-

@@ -68,7 +68,13 @@ _UNSTRESSED = frozenset(
     "el la los las un de del a al en y e o u que con por para sin su sus mi mis tu tus se me te le les lo nos os si "
     "ni pero como cuando donde porque pues".split()
 )
-_EXCEPTIONS = {"méxico": "méjico", "mexicano": "mejicano", "mexicana": "mejicana", "texas": "tejas", "oaxaca": "oajaca"}
+_EXCEPTIONS = {
+    "méxico": "méjico",
+    "mexicano": "mejicano",
+    "mexicana": "mejicana",
+    "texas": "tejas",
+    "oaxaca": "oajaca",
+}
 _PENULTIMATE = re.compile(r"[aeiouns]$")
 _SOFT = {"b": "β", "d": "ð", "ɡ": "ɣ"}
 _NASALS = ("m", "n", "ŋ", "ɲ")
@@ -90,8 +96,15 @@ class SpanishG2P(WordRules):
         before = ""
         for w, phones in enumerate(phrase):
             for i, phone in enumerate(phones):
-                after = phones[i + 1] if i + 1 < len(phones) else next((p[0] for p in phrase[w + 1 :] if p), "")
-                if phone in _SOFT and before and before not in _NASALS and not (phone == "d" and before == "l"):
+                after = (
+                    phones[i + 1] if i + 1 < len(phones) else next((p[0] for p in phrase[w + 1 :] if p), "")
+                )
+                if (
+                    phone in _SOFT
+                    and before
+                    and before not in _NASALS
+                    and not (phone == "d" and before == "l")
+                ):
                     phones[i] = _SOFT[phone]
                 elif phone == "n" and after in ("k", "ɡ", "x"):
                     phones[i] = "ŋ"

@@ -6,6 +6,8 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+JOIN = "\x1f"  # stands for a space inside one written word: "5 %", "R$ 20", "1 000"
+
 
 @dataclass(frozen=True)
 class Currency:
@@ -88,7 +90,12 @@ def units(text: str) -> dict[str, tuple[str, str]]:
 
 
 def by_thousands(
-    n: int, below_thousand: Callable[[int], str], thousand: str, scales: list[tuple[str, str]], *, bare_thousand: bool
+    n: int,
+    below_thousand: Callable[[int], str],
+    thousand: str,
+    scales: list[tuple[str, str]],
+    *,
+    bare_thousand: bool,
 ) -> str:
     """A number in words by groups of three digits, for languages that name each group in turn.
 

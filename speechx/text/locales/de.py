@@ -75,9 +75,11 @@ LOCALE = Locale(
     dot="punkt",
     at="ät",
     months=_MONTHS,
-    symbols=table("&=und; @=ät; %=prozent; ‰=promille; +=plus; #=nummer; §=paragraf; °=grad; ×=mal; ÷=geteilt durch; "
-                  "~=ungefähr; ©=copyright; *=stern; ½=ein halb; ¼=ein viertel; ¾=drei viertel; /=schrägstrich; "
-                  "_=unterstrich; µ=mikro")
+    symbols=table(
+        "&=und; @=ät; %=prozent; ‰=promille; +=plus; #=nummer; §=paragraf; °=grad; ×=mal; ÷=geteilt durch; "
+        "~=ungefähr; ©=copyright; *=stern; ½=ein halb; ¼=ein viertel; ¾=drei viertel; /=schrägstrich; "
+        "_=unterstrich; µ=mikro"
+    )
     | {"=": "gleich", "<": "kleiner als", ">": "größer als"},
     currencies={
         "€": Currency("euro", "euro", "cent", "cent"),
@@ -105,15 +107,23 @@ nr.=nummer; str.=straße; tel.=telefon; st.=sankt; abb.=abbildung; bd.=band; kap
 mio.=millionen; mrd.=milliarden; v.chr.=vor christus; n.chr.=nach christus; i.d.r.=in der regel; z.t.=zum teil
 sog.=sogenannte; gegr.=gegründet; geb.=geboren; gest.=gestorben; std.=stunden; jan.=januar; feb.=februar; aug.=august
 sept.=september; okt.=oktober; nov.=november; dez.=dezember; mo.=montag; di.=dienstag; mi.=mittwoch; do.=donnerstag
-gmbh=geh emm beh hah; vs.=gegen; u.s.w.=und so weiter; m.e.=meines erachtens; a.d.=an der; lt.=laut
+co.=ko; gmbh=geh emm beh hah; vs.=gegen; u.s.w.=und so weiter; m.e.=meines erachtens; a.d.=an der; lt.=laut
 """),
     letters=letter_names(
         "ah, beh, zeh, deh, eh, eff, geh, hah, ih, jott, kah, ell, emm, enn, oh, peh, kuh, err, ess, teh, uh, fau, weh, "
         "iks, üpsilon, zett"
     )
     | {"ä": "äh", "ö": "öh", "ü": "üh", "ß": "esszett"},
-    spelled=frozenset("FBI BBC TV PC EU UNO DDR BRD GPS DVD CD PDF URL DNA IBM CIA USB USA ARD ZDF SPD CDU FDP LKW PKW".split())
+    spelled=frozenset(
+        "FBI BBC TV PC EU UNO DDR BRD GPS DVD CD PDF URL DNA IBM CIA USB USA ARD ZDF SPD CDU FDP LKW PKW".split()
+    )
     - {"UNO"},
     ordinal_marks="ter|te|ten|tes|ste|sten|ster",
-    fractions={(1, 2): "ein halb", (1, 3): "ein drittel", (2, 3): "zwei drittel", (1, 4): "ein viertel", (3, 4): "drei viertel"},
+    fractions={
+        (1, 2): "ein halb",
+        (1, 3): "ein drittel",
+        (2, 3): "zwei drittel",
+        (1, 4): "ein viertel",
+        (3, 4): "drei viertel",
+    },
 )

@@ -89,9 +89,11 @@ LOCALE = Locale(
     dot="dot",
     at="at",
     months=_MONTHS,
-    symbols=table("&=and; @=at; %=percent; +=plus; #=number; §=section; °=degrees; ×=times; ÷=divided by; "
-                  "~=about; ©=copyright; ™=trademark; *=star; ^=to the power of; "
-                  "½=one half; ¼=one quarter; ¾=three quarters; /=slash; \\=backslash; |=bar; µ=micro")
+    symbols=table(
+        "&=and; @=at; %=percent; +=plus; #=number; §=section; °=degrees; ×=times; ÷=divided by; "
+        "~=about; ©=copyright; ™=trademark; *=star; ^=to the power of; "
+        "½=one half; ¼=one quarter; ¾=three quarters; /=slash; \\=backslash; |=bar; µ=micro"
+    )
     | {"=": "equals", "<": "less than", ">": "greater than", ";": ""},
     currencies={
         "$": Currency("dollar", "dollars", "cent", "cents"),
@@ -118,8 +120,16 @@ nov.=november; dec.=december; mon.=monday; tue.=tuesday; wed.=wednesday; thu.=th
 a.m.=A M; p.m.=P M; ph.d.=P H D; messrs.=messers; w/=with; w/o=without; b/c=because; esq.=esquire; maj.=major
 """),
     letters=self_named(),
-    spelled=frozenset("US UK EU UN IT TV AI PC ID PM AM CD DVD USA CIA FBI IBM BBC CNN ATM CEO DNA RNA GPS PDF URL IQ".split()),
+    spelled=frozenset(
+        "US UK EU UN IT TV AI PC ID PM AM CD DVD USA CIA FBI IBM BBC CNN ATM CEO DNA RNA GPS PDF URL IQ".split()
+    ),
     ordinal_marks="st|nd|rd|th",
     month_first=True,
-    fractions={(1, 2): "one half", (1, 3): "one third", (2, 3): "two thirds", (1, 4): "one quarter", (3, 4): "three quarters"},
+    fractions={
+        (1, 2): "one half",
+        (1, 3): "one third",
+        (2, 3): "two thirds",
+        (1, 4): "one quarter",
+        (3, 4): "three quarters",
+    },
 )

@@ -10,9 +10,7 @@ _ONES = (
     "veintiocho veintinueve"
 ).split()
 _TENS = "treinta cuarenta cincuenta sesenta setenta ochenta noventa".split()
-_HUNDREDS = (
-    "ciento doscientos trescientos cuatrocientos quinientos seiscientos setecientos ochocientos novecientos".split()
-)
+_HUNDREDS = "ciento doscientos trescientos cuatrocientos quinientos seiscientos setecientos ochocientos novecientos".split()
 _SCALES = [("un millón", "millones"), ("mil millones", "mil millones"), ("un billón", "billones")]
 _ORDINALS = "primero segundo tercero cuarto quinto sexto séptimo octavo noveno décimo".split()
 _MONTHS = tuple(
@@ -78,9 +76,11 @@ LOCALE = Locale(
     dot="punto",
     at="arroba",
     months=_MONTHS,
-    symbols=table("&=y; @=arroba; %=por ciento; +=más; #=número; §=sección; °=grados; ×=por; ÷=dividido por; ~=unos; "
-                  "©=copyright; *=asterisco; ½=un medio; ¼=un cuarto; ¾=tres cuartos; /=barra; _=guion bajo; µ=micro; "
-                  "money_and=con; ~=aproximadamente")
+    symbols=table(
+        "&=y; @=arroba; %=por ciento; +=más; #=número; §=sección; °=grados; ×=por; ÷=dividido por; ~=unos; "
+        "©=copyright; *=asterisco; ½=un medio; ¼=un cuarto; ¾=tres cuartos; /=barra; _=guion bajo; µ=micro; "
+        "money_and=con; ~=aproximadamente"
+    )
     | {"=": "igual a", "<": "menor que", ">": "mayor que"},
     currencies={
         "€": Currency("euro", "euros", "céntimo", "céntimos"),
@@ -116,5 +116,11 @@ sta.=santa; máx.=máximo; mín.=mínimo; s.a.=sociedad anónima; a.c.=antes de 
     | {"ñ": "eñe"},
     spelled=frozenset("FBI BBC TV PC EE UU UE GPS IVA DVD CD PDF URL ONG ADN IBM CIA USB".split()),
     ordinal_marks="º|ª|er|ero|o|a",
-    fractions={(1, 2): "un medio", (1, 3): "un tercio", (2, 3): "dos tercios", (1, 4): "un cuarto", (3, 4): "tres cuartos"},
+    fractions={
+        (1, 2): "un medio",
+        (1, 3): "un tercio",
+        (2, 3): "dos tercios",
+        (1, 4): "un cuarto",
+        (3, 4): "tres cuartos",
+    },
 )

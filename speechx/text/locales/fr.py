@@ -10,7 +10,9 @@ _ONES = (
 ).split()
 _TENS = "vingt trente quarante cinquante soixante".split()
 _SCALES = [("un million", "millions"), ("un milliard", "milliards"), ("un billion", "billions")]
-_MONTHS = tuple("janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split())
+_MONTHS = tuple(
+    "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()
+)
 
 
 def _hundreds(n: int) -> str:
@@ -67,9 +69,11 @@ LOCALE = Locale(
     dot="point",
     at="arobase",
     months=_MONTHS,
-    symbols=table("&=et; @=arobase; %=pour cent; ‰=pour mille; +=plus; #=numéro; §=paragraphe; °=degrés; ×=fois; "
-                  "÷=divisé par; ~=environ; ©=copyright; *=étoile; ½=un demi; ¼=un quart; ¾=trois quarts; /=barre; "
-                  "_=tiret bas; µ=micro")
+    symbols=table(
+        "&=et; @=arobase; %=pour cent; ‰=pour mille; +=plus; #=numéro; §=paragraphe; °=degrés; ×=fois; "
+        "÷=divisé par; ~=environ; ©=copyright; *=étoile; ½=un demi; ¼=un quart; ¾=trois quarts; /=barre; "
+        "_=tiret bas; µ=micro"
+    )
     | {"=": "égale", "<": "inférieur à", ">": "supérieur à"},
     currencies={
         "€": Currency("euro", "euros", "centime", "centimes"),
@@ -98,8 +102,16 @@ av.j.-c.=avant jésus-christ; c.-à-d.=c'est-à-dire; vs.=contre; janv.=janvier;
 sept.=septembre; oct.=octobre; nov.=novembre; déc.=décembre; s.v.p.=s'il vous plaît; svp=s'il vous plaît
 """),
     letters=self_named(),
-    spelled=frozenset("FBI BBC TV PC UE ONU SNCF TGV GPS TVA DVD CD PDF URL ONG ADN IBM CIA USB USA EU PME PIB RATP".split())
+    spelled=frozenset(
+        "FBI BBC TV PC UE ONU SNCF TGV GPS TVA DVD CD PDF URL ONG ADN IBM CIA USB USA EU PME PIB RATP".split()
+    )
     - {"ONU"},
     ordinal_marks="er|re|ère|e|è|ème|eme|nd|nde|d|de",
-    fractions={(1, 2): "un demi", (1, 3): "un tiers", (2, 3): "deux tiers", (1, 4): "un quart", (3, 4): "trois quarts"},
+    fractions={
+        (1, 2): "un demi",
+        (1, 3): "un tiers",
+        (2, 3): "deux tiers",
+        (1, 4): "un quart",
+        (3, 4): "trois quarts",
+    },
 )

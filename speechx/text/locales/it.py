@@ -34,7 +34,9 @@ def cardinal(n: int, noun: bool = False) -> str:
     if n == 0:
         return _ONES[0]
     words = by_thousands(n, _hundreds, "mila", _SCALES, bare_thousand=True)
-    words = f" {words} ".replace(" mila ", " mila ") if not 1000 <= n % 1_000_000 < 2000 else _one_thousand(words)
+    words = (
+        f" {words} ".replace(" mila ", " mila ") if not 1000 <= n % 1_000_000 < 2000 else _one_thousand(words)
+    )
     words = words.strip()
     return "un" if noun and words == "uno" else words
 
@@ -79,9 +81,11 @@ LOCALE = Locale(
     dot="punto",
     at="chiocciola",
     months=_MONTHS,
-    symbols=table("&=e; @=chiocciola; %=per cento; ‰=per mille; +=più; #=numero; §=paragrafo; °=gradi; ×=per; "
-                  "÷=diviso; ~=circa; ©=copyright; *=asterisco; ½=un mezzo; ¼=un quarto; ¾=tre quarti; /=barra; "
-                  "_=trattino basso; µ=micro; money_and=e")
+    symbols=table(
+        "&=e; @=chiocciola; %=per cento; ‰=per mille; +=più; #=numero; §=paragrafo; °=gradi; ×=per; "
+        "÷=diviso; ~=circa; ©=copyright; *=asterisco; ½=un mezzo; ¼=un quarto; ¾=tre quarti; /=barra; "
+        "_=trattino basso; µ=micro; money_and=e"
+    )
     | {"=": "uguale", "<": "minore di", ">": "maggiore di"},
     currencies={
         "€": Currency("euro", "euro", "centesimo", "centesimi"),
@@ -113,5 +117,11 @@ a.c.=avanti cristo; d.c.=dopo cristo; s.p.a.=esse pi a; gen.=gennaio; feb.=febbr
     ),
     spelled=frozenset("FBI BBC TV PC UE GPS IVA DVD CD PDF URL DNA IBM USB USA CGIL".split()) - {"IVA"},
     ordinal_marks="º|ª|°|o|a",
-    fractions={(1, 2): "un mezzo", (1, 3): "un terzo", (2, 3): "due terzi", (1, 4): "un quarto", (3, 4): "tre quarti"},
+    fractions={
+        (1, 2): "un mezzo",
+        (1, 3): "un terzo",
+        (2, 3): "due terzi",
+        (1, 4): "un quarto",
+        (3, 4): "tre quarti",
+    },
 )

@@ -9,12 +9,12 @@ _ONES = (
     "dezenove"
 ).split()
 _TENS = "vinte trinta quarenta cinquenta sessenta setenta oitenta noventa".split()
-_HUNDREDS = "cento duzentos trezentos quatrocentos quinhentos seiscentos setecentos oitocentos novecentos".split()
+_HUNDREDS = (
+    "cento duzentos trezentos quatrocentos quinhentos seiscentos setecentos oitocentos novecentos".split()
+)
 _SCALES = [("mil", "mil"), ("um milhão", "milhões"), ("um bilhão", "bilhões"), ("um trilhão", "trilhões")]
 _ORDINALS = "primeiro segundo terceiro quarto quinto sexto sétimo oitavo nono décimo".split()
-_ORDINAL_TENS = (
-    "décimo vigésimo trigésimo quadragésimo quinquagésimo sexagésimo septuagésimo octogésimo nonagésimo".split()
-)
+_ORDINAL_TENS = "décimo vigésimo trigésimo quadragésimo quinquagésimo sexagésimo septuagésimo octogésimo nonagésimo".split()
 _MONTHS = tuple(
     "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro".split()
 )
@@ -91,9 +91,11 @@ LOCALE = Locale(
     dot="ponto",
     at="arroba",
     months=_MONTHS,
-    symbols=table("&=e; @=arroba; %=por cento; +=mais; #=número; §=parágrafo; °=graus; ×=vezes; ÷=dividido por; "
-                  "~=cerca de; ©=copyright; *=asterisco; ½=meio; ¼=um quarto; ¾=três quartos; /=barra; "
-                  "_=sublinhado; µ=micro; money_and=e")
+    symbols=table(
+        "&=e; @=arroba; %=por cento; +=mais; #=número; §=parágrafo; °=graus; ×=vezes; ÷=dividido por; "
+        "~=cerca de; ©=copyright; *=asterisco; ½=meio; ¼=um quarto; ¾=três quartos; /=barra; "
+        "_=sublinhado; µ=micro; money_and=e"
+    )
     | {"=": "igual a", "<": "menor que", ">": "maior que"},
     currencies={
         "r$": Currency("real", "reais", "centavo", "centavos"),
@@ -125,7 +127,14 @@ fev.=fevereiro; abr.=abril; ago.=agosto; set.=setembro; out.=outubro; nov.=novem
         "á, bê, cê, dê, é, efe, gê, agá, i, jota, cá, ele, eme, ene, ó, pê, quê, erre, esse, tê, u, vê, dáblio, xis, "
         "ípsilon, zê"
     ),
-    spelled=frozenset("FBI BBC TV PC UE GPS DVD CD PDF URL IBM USB EUA IBGE CPF INSS SUS CNPJ".split()) - {"SUS"},
+    spelled=frozenset("FBI BBC TV PC UE GPS DVD CD PDF URL IBM USB EUA IBGE CPF INSS SUS CNPJ".split())
+    - {"SUS"},
     ordinal_marks="º|ª|o|a",
-    fractions={(1, 2): "um meio", (1, 3): "um terço", (2, 3): "dois terços", (1, 4): "um quarto", (3, 4): "três quartos"},
+    fractions={
+        (1, 2): "um meio",
+        (1, 3): "um terço",
+        (2, 3): "dois terços",
+        (1, 4): "um quarto",
+        (3, 4): "três quartos",
+    },
 )
