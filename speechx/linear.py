@@ -1,9 +1,9 @@
 """Matrix products for decoding: weights prepared once, in the precision that is fastest on this machine.
 
 For a few rows a product is bound by reading its weights: on a CPU, bfloat16 is about twice and int8 (one
-scale per output) about six times as fast as float32. Both give a row the same bits however many rows there
-are, so a request's codes do not depend on its neighbors; float32 gives that from MIN_ROWS rows on, and fewer
-are padded.
+scale per output) about six times as fast as float32. The int8 product gives a row the same bits however many
+rows there are; the others do from MIN_ROWS rows on, and fewer are padded. So a request's codes do not depend
+on its neighbors.
 """
 
 from functools import cache
@@ -53,7 +53,7 @@ class Linear:
         on_cpu = weight.device.type == "cpu"
         half = precision == "bfloat16" or (precision == "int8" and (has_fast_bfloat16() or not on_cpu))
         self.weight = weight.to(torch.bfloat16 if half else torch.float32).t().contiguous()
-        self.pads = on_cpu and not half
+        self.pads = on_cpu
         self.int8: Tensor | None = None
         # Small heads stay as they are.
         if precision == "int8" and weight.shape[0] % INT8_BLOCK == 0 and weight.shape[1] % INT8_BLOCK == 0:
