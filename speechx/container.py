@@ -43,7 +43,7 @@ class _AvReader:
             for frame in self.container.decode(audio=0):
                 for block in resampler.resample(frame):
                     yield np.asarray(block.to_ndarray().T, dtype=np.float32)
-        except av.FFmpegError:
+        except (av.FFmpegError, ValueError):
             return
 
 
@@ -57,7 +57,8 @@ def open_with_av(handle: str | io.BytesIO) -> _AvReader | None:
         container = av.open(handle)
     except (av.FFmpegError, ValueError):
         return None
-    if not container.streams.audio or not container.streams.audio[0].rate:
+    streams = container.streams.audio
+    if not streams or not getattr(streams[0], "rate", 0):  # a stream of an unknown codec has no such attribute
         container.close()
         return None
     return _AvReader(container)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
@@ -124,6 +125,18 @@ def test_random_bytes_never_raise_anything_else() -> None:
         for _ in range(10):
             with pytest.raises(InputError):
                 audio.read(magic + rng.bytes(3000))
+
+
+@pytest.mark.parametrize("format", audio.FORMATS[:4])
+def test_damage_is_borne_or_refused(format: str) -> None:
+    rng = np.random.default_rng(1)
+    whole = audio.encode(noise(0.5), 16000, format)
+    for _ in range(60):
+        data = bytearray(whole)
+        for place in rng.integers(0, min(len(data), 300), 3):
+            data[place] = rng.integers(0, 256)
+        with contextlib.suppress(InputError):
+            assert np.isfinite(audio.read(bytes(data))).all()
 
 
 def test_missing_empty_and_folder(tmp_path: Path) -> None:
