@@ -61,7 +61,7 @@ def number(text: str, locale: Locale, noun: bool = False) -> list[str]:
 
 def _decimals(digits: str, locale: Locale) -> list[str]:
     """Decimals one by one in English and German, as a number elsewhere (3,14: tres coma catorce)."""
-    digits = "".join(char for char in digits if char.isdigit())
+    digits = "".join(char for char in digits if char.isdecimal())
     if locale.language in ("en", "de") or len(digits) > 2 or digits.startswith("0"):
         return locale.spell(digits)
     return locale.cardinal(int(digits or "0"), False).split()

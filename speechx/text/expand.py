@@ -17,7 +17,7 @@ _ADDRESS = re.compile(
 _DOTTED = re.compile(r"^(?:[^\W\d_]\.)+[^\W\d_]?\.?$")
 _CAPITALS = re.compile(r"^([^\W\d_]{2,}?)('?s)?$")
 _ROMAN = re.compile(r"^(?=[IVX])(X{0,3})(IX|IV|V?I{0,3})(e|ème)?$")
-_PIECES = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['-][^\W\d_]+)*'?|[^\w\s]")
+_PIECES = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_²³]+(?:['-][^\W\d_²³]+)*'?|[^\w\s]|[²³]")
 _LETTER = re.compile(r"[^\W\d_]")
 _UNITS = {"": 0, "I": 1, "II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6, "VII": 7, "VIII": 8, "IX": 9}
 _CENTURIES = ("siglo", "siglos", "siècle", "siècles", "secolo", "secoli", "século", "séculos", "jahrhundert")

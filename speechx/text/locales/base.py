@@ -55,7 +55,7 @@ class Locale:
         """The names of letters (digits by their numbers), one word each."""
         words: list[str] = []
         for char in text.lower():
-            if char.isdigit():
+            if char.isdecimal():
                 words += self.cardinal(int(char), False).split()
             elif char in self.letters:
                 words += self.letters[char].split()

@@ -76,7 +76,7 @@ LOCALE = Locale(
     at="ät",
     months=_MONTHS,
     symbols=table(
-        "&=und; @=ät; %=prozent; ‰=promille; +=plus; #=nummer; §=paragraf; °=grad; ×=mal; ÷=geteilt durch; "
+        "²=hoch zwei; ³=hoch drei; &=und; @=ät; %=prozent; ‰=promille; +=plus; #=nummer; §=paragraf; °=grad; ×=mal; ÷=geteilt durch; "
         "~=ungefähr; ©=copyright; *=stern; ½=ein halb; ¼=ein viertel; ¾=drei viertel; /=schrägstrich; "
         "_=unterstrich; µ=mikro"
     )

@@ -90,7 +90,7 @@ LOCALE = Locale(
     at="at",
     months=_MONTHS,
     symbols=table(
-        "&=and; @=at; %=percent; +=plus; #=number; §=section; °=degrees; ×=times; ÷=divided by; "
+        "²=squared; ³=cubed; &=and; @=at; %=percent; +=plus; #=number; §=section; °=degrees; ×=times; ÷=divided by; "
         "~=about; ©=copyright; ™=trademark; *=star; ^=to the power of; "
         "½=one half; ¼=one quarter; ¾=three quarters; /=slash; \\=backslash; |=bar; µ=micro"
     )

@@ -77,7 +77,7 @@ LOCALE = Locale(
     at="arroba",
     months=_MONTHS,
     symbols=table(
-        "&=y; @=arroba; %=por ciento; +=más; #=número; §=sección; °=grados; ×=por; ÷=dividido por; ~=unos; "
+        "²=al cuadrado; ³=al cubo; &=y; @=arroba; %=por ciento; +=más; #=número; §=sección; °=grados; ×=por; ÷=dividido por; ~=unos; "
         "©=copyright; *=asterisco; ½=un medio; ¼=un cuarto; ¾=tres cuartos; /=barra; _=guion bajo; µ=micro; "
         "money_and=con; ~=aproximadamente"
     )

@@ -70,7 +70,7 @@ LOCALE = Locale(
     at="arobase",
     months=_MONTHS,
     symbols=table(
-        "&=et; @=arobase; %=pour cent; ‰=pour mille; +=plus; #=numéro; §=paragraphe; °=degrés; ×=fois; "
+        "²=au carré; ³=au cube; &=et; @=arobase; %=pour cent; ‰=pour mille; +=plus; #=numéro; §=paragraphe; °=degrés; ×=fois; "
         "÷=divisé par; ~=environ; ©=copyright; *=étoile; ½=un demi; ¼=un quart; ¾=trois quarts; /=barre; "
         "_=tiret bas; µ=micro"
     )

@@ -82,7 +82,7 @@ LOCALE = Locale(
     at="chiocciola",
     months=_MONTHS,
     symbols=table(
-        "&=e; @=chiocciola; %=per cento; ‰=per mille; +=più; #=numero; §=paragrafo; °=gradi; ×=per; "
+        "²=al quadrato; ³=al cubo; &=e; @=chiocciola; %=per cento; ‰=per mille; +=più; #=numero; §=paragrafo; °=gradi; ×=per; "
         "÷=diviso; ~=circa; ©=copyright; *=asterisco; ½=un mezzo; ¼=un quarto; ¾=tre quarti; /=barra; "
         "_=trattino basso; µ=micro; money_and=e"
     )

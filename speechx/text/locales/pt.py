@@ -92,7 +92,7 @@ LOCALE = Locale(
     at="arroba",
     months=_MONTHS,
     symbols=table(
-        "&=e; @=arroba; %=por cento; +=mais; #=número; §=parágrafo; °=graus; ×=vezes; ÷=dividido por; "
+        "²=ao quadrado; ³=ao cubo; &=e; @=arroba; %=por cento; +=mais; #=número; §=parágrafo; °=graus; ×=vezes; ÷=dividido por; "
         "~=cerca de; ©=copyright; *=asterisco; ½=meio; ¼=um quarto; ¾=três quartos; /=barra; "
         "_=sublinhado; µ=micro; money_and=e"
     )
