@@ -1,15 +1,11 @@
 """The aligner: which phone is spoken in which codec frame.
 
-A small ConvNeXt reads the codec's quantized latents and gives phone log-probabilities at 50 Hz. Alignment is a hidden
-Markov chain over the phones of the text (each lasts at least one 20 ms step, a silence may stand between words). It
-serves forced alignment for editing, word times, training pointers for the language model, and phone error rates to
-rank several tries.
+A small ConvNeXt reads the codec's quantised latents and gives CTC log-probabilities of phones at 50 Hz. It serves forced
+alignment for editing, word times, training pointers for the language model, and phone error rates to rank several tries.
+CTC puts each phone on one or two steps; a phone is taken to last from half-way to the one before to half-way to the next.
 
-Legend: B batch, F codec frames (25 Hz), H half frames (50 Hz), S chain states, N phones of a text, P phone table, D
-latent.
-Source: full-sum training of a chain without blanks, with label priors (Raissi et al. 2023; Huang et al. 2024, "Less
-peaky and more accurate CTC forced alignment by label priors"): CTC proper puts each phone on one frame and leaves the
-rest to blanks.
+Legend: B batch, F codec frames (25 Hz), H half frames (50 Hz), S chain states, N phones of a text, P phone table, D latent.
+Source: CTC (Graves et al. 2006), its forced alignment (Kürzinger et al. 2020, section 2).
 """
 
 from __future__ import annotations
@@ -76,8 +72,6 @@ class Alignment:
 class Aligner(nn.Module):
     """Quantized latents (B, F, D) -> phone log-probabilities (B, 2 F, P)."""
 
-    log_prior_P: torch.Tensor
-
     def __init__(self, config: AlignerConfig) -> None:
         super().__init__()
         self.config = config
@@ -89,8 +83,6 @@ class Aligner(nn.Module):
         self.to_50hz = Upsample(config.dim, config.dim, STEPS_PER_FRAME)
         self.at_50hz = nn.ModuleList([ConvNeXt(config.dim, depth=config.blocks) for _ in range(half)])
         self.out = nn.Sequential(nn.LayerNorm(config.dim), nn.Linear(config.dim, config.num_phones))
-        prior = torch.full((config.num_phones,), -float(np.log(config.num_phones)))
-        self.register_buffer("log_prior_P", prior)
 
     def forward(self, latent_BFD: torch.Tensor) -> torch.Tensor:
         x = self.enter(latent_BFD)
@@ -119,29 +111,28 @@ class Aligner(nn.Module):
                 f"the text has {len(text.ids)} phones, too many for {len(codes_FK) / 25:.2f} s of audio: "
                 "they don't belong together"
             )
-        scaled_HS = (logp_HP - PRIOR_SCALE * self.log_prior_P.numpy())[:, chain.phones_S]
-        path_H = chain.best_path(scaled_HS)
+        path_H = chain.best_path(logp_HP[:, chain.phones_S])
         forced = logp_HP[np.arange(len(path_H)), chain.phones_S[path_H]]
+        peak_N = chain.peaks(path_H, len(text.ids))
+        # Phone n is spoken from half-way to the peak before to half-way to the peak after.
+        start_N = np.concatenate([[0], np.ceil((peak_N[:-1] + peak_N[1:]) / 2)])
+        middle_F = np.arange(len(codes_FK)) * STEPS_PER_FRAME + (STEPS_PER_FRAME - 1) / 2
+        pointer_F = np.searchsorted(start_N, middle_F, side="right") - 1
         return Alignment(
-            pointer_F=chain.position_S[path_H[::STEPS_PER_FRAME]].astype(np.int32),
-            words=chain.word_times(path_H, text),
+            pointer_F=pointer_F.astype(np.int32),
+            words=word_times(peak_N, text),
             score=float((forced - logp_HP.max(1)).mean()),
         )
 
     def phone_errors(self, codes_FK: np.ndarray, text: PhoneSequence, codec: SpectralCodec) -> float:
         """Phone error rate of what is heard freely against the text, silences and pauses not counted."""
-        heard = free_phones(self.posteriors(codes_FK, codec) - PRIOR_SCALE * self.log_prior_P.numpy())
-        pauses = {
-            SILENCE,
-            *(
-                i
-                for i, p in zip(text.ids.tolist(), text.phones, strict=True)
-                if not p.isalpha() and len(p) == 1
-            ),
+        heard = free_phones(self.posteriors(codes_FK, codec))
+        wanted = [i for i, phone in zip(text.ids.tolist(), text.phones, strict=True) if phone not in PAUSES]
+        # Pauses are heard at will: they are taken out of both.
+        silent = {BLANK, SILENCE} | {
+            i for i, p in zip(text.ids.tolist(), text.phones, strict=True) if p in PAUSES
         }
-        expected = [i for i in text.ids.tolist() if i not in pauses]
-        heard = [i for i in heard if i not in pauses]
-        return edit_distance(expected, heard) / max(1, len(expected))
+        return edit_distance(wanted, [i for i in heard if i not in silent]) / max(1, len(wanted))
 
     def save(self, folder: str | Path) -> None:
         """Writes config.json and model.safetensors (fp16)."""
@@ -167,7 +158,11 @@ class Aligner(nn.Module):
         return model.eval()
 
 
-PRIOR_SCALE = 0.4
+BLANK = 0
+"""Entry "<unk>" of the phone table serves as CTC's blank: no training text has it."""
+
+WORD_EDGE = 4
+"""Steps (80 ms) that a word may begin before its first peak or last after its last one; further away is silence."""
 
 
 def features(codes_BKF: torch.Tensor, codec: SpectralCodec) -> torch.Tensor:
@@ -178,29 +173,22 @@ def features(codes_BKF: torch.Tensor, codec: SpectralCodec) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Chain:
-    """The states a text runs through: its phones, and an optional silence after each word.
+    """CTC's states of a text: blank, phone, blank, phone, ... blank.
 
-    phones_S: phone table index; position_S: index into the text's phones; optional_S: the state may be skipped.
+    phones_S: phone table index; optional_S: the state may be skipped (a blank not between two equal phones).
     """
 
     phones_S: np.ndarray
-    position_S: np.ndarray
     optional_S: np.ndarray
 
     @classmethod
     def of(cls, text: PhoneSequence) -> Chain:
-        ends = {word.stop - 1 for word in text.words}
-        phones, position, optional = [], [], []
-        for index, phone in enumerate(text.ids.tolist()):
-            phones.append(phone)
-            position.append(index)
-            # The silences that a text is given at its ends, and its pauses, need not be heard.
-            optional.append(text.phones[index] in OPTIONAL_PHONES)
-            if index in ends and index + 1 < len(text.ids) and text.phones[index + 1] not in OPTIONAL_PHONES:
-                phones.append(SILENCE)
-                position.append(index)
-                optional.append(True)
-        return cls(np.array(phones), np.array(position), np.array(optional))
+        phones_S = np.full(2 * len(text.ids) + 1, BLANK)
+        phones_S[1::2] = text.ids
+        optional_S = np.zeros(len(phones_S), bool)
+        optional_S[::2] = True
+        optional_S[2:-1:2] = text.ids[:-1] != text.ids[1:]
+        return cls(phones_S, optional_S)
 
     def shortest(self) -> int:
         """Steps that the states which cannot be skipped need."""
@@ -233,33 +221,33 @@ class Chain:
             last -= int(back_HS[step, last])
         return path_H
 
-    def word_times(self, path_H: np.ndarray, text: PhoneSequence) -> tuple[WordTime, ...]:
-        """Start and end in seconds of each word; the silences after words belong to none."""
-        rate = 25.0 * STEPS_PER_FRAME
-        position_H = np.where(self._is_added(path_H), -1, self.position_S[path_H])
-        times = []
-        for word in text.words:
-            inside = np.flatnonzero((position_H >= word.start) & (position_H < word.stop))
-            if len(inside):
-                times.append(WordTime(word.text, float(inside[0] / rate), float((inside[-1] + 1) / rate)))
-        return tuple(times)
-
-    def _is_added(self, path_H: np.ndarray) -> np.ndarray:
-        """True at the steps spent in a silence that the text does not have."""
-        added_S = np.zeros(len(self.phones_S), bool)
-        added_S[1:] = self.position_S[1:] == self.position_S[:-1]
-        return added_S[path_H]
+    def peaks(self, path_H: np.ndarray, count: int) -> np.ndarray:
+        """Middle step of each phone on a path, (N,) float, strictly rising."""
+        phone_H = np.where(path_H % 2 == 1, path_H // 2, -1)
+        return np.array([np.flatnonzero(phone_H == n).mean() for n in range(count)])
 
 
-OPTIONAL_PHONES = frozenset({"_", ",", ".", "?", "!", ";", ":"})
+PAUSES = frozenset({"_", ",", ".", "?", "!", ";", ":"})
+
+
+def word_times(peak_N: np.ndarray, text: PhoneSequence) -> tuple[WordTime, ...]:
+    """Start and end in seconds of each word, from the middles of its phones."""
+    times = []
+    for word in text.words:
+        first, last = peak_N[word.start], peak_N[word.stop - 1]
+        before = peak_N[word.start - 1] if word.start else first - 2 * WORD_EDGE
+        after = peak_N[word.stop] if word.stop < len(peak_N) else last + 2 * WORD_EDGE
+        start, end = max((before + first) / 2, first - WORD_EDGE), min((last + after) / 2, last + WORD_EDGE)
+        times.append(WordTime(word.text, round(max(0.0, start + 0.5) / 50, 3), round((end + 0.5) / 50, 3)))
+    return tuple(times)
 
 
 def free_phones(score_HP: np.ndarray) -> list[int]:
-    """The best phone of every step, repeats merged."""
+    """The best phone of every step, repeats merged, blanks taken out."""
     best_H = score_HP.argmax(1)
     keep_H = np.ones(len(best_H), bool)
     keep_H[1:] = best_H[1:] != best_H[:-1]
-    return best_H[keep_H].tolist()
+    return best_H[keep_H & (best_H != BLANK)].tolist()
 
 
 def edit_distance(a: list[int], b: list[int]) -> int:
