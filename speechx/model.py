@@ -52,7 +52,8 @@ class LMOutput:
 class CodecLMCore(nn.Module):
     """Parameters and training forward of the language model; speechx.decoder runs it step by step."""
 
-    def __init__(self, config: LMConfig) -> None:
+    def __init__(self, config: LMConfig, draw: bool = True) -> None:
+        """draw: whether to draw initial weights; not where they are about to be loaded."""
         super().__init__()
         self.shape = config
         c, G, V = config, config.num_slots, config.codebook_size
@@ -68,17 +69,22 @@ class CodecLMCore(nn.Module):
             Block(c.local_dim, c.local_heads, c.local_ffn_dim, c.dropout) for _ in range(c.local_layers)
         )
         self.local_heads = nn.Parameter(torch.empty(G - 1, c.local_dim, V))
-        # Buffers that are recomputed, not saved.
-        self.register_buffer(
-            "rope", rope_table(c.max_positions, c.dim // c.heads, c.rope_theta), persistent=False
-        )
-        self.register_buffer("code_rows", self.rows.code + V * torch.arange(G), persistent=False)
-        self.register_buffer("local_rows", V * torch.arange(G - 1), persistent=False)
-        self.reset_parameters()
+        self.make_buffers()
+        if draw:
+            self.reset_parameters()
 
     rope: Tensor
     code_rows: Tensor
     local_rows: Tensor
+
+    def make_buffers(self) -> None:
+        """Compute what is not saved with the weights, on their device."""
+        c, V, device = self.shape, self.shape.codebook_size, self.embed.weight.device
+        rope = rope_table(c.max_positions, c.dim // c.heads, c.rope_theta).to(device)
+        slots = torch.arange(c.num_slots, device=device)
+        self.register_buffer("rope", rope, persistent=False)
+        self.register_buffer("code_rows", self.rows.code + V * slots, persistent=False)
+        self.register_buffer("local_rows", V * slots[:-1], persistent=False)
 
     def compile_blocks(self) -> None:
         """Compile the transformer blocks: training takes about two thirds of the time, after a minute's wait.

@@ -1,0 +1,133 @@
+"""Language model folders: config.json and model.safetensors (fp16), tied together by a hash over both.
+
+The same folder is read by speechx.pretrained.CodecLM (transformers) and by `load_model`, which does not need
+it.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from speechx.config import LMConfig
+from speechx.errors import InputError
+from speechx.model import CodecLMCore
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+MODEL_TYPE = "speechx-codec-lm"
+FORMAT = 1  # goes up when older weights mean something else; such folders are refused
+
+
+def weights_hash(config: LMConfig, tensors: dict[str, Tensor]) -> str:
+    """16 hex digits over the config and the bytes of every tensor."""
+    digest = hashlib.sha256(config.hash().encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(memoryview(tensor.flatten().view(torch.uint8).numpy()))
+    return digest.hexdigest()[:16]
+
+
+def save_model(model: CodecLMCore, folder: str | Path, dtype: torch.dtype = torch.float16) -> str:
+    """Write a model folder; the weights' hash. Each file appears whole or not at all."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {k: v.detach().cpu().to(dtype).contiguous() for k, v in model.state_dict().items()}
+    bad = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    if bad:
+        raise ValueError(f"weights are not finite in {dtype}: {', '.join(bad)}")
+    digest = weights_hash(model.shape, tensors)
+    config = {
+        "model_type": MODEL_TYPE,
+        "architectures": ["CodecLM"],
+        "format": FORMAT,
+        "dtype": str(dtype).removeprefix("torch."),
+        "weights_hash": digest,
+        **model.shape.to_dict(),
+    }
+    (folder / f"{WEIGHTS_FILE}.tmp").write_bytes(save(tensors, metadata={"format": "pt"}))
+    (folder / f"{CONFIG_FILE}.tmp").write_text(json.dumps(config, indent=2) + "\n")
+    for name in (WEIGHTS_FILE, CONFIG_FILE):
+        os.replace(folder / f"{name}.tmp", folder / name)
+    return digest
+
+
+def read_config(folder: str | Path) -> tuple[LMConfig, dict[str, Any]]:
+    """The config of a model folder and the facts beside it. Raises InputError for one that cannot be used."""
+    path = Path(folder) / CONFIG_FILE
+    try:
+        values = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is missing", field="model") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not valid JSON: {error}", field="model") from error
+    if not isinstance(values, dict) or values.get("model_type") != MODEL_TYPE:
+        raise InputError(f"{path} does not describe a SpeechX language model", field="model")
+    if values.get("format") != FORMAT:
+        raise InputError(
+            f"{path} has format {values.get('format')}; this release reads format {FORMAT}: export the weights again "
+            "or use the release that made them",
+            field="model",
+        )
+    own = set(LMConfig.__dataclass_fields__)
+    try:
+        return LMConfig.from_dict({k: v for k, v in values.items() if k in own}), values
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}: {error}", field="model") from error
+
+
+def load_model(
+    folder: str | Path,
+    *,
+    codec_name: str | None = None,
+    codec_hash: str | None = None,
+    phone_table_version: int | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> CodecLMCore:
+    """The model of a folder, in eval mode, on the CPU.
+
+    codec_name, codec_hash, phone_table_version: what the caller will use it with, where to be checked. Raises
+    InputError where files are missing, damaged, of another format, or do not belong together.
+    """
+    config, facts = read_config(folder)
+    _check_use("codec", config.codec_name, codec_name)
+    _check_use("codec hash", config.codec_hash, codec_hash)
+    if phone_table_version is not None and config.phone_table_version > phone_table_version:
+        raise InputError(
+            f"the language model needs phone table {config.phone_table_version}, this release has "
+            f"{phone_table_version}: use a newer release",
+            field="model",
+        )
+    path = Path(folder) / WEIGHTS_FILE
+    try:
+        tensors = load_file(path)
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is missing", field="model") from error
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path} cannot be read: {error}", field="model") from error
+    if weights_hash(config, tensors) != facts.get("weights_hash"):
+        raise InputError(
+            f"{path} does not match the hash in its {CONFIG_FILE}: one of them is damaged or was replaced",
+            field="model",
+        )
+    model = CodecLMCore(config, draw=False)
+    try:
+        model.load_state_dict({k: v.to(dtype) for k, v in tensors.items()}, assign=True)
+    except RuntimeError as error:
+        raise InputError(f"{path} does not fit its {CONFIG_FILE}: {error}", field="model") from error
+    return model.eval()
+
+
+def _check_use(what: str, trained: str, used: str | None) -> None:
+    if used is not None and trained and trained != used:
+        raise InputError(
+            f"the language model was trained with {what} {trained}, not {used}: the two do not belong together",
+            field="model",
+        )
