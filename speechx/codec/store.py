@@ -29,6 +29,7 @@ def save_codec(codec: SpectralCodec, folder: str | Path) -> None:
 
 def load_codec(folder: str | Path) -> SpectralCodec:
     """Reads what `save_codec` wrote. Raises InputError where files are missing, unknown, or do not match their hash."""
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     folder = Path(folder)
@@ -44,10 +45,14 @@ def load_codec(folder: str | Path) -> SpectralCodec:
             field="codec",
         )
     codec = SpectralCodec.from_config(SpectralConfig(**values))
-    state = {name: value.float() for name, value in load_file(folder / "model.safetensors").items()}
-    missing = codec.load_state_dict(state, strict=False)
+    misfit = InputError(f"codec: the weights in {folder} do not fit their config.json", field="codec")
+    try:
+        state = {name: value.float() for name, value in load_file(folder / "model.safetensors").items()}
+        missing = codec.load_state_dict(state, strict=False)
+    except (RuntimeError, SafetensorError) as error:  # other shapes; a file cut short
+        raise misfit from error
     if [n for n in missing.missing_keys if n.split(".")[-1] not in TRAINING_ONLY] or missing.unexpected_keys:
-        raise InputError(f"codec: the weights in {folder} do not fit their config.json", field="codec")
+        raise misfit
     if expected is not None and codec.hash != expected:
         raise InputError(
             f"codec: the weights in {folder} have hash {codec.hash}, config.json says {expected}",

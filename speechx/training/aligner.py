@@ -138,6 +138,8 @@ def train(
     """Runs the recipe; leaves the aligner in `out`/model."""
     usable = [r for r in rows if r.text is not None and 10 <= len(r.codes_FK) <= config.max_frames]
     usable = [r for r in usable if Chain.of(r.text).shortest() < 1.8 * len(r.codes_FK)]  # type: ignore[arg-type]
+    # CTC cannot have its blank, the unknown phone, in a text.
+    usable = [r for r in usable if r.text is not None and bool((r.text.ids != BLANK).all())]
     usable.sort(key=lambda r: len(r.codes_FK))
     if not usable:
         raise ValueError("no utterance has both text and a usable length: the aligner needs transcripts")

@@ -221,8 +221,15 @@ def train(
         AudioPack(pack), config.crop_frames, config.steps * config.batch, config.seed, config.corpus_weights
     )
     todo = Subset(data, range(trainer.step * config.batch, len(data)))
+    # A loader draws a seed when it is opened; from a generator of its own, or a resumed run would be one draw ahead.
+    own = torch.Generator()
     loader = DataLoader(
-        todo, batch_size=config.batch, num_workers=config.workers, drop_last=True, pin_memory=device == "cuda"
+        todo,
+        batch_size=config.batch,
+        num_workers=config.workers,
+        drop_last=True,
+        pin_memory=device == "cuda",
+        generator=own,
     )
     clock, recent = time.monotonic(), []
     for batch in loader:

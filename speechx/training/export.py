@@ -11,10 +11,10 @@ from speechx.config import LMConfig
 
 def pause_phones() -> tuple[int, ...]:
     """Phone table entries that are silences or pauses: they may last longer than a phone."""
-    from speechx.aligner import OPTIONAL_PHONES
+    from speechx.aligner import PAUSES
     from speechx.text.phones import PHONE_IDS
 
-    return tuple(sorted(PHONE_IDS[phone] for phone in OPTIONAL_PHONES if phone in PHONE_IDS))
+    return tuple(sorted(PHONE_IDS[phone] for phone in PAUSES if phone in PHONE_IDS))
 
 
 def export_lm(checkpoint: str | Path, folder: str | Path) -> None:

@@ -1,0 +1,176 @@
+"""Corpora in their own layouts, tables, manifests of lhotse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from speechx.data.prepare import decode, prepare_pack
+from speechx.data.sources import SourceRow, hold_out_speakers, read_source
+from speechx.errors import InputError
+
+
+def sound(path: Path, seconds: float = 0.5, rate: int = 16000) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    time_T = np.arange(round(seconds * rate)) / rate
+    soundfile.write(path, 0.3 * np.sin(2 * np.pi * 440 * time_T), rate)
+    return path
+
+
+def test_a_folder_with_metadata(tmp_path: Path) -> None:
+    rows = [
+        {
+            "id": "a",
+            "audio": "audio/a.wav",
+            "speaker": "s1",
+            "language": "pt-BR",
+            "text": "Olá.",
+            "split": "dev",
+        },
+        {"id": "b", "audio": "audio/b.wav", "kind": "rain", "split": "train"},
+    ]
+    (tmp_path / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    speech, noise = read_source(tmp_path)
+    assert speech == SourceRow(
+        tmp_path / "audio/a.wav", "a", tmp_path.name, split="dev", speaker="s1", language="pt", text="Olá."
+    )
+    assert (noise.kind, noise.speaker, noise.language, noise.split) == ("rain", None, None, "train")
+
+
+def test_a_csv_with_other_names_for_its_columns(tmp_path: Path) -> None:
+    table = tmp_path / "mine.csv"
+    table.write_text('path,transcript,speaker_id\nx/1.wav,"Hello, you.",anna\nx/2.wav,Bye.,ben\n')
+    rows = read_source(table, language="en")
+    assert [(r.id, r.text, r.speaker, r.language, r.corpus) for r in rows] == [
+        ("x/1", "Hello, you.", "anna", "en", "mine"),
+        ("x/2", "Bye.", "ben", "en", "mine"),
+    ]
+    assert {r.split for r in rows} <= {"train", "dev", "test"}
+
+
+def test_librispeech_and_libritts(tmp_path: Path) -> None:
+    libri, tts = tmp_path / "LibriSpeech", tmp_path / "LibriTTS"
+    folder = libri / "dev-clean/19/198"
+    sound(folder / "19-198-0000.flac")
+    (folder / "19-198.trans.txt").write_text("19-198-0000 HE SAID SO\n19-198-0001 NOT THERE\n")
+    folder = tts / "train-clean-100/19/198"
+    sound(folder / "19_198_0_0.wav")
+    (folder / "19_198_0_0.normalized.txt").write_text("He said so.\n")
+    (row,) = read_source(libri)
+    assert (row.id, row.speaker, row.split, row.text) == ("19-198-0000", "ls19", "dev", "HE SAID SO")
+    (other,) = read_source(tts)
+    assert (other.speaker, other.split, other.text, other.language) == ("ls19", "train", "He said so.", "en")
+    # One speaker, held out in one corpus: not trained on in the other.
+    assert hold_out_speakers([row, other]) == ([row], 1)
+
+
+def test_vctk(tmp_path: Path) -> None:
+    sound(tmp_path / "wav48_silence_trimmed/p225/p225_001_mic1.flac", rate=48000)
+    (tmp_path / "txt/p225").mkdir(parents=True)
+    (tmp_path / "txt/p225/p225_001.txt").write_text("Please call Stella.\n")
+    (tmp_path / "txt/p225/p225_002.txt").write_text("Not recorded.\n")
+    (row,) = read_source(tmp_path)
+    assert (row.id, row.speaker, row.text) == ("p225_001", "vctk_p225", "Please call Stella.")
+
+
+def test_common_voice(tmp_path: Path) -> None:
+    sound(tmp_path / "clips/c1.mp3")
+    header = "client_id\tpath\tsentence\tlocale\n"
+    (tmp_path / "train.tsv").write_text(header + 'abcdef0123456789ff\tc1.mp3\tEr sagte "ja\tde\n')
+    (tmp_path / "test.tsv").write_text(header)
+    (row,) = read_source(tmp_path)
+    assert (row.split, row.language, row.text, row.id) == ("train", "de", 'Er sagte "ja', "c1")
+
+
+def test_manifests_of_lhotse(tmp_path: Path) -> None:
+    lhotse = pytest.importorskip("lhotse", reason="lhotse is not installed", exc_type=ImportError)
+    path = sound(tmp_path / "long.wav", seconds=3.0)
+    recordings = lhotse.RecordingSet.from_recordings([lhotse.Recording.from_file(path)])
+    said = [
+        lhotse.SupervisionSegment(
+            f"u{i}", "long", start=i, duration=0.5, text="hi", language="English", speaker="s"
+        )
+        for i in range(2)
+    ]
+    recordings.to_file(tmp_path / "x_recordings.jsonl.gz")
+    lhotse.SupervisionSet.from_segments(said).to_file(tmp_path / "x_supervisions.jsonl.gz")
+    rows = read_source(tmp_path)
+    assert [(r.start, r.stop, r.text, r.speaker) for r in rows] == [(0, 0.5, "hi", "s"), (1, 1.5, "hi", "s")]
+    wav_T, damaged = decode(rows[1])
+    assert len(wav_T) == 8000 and not damaged
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ('{"text": "hi"}\n', "line 1 has no column `audio`"),
+        ('{"audio": "a.wav"}\n{"audio": \n', "line 2 is not JSON"),
+        ('{"audio": "a.wav", "id": "x"}\n{"audio": "b.wav", "id": "x"}\n', "two rows with id 'x'"),
+        ("", "lists no recordings"),
+    ],
+)
+def test_broken_tables(tmp_path: Path, content: str, says: str) -> None:
+    (tmp_path / "metadata.jsonl").write_text(content)
+    with pytest.raises(InputError, match=says):
+        read_source(tmp_path)
+
+
+def test_what_is_no_corpus(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="in no layout that is known"):
+        read_source(tmp_path)
+    with pytest.raises(InputError, match="does not exist"):
+        read_source(tmp_path / "nowhere")
+
+
+def test_speakers_are_held_out_where_there_are_many(tmp_path: Path) -> None:
+    table = tmp_path / "many.jsonl"
+    rows = [{"audio": f"{s}-{i}.wav", "speaker": f"s{s}"} for s in range(200) for i in range(3)]
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    splits: dict[str | None, set[str]] = {}
+    for row in read_source(table):
+        splits.setdefault(row.speaker, set()).add(row.split)
+    assert all(len(found) == 1 for found in splits.values())
+    assert set().union(*splits.values()) == {"train", "dev", "test"}
+
+
+def test_a_pack_leaves_out_what_cannot_be_read(tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    sound(corpus / "good.wav", rate=48000)
+    sound(corpus / "half.wav", seconds=2.0)
+    data = (corpus / "half.wav").read_bytes()
+    (corpus / "half.wav").write_bytes(data[: len(data) // 2])
+    (corpus / "text.wav").write_text("no sound at all")
+    names = ["good", "half", "text", "missing"]
+    lines = [
+        json.dumps({"id": n, "audio": f"{n}.wav", "split": "train", "text": "A B"}) + "\n" for n in names
+    ]
+    (corpus / "metadata.jsonl").write_text("".join(lines))
+    made = prepare_pack([corpus], tmp_path / "pack", workers=1, language="en")
+    assert (made.rows, made.damaged, made.unreadable, made.held_out) == (2, 1, 2, 0)
+    from speechx.data.packs import AudioPack
+
+    pack = AudioPack(tmp_path / "pack")
+    good, half = pack.rows
+    assert good.samples == 8000 and abs(float(np.abs(pack.audio(good)).max()) - 0.3) < 0.01
+    assert 0.9 < half.seconds < 1.1 and half.text == "a b" and half.language == "en"
+    with pytest.raises(InputError, match="holds a pack already"):
+        prepare_pack([corpus], tmp_path / "pack")
+    (corpus / "metadata.jsonl").write_text(lines[2])
+    with pytest.raises(InputError, match="none of 1 recordings"):
+        prepare_pack([corpus], tmp_path / "other", workers=1)
+
+
+def test_many_processes_keep_the_order(tmp_path: Path) -> None:
+    for number in range(70):
+        sound(tmp_path / "c" / f"{number:02d}.wav", seconds=0.02 + number / 1000)
+    rows = [
+        json.dumps({"id": f"{n:02d}", "audio": f"{n:02d}.wav", "split": "train"}) + "\n" for n in range(70)
+    ]
+    (tmp_path / "c/metadata.jsonl").write_text("".join(rows))
+    prepare_pack([tmp_path / "c"], tmp_path / "pack", workers=2)
+    index = [json.loads(line) for line in (tmp_path / "pack/index.jsonl").read_text().splitlines()]
+    assert [row["samples"] for row in index] == [320 + 16 * n for n in range(70)]

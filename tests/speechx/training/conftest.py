@@ -1,0 +1,71 @@
+"""A pack of made-up voices with the codes of a tiny random codec, and pairs of tts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from speechx.codec.spectral import SpectralCodec, SpectralConfig
+from speechx.data.packs import AudioPack
+from speechx.data.shards import Pair, Shards, ShardWriter
+from speechx.data.synthetic import synthetic_pack
+from speechx.data.tokens import TokenRow, encode_pack, phonemize_pack, read_tokens
+from speechx.prompt import Frames, Prompt, Text, Token, Track
+from speechx.training.run import Run
+from speechx.vocab import ENR
+
+
+@pytest.fixture(scope="session")
+def pack_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return synthetic_pack(tmp_path_factory.mktemp("pack"), utterances=40, speakers=4, noises=4, words=4)
+
+
+@pytest.fixture(scope="session")
+def codec(pack_folder: Path) -> SpectralCodec:
+    """Random weights, but codebooks that lie where the latents are: then codes tell sounds apart."""
+    torch.manual_seed(1)
+    codec = SpectralCodec.from_config(SpectralConfig.preset("tiny"))
+    pack = AudioPack(pack_folder)
+    wav_BT = torch.from_numpy(
+        np.stack([pack.audio(row, 0, 25600) for row in pack.rows if row.samples >= 25600])
+    )
+    codec.train()
+    with torch.no_grad():
+        codec(wav_BT)
+    return codec.eval()
+
+
+@pytest.fixture(scope="session")
+def rows(pack_folder: Path, codec: SpectralCodec) -> list[TokenRow]:
+    phonemize_pack(pack_folder)
+    encode_pack(pack_folder, codec)
+    return read_tokens(pack_folder, codec)
+
+
+@pytest.fixture(scope="session")
+def shards(rows: list[TokenRow], codec: SpectralCodec, tmp_path_factory: pytest.TempPathFactory) -> Shards:
+    folder = tmp_path_factory.mktemp("shards")
+    with ShardWriter(folder, "tts", codec.hash, 1) as writer:
+        for row in rows:
+            if row.text is None:
+                continue
+            ids, frames = row.text.ids, len(row.codes_FK)
+            segments = (Token(ENR), Frames(row.codes_FK[:20]), Text(ids, "en"))
+            prompt = Prompt(0, segments, Track(ids, 0, len(ids)), None, None, None)
+            writer.add(Pair(prompt, row.codes_FK, (np.arange(frames) * len(ids) // frames).astype(np.int32)))
+    return Shards([folder], codec.hash)
+
+
+@pytest.fixture
+def stop_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Makes the next run stop, as if its minutes were over, after so many steps."""
+
+    def arrange(steps: int) -> None:
+        asked = iter(range(1, 10**6))
+        monkeypatch.setattr(Run, "out_of_time", lambda run: next(asked) >= steps)
+
+    return arrange

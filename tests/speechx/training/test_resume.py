@@ -1,0 +1,153 @@
+"""A run that was cut off and resumed gives the weights of one that was not: to the last bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from speechx.aligner import AlignerConfig
+from speechx.codec.spectral import SpectralCodec, SpectralConfig
+from speechx.codec.store import export_checkpoint, load_codec
+from speechx.data.shards import Shards
+from speechx.data.tokens import TokenRow
+from speechx.training import aligner, lm
+from speechx.training import codec as codec_training
+from speechx.training.run import Run, read_log
+
+Stop = Callable[[int], None]
+
+
+def assert_equal(a: Any, b: Any, where: str = "") -> None:
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b), where
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys(), where
+        for key in a:
+            assert_equal(a[key], b[key], f"{where}.{key}")
+    elif isinstance(a, list | tuple):
+        assert len(a) == len(b), where
+        for index, pair in enumerate(zip(a, b, strict=True)):
+            assert_equal(*pair, f"{where}[{index}]")
+    else:
+        assert a == b, where
+
+
+def states(whole: Path, parted: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    return Run(whole, None).load(), Run(parted, None).load()
+
+
+def codec_config(adversarial_from: int) -> codec_training.CodecTrainConfig:
+    return codec_training.CodecTrainConfig(
+        codec=SpectralConfig.preset("tiny"), steps=6, batch=2, crop_frames=20, warmup=2, bf16=False, log_every=2,
+        adversarial_from=adversarial_from, stft_sizes=(256,), periods=(3,), channels=2, adversarial_seconds=0.4,
+    )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def small_codebooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The k-means start of eight codebooks of 1024 would be most of the time of these tests."""
+    monkeypatch.setattr("speechx.codec.quantizer.VectorQuantizer.start.__defaults__", (1,))
+
+
+@pytest.mark.parametrize("adversarial_from", [2, 100])
+def test_codec(pack_folder: Path, tmp_path: Path, stop_after: Stop, adversarial_from: int) -> None:
+    config = codec_config(adversarial_from)
+    whole, parted = tmp_path / "whole", tmp_path / "parted"
+    codec_training.train(config, str(pack_folder), str(whole), False, "cpu", None)
+    stop_after(3)
+    codec_training.train(config, str(pack_folder), str(parted), False, "cpu", None)
+    assert Run(parted, None).load()["step"] == 3
+    stop_after(100)
+    codec_training.train(config, str(pack_folder), str(parted), True, "cpu", None)
+    a, b = states(whole, parted)
+    assert a["step"] == b["step"] == 6
+    assert_equal(a, b)
+    made = export_checkpoint(parted / "last.pt", parted / "model")
+    assert load_codec(parted / "model").hash == made.hash
+
+
+def test_codec_from_other_weights(pack_folder: Path, tmp_path: Path) -> None:
+    config = codec_config(100)
+    first = codec_training.train(
+        config.model_copy(update={"steps": 2}), str(pack_folder), str(tmp_path / "a"), False, "cpu", None
+    )
+    trainer = codec_training.CodecTrainer(config, "cpu")
+    trainer.load(Run(tmp_path / "a", None).load(), weights_only=True)
+    assert trainer.step == 0 and not trainer.opt_g.state_dict()["state"]
+    assert_equal(dict(trainer.codec.named_parameters()), dict(first.codec.named_parameters()))
+
+
+def test_aligner(rows: list[TokenRow], codec: SpectralCodec, tmp_path: Path, stop_after: Stop) -> None:
+    config = aligner.AlignerTrainConfig(
+        aligner=AlignerConfig.preset("tiny"), steps=6, batch_frames=300, log_every=3, warmup=2
+    )
+    whole, parted = tmp_path / "whole", tmp_path / "parted"
+    aligner.train(config, rows, rows[:1], codec, str(whole))
+    stop_after(4)  # asked before each step, not after
+    aligner.train(config, rows, rows[:1], codec, str(parted))
+    assert Run(parted, None).load()["step"] == 3
+    stop_after(100)
+    aligner.train(config, rows, rows[:1], codec, str(parted), resume=True)
+    a, b = states(whole, parted)
+    assert a["step"] == b["step"] == 6
+    assert_equal(a, b)
+
+
+@pytest.mark.parametrize("group", [1, 2])
+def test_lm(shards: Shards, tmp_path: Path, stop_after: Stop, group: int) -> None:
+    config = lm.LMTrainConfig(
+        preset="tiny", model={"frames_per_step": group}, steps=6, batch_steps=600, log_every=2, warmup=2, bf16=False,
+        eval_every=3, eval_batches=1,
+    )  # fmt: skip
+    whole, parted = tmp_path / "whole", tmp_path / "parted"
+
+    def run(out: Path, resume: bool) -> None:
+        lm.train(
+            config,
+            shards,
+            shards,
+            str(out),
+            phone_table_version=1,
+            codec_name="x",
+            pause_phones=(1,),
+            resume=resume,
+        )
+
+    run(whole, False)
+    stop_after(3)
+    run(parted, False)
+    assert Run(parted, None).load()["step"] == 3
+    stop_after(100)
+    run(parted, True)
+    a, b = states(whole, parted)
+    assert a["step"] == b["step"] == 6
+    assert_equal(a, b)
+    assert {"loss", "ce_1", "advance_ce"} <= read_log(whole / "log.csv")[0].keys()
+
+
+def test_resume_without_a_checkpoint_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="there is no checkpoint"):
+        Run(tmp_path, None).load()
+
+
+def test_a_log_may_change_its_columns(tmp_path: Path) -> None:
+    run = Run(tmp_path, None)
+    run.log(1, {"a": 1.0})
+    run.log(2, {"a": 2.0, "b": 3.0})
+    again = Run(tmp_path, None)
+    again.log(3, {"b": 4.0})
+    assert [(r["step"], r.get("a"), r.get("b")) for r in read_log(tmp_path / "log.csv")] == [
+        (1, 1, None), (2, 2, 3), (3, None, 4)
+    ]  # fmt: skip
+
+
+def test_unknown_keys_of_a_recipe(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("steps: 10\nlearning_rate: 1\n")
+    for config in (codec_training.CodecTrainConfig, aligner.AlignerTrainConfig, lm.LMTrainConfig):
+        with pytest.raises(ValueError, match="learning_rate"):
+            config.read(recipe)
