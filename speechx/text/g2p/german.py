@@ -29,17 +29,19 @@ _CONSONANTS = {
 _DEVOICED = {"b": "p", "d": "t", "ɡ": "k", "v": "f", "z": "s"}
 
 _WEAK_PREFIX = re.compile(r"^(be(?!i)|ge|er|ver|zer|ent|emp)(?=[^aeiouäöü]*[aeiouäöüy]+[^aeiouäöüy])")
+# Longest first: unter before un.
 _STRONG_PREFIX = re.compile(
-    r"^(ab|an|auf|aus|bei|durch|ein|fort|her|hin|hinter|los|mit|nach|nieder|ober|über|um|un|unter|vor|weg|wider|wieder|"
-    r"zurück|zusammen|zu|haupt|gegen|zwischen|außen|innen|selbst|voll|"
-    r"hinaus|herein|heraus|hinein|voraus|davon|daran|darauf|darin|dafür|damit|dabei|dazu|dar|vorbei)(?=.*[aeiouäöüy])"
+    r"^(zusammen|zwischen|hinter|nieder|wieder|zurück|selbst|hinaus|herein|heraus|hinein|voraus|darauf|"
+    r"vorbei|hervor|durch|unter|wider|haupt|gegen|außen|innen|davon|daran|darin|dafür|damit|dabei|herum|"
+    r"umher|fort|nach|ober|über|voll|dazu|auf|aus|bei|ein|her|hin|los|mit|vor|weg|dar|ab|an|um|un|zu)"
+    r"(?=.*[aeiouäöüy])"
 )
 _NOT_PREFIXED = re.compile(
-    r"^(?:beug|gen[aeiu]|gegen|geld|gest(?:ern|e$)|geist|gern|gelb|geist|geb(?:en|e|er)|geh|gel[bt]|bes(?:en|s)|beid|bein|beispiel|berg|bern|berlin|beck|"
-    r"bett|best[eo]|beere|bel[gl]|ernst|erst|erd|erz|erb|ente|inter|einer?s?$|eine[mn]?$|einig|einzel|einmal|anders?|ander|"
-    r"unter$|über$|unser|uns|und|unt|unge[rn]|ober[eaun]|aber|abend|abt|auge|august|ausland$|beige|berei|"
+    r"^(?:beug|genau|genie|general|genug|genoss|gegen|geld|gest(?:ern|e$)|geist|gern|gelb|geist|geb(?:en|e|er)|geh|gel[bt]|bes(?:en|s)|beid|bein|beispiel|berg|bern|berlin|beck|"
+    r"bett|beste[nrsm]?$|beere|bel[gl]|ernst|erst|erd|erz(?!iel|eug|ähl|ieh|wing|og)|erb|ente|inter|einer?s?$|eine[mn]?$|einig|einzel|einmal|anders?|ander|"
+    r"unter$|über$|unser|uns|und|unten|ungern|ober[eaun]|aber|abend|abt|auge|august|ausland$|beige|berei|"
     r"mitt|nacht|nachbar|vorn|umwelt|hers|herr|herz|herb|herm|herd|hinz|hind|hint|ann|ang[es]t|ante|antw|anna|ank|ant|mitte|los[ea]?$|"
-    r"zug|zuck|zum|zur|zust?$|zun|zunge|zwar|weg[e]?n?$|ents?$|anal|anim|beton|beamt|bereits|unif|univ|uni|unio|unte|gemüse|genau|vollk|abs[uo])"
+    r"zug|zuck|zum|zur|zust?$|zun|zunge|zwar|weg[e]?n?$|ents?$|anal|anim|beton|beamt|bereits|unif|univ|uni|unio|gemüse|genau|vollk|abs[uo])"
 )  # fmt: skip
 _SUFFIX = re.compile(
     r"^(.*[aeiouäöüy].*?)(lich(?:e[nrsm]?|er[enrs]?|keit|keiten)?|keit(?:en)?|heit(?:en)?|schaft(?:en|s)?|los(?:e[nrsm]?)?|"
@@ -47,9 +49,13 @@ _SUFFIX = re.compile(
     r"weise[n]?|fach(?:e[nrsm]?)?)$"
 )
 _HEAD = re.compile(rf"^(.*[aeiouäöüy].*?[^aeiouäöüc]|.*(?:e|a|ei|ee|au))s?({HEADS})(e?[nrs]?|es|ern)$")
+# Verbs in über-, unter- and their nouns mostly stress the stem: übersetzen, Unternehmen, Überraschung.
+_INSEPARABLE = re.compile(r"^(?:über|unter|wider|hinter).*[aeiouäöü].*(?:en|t|te|ten|tes|ter|et|ung|ungen)$")
+# Endings that take an s before the next part of a compound: Sicherheits-gründe.
+_LINKED = re.compile(r"^(.{2,}(?:heit|keit|ung|schaft|ion|tät|ling|tum))s(.{3,})$")
 _LOAN_STRESS = re.compile(
     r"(?:(ier)(?:en|t|te|ten|end|ung|ungen|er)?|(tion|sion|ion)(?:en|s)?|(tät)(?:en)?|(ent|enz|ant|anz|ist)(?:e[ns]?|in)?|"
-    r"(ell|al|iv|ös|är)(?:e[nrsm]?)?|(ess|ekt|ept)(?:e[ns]?|s)?|(ei)(?:en)?|(eur)(?:e|s|en)?|(ik|ie)|(or)en|(ur)(?:en)?|(ett)(?:e|en)?|((?<!er)in|on|an))$"
+    r"(ell|al|iv|ös|är)(?:e[nrsm]?)?|(ess|ekt|ept)(?:e[ns]?|s)?|(ei)(?:en)?|(eur)(?:e|s|en)?|(ik|ie)|(or)en|(ur)(?:en)?|(ett)(?:e|en)?|((?<!er)(?<!h)in|on|an))$"
 )
 _LOAN = re.compile(
     r"tion|sion|tät|ier(?:en|t|te|ten|ung|ungen)$|ismus|ph|ieren|ität|ist(?:en)?$|ell(?:e[nrs]?)?$|iv(?:e[nrs]?)?$|ologie"
@@ -83,13 +89,13 @@ class GermanG2P(WordRules):
 
 
 def split_morphs(word: str) -> list[tuple[str, str]]:
-    """(part, kind) of a word; kind is "weak" (unstressed prefix), "strong" (stressed prefix), "stem" or "suffix"."""
+    """(part, kind) of a word; kind is "weak" or "light" (unstressed prefix), "strong" (stressed prefix), "stem" or "suffix"."""
     parts: list[tuple[str, str]] = []
     while not _NOT_PREFIXED.match(word) and word not in SHORT:
         if match := _WEAK_PREFIX.match(word):
             kind = "weak"
         elif (match := _STRONG_PREFIX.match(word)) and len(word) > match.end() + 2:
-            kind = "strong"
+            kind = "light" if _INSEPARABLE.match(word) else "strong"
         else:
             break
         parts.append((match[1], kind))
@@ -98,6 +104,8 @@ def split_morphs(word: str) -> list[tuple[str, str]]:
             parts.append((word[:2], "weak"))
             word = word[2:]
             break
+    if match := _LINKED.match(word):
+        return [*parts, *split_morphs_of_stem(match[1]), ("s", "suffix"), *split_morphs_of_stem(match[2])]
     tail: list[tuple[str, str]] = []
     match = _SUFFIX.match(word)
     if match and (
@@ -122,7 +130,7 @@ def _morph(part: str, kind: str, *, last: bool) -> list[tuple[str, str]]:
     if kind == "weak":
         return [(phone, "") for phone in {"be": "b ə", "ge": "ɡ ə", "er": "ɛ ɐ", "ver": "f ɛ ɐ", "zer": "ts ɛ ɐ",
                                           "ent": "ɛ n t", "emp": "ɛ m p", "zu": "ts u"}[part].split()]  # fmt: skip
-    if kind == "stem" and part in EXCEPTIONS:
+    if kind in ("stem", "strong") and STRESS in EXCEPTIONS.get(part, ""):
         return [
             (strip_stress(phone), "main" if phone.startswith(STRESS) else "x")
             for phone in EXCEPTIONS[part].split()
@@ -272,7 +280,7 @@ def _consonant(g: str, before: str, rest: str, i: int, part: str, loan: bool) ->
         return ["ŋ", "ɡ"]
     phones = _CONSONANTS.get(g, g[0]).split()
     phones = [{"g": "ɡ", "y": "ʏ"}.get(phone, phone) for phone in phones]
-    if phones[-1] in _DEVOICED and not vowel_next and not re.match(r"[lrmnjw]", rest) and g not in ("w",):
+    if phones[-1] in _DEVOICED and not vowel_next and not re.match(r"[lrmnw]", rest) and g not in ("w",):
         phones[-1] = _DEVOICED[phones[-1]]
     return [phone for phone in phones if phone not in "'-"]
 

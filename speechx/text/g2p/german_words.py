@@ -20,6 +20,8 @@ bevor=b ə f ˈoː ɐ; zuvor=ts u f ˈoː ɐ; hierbei=h iː ɐ b ˈaɪ; hierfür
 familie=f a m ˈiː l j ə; familien=f a m ˈiː l j ə n; italien=i t ˈaː l j ə n; spanien=ʃ p ˈaː n j ə n; ferien=f ˈeː ʁ j ə n
 linie=l ˈiː n j ə; studie=ʃ t ˈuː d j ə; aktie=ˈa k ts j ə; asien=ˈaː z j ə n; großbritannien=ɡ ʁ oː s b ʁ i t ˈa n j ə n
 australien=aʊ s t ʁ ˈaː l j ə n; argentinien=a ɐ ɡ ɛ n t ˈiː n j ə n; kalifornien=k a l i f ˈɔ ɐ n j ə n
+website=v ˈɛ p z aɪ t; browser=b ʁ ˈaʊ z ɐ; online=ˈɔ n l aɪ n; mail=m ˈeː l; ski=ʃ ˈiː; österreich=ˈøː s t ə ʁ aɪ ç
+zunächst=ts u n ˈɛː ç s t; zuletzt=ts u l ˈɛ ts t; zudem=ts u d ˈeː m; bisher=b ɪ s h ˈeː ɐ; weiterhin=v ˈaɪ t ɐ h ɪ n
 chef=ʃ ˈɛ f; chance=ʃ ˈɑ̃ s ə; restaurant=ʁ ɛ s t o ʁ ˈɑ̃; büro=b y ʁ ˈoː; computer=k ɔ m p j ˈuː t ɐ; job=dʒ ˈɔ p; team=t ˈiː m
 orange=o ʁ ˈɑ̃ ʒ ə; garage=ɡ a ʁ ˈaː ʒ ə; ingenieur=ɪ n ʒ e n j ˈøː ɐ; journalist=ʒ ʊ ɐ n a l ˈɪ s t; genie=ʒ e n ˈiː; niveau=n i v ˈoː
 saison=z ɛ z ˈɔ̃; trainer=t ʁ ˈɛː n ɐ; baby=b ˈeː b i; hobby=h ˈɔ b i; city=s ˈɪ t i; show=ʃ ˈoː; internet=ˈɪ n t ɐ n ɛ t
@@ -81,5 +83,5 @@ HEADS = (
     "wehr|güter|gebäude|anlage|wohner|farbe|stern|sommer|winter|stellung|stellungen|stützung|stellen|steller|"
     "schulen|prozess|prozesse|geschäft|geschäfte|stoffe|stöße|schritt|schritte|spitze|spitzen|stärke|ständig|"
     "strecke|strecken|sprung|stahl|steuer|stift|stadion|studium|student|studenten|spende|sprecher|sprecherin|"
-    "stimmung"
+    "stimmung|stab|staben|gründe|tanz|gründen"
 )

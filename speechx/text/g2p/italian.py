@@ -93,7 +93,7 @@ _UNSTRESSED = frozenset(
 _THIRD = re.compile(
     r"[aeiou].*(?:"
     r"[aei]bil[ei]|issim[aoie]|errim[aoie]|evol[ei]|ic[aoh]|ici|ich[ei]|aci[dl][aoie]|logi?[oaih]|ologo|grafo|grafi|"
-    r"metr[oi]|esim[aoie]|"
+    r"[dtv]ere|rrere|mpere|[^aeiou]ono|metr[oi]|esim[aoie]|"
     r"[aeiou]nic[oaie]|tudin[ei]|agin[eai]|edin[ei]|igin[ei]|oner[ei]|iscono|[aei]ssero|[aei]rono|avano|evano|ivano|"
     r"erebbero|irebbero|[ai]ndosi|endol[oaie]|and[oei]l[oaie]|[dt]ol[oaie]|col[oaie]|bol[oaie]|gol[oaie]|pol[oaie]|"
     r"fer[oai]|ger[ei]|cer[ei]|vid[oaie]|pid[oaie]|mid[oaie]|bid[oaie]|rid[oaie]|lid[oaie]|quid[oaie]|"
@@ -101,7 +101,7 @@ _THIRD = re.compile(
     r")$"
 )
 _SECOND = frozenset(
-    "amico amica amici amiche nemico nemica nemici antico antica antichi antiche fatica fatiche mendico formica ombelico "
+    "possedere rivedere prevedere provvedere ricadere accadere godere perdono abbandono colono patrono amico amica amici amiche nemico nemica nemici antico antica antichi antiche fatica fatiche mendico formica ombelico "
     "dico dici dica piccolo vertice sentito potere avere sapere vedere volere dovere piacere valere cadere tenere sedere "
     "temere godere cenere partito finito uscito seguito capito servito dormito vestito marito invito uscita partita "
     "salita vita lita dita ferita unito gradita pulito pulita infinito infinita tacere rimanere parere fico "
@@ -110,7 +110,8 @@ _SECOND = frozenset(
     "vagabondo consola pistola bandiera carriera".split()
 )  # fmt: skip
 _EXTRA_THIRD = frozenset(
-    "essere vivere vincere scrivere leggere prendere perdere chiedere credere mettere correre ridere rispondere "
+    "ottimo ottima ottimi ottime stimolo stimoli comodo comoda comodi genera generano mancano ordinano fosforo carattere caratteri "
+    "immagina eredita essere vivere vincere scrivere leggere prendere perdere chiedere credere mettere correre ridere rispondere "
     "spendere vendere chiudere decidere dividere uccidere nascere crescere conoscere piangere spingere dipingere "
     "raccogliere scegliere togliere sciogliere rompere muovere ricevere battere combattere permettere promettere "
     "discutere esistere resistere insistere accendere attendere difendere comprendere sorprendere riprendere nascondere "
@@ -185,6 +186,12 @@ _CLOSED_O = frozenset(
     "forse corso borsa corre dopo dove nome come sono scopo forma mondo fondo secondo rotondo ponte monte fronte conto "
     "bocca colpo conta sogno bisogno dono persona persone gioco voce croce noce dolce giorno loro coro poso".split()
 ) - {"gioco", "posto", "conto", "costa", "coro", "poso", "scopo", "dopo", "corte"} | {"posto", "dopo", "corte", "conto"}  # fmt: skip
+# English words of daily use.
+_FOREIGN = {
+    "password": "p ˈa s s w o r d", "browser": "b r ˈa w z e r", "email": "i m ˈe i l", "e-mail": "i m ˈe i l",
+    "computer": "k o m p j ˈu t e r", "internet": "ˈi n t e r n e t", "database": "d a t a b ˈe i z", "ok": "o k ˈɛ i",
+    "weekend": "w i k ˈɛ n d", "marketing": "m ˈa r k e t i n ɡ", "manager": "m ˈa n a dʒ e r", "software": "s ˈɔ f t w e r",
+}  # fmt: skip
 _VOWEL_OF = {"e": "ɛ", "o": "ɔ"}
 _CLOSE = {"ɛ": "e", "ɔ": "o"}  # open vowels exist only under the stress
 
@@ -198,6 +205,8 @@ class ItalianG2P(WordRules):
         if "'" in word:  # l'amico, un'ora, c'è: the clitic has no stress
             head, _, tail = word.rpartition("'")
             return (*self._clitic(head), *(self.word(tail) if tail else ()))
+        if word in _FOREIGN:
+            return tuple(_FOREIGN[word].split())
         phones = _RULES(word)
         marked = any(phone.startswith(STRESS) for phone in phones)
         if word in _UNSTRESSED:
@@ -235,7 +244,7 @@ def _stressed_syllable(word: str) -> int:
         return 2
     if _THIRD.search(word):
         return 3
-    if word[-1] not in "aeiou":
+    if word[-1] not in "aeiou" or (word.endswith(("ai", "ei", "oi")) and len(word) > 3):
         return 1
     return 2
 

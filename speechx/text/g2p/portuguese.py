@@ -96,7 +96,8 @@ n -> n
 ô -> ˈo
 ú -> ˈu
 ü -> w
-(?<=[aeoáéóâêôu])i(?![mnz]$|nh|r$|l$) -> j
+(?<=[aeoáéóâêô])i(?![mnz]$|nh|r$|l$) -> j
+(?<=[^qg]u)i(?![mnz]$|nh|r$|l$) -> j
 (?<=[aeoáéóâêôi])u(?![mnz]$|nh|r$|l$) -> w
 i(?=[aeo]s?$) -> i
 a -> a
