@@ -44,7 +44,7 @@ class Heard:
             if times and times[0].text == word.text:
                 time = times.pop(0)
                 start = min(frames, max(at, round(time.start * FRAME_RATE)))
-                at = min(frames, max(start, round(time.end * FRAME_RATE)))
+                at = min(frames, max(start + 1, round(time.end * FRAME_RATE)))  # half a frame is a word too
                 spans.append((start, at))
             else:
                 spans.append((at, at))
@@ -153,10 +153,11 @@ def script(edit: Edit, heard: Heard, new: PhoneSequence, frames: int) -> Script:
     offset = offsets[1 if early < edit.old_start else 0]
     start, stop = first + offset, last + offset
     words = tuple(w for w in speech.words if start <= w.start and w.stop <= stop)
-    before = 0 if early == 0 else int(spans[early, 0])
-    after = frames if late == len(spans) else int(spans[late - 1, 1]) if late > edit.old_stop else edit.stop
-    return Script(
-        speech, start, stop, words,
-        max(min(before, edit.start), edit.start - CONTEXT_BEFORE - FRAME_RATE),
-        min(max(after, edit.stop), edit.stop + CONTEXT_AFTER + FRAME_RATE),
-    )  # fmt: skip
+    # Where a neighbor is too far away to be shown, so is all but a second of the silence on the way to it.
+    before = int(spans[early, 0]) if 0 < early < edit.old_start else 0
+    reach = CONTEXT_BEFORE if early < edit.old_start else 0
+    before = max(min(before, edit.start), edit.start - reach - FRAME_RATE)
+    after = int(spans[late - 1, 1]) if edit.old_stop < late < len(spans) else frames
+    reach = CONTEXT_AFTER if edit.old_stop < late else 0
+    after = min(max(after, edit.stop), edit.stop + reach + FRAME_RATE)
+    return Script(speech, start, stop, words, max(0, before), after)

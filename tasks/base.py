@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from speechx.data import mixing
 from speechx.data.types import Example, Pool, Utterance
 from speechx.plan import Generated, Plan
 from speechx.prompt import Prompt
@@ -102,11 +103,15 @@ class Task(ABC, Generic[R]):
         assert example.text is not None, "a track needs the text of the example"
         speech = front.phones(example.text, example.language)
         # The phones are where the speech is, also where the target is what remains without it.
-        speech_FK = (
-            front.encode(example.references["speech"]) if "speech" in example.references else target_FK
-        )
-        pointer_F = front.align(speech_FK, speech).pointer_F[: len(target_FK)]
+        pointer_F = front.align(self.heard(example, front, target_FK), speech).pointer_F[: len(target_FK)]
         return TrainingPair(prompt, target_FK, fit_pointer(pointer_F, prompt.track.start, prompt.track.stop))
+
+    def heard(self, example: Example, front: Front, target_FK: np.ndarray) -> np.ndarray:
+        """Codes (F, K) of the speech that the text is aligned with: alone, and as loud as the aligner is used to."""
+        if "speech" not in example.references:
+            return target_FK
+        wav_T = example.references["speech"]
+        return front.encode(wav_T * mixing.standard_gain(wav_T))
 
 
 def frame_limit(prompt: Prompt) -> int:

@@ -159,7 +159,7 @@ class SpeechEditing(Task[SpeechEditingRequest]):
         req, truth = example.request, example.meta["span"]
         codes_FK, whole_FK = front.encode(req.audio[0]), front.encode(example.references["whole"])
         text = front.phones(req.text, req.language)
-        aligned = front.align(front.encode(example.references["speech"]), text)
+        aligned = front.align(self.heard(example, front, whole_FK), text)
         # Which words fill the span is known from the true recording, also where the request's has others in their place.
         heard = _edits.Heard.of(text, aligned, len(whole_FK))
         edit = _edits.edit_of_span(heard, truth, len(whole_FK))

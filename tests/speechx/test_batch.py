@@ -104,3 +104,26 @@ def test_bad_manifests_stop_before_anything_runs(
 def test_missing_manifest(sx: SpeechX, tmp_path: Path, capsys: Any) -> None:
     assert main(["batch", str(tmp_path / "none.jsonl"), "-o", str(tmp_path / "out")]) == 2
     assert "cannot be read" in capsys.readouterr().err
+
+
+def test_ctrl_c_leaves_whole_files_only(
+    sx: SpeechX, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    engine: Any = sx.pipeline.runner.engine
+    step, count = engine.step, 0
+
+    def interrupted() -> list[Any]:
+        nonlocal count
+        count += 1
+        if count == 12:
+            raise KeyboardInterrupt
+        return step()
+
+    monkeypatch.setattr(engine, "step", interrupted)
+    rows = [{**GOOD, "id": str(i), "text": "Hello there, my friend. " * (i + 1)} for i in range(6)]
+    manifest, out = write(tmp_path / "m.jsonl", rows), tmp_path / "out"
+    assert main(["batch", manifest, "-o", str(out), "--slots", "2"]) == 130
+    done = {p.stem for p in out.glob("*.wav")}
+    assert done == {row["id"] for row in results(out)} and 0 < len(done) < 6
+    assert not list(out.glob(".*")) and not engine.has_work
+    monkeypatch.undo()

@@ -140,3 +140,21 @@ def test_a_transcript_of_something_else(pipeline: Any, speech: Any, monkeypatch:
 def test_more_words_than_the_sound_can_hold(pipeline: Any, speech: Any) -> None:
     with pytest.raises(InputError, match="don't belong together"):
         edit(pipeline, speech(1), 16000, f"{OLD} now", transcript=" ".join([OLD] * 3))
+
+
+@pytest.mark.usefixtures("aligned")
+@pytest.mark.parametrize("seed", range(25))
+def test_any_change_gives_the_new_words_in_order(pipeline: Any, speech: Any, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    more = "seven cats jump over lazy dogs".split()
+    old = [str(w) for w in rng.choice(WORDS + more, int(rng.integers(1, 14)))]
+    new = list(old)
+    for _ in range(int(rng.integers(1, 4))):
+        at = int(rng.integers(0, len(new) + 1))
+        new[at : at + int(rng.integers(0, 2))] = [str(w) for w in rng.choice(more, int(rng.integers(0, 3)))]
+    if not new or new == old:
+        new = [*old, "indeed"]
+    fields = {"transcript": " ".join(old), "keep_background": bool(seed % 2), "stream": bool(seed % 3)}
+    result = edit(pipeline, speech(0.9 * len(old) + 0.5), 16000, " ".join(new), **fields)
+    assert [w.text for w in result.words] == new
+    assert all(w.start < w.end <= result.seconds + 1e-6 for w in result.words)
