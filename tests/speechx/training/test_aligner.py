@@ -1,0 +1,144 @@
+"""The aligner: the best path against all paths, and a small one trained on made-up codes."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from speechx.aligner import BLANK, Aligner, AlignerConfig, Chain, edit_distance, free_phones
+from speechx.codec.spectral import SpectralCodec
+from speechx.data.packs import PackRow
+from speechx.data.tokens import TokenRow
+from speechx.text import PhoneSequence, Word
+from speechx.training.aligner import AlignerTrainConfig, train
+
+SOUNDS = "ptkbdgmnfsiu"
+
+
+def sequence(ids: list[int], words: tuple[Word, ...] = ()) -> PhoneSequence:
+    return PhoneSequence("en", tuple(SOUNDS[i % 12] for i in ids), np.array(ids, np.int64), words)
+
+
+def legal_paths(chain: Chain, steps: int) -> list[tuple[int, ...]]:
+    """Every way through the chain, by brute force: stay, go on, or jump over one state that may be skipped."""
+    states = len(chain.phones_S)
+    starts = [0] + ([1] if chain.optional_S[0] and states > 1 else [])
+    ends = {states - 1} | ({states - 2} if chain.optional_S[-1] else set())
+    found = []
+    for path in itertools.product(range(states), repeat=steps):
+        moves = [b - a for a, b in itertools.pairwise(path)]
+        legal = all(
+            m in (0, 1) or (m == 2 and chain.optional_S[a + 1]) for a, m in zip(path, moves, strict=False)
+        )
+        if path[0] in starts and path[-1] in ends and legal:
+            found.append(path)
+    return found
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(2, 4), min_size=1, max_size=2), st.integers(0, 999), st.integers(3, 6))
+def test_the_best_path_is_the_best_of_all(ids: list[int], seed: int, steps: int) -> None:
+    chain = Chain.of(sequence(ids))
+    score_HS = np.random.default_rng(seed).standard_normal((steps, len(chain.phones_S)))
+    totals = {path: score_HS[np.arange(steps), list(path)].sum() for path in legal_paths(chain, steps)}
+    best = chain.best_path(score_HS)
+    assert tuple(best) in totals
+    assert totals[tuple(best)] == pytest.approx(max(totals.values()))
+
+
+@pytest.mark.parametrize("ids", [[3], [3, 4], [3, 3], [3, 4, 4, 5]])
+def test_the_paths_of_a_text_are_those_that_ctc_sums(ids: list[int]) -> None:
+    steps, phones = 5, 6
+    logp_HP = torch.randn(steps, phones, generator=torch.Generator().manual_seed(1)).log_softmax(-1)
+    chain = Chain.of(sequence(ids))
+    score_HS = logp_HP.numpy()[:, chain.phones_S]
+    scores = [score_HS[np.arange(steps), list(path)].sum() for path in legal_paths(chain, steps)]
+    loss = torch.nn.functional.ctc_loss(
+        logp_HP[:, None],
+        torch.tensor([ids]),
+        torch.tensor([steps]),
+        torch.tensor([len(ids)]),
+        reduction="sum",
+    )
+    assert -float(loss) == pytest.approx(float(torch.tensor(np.array(scores)).logsumexp(0)), abs=1e-4)
+
+
+def test_what_is_heard_freely() -> None:
+    best = [BLANK, 5, 5, BLANK, 5, 7, 7, BLANK]
+    assert free_phones(np.eye(9)[best]) == [5, 5, 7]
+
+
+@given(st.lists(st.integers(0, 3), max_size=6), st.lists(st.integers(0, 3), max_size=6))
+def test_edit_distance(a: list[int], b: list[int]) -> None:
+    table = np.zeros((len(a) + 1, len(b) + 1), int)
+    table[0], table[:, 0] = np.arange(len(b) + 1), np.arange(len(a) + 1)
+    for i, j in itertools.product(range(len(a)), range(len(b))):
+        change = table[i, j] + (a[i] != b[j])
+        table[i + 1, j + 1] = min(change, table[i, j + 1] + 1, table[i + 1, j] + 1)
+    assert edit_distance(a, b) == table[-1, -1]
+
+
+def utterance(number: int) -> tuple[TokenRow, np.ndarray]:
+    """Codes that tell the phone, and the true pointer. Every phone lasts 2-4 frames."""
+    rng = np.random.default_rng((1, number))
+    table = np.random.default_rng(2).integers(0, 1024, (20, 8))
+    # No phone twice in a row: nothing in these codes would tell two from a long one.
+    ids = [1, *(2 + np.cumsum(rng.integers(1, 12, int(rng.integers(6, 12)))) % 12).tolist(), 1]
+    words = tuple(Word(f"w{i}", i, min(i + 2, len(ids) - 1)) for i in range(1, len(ids) - 1, 2))
+    pointer_F = np.repeat(np.arange(len(ids)), rng.integers(2, 5, len(ids)))
+    codes_FK = table[np.array(ids)[pointer_F]].astype(np.int16)
+    row = PackRow(str(number), "x", "train", 0, 640 * len(codes_FK), "s", "en", "x", None, None)
+    return TokenRow(row, codes_FK, sequence(ids, words)), pointer_F
+
+
+@pytest.fixture(scope="module")
+def trained(codec: SpectralCodec, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    config = AlignerTrainConfig(
+        aligner=AlignerConfig.preset("tiny"), steps=200, batch_frames=600, lr=1e-2, warmup=10, log_every=50
+    )
+    out = tmp_path_factory.mktemp("aligner")
+    train(config, [utterance(i)[0] for i in range(120)], [], codec, str(out))
+    return out / "model"
+
+
+def test_a_trained_aligner_finds_the_phones(trained: Path, codec: SpectralCodec) -> None:
+    model, gaps = Aligner.load(trained), []
+    for number in range(200, 215):
+        row, pointer_F = utterance(number)
+        assert row.text is not None
+        found = model.align(row.codes_FK, row.text, codec)
+        phones = np.arange(len(row.text.ids))
+        gaps.append(np.searchsorted(found.pointer_F, phones) - np.searchsorted(pointer_F, phones))
+        assert found.pointer_F.shape == pointer_F.shape and (np.diff(found.pointer_F) >= 0).all()
+        assert [w.text for w in found.words] == [w.text for w in row.text.words]
+        times = [t for w in found.words for t in (w.start, w.end)]
+        assert times == sorted(times) and times[0] >= 0 and times[-1] <= len(pointer_F) / 25
+        assert model.phone_errors(row.codes_FK, row.text, codec) < 0.3
+    assert np.mean(np.abs(np.concatenate(gaps)) <= 1) > 0.9
+
+
+def test_a_text_that_is_not_spoken_scores_worse(trained: Path, codec: SpectralCodec) -> None:
+    model = Aligner.load(trained)
+    row, _ = utterance(300)
+    assert row.text is not None
+    wrong = sequence([1, *((row.text.ids[1:-1] - 2 + 5) % 12 + 2).tolist(), 1])
+    right_score = model.align(row.codes_FK, row.text, codec).score
+    assert model.align(row.codes_FK, wrong, codec).score < right_score - 0.25
+    assert model.phone_errors(row.codes_FK, wrong, codec) > 0.6
+
+
+def test_too_many_phones_for_the_sound(trained: Path, codec: SpectralCodec) -> None:
+    row, _ = utterance(301)
+    with pytest.raises(ValueError, match=r"too many for 0\.20 s"):
+        Aligner.load(trained).align(row.codes_FK[:5], sequence([2, 3] * 10), codec)
+
+
+def test_no_text_no_training(codec: SpectralCodec, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="needs transcripts"):
+        train(AlignerTrainConfig(), [], [], codec, str(tmp_path))
