@@ -58,7 +58,9 @@ def open_with_av(handle: str | io.BytesIO) -> _AvReader | None:
     except (av.FFmpegError, ValueError):
         return None
     streams = container.streams.audio
-    if not streams or not getattr(streams[0], "rate", 0):  # a stream of an unknown codec has no such attribute
+    if not streams or not getattr(
+        streams[0], "rate", 0
+    ):  # a stream of an unknown codec has no such attribute
         container.close()
         return None
     return _AvReader(container)
