@@ -31,7 +31,7 @@ def weights_hash(config: LMConfig, tensors: dict[str, Tensor]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name].contiguous()
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(memoryview(tensor.flatten().view(torch.uint8).numpy()))
+        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()[:16]
 
 
@@ -76,7 +76,7 @@ def read_config(folder: str | Path) -> tuple[LMConfig, dict[str, Any]]:
             "or use the release that made them",
             field="model",
         )
-    own = set(LMConfig.__dataclass_fields__)
+    own = set(LMConfig.names())
     try:
         return LMConfig.from_dict({k: v for k, v in values.items() if k in own}), values
     except (TypeError, ValueError) as error:

@@ -21,11 +21,16 @@ class StrictConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Build from plain values. Raises ValueError for a key the config does not have."""
-        known = [f.name for f in fields(cls)]
+        known = cls.names()
         unknown = sorted(set(values) - set(known))
         if unknown:
             raise ValueError(f"{cls.__name__} has no key {', '.join(unknown)}; it has {', '.join(known)}")
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """The fields' names."""
+        return [f.name for f in fields(cls)]
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:

@@ -20,6 +20,14 @@ def rms_norm(x_D: Tensor) -> Tensor:
     return F.rms_norm(x_D, x_D.shape[-1:], eps=NORM_EPS)
 
 
+def autocast_dtype(x: Tensor) -> torch.dtype:
+    """The type autocast computes in on this tensor's device; the tensor's own without autocast."""
+    device = x.device.type
+    if device != "meta" and torch.is_autocast_enabled(device):
+        return torch.get_autocast_dtype(device)
+    return x.dtype
+
+
 class SumRows(torch.autograd.Function):
     """Sum of table rows, ids (N, n) -> (N, D), where id 0 adds nothing.
 
