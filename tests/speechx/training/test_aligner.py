@@ -22,7 +22,9 @@ SOUNDS = "ptkbdgmnfsiu"
 
 
 def sequence(ids: list[int], words: tuple[Word, ...] = ()) -> PhoneSequence:
-    return PhoneSequence("en", tuple(SOUNDS[i % 12] for i in ids), np.array(ids, np.int64), words)
+    return PhoneSequence(
+        "en", tuple("_" if i == 1 else SOUNDS[i - 2] for i in ids), np.array(ids, np.int64), words
+    )
 
 
 def legal_paths(chain: Chain, steps: int) -> list[tuple[int, ...]]:
