@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from speechx.errors import InputError
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from speechx.codec.spectral import SpectralCodec
     from speechx.front import VoiceBook
     from speechx.pipeline import Pipeline
+
+T = TypeVar("T")
 
 __all__ = ["load_pipeline", "model_folder"]
 
@@ -55,20 +58,12 @@ def load_pipeline(
     from speechx.voices import VoiceStore
 
     folder = model_folder(path)
-    codec = load_codec(folder / "codec")
-    core = _checked("lm", folder / "lm", load_model)
+    codec = _checked("codec", folder / "codec", load_codec)
+    use = partial(
+        load_model, codec_name=codec.name, codec_hash=codec.hash, phone_table_version=PHONE_TABLE_VERSION
+    )
+    core = _checked("lm", folder / "lm", use)
     config = core.shape
-    if config.codec_hash and config.codec_hash != codec.hash:
-        raise InputError(
-            f"model: the language model in {folder} was trained on codec {config.codec_hash}, its codec folder holds "
-            f"{codec.hash}: the two do not belong together",
-            field="model",
-        )
-    if config.phone_table_version > PHONE_TABLE_VERSION:
-        raise InputError(
-            f"model: {folder} needs phone table {config.phone_table_version}, this release has {PHONE_TABLE_VERSION}",
-            field="model",
-        )
     aligner = _aligner(folder / "aligner", codec)
     front = Front(codec, aligner=aligner, voices=voices or VoiceStore(), paths=paths)
     packer = partial(pack, frames_per_step=config.frames_per_step, num_codebooks=config.num_codebooks)
@@ -91,14 +86,16 @@ def _aligner(folder: Path, codec: SpectralCodec) -> Aligner | None:
     return aligner
 
 
-def _checked(name: str, folder: Path, load):  # type: ignore[no-untyped-def]
+def _checked(name: str, folder: Path, load: Callable[[Path], T]) -> T:
     """What `load` gives; whatever is wrong with the files is said of them."""
     from safetensors import SafetensorError
 
     try:
         return load(folder)
     except InputError as error:
-        raise error.located("model") from error
+        raise InputError(
+            f"model: {error}" if error.field != "model" else str(error), field="model"
+        ) from error
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise InputError(f"model: {name} in {folder} cannot be read: {error}", field="model") from error
 
