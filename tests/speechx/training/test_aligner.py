@@ -110,7 +110,7 @@ def trained(codec: SpectralCodec, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def test_a_trained_aligner_finds_the_phones(trained: Path, codec: SpectralCodec) -> None:
-    model, gaps = Aligner.load(trained), []
+    model, gaps, errors = Aligner.load(trained), [], []
     for number in range(200, 215):
         row, pointer_F = utterance(number)
         assert row.text is not None
@@ -121,7 +121,8 @@ def test_a_trained_aligner_finds_the_phones(trained: Path, codec: SpectralCodec)
         assert [w.text for w in found.words] == [w.text for w in row.text.words]
         times = [t for w in found.words for t in (w.start, w.end)]
         assert times == sorted(times) and times[0] >= 0 and times[-1] <= len(pointer_F) / 25
-        assert model.phone_errors(row.codes_FK, row.text, codec) < 0.3
+        errors.append(model.phone_errors(row.codes_FK, row.text, codec))
+    assert np.mean(errors) < 0.25
     assert np.mean(np.abs(np.concatenate(gaps)) <= 1) > 0.9
 
 
