@@ -52,7 +52,7 @@ class Emission:
 
 
 @contextmanager
-def threads(count: int) -> Iterator[None]:
+def cpu_threads(count: int) -> Iterator[None]:
     """Run torch's CPU work on this many threads."""
     before = torch.get_num_threads()
     if before == count:
@@ -121,14 +121,13 @@ class Engine:
         max_steps: int | None = None,
         precision: Precision | None = None,
         prefix_bytes: int = PREFIX_BYTES,
-        decode_threads: int | None = None,
+        threads: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """max_steps: longest prompt + target, in steps; the model's own limit where None.
 
-        decode_threads: CPU threads of a decoding step. One where None and the model is small: its products
-        take some 20 microseconds each, and waiting for a second thread costs more than it gives, above all on
-        a busy machine.
+        threads: CPU threads of a step. One where None and the model is small: its products take some 20
+        microseconds each, and waiting for a second thread costs more than it gives, far more on a busy machine.
         """
         c = self.config = core.shape
         self.max_steps = min(max_steps or c.max_positions, c.max_positions)
@@ -140,7 +139,7 @@ class Engine:
         self._requests: dict[int, _Request] = {}
         self._next_id = 0
         self._pauses = frozenset(c.pause_phones)
-        self._decode_threads = decode_threads or (1 if c.dim <= SMALL_DIM else torch.get_num_threads())
+        self._threads = threads or (1 if c.dim <= SMALL_DIM else torch.get_num_threads())
         self._sampler: tuple[tuple[int, ...], BatchSampler] | None = None
 
     @property
@@ -191,10 +190,10 @@ class Engine:
             self._admit(entry)
         plan = self.scheduler.schedule(self._clock())
         emissions = [self._finish(entry.id, self._empty(), "deadline") for entry in plan.expired]
-        for entry, start, stop in plan.prefill:
-            self._prefill(entry, start, stop)
-        if plan.decode:
-            with threads(self._decode_threads):
+        with cpu_threads(self._threads):
+            for entry, start, stop in plan.prefill:
+                self._prefill(entry, start, stop)
+            if plan.decode:
                 emissions += self._decode(plan.decode)
         return emissions
 

@@ -52,10 +52,10 @@ class Linear:
         weight = weight.detach()
         on_cpu = weight.device.type == "cpu"
         half = precision == "bfloat16" or (precision == "int8" and (has_fast_bfloat16() or not on_cpu))
+        half = half and not (on_cpu and len(weight) < INT8_BLOCK)  # small heads are not worth the conversion
         self.weight = weight.to(torch.bfloat16 if half else torch.float32).t().contiguous()
         self.pads = on_cpu
         self.int8: Tensor | None = None
-        # Small heads stay as they are.
         if precision == "int8" and weight.shape[0] % INT8_BLOCK == 0 and weight.shape[1] % INT8_BLOCK == 0:
             scale = (weight.float().abs().amax(1).clamp(min=1e-8) / 127).to(torch.bfloat16)
             self.int8 = (
