@@ -110,6 +110,18 @@ def lm(
 
 
 @app.command()
+def slim(
+    checkpoint: Annotated[Path, typer.Argument(help="last.pt of a codec or language model run", exists=True)],
+    out: Annotated[Path, typer.Option(help="file to write")],
+) -> None:
+    """A checkpoint without optimizer, in half precision: for --start-from on another machine."""
+    from speechx.training.export import slim_checkpoint
+
+    slim_checkpoint(checkpoint, out)
+    typer.echo(f"{out} {out.stat().st_size / 2**20:.1f} MiB")
+
+
+@app.command()
 def smoke(
     minutes: Annotated[float, typer.Option(help="minutes for each of the three")] = 2.0,
     out: Annotated[Path, typer.Option(help="folder of everything that is made")] = Path("runs/smoke"),

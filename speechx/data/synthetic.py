@@ -69,7 +69,9 @@ class SyntheticVoice:
         angle_T = phase + np.cumsum(2 * np.pi * pitch_T / RATE)
         harmonics = np.arange(1, int(5000 / self.pitch))
         hertz = harmonics * self.pitch
-        gain = sum(g / (1 + ((hertz - f) / 120) ** 2) for f, g in ((first, 1.0), (second, 0.6), (third, 0.3)))
+        gain = np.zeros(len(harmonics))
+        for formant, level in ((first, 1.0), (second, 0.6), (third, 0.3)):
+            gain += level / (1 + ((hertz - formant) / 120) ** 2)
         sound_T = (gain[:, None] * np.sin(harmonics[:, None] * angle_T)).sum(0)
         return edge_T * sound_T / (np.sqrt(np.mean(sound_T**2)) + 1e-9), float(angle_T[-1])
 

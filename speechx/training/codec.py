@@ -24,7 +24,7 @@ from speechx.data.crops import CropDataset
 from speechx.data.packs import AudioPack
 from speechx.training.discriminators import Discriminators, discriminator_loss, generator_loss
 from speechx.training.losses import MultiScaleMel, distillation_loss
-from speechx.training.run import Run, rng_state, set_rng_state
+from speechx.training.run import Run, compiled, rng_state, set_rng_state
 
 
 class CodecTrainConfig(BaseModel):
@@ -47,6 +47,7 @@ class CodecTrainConfig(BaseModel):
     ema: float = 0.999
     bf16: bool = True
     compile: bool = False
+    anneal_with_time: bool = False  # the learning rate falls with --max-minutes too, whichever is further on
     quantizer_dropout: float = 0.2
     adversarial_from: int = 6000
     adversarial_seconds: float = 1.0
@@ -85,8 +86,9 @@ class CodecTrainer:
         self.opt_d = torch.optim.AdamW(self.judges.parameters(), lr=config.lr_discriminators, **options)
         self.average = copy.deepcopy(self.codec).eval().requires_grad_(False)
         self.step = 0
-        self.net: Any = torch.compile(self.codec) if config.compile else self.codec
-        self.judge: Any = torch.compile(self.judges, dynamic=False) if config.compile else self.judges
+        self.share_of_time = 0.0
+        self.net: Any = compiled(self.codec) if config.compile else self.codec
+        self.judge: Any = compiled(self.judges, dynamic=False) if config.compile else self.judges
 
     def _autocast(self, judging: bool = False) -> torch.autocast:
         wanted = self.config.bf16 and not (judging and self.device.type == "cpu")
@@ -95,7 +97,7 @@ class CodecTrainer:
     def _schedule(self) -> None:
         config = self.config
         warm = min(1.0, (self.step + 1) / config.warmup)
-        done = min(1.0, self.step / config.steps)
+        done = min(1.0, max(self.share_of_time, self.step / config.steps))
         shape = config.lr_final / config.lr + (1 - config.lr_final / config.lr) * 0.5 * (
             1 + math.cos(math.pi * done)
         )
@@ -234,6 +236,8 @@ def train(
     clock, recent = time.monotonic(), []
     for batch in loader:
         wav_BT, teacher_BFE, mask_B = (item.to(trainer.device, non_blocking=True) for item in batch)
+        if config.anneal_with_time:
+            trainer.share_of_time = run.share()
         metrics = trainer.train_step(wav_BT, teacher_BFE, mask_B)
         codes_BKF = metrics.pop("codes")
         recent.append({k: v.detach() for k, v in metrics.items()})

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 import yaml
 from pydantic import BaseModel, ConfigDict
+from torch.utils.data import DataLoader, Dataset
 
 from speechx.batch import LMBatch, TrainExample, collate
 from speechx.config import LMConfig
@@ -25,7 +26,7 @@ from speechx.data.batching import BatchStream
 from speechx.data.shards import Pair, Shards
 from speechx.model import CodecLMCore
 from speechx.prompt import pack
-from speechx.training.run import Run, rng_state, set_rng_state
+from speechx.training.run import Run, compiled, rng_state, set_rng_state
 
 
 class LMTrainConfig(BaseModel):
@@ -50,8 +51,10 @@ class LMTrainConfig(BaseModel):
     ema: float = 0.998
     bf16: bool = True
     compile: bool = False
+    anneal_with_time: bool = False  # the learning rate falls with --max-minutes too, whichever is further on
     shares: dict[int, float] = {}
     code_noise: float = 0.02
+    workers: int = 0
     log_every: int = 50
     eval_every: int = 500
     eval_batches: int = 12
@@ -90,7 +93,8 @@ class LMTrainer:
         ]
         self.opt = torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, fused=True)
         self.step = 0
-        self.net: Any = torch.compile(self.model, dynamic=True) if config.compile else self.model
+        self.share_of_time = 0.0
+        self.net: Any = compiled(self.model, dynamic=True) if config.compile else self.model
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.config.bf16)
@@ -98,7 +102,7 @@ class LMTrainer:
     def train_step(self, batch: LMBatch) -> dict[str, torch.Tensor]:
         config = self.config
         warm = min(1.0, (self.step + 1) / config.warmup)
-        done = min(1.0, self.step / config.steps)
+        done = min(1.0, max(self.share_of_time, self.step / config.steps))
         floor = config.lr_final / config.lr
         for group in self.opt.param_groups:
             group["lr"] = config.lr * warm * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done)))
@@ -146,8 +150,18 @@ class LMTrainer:
         self.step = state["step"]
 
 
+class _Steps(Dataset[LMBatch]):
+    """Step -> batch, for a DataLoader. Each worker process has its own copy."""
+
+    def __init__(self, feeder: Feeder) -> None:
+        self.feeder = feeder
+
+    def __getitem__(self, step: int) -> LMBatch:
+        return self.feeder.make(step)
+
+
 class Feeder:
-    """Makes the batch of any step from shards, one step ahead in a thread."""
+    """Makes the batch of any step from shards, one step ahead in a thread, or several in `workers` processes."""
 
     def __init__(
         self, shards: Shards, config: LMTrainConfig, model_config: LMConfig, noise: bool = True
@@ -181,6 +195,13 @@ class Feeder:
 
     def steps(self, first: int, last: int) -> Any:
         """Yields the batches of steps first..last-1."""
+        if self.config.workers:
+            # Worker n makes every n-th step; a generator of its own leaves the run's random numbers alone.
+            yield from DataLoader(
+                _Steps(self), batch_size=None, sampler=range(first, last), num_workers=self.config.workers,
+                generator=torch.Generator(), prefetch_factor=4,
+            )  # fmt: skip
+            return
         ahead = self.thread.submit(self.make, first)
         for step in range(first, last):
             batch = ahead.result()
@@ -214,6 +235,8 @@ def train(
     clock, recent, seen = time.monotonic(), list[dict[str, torch.Tensor]](), 0
     for batch in feeder.steps(trainer.step, config.steps):
         seen += batch.num_steps
+        if config.anneal_with_time:
+            trainer.share_of_time = run.share()
         recent.append(trainer.train_step(batch.to(trainer.device, non_blocking=True)))
         if trainer.step % config.log_every == 0:
             mean = {k: float(torch.stack([r[k].float() for r in recent]).mean()) for k in recent[0]}

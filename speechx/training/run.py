@@ -33,6 +33,10 @@ class Run:
     def out_of_time(self) -> bool:
         return self.max_seconds is not None and self.seconds() >= self.max_seconds
 
+    def share(self) -> float:
+        """How much of the minutes is over, 0..1; 0 where there is no limit."""
+        return 0.0 if self.max_seconds is None else min(1.0, self.seconds() / self.max_seconds)
+
     def save_due(self) -> bool:
         return time.monotonic() - self.saved >= self.save_every
 
@@ -82,6 +86,14 @@ def read_log(path: str | Path) -> list[dict[str, float]]:
             else:
                 rows.append({name: float(cell) for name, cell in zip(columns, cells, strict=True)})
     return rows
+
+
+def compiled(module: torch.nn.Module, **options: Any) -> Any:
+    """torch.compile; what it cannot compile runs as it is, so that no rented minute is lost to it."""
+    import torch._dynamo
+
+    torch._dynamo.config.suppress_errors = True
+    return torch.compile(module, **options)
 
 
 def rng_state() -> dict[str, Any]:

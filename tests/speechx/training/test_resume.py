@@ -12,10 +12,12 @@ import torch
 from speechx.aligner import AlignerConfig
 from speechx.codec.spectral import SpectralCodec, SpectralConfig
 from speechx.codec.store import export_checkpoint, load_codec
+from speechx.config import LMConfig
 from speechx.data.shards import Shards
 from speechx.data.tokens import TokenRow
 from speechx.training import aligner, lm
 from speechx.training import codec as codec_training
+from speechx.training.export import slim_checkpoint
 from speechx.training.run import Run, read_log
 
 Stop = Callable[[int], None]
@@ -127,6 +129,40 @@ def test_lm(shards: Shards, tmp_path: Path, stop_after: Stop, group: int) -> Non
     assert a["step"] == b["step"] == 6
     assert_equal(a, b)
     assert {"loss", "ce_1", "advance_ce"} <= read_log(whole / "log.csv")[0].keys()
+
+
+def test_workers_make_the_same_batches(shards: Shards) -> None:
+    shape = LMConfig.preset("tiny")
+    alone, many = (
+        lm.Feeder(shards, lm.LMTrainConfig(preset="tiny", batch_steps=600, workers=n), shape) for n in (0, 2)
+    )
+    for a, b in zip(alone.steps(3, 12), many.steps(3, 12), strict=True):
+        assert torch.equal(a.codes_BTG, b.codes_BTG) and torch.equal(a.tokens_BT, b.tokens_BT)
+
+
+def test_a_slim_checkpoint_starts_another_run(shards: Shards, tmp_path: Path) -> None:
+    config = lm.LMTrainConfig(preset="tiny", steps=2, batch_steps=600, bf16=False)
+    first = lm.train(
+        config, shards, None, str(tmp_path / "a"), phone_table_version=1, codec_name="x", pause_phones=(1,)
+    )
+    slim = tmp_path / "slim.pt"
+    slim_checkpoint(tmp_path / "a/last.pt", slim)
+    assert slim.stat().st_size < 0.2 * (tmp_path / "a/last.pt").stat().st_size
+    second = lm.LMTrainer(config, first.model_config, "cpu")
+    second.load(torch.load(slim, weights_only=False), weights_only=True)
+    for a, b in zip(first.average.parameters(), second.model.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=2e-3, rtol=2e-3)
+
+
+def test_the_learning_rate_falls_with_the_minutes(shards: Shards, tmp_path: Path) -> None:
+    config = lm.LMTrainConfig(preset="tiny", steps=10**6, warmup=1, anneal_with_time=True, bf16=False)
+    trainer = lm.LMTrainer(config, LMConfig.preset("tiny"), "cpu")
+    batch = lm.Feeder(shards, config, LMConfig.preset("tiny")).make(0)
+    rates = []
+    for trainer.share_of_time in (0.0, 0.5, 1.0):
+        trainer.train_step(batch)
+        rates.append(trainer.opt.param_groups[0]["lr"])
+    assert rates[0] == config.lr and rates[0] > rates[1] > rates[2] == pytest.approx(config.lr_final)
 
 
 def test_resume_without_a_checkpoint_says_so(tmp_path: Path) -> None:
