@@ -140,3 +140,7 @@ def join(
         return
     made = join_parts(parts, out, workers, ticker("join"))
     typer.echo(f"{made.rows} recordings, {made.hours:.2f} h -> {out}")
+
+
+if __name__ == "__main__":  # where the package is not installed: python -m speechx.commands.data
+    app()

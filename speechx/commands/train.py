@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,7 +19,17 @@ Device = Annotated[str, typer.Option(help="cpu or cuda")]
 StartFrom = Annotated[
     Path | None, typer.Option(help="start a new recipe from the weights of this checkpoint")
 ]
+Anneal = Annotated[
+    float | None,
+    typer.Option(
+        help="bring the learning rate down, and stop, after so many minutes of all resumed runs together"
+    ),
+]
 Codec = Annotated[Path, typer.Option(help="codec folder (config.json, model.safetensors)")]
+
+
+def _with_minutes(config: Any, minutes: float | None) -> Any:
+    return config if minutes is None else config.model_copy(update={"anneal_minutes": minutes})
 
 
 @app.command()
@@ -30,6 +40,7 @@ def codec(
     resume: Resume = False,
     device: Device = "cpu",
     max_minutes: Minutes = None,
+    anneal_minutes: Anneal = None,
     start_from: StartFrom = None,
 ) -> None:
     """Train the codec; writes the averaged weights to OUT/model."""
@@ -37,7 +48,15 @@ def codec(
     from speechx.training.codec import CodecTrainConfig, train
 
     start = None if start_from is None else str(start_from)
-    train(CodecTrainConfig.read(config), str(pack), str(out), resume, device, max_minutes, start)
+    train(
+        _with_minutes(CodecTrainConfig.read(config), anneal_minutes),
+        str(pack),
+        str(out),
+        resume,
+        device,
+        max_minutes,
+        start,
+    )
     made = export_checkpoint(out / "last.pt", out / "model")
     typer.echo(f"codec {made.name} {made.hash} -> {out / 'model'}")
 
@@ -82,6 +101,7 @@ def lm(
     resume: Resume = False,
     device: Device = "cpu",
     max_minutes: Minutes = None,
+    anneal_minutes: Anneal = None,
     start_from: StartFrom = None,
 ) -> None:
     """Train the language model; writes the averaged weights to OUT/model."""
@@ -93,7 +113,7 @@ def lm(
 
     made = load_codec(codec)
     train(
-        LMTrainConfig.read(config),
+        _with_minutes(LMTrainConfig.read(config), anneal_minutes),
         Shards(list(shards), made.hash),
         None if dev is None else Shards([dev], made.hash),
         str(out),
@@ -122,6 +142,19 @@ def slim(
 
 
 @app.command()
+def export(
+    checkpoint: Annotated[
+        Path, typer.Argument(help="checkpoint of a codec or language model run", exists=True)
+    ],
+    out: Annotated[Path, typer.Option(help="model folder")],
+) -> None:
+    """Write the averaged weights of a checkpoint, slim or not, as a model folder."""
+    from speechx.training.export import export_any
+
+    typer.echo(f"{export_any(checkpoint, out)} -> {out}")
+
+
+@app.command()
 def smoke(
     minutes: Annotated[float, typer.Option(help="minutes for each of the three")] = 2.0,
     out: Annotated[Path, typer.Option(help="folder of everything that is made")] = Path("runs/smoke"),
@@ -141,3 +174,7 @@ def smoke(
         typer.echo(str(result))
     if not all(result.fallen for result in results):
         raise typer.Exit(1)
+
+
+if __name__ == "__main__":  # where the package is not installed: python -m speechx.commands.train
+    app()

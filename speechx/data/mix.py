@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 CORPUS_WEIGHTS = {"speechocean_adults": 0.5}
 MAX_SECONDS = 16.0
 
+MAX_TRIES = 8
+"""Utterances tried for each pair wanted: few voices speak a second language."""
+
 
 def mix_shards(
     pack_folder: str | Path, codec_folder: str | Path, aligner_folder: str | Path, out: str | Path, *,
@@ -47,20 +50,16 @@ def mix_shards(
         weights /= weights.sum()
         failures: dict[str, int] = {}
         with ShardWriter(out, f"{name}-{split}-{seed}", codec.hash, PHONE_TABLE_VERSION) as writer:
-            for index in range(count):
-                if progress is not None:
-                    progress(number * count + index + 1, len(chosen) * count)
+            for index in range(count * MAX_TRIES):
+                if writer.written == count:
+                    break
                 rng = np.random.default_rng((seed, task.slot, index))
-                why = _one(
-                    task,
-                    pool,
-                    pool.utterance(usable[int(rng.choice(len(usable), p=weights))]),
-                    rng,
-                    front,
-                    writer,
-                )
+                row = usable[int(rng.choice(len(usable), p=weights))]
+                why = _one(task, pool, pool.utterance(row), rng, front, writer)
                 if why is not None:
                     failures[why] = failures.get(why, 0) + 1
+                elif progress is not None:
+                    progress(number * count + writer.written, len(chosen) * count)
         report[name] = f"{writer.written} pairs" + "".join(
             f"; {n} {why}" for why, n in sorted(failures.items())
         )

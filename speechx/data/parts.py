@@ -178,9 +178,9 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 def join_parts(
     folder: str | Path, out: str | Path, workers: int = 2, progress: Callable[[int, int], None] | None = None
 ) -> Prepared:
-    """The parts in a folder, as one pack. Raises InputError where there are none or one is broken."""
+    """The parts in a folder and its subfolders, as one pack. Raises InputError where there are none or one is broken."""
     out = Path(out)
-    parts = sorted(Path(folder).glob("part-*.tar"))
+    parts = sorted(Path(folder).rglob("part-*.tar"))
     if not parts:
         raise InputError(f"parts: {folder} has no part-*.tar (made by `speechx data split`)", field="parts")
     out.mkdir(parents=True, exist_ok=True)

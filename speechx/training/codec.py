@@ -47,9 +47,10 @@ class CodecTrainConfig(BaseModel):
     ema: float = 0.999
     bf16: bool = True
     compile: bool = False
-    anneal_with_time: bool = False  # the learning rate falls with --max-minutes too, whichever is further on
+    anneal_minutes: float = 0.0  # with a value: the rate is down, and the run over, after so long or `steps`
     quantizer_dropout: float = 0.2
     adversarial_from: int = 6000
+    adversarial_from_share: float = 1.0  # or from this share of anneal_minutes, where that comes first
     adversarial_seconds: float = 1.0
     stft_sizes: tuple[int, ...] = (256, 512, 1024)
     periods: tuple[int, ...] = ()
@@ -87,6 +88,7 @@ class CodecTrainer:
         self.average = copy.deepcopy(self.codec).eval().requires_grad_(False)
         self.step = 0
         self.share_of_time = 0.0
+        self.joined: int | None = None  # the step at which the discriminators joined
         self.net: Any = compiled(self.codec) if config.compile else self.codec
         self.judge: Any = compiled(self.judges, dynamic=False) if config.compile else self.judges
 
@@ -129,7 +131,11 @@ class CodecTrainer:
             + config.w_distill * distill
         )
         metrics = {"mel": mel, "conv": convergence, "commit": out["commit"], "distill": distill}
-        if self.step >= config.adversarial_from:
+        if self.joined is None and (
+            self.step >= config.adversarial_from or self.share_of_time >= config.adversarial_from_share
+        ):
+            self.joined = self.step
+        if self.joined is not None:
             length = int(config.adversarial_seconds * config.codec.sample_rate)
             start = int(torch.randint(0, max(1, wav_BT.shape[1] - length + 1), ()))
             real_BT, fake_BT = wav_BT[:, start : start + length], made_BT[:, start : start + length]
@@ -144,7 +150,7 @@ class CodecTrainer:
                     real = self.judge(real_BT)
                 adversarial, matching = generator_loss(real, self.judge(fake_BT))
             self.judges.requires_grad_(True)
-            ramp = min(1.0, (self.step - config.adversarial_from) / 500)
+            ramp = min(1.0, (self.step - self.joined) / 500)
             loss = loss + ramp * (config.w_adversarial * adversarial + config.w_matching * matching)
             metrics |= {"disc": loss_d, "adv": adversarial, "match": matching}
         self.opt_g.zero_grad(set_to_none=True)
@@ -167,7 +173,7 @@ class CodecTrainer:
             return dict(module.named_parameters()) | dict(module.named_buffers())
 
         return {
-            "step": self.step, "config": self.config.model_dump(), "codec": full(self.codec), "average":
+            "step": self.step, "joined": self.joined, "config": self.config.model_dump(), "codec": full(self.codec), "average":
             full(self.average), "to_teacher": self.to_teacher.state_dict(), "judges": self.judges.state_dict(),
             "opt_g": self.opt_g.state_dict(), "opt_d": self.opt_d.state_dict(), "rng": rng_state(),
         }  # fmt: skip
@@ -191,6 +197,8 @@ class CodecTrainer:
             self.opt_d.load_state_dict(state["opt_d"])
             set_rng_state(state["rng"])
             self.step = state["step"]
+            late = self.step > self.config.adversarial_from  # the first checkpoints did not tell
+            self.joined = state.get("joined", self.config.adversarial_from if late else None)
 
 
 def codebook_use(codes_BKF: torch.Tensor, size: int) -> list[float]:
@@ -236,8 +244,7 @@ def train(
     clock, recent = time.monotonic(), []
     for batch in loader:
         wav_BT, teacher_BFE, mask_B = (item.to(trainer.device, non_blocking=True) for item in batch)
-        if config.anneal_with_time:
-            trainer.share_of_time = run.share()
+        trainer.share_of_time = run.share_of(config.anneal_minutes)
         metrics = trainer.train_step(wav_BT, teacher_BFE, mask_B)
         codes_BKF = metrics.pop("codes")
         recent.append({k: v.detach() for k, v in metrics.items()})
@@ -250,7 +257,7 @@ def train(
             clock, recent = now, []
         if run.save_due():
             run.save(trainer.state())
-        if run.out_of_time():
+        if run.out_of_time() or trainer.share_of_time >= 1:
             break
     run.save(trainer.state())
     return trainer

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from speechx.config import LMConfig
+from speechx.errors import InputError
 
 
 def pause_phones() -> tuple[int, ...]:
@@ -53,3 +54,17 @@ def _half(value: Any) -> Any:
         value = value.detach()
         return value.half() if value.is_floating_point() else value
     return value
+
+
+def export_any(checkpoint: str | Path, folder: str | Path) -> str:
+    """The averaged weights as a model folder, whatever was trained; says what it was."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=False)
+    if "model_config" in state:
+        export_lm(checkpoint, folder)
+        return "language model"
+    if "codec" not in state:
+        raise InputError(f"checkpoint: {checkpoint} is no codec and no language model", field="checkpoint")
+    from speechx.codec.store import export_checkpoint
+
+    codec = export_checkpoint(checkpoint, folder)
+    return f"codec {codec.name} {codec.hash}"

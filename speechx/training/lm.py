@@ -51,7 +51,7 @@ class LMTrainConfig(BaseModel):
     ema: float = 0.998
     bf16: bool = True
     compile: bool = False
-    anneal_with_time: bool = False  # the learning rate falls with --max-minutes too, whichever is further on
+    anneal_minutes: float = 0.0  # with a value: the rate is down, and the run over, after so long or `steps`
     shares: dict[int, float] = {}
     code_noise: float = 0.02
     workers: int = 0
@@ -235,8 +235,7 @@ def train(
     clock, recent, seen = time.monotonic(), list[dict[str, torch.Tensor]](), 0
     for batch in feeder.steps(trainer.step, config.steps):
         seen += batch.num_steps
-        if config.anneal_with_time:
-            trainer.share_of_time = run.share()
+        trainer.share_of_time = run.share_of(config.anneal_minutes)
         recent.append(trainer.train_step(batch.to(trainer.device, non_blocking=True)))
         if trainer.step % config.log_every == 0:
             mean = {k: float(torch.stack([r[k].float() for r in recent]).mean()) for k in recent[0]}
@@ -256,7 +255,7 @@ def train(
             clock, seen = time.monotonic(), 0
         if run.save_due():
             run.save(trainer.state())
-        if run.out_of_time():
+        if run.out_of_time() or trainer.share_of_time >= 1:
             break
     run.save(trainer.state())
     return trainer

@@ -18,6 +18,7 @@ class Run:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.started = self.saved = time.monotonic()
+        self.before = 0.0  # seconds of the runs that this one resumes
         self.max_seconds = None if max_minutes is None else max_minutes * 60
         self.save_every = save_every_minutes * 60
         self._board: Any = None
@@ -33,9 +34,9 @@ class Run:
     def out_of_time(self) -> bool:
         return self.max_seconds is not None and self.seconds() >= self.max_seconds
 
-    def share(self) -> float:
-        """How much of the minutes is over, 0..1; 0 where there is no limit."""
-        return 0.0 if self.max_seconds is None else min(1.0, self.seconds() / self.max_seconds)
+    def share_of(self, minutes: float) -> float:
+        """How much of so many minutes this run and those it resumes have used, 0..1; 0 where `minutes` is 0."""
+        return min(1.0, (self.before + self.seconds()) / (60 * minutes)) if minutes else 0.0
 
     def save_due(self) -> bool:
         return time.monotonic() - self.saved >= self.save_every
@@ -43,14 +44,16 @@ class Run:
     def save(self, state: dict[str, Any]) -> None:
         """Atomic: a run that is cut off leaves the checkpoint before this one."""
         part = self.checkpoint.with_suffix(".tmp")
-        torch.save(state, part)
+        torch.save(state | {"seconds": self.before + self.seconds()}, part)
         os.replace(part, self.checkpoint)
         self.saved = time.monotonic()
 
     def load(self) -> dict[str, Any]:
         if not self.checkpoint.is_file():
             raise ValueError(f"--resume: there is no checkpoint {self.checkpoint}")
-        return torch.load(self.checkpoint, map_location="cpu", weights_only=False)
+        state = torch.load(self.checkpoint, map_location="cpu", weights_only=False)
+        self.before = state.get("seconds", 0.0)
+        return state
 
     def log(self, step: int, values: dict[str, float]) -> None:
         """A line to the terminal, a row to log.csv, scalars to TensorBoard where it is installed."""

@@ -39,7 +39,8 @@ def assert_equal(a: Any, b: Any, where: str = "") -> None:
 
 
 def states(whole: Path, parted: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    return Run(whole, None).load(), Run(parted, None).load()
+    """The checkpoints of two runs, but for the time they took."""
+    return tuple(Run(out, None).load() | {"seconds": None} for out in (whole, parted))  # type: ignore[return-value]
 
 
 def codec_config(adversarial_from: int) -> codec_training.CodecTrainConfig:
@@ -70,6 +71,15 @@ def test_codec(pack_folder: Path, tmp_path: Path, stop_after: Stop, adversarial_
     assert_equal(a, b)
     made = export_checkpoint(parted / "last.pt", parted / "model")
     assert load_codec(parted / "model").hash == made.hash
+
+
+def test_discriminators_may_join_by_the_clock(pack_folder: Path) -> None:
+    config = codec_config(100).model_copy(update={"adversarial_from_share": 0.5})
+    trainer = codec_training.CodecTrainer(config, "cpu")
+    batch = (0.1 * torch.randn(2, 12800), torch.zeros(2, 20, 512), torch.zeros(2))
+    for trainer.share_of_time, joined in ((0.4, None), (0.6, 1), (0.7, 1)):
+        metrics = trainer.train_step(*batch)
+        assert trainer.joined == joined and ("disc" in metrics) == (joined is not None)
 
 
 def test_codec_from_other_weights(pack_folder: Path, tmp_path: Path) -> None:
@@ -155,7 +165,7 @@ def test_a_slim_checkpoint_starts_another_run(shards: Shards, tmp_path: Path) ->
 
 
 def test_the_learning_rate_falls_with_the_minutes(shards: Shards, tmp_path: Path) -> None:
-    config = lm.LMTrainConfig(preset="tiny", steps=10**6, warmup=1, anneal_with_time=True, bf16=False)
+    config = lm.LMTrainConfig(preset="tiny", steps=10**6, warmup=1, bf16=False)
     trainer = lm.LMTrainer(config, LMConfig.preset("tiny"), "cpu")
     batch = lm.Feeder(shards, config, LMConfig.preset("tiny")).make(0)
     rates = []
@@ -163,6 +173,20 @@ def test_the_learning_rate_falls_with_the_minutes(shards: Shards, tmp_path: Path
         trainer.train_step(batch)
         rates.append(trainer.opt.param_groups[0]["lr"])
     assert rates[0] == config.lr and rates[0] > rates[1] > rates[2] == pytest.approx(config.lr_final)
+
+
+def test_minutes_add_up_over_resumes(shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = lm.LMTrainConfig(preset="tiny", steps=100, batch_steps=600, bf16=False, anneal_minutes=10)
+    monkeypatch.setattr(Run, "seconds", lambda run: 240.0)
+    for expected in (240.0, 480.0, 720.0):
+        lm.train(
+            config, shards, None, str(tmp_path), phone_table_version=1, codec_name="x", pause_phones=(1,),
+            resume=True, max_minutes=4,
+        )  # fmt: skip
+        assert Run(tmp_path, None).load()["seconds"] == expected
+    # 12 of 10 minutes are used: one more run is one step.
+    step = Run(tmp_path, None).load()["step"]
+    assert step == 3
 
 
 def test_resume_without_a_checkpoint_says_so(tmp_path: Path) -> None:
