@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from speechx.data import mixing
 from speechx.data.types import Pool, Utterance
 from tasks._edits import FRAME_RATE
+
+FADE = 240
+"""Samples of the cross-fades at the borders of swapped words: 15 ms."""
 
 
 def random_span(cut: Utterance, rng: np.random.Generator) -> tuple[float, float]:
@@ -24,26 +29,43 @@ def random_span(cut: Utterance, rng: np.random.Generator) -> tuple[float, float]
     return first / FRAME_RATE, min(last, int(cut.seconds * FRAME_RATE)) / FRAME_RATE
 
 
-def other_words(
-    cut: Utterance, other: Utterance, span: tuple[float, float], pool: Pool, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, tuple[float, float], float]:
-    """(the true words over noise, other words over the same noise in their place, the span of those, SNR in dB).
+@dataclass(frozen=True)
+class Swapped:
+    """A recording before an edit and after it. whole_T: the true words. said_T: others in their place, in `span` (s)."""
 
-    The other words take 0.7 to 1.4 times as long: an edit changes the length too.
+    whole_T: np.ndarray
+    said_T: np.ndarray
+    span: tuple[float, float]
+    snr_db: float | None
+
+
+def other_words(
+    cut: Utterance,
+    other: Utterance,
+    span: tuple[float, float],
+    noisy: bool,
+    pool: Pool,
+    rng: np.random.Generator,
+) -> Swapped:
+    """Puts other words of the speaker in the place of a span, over noise or not.
+
+    They take 0.7 to 1.4 times as long, for an edit changes the length too. The noise is the same before and after the
+    gap, and another stretch of the same noise in it.
     """
     a, b = round(span[0] * 16000), round(span[1] * 16000)
     samples = max(640, round((b - a) * float(rng.uniform(0.7, 1.4)) / 640) * 640)
     mid_T = mixing.fit_length(mixing.random_crop(other.wav_T, samples, rng), samples)
     level = min(10.0, mixing.active_rms(cut.wav_T) / max(mixing.active_rms(mid_T), mixing.QUIETEST_RMS))
-    said_T = np.concatenate([cut.wav_T[:a], mid_T * level, cut.wav_T[b:]]).astype(np.float32)
-    snr_db = float(rng.uniform(-5, 20))
-    noise_T = pool.noise(rng, cut.seconds + samples / 16000)
-    _, noise_T = mixing.add_at_ratio(np.resize(cut.wav_T, len(noise_T)), noise_T, snr_db)
-    # Before and after the gap the noise is the same; in it, another stretch of the same noise.
-    under_T = np.concatenate([noise_T[:a], noise_T[len(cut.wav_T) :][:samples], noise_T[b : len(cut.wav_T)]])
-    return (
-        cut.wav_T + noise_T[: len(cut.wav_T)],
-        said_T + under_T,
-        (span[0], span[0] + samples / 16000),
-        snr_db,
-    )
+    mid_T, whole_T, snr_db = mid_T * level, cut.wav_T, None
+    if noisy:
+        snr_db = float(rng.uniform(-5, 20))
+        noise_T = pool.noise(rng, cut.seconds + samples / 16000)
+        _, noise_T = mixing.add_at_ratio(np.resize(cut.wav_T, len(noise_T)), noise_T, snr_db)
+        whole_T = whole_T + noise_T[: len(whole_T)]
+        mid_T = mid_T + noise_T[len(whole_T) :][:samples]
+    # In a real recording nothing clicks at the borders of the span.
+    mid_T = mid_T.copy()
+    mid_T[:FADE] = mixing.crossfade(whole_T[a : a + FADE], mid_T[:FADE])
+    mid_T[-FADE:] = mixing.crossfade(mid_T[-FADE:], whole_T[b - FADE : b])
+    said_T = np.concatenate([whole_T[:a], mid_T, whole_T[b:]]).astype(np.float32)
+    return Swapped(whole_T.astype(np.float32), said_T, (span[0], span[0] + samples / 16000), snr_db)

@@ -86,8 +86,10 @@ class SpeechEditing(Task[SpeechEditingRequest]):
         heard = _edits.Heard.of(old, front.align(codes_FK, old), len(codes_FK))
         if req.transcript:
             edits = _edits.edits_between(heard, new, len(codes_FK))
-            if req.span is not None:
+            if req.span is not None and edits:
                 edits = [e for e in edits if _overlaps(e, req.span)]
+                if not edits:
+                    raise InputError("span holds none of the words that text changes", field="span")
         else:
             assert req.span is not None
             edits = [_edits.edit_of_span(heard, req.span, len(codes_FK))]
@@ -134,25 +136,22 @@ class SpeechEditing(Task[SpeechEditingRequest]):
         if cut.text is None or cut.seconds < 1.5:
             return None
         start, stop = _edit_examples.random_span(cut, rng)
-        wav_T, meta = (
-            cut.wav_T,
-            {"id": cut.id, "seconds": cut.seconds, "keep_background": False, "span": (start, stop)},
-        )
-        whole_T, span = wav_T, (start, stop)
-        if rng.random() < 0.5:
-            other = pool.same_speaker(cut, rng)
-            if other is not None:
-                whole_T, wav_T, span, snr_db = _edit_examples.other_words(
-                    cut, other, (start, stop), pool, rng
-                )
-                meta |= {"keep_background": True, "snr_db": snr_db}
-        gain = mixing.standard_gain(wav_T)
+        swapped = _edit_examples.Swapped(cut.wav_T, cut.wav_T, (start, stop), None)
+        noisy, other = bool(rng.random() < 0.5), pool.same_speaker(cut, rng)
+        # The codes around the gap hear a little of what is in it. At use these are the old words: so they are here, in
+        # half of the clean examples and, where the prompt shows the gap, in all.
+        if other is not None and (noisy or rng.random() < 0.5):
+            swapped = _edit_examples.other_words(cut, other, (start, stop), noisy, pool, rng)
+        keeps = swapped.snr_db is not None
+        gain = mixing.standard_gain(swapped.said_T)
         request = self.Request(
-            audio=(wav_T * gain, 16000), text=cut.text, span=span, language=cut.language,
-            keep_background=meta["keep_background"],
+            audio=(swapped.said_T * gain, 16000), text=cut.text, span=swapped.span, language=cut.language,
+            keep_background=keeps,
         )  # fmt: skip
-        target_T = whole_T[round(start * 16000) : round(stop * 16000)] * gain
-        references = {"whole": whole_T * gain, "speech": cut.wav_T * gain}
+        target_T = swapped.whole_T[round(start * 16000) : round(stop * 16000)] * gain
+        meta = {"id": cut.id, "seconds": cut.seconds, "keep_background": keeps, "span": (start, stop)}
+        meta |= {"snr_db": swapped.snr_db} if keeps else {}
+        references = {"whole": swapped.whole_T * gain, "speech": cut.wav_T * gain}
         return Example(request, target_T, cut.text, cut.language, cut.speaker, meta, references)
 
     def pair(self, example: Example, front: Front) -> TrainingPair:

@@ -117,6 +117,7 @@ def test_streaming_starts_with_the_untouched_beginning(pipeline: Any, speech: An
     ("fields", "field", "says"),
     [
         ({"text": OLD}, "text", "changes nothing"),
+        ({"text": OLD.replace("green", "black"), "span": (9.0, 10.0)}, "span", "holds none of the words"),
         (
             {"text": "yes", "transcript": None, "span": (9.0, 12.0)},
             "span",
