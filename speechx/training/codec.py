@@ -173,9 +173,10 @@ class CodecTrainer:
             return dict(module.named_parameters()) | dict(module.named_buffers())
 
         return {
-            "step": self.step, "joined": self.joined, "config": self.config.model_dump(), "codec": full(self.codec), "average":
-            full(self.average), "to_teacher": self.to_teacher.state_dict(), "judges": self.judges.state_dict(),
-            "opt_g": self.opt_g.state_dict(), "opt_d": self.opt_d.state_dict(), "rng": rng_state(),
+            "step": self.step, "joined": self.joined, "config": self.config.model_dump(), "codec": full(self.codec),
+            "average": full(self.average), "to_teacher": self.to_teacher.state_dict(),
+            "judges": self.judges.state_dict(), "opt_g": self.opt_g.state_dict(), "opt_d": self.opt_d.state_dict(),
+            "rng": rng_state(),
         }  # fmt: skip
 
     @torch.no_grad()
