@@ -168,3 +168,21 @@ def test_the_fake_engine() -> None:
     wanted = job()
     asyncio.run(leave())
     assert engine.aborted == [wanted.id]
+
+
+def test_a_real_pipeline_behind_the_thread(pipeline: Any, speech: Any) -> None:
+    """The chunks are those of the pipeline on its own."""
+
+    def wanted() -> Job:
+        made: Job = pipeline.job("noise_suppression", audio=(speech(2.0), 16000), stream=True, seed=1)
+        return made
+
+    alone = np.concatenate([c.wav_T for c in pipeline.stream(wanted())])
+
+    async def main() -> list[list[Chunk]]:
+        return await asyncio.gather(*(read(engine, wanted()) for _ in range(3)))
+
+    with LocalEngine(pipeline) as engine:
+        for chunks in asyncio.run(main()):
+            np.testing.assert_array_equal(np.concatenate([c.wav_T for c in chunks]), alone)
+            assert chunks[-1].final and len(chunks) > 1
