@@ -14,7 +14,7 @@ help:  ## what can be made
 env:
 	@VENV=$(VENV) $(PYTHON) scripts/setup_env.py
 env-dev:
-	@VENV=$(VENV) $(PYTHON) scripts/setup_env.py dev
+	@VENV=$(VENV) $(PYTHON) scripts/setup_env.py dev serve
 env-train:
 	@VENV=$(VENV) $(PYTHON) scripts/setup_env.py train
 env-eval:

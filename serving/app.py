@@ -1,0 +1,105 @@
+"""`build_app(engine)`: the whole HTTP side over anything that speaks `SpeechEngine`, with or without Ray."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+import speechx
+from serving import errors
+from serving.openai_routes import openai_router
+from serving.routes import task_router
+from serving.service import Service, request_id
+from serving.settings import Settings
+from serving.voice_routes import voice_router
+from speechx.async_engine import SpeechEngine
+from speechx.voices import VoiceStore
+
+__all__ = ["build_app"]
+
+
+def build_app(
+    engine: SpeechEngine, settings: Settings | None = None, voices: VoiceStore | None = None
+) -> FastAPI:
+    """An app that may be served as it is. `app.state.service` is what its routes share.
+
+    Raises InputError where the settings name files that cannot be used.
+    """
+    settings = settings or Settings.from_env()
+    service = Service(engine, settings, voices)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service.decoder.warm()
+        yield
+        service.gate.draining = True
+        service.close()
+
+    app = FastAPI(
+        title="SpeechX", version=speechx.__version__, description="Speech tasks of one model. See /v1/tasks.",
+        lifespan=lifespan, docs_url="/docs" if settings.docs else None, redoc_url=None,
+        openapi_url="/openapi.json" if settings.docs else None,
+    )  # fmt: skip
+    app.state.service = service
+    for router in (task_router(service), openai_router(service), voice_router(service)):
+        app.include_router(router)
+    _operations(app, service)
+    errors.install(app)
+    app.add_middleware(RequestIds)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"],
+            expose_headers=["X-Request-Id", "X-SpeechX-Seed", "X-SpeechX-Words"],
+        )  # fmt: skip
+    return app
+
+
+def _operations(app: FastAPI, service: Service) -> None:
+    """/healthz, /readyz, /metrics. They need no key: keep them behind the proxy."""
+
+    @app.get("/healthz", tags=["operations"], summary="this process is alive")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/readyz", tags=["operations"], summary="a replica has its weights, and its engine answers",
+             responses=errors.documented(503))  # fmt: skip
+    async def readyz() -> Response:
+        if service.gate.draining:
+            raise errors.ApiError(503, "the server is shutting down", code="draining")
+        return JSONResponse({"status": "ready", "under_way": service.gate.under_way, **await service.status()})
+
+    @app.get("/metrics", tags=["operations"], summary="counters, for Prometheus", response_class=Response,
+             responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})  # fmt: skip
+    async def metrics() -> Response:
+        try:
+            service.metrics.note_engine(await service.status())
+        except errors.ApiError:
+            service.metrics.note_engine({"slots": 0})
+        return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
+
+
+class RequestIds:
+    """Every answer has X-Request-Id. Plain ASGI: middleware of Starlette's own kind would hide disconnects."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        name: Any = request_id(Request(scope))
+
+        async def named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = [h for h in message.get("headers", []) if h[0].lower() != b"x-request-id"]
+                message["headers"] = [*headers, (b"x-request-id", name.encode())]
+            await send(message)
+
+        await self.app(scope, receive, named)

@@ -1,0 +1,161 @@
+"""Who may ask, how often, and how much at once. Nothing here blocks: what is too much is refused at once.
+
+Counts are kept in this process; several routers each keep their own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from serving.errors import ApiError
+from serving.settings import Limits, Settings
+from speechx.errors import InputError
+
+__all__ = ["Gate", "Keys", "Ticket", "hash_key"]
+
+REMEMBERED_CALLERS = 10_000
+
+
+def hash_key(key: str) -> str:
+    """The form in which a key is kept: keys are long and random, so a plain SHA-256 is enough."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Keys:
+    """API keys by their hashes. Without any, everybody may ask."""
+
+    def __init__(self, hashes: Mapping[str, str]) -> None:
+        """hashes: name -> SHA-256 of the key in hex."""
+        self._hashes = dict(hashes)
+
+    @classmethod
+    def load(cls, settings: Settings) -> Keys:
+        """From the settings' file, and $SPEECHX_API_KEYS (keys with commas between). Raises InputError."""
+        hashes = {}
+        if settings.api_keys_file:
+            try:
+                lines = Path(settings.api_keys_file).read_text("utf-8").splitlines()
+            except OSError as error:
+                raise InputError(
+                    f"api_keys_file: {settings.api_keys_file} cannot be read: {error.strerror}",
+                    field="api_keys_file",
+                ) from error
+            for number, line in enumerate(lines, 1):
+                if not line.strip() or line.startswith("#"):
+                    continue
+                name, _, digest = line.strip().partition(":")
+                if not name or len(digest) != 64 or set(digest) - set("0123456789abcdef"):
+                    raise InputError(
+                        f"api_keys_file: line {number} is not name:sha256 in hex", field="api_keys_file"
+                    )
+                hashes[name] = digest
+            if not hashes:
+                raise InputError("api_keys_file: has no keys, so nobody could ask", field="api_keys_file")
+        given = [key.strip() for key in os.environ.get("SPEECHX_API_KEYS", "").split(",") if key.strip()]
+        hashes |= {f"env-{number}": hash_key(key) for number, key in enumerate(given, 1)}
+        return cls(hashes)
+
+    def __bool__(self) -> bool:
+        return bool(self._hashes)
+
+    def caller(self, headers: Mapping[str, str], address: str) -> str:
+        """Name of the key in the headers, or the address where no keys are kept. Raises ApiError 401."""
+        if not self._hashes:
+            return address
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        key = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
+        digest, found = hash_key(key), None
+        for name, kept in self._hashes.items():  # all of them, in the same time whichever fits
+            if hmac.compare_digest(digest, kept):
+                found = name
+        if found is None:
+            what = "is unknown" if key else "is missing: send Authorization: Bearer KEY"
+            raise ApiError(401, f"the API key {what}", code="invalid_api_key")
+        return found
+
+
+@dataclass
+class _Bucket:
+    """Tokens of one caller: one a request, refilled evenly."""
+
+    tokens: float
+    at: float
+
+
+@dataclass
+class Ticket:
+    """Leave to be under way. Give it back once, whatever comes of the request."""
+
+    caller: str
+    gate: Gate
+    held: bool = True
+
+    def give_back(self) -> None:
+        if self.held:
+            self.held = False
+            self.gate.leave(self.caller)
+
+
+class Gate:
+    """Requests under way, in all and per caller, and their rate."""
+
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limits, self._clock = limits, clock
+        self.under_way = 0
+        self.draining = False
+        self._of_caller: Counter[str] = Counter()
+        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+
+    def enter(self, caller: str) -> Ticket:
+        """Raises ApiError 429, or 503 while draining."""
+        if self.draining:
+            raise ApiError(503, "the server is shutting down: try again", code="draining", retry_after=5)
+        at_once, own, rate = (
+            self.limits.at_once,
+            self.limits.per_key_at_once,
+            self.limits.per_key_per_minute,
+        )
+        if self.under_way >= at_once:
+            raise ApiError(
+                429, f"the server has {at_once} requests under way, which is its limit: try again",
+                code="overloaded", limit=at_once, retry_after=1,
+            )  # fmt: skip
+        if own is not None and self._of_caller[caller] >= own:
+            raise ApiError(
+                429, f"{own} of your requests are under way, which is the limit: wait for one",
+                code="too_many_at_once", limit=own, retry_after=1,
+            )  # fmt: skip
+        if rate is not None:
+            self._spend(caller, rate)
+        self.under_way += 1
+        self._of_caller[caller] += 1
+        return Ticket(caller, self)
+
+    def leave(self, caller: str) -> None:
+        self.under_way -= 1
+        self._of_caller[caller] -= 1
+        if not self._of_caller[caller]:
+            del self._of_caller[caller]
+
+    def _spend(self, caller: str, rate: int) -> None:
+        now = self._clock()
+        bucket = self._buckets.setdefault(caller, _Bucket(float(rate), now))
+        self._buckets.move_to_end(caller)
+        while len(self._buckets) > REMEMBERED_CALLERS:
+            self._buckets.popitem(last=False)
+        bucket.tokens = min(float(rate), bucket.tokens + (now - bucket.at) * rate / 60)
+        bucket.at = now
+        if bucket.tokens < 1:
+            wait = (1 - bucket.tokens) * 60 / rate
+            raise ApiError(
+                429, f"more than {rate} requests a minute: try again in {wait:.0f} s",
+                code="rate_limit", limit=rate, retry_after=wait,
+            )  # fmt: skip
+        bucket.tokens -= 1

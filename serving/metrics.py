@@ -1,0 +1,77 @@
+"""Counters for Prometheus and a line of JSON per request. Kept per app, so that tests and routers do not share them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+__all__ = ["Metrics", "request_log"]
+
+SECONDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60)
+FACTORS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 4, 8)
+
+
+class Metrics:
+    """What a server counts. `text` gives it as Prometheus reads it."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        names = ["task"]
+        self.requests = Counter(
+            "speechx_requests", "Requests by task and status", [*names, "status"], registry=registry
+        )
+        self.rejected = Counter("speechx_rejected", "Requests refused, by reason", ["reason"], registry=registry)
+        self.aborted = Counter("speechx_aborted", "Requests whose client went away", names, registry=registry)
+        self.under_way = Gauge("speechx_under_way", "Requests under way", names, registry=registry)
+        self.first_audio = Histogram(
+            "speechx_first_audio_seconds", "From the request to the first sound", names, registry=registry,
+            buckets=SECONDS,
+        )  # fmt: skip
+        self.rtf = Histogram(
+            "speechx_rtf", "Processing time by length of the sound", names, registry=registry, buckets=FACTORS
+        )
+        self.audio_seconds = Counter("speechx_audio_seconds", "Sound made", names, registry=registry)
+        self.engine = Gauge(
+            "speechx_engine", "Of the replica that answered: slots, active, waiting", ["what"], registry=registry
+        )
+
+    def note_engine(self, status: dict[str, Any]) -> None:
+        """Numbers of a replica's status."""
+        for what, value in status.items():
+            if isinstance(value, int | float):
+                self.engine.labels(what).set(value)
+
+    def text(self) -> bytes:
+        return generate_latest(self.registry)
+
+
+class _Lines(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        said: dict[str, Any] = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            **getattr(record, "facts", {}),
+        }
+        if record.exc_info:
+            said["trace"] = self.formatException(record.exc_info)
+        return json.dumps(said, ensure_ascii=False, default=str)
+
+
+def request_log() -> logging.Logger:
+    """The logger of requests; to standard error unless the caller has given it a handler."""
+    logger = logging.getLogger("speechx.serving")
+    if not logger.handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(_Lines())
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+    return logger

@@ -1,0 +1,197 @@
+"""A replica: one model, one engine thread, requests of all tasks in one batch. Knows no HTTP.
+
+The router calls `stream`; what is wrong with a request comes back as an item, so that it means the same over there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from serving.errors import ApiError
+from serving.stream import coalesce
+from speechx.async_engine import FakeEngine, LocalEngine
+from speechx.errors import InputError
+from speechx.jobs import Chunk, Job
+
+__all__ = ["Failure", "Replica", "ReplicaOptions", "ServedEngine"]
+
+HEARTBEAT_SECONDS = 20.0
+"""An engine thread that has not looked up for so long is stuck; a step takes well under a second."""
+
+
+class ReplicaOptions(BaseModel):
+    """What a replica is told."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    model: str | None = Field(None, description="model folder; default: $SPEECHX_MODEL, else the package's")
+    device: str = Field("cpu", description="torch device of the language model")
+    slots: int = Field(8, ge=1, description="requests in the engine's batch at once")
+    waiting: int = Field(8, ge=0, description="requests that may wait for a slot; more are refused")
+    threads: int | None = Field(None, ge=1, description="torch threads; default: torch's own choice")
+    voices: str | None = Field(None, description="folder or fsspec URL of voices")
+    engine: Literal["local", "fake"] = Field("local", description="fake: a tone without a model, to test a cluster")
+    fake_delay: float = Field(0.0, ge=0, description="of the fake engine: seconds between chunks")
+    fake_chunks: int = Field(3, ge=1, description="of the fake engine: chunks of 0.2 s")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An expected error on its way to the router."""
+
+    kind: Literal["input", "timeout", "interrupted", "overloaded"]
+    message: str
+    field: str | None = None
+
+    @classmethod
+    def of(cls, error: Exception) -> Failure | None:
+        """None for an error that nobody expects."""
+        if isinstance(error, InputError):
+            return cls("input", str(error), error.field)
+        if isinstance(error, TimeoutError):
+            return cls("timeout", str(error))
+        if isinstance(error, InterruptedError):
+            return cls("interrupted", str(error))
+        if isinstance(error, ApiError) and error.status == 429:
+            return cls("overloaded", error.message)
+        return None
+
+    def error(self) -> Exception:
+        """The error again."""
+        if self.kind == "input":
+            return InputError(self.message, field=self.field)
+        if self.kind == "timeout":
+            return TimeoutError(self.message)
+        if self.kind == "interrupted":
+            return InterruptedError(self.message)
+        return ApiError(429, self.message, code="overloaded", retry_after=1)
+
+
+class ServedEngine(LocalEngine):
+    """LocalEngine with a heartbeat and a waiting room. A SpeechEngine with `status`, so the app runs on it without Ray."""
+
+    def __init__(self, pipeline: Any, waiting: int = 8) -> None:
+        super().__init__(pipeline)
+        self.waiting = waiting
+        self.jobs = 0
+        self._beat = time.monotonic()
+        self._asked = False
+
+    async def stream(self, job: Job) -> AsyncGenerator[Chunk, None]:
+        """As LocalEngine. Raises ApiError 429 where the waiting room is full."""
+        slots = self.pipeline.runner.slots
+        if self.jobs >= slots + self.waiting:
+            raise ApiError(
+                429, f"{self.jobs} requests are under way or waiting, which is the limit: try again",
+                code="overloaded", limit=slots + self.waiting, retry_after=1,
+            )  # fmt: skip
+        self.jobs += 1
+        try:
+            async with aclosing(super().stream(job)) as chunks:  # type: ignore[type-var]
+                async for chunk in chunks:
+                    yield chunk
+        finally:
+            self.jobs -= 1
+
+    def beat(self) -> float:
+        """Seconds since the engine thread was last seen; asks it to show itself again."""
+        if not self._asked:
+            self._asked = True
+            if time.monotonic() - self._beat > 1:
+                self._beat = time.monotonic()  # nobody had asked: it starts now
+            self._order(self._seen)
+        return time.monotonic() - self._beat
+
+    def _seen(self) -> None:
+        self._beat, self._asked = time.monotonic(), False
+
+    def alive(self) -> bool:
+        """Whether the engine thread works, and steps in time."""
+        return self._thread.is_alive() and self.beat() < HEARTBEAT_SECONDS
+
+    async def status(self) -> dict[str, Any]:
+        """Raises ApiError 503 where the engine thread is stuck."""
+        if not self.alive():
+            raise ApiError(503, "the engine does not answer", code="not_ready", retry_after=5)
+        slots = self.pipeline.runner.slots
+        active = min(self.jobs, slots)
+        return {"model": self.pipeline.model, "slots": slots, "active": active, "waiting": self.jobs - active}
+
+
+def make_engine(options: ReplicaOptions) -> Any:
+    """The engine that the options ask for. Raises InputError where the model cannot be used."""
+    if options.engine == "fake":
+        return FakeEngine(options.fake_chunks, options.fake_delay)
+    import torch
+
+    from speechx.loading import load_pipeline
+    from speechx.voices import VoiceStore
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    voices = VoiceStore(options.voices)
+    pipeline = load_pipeline(
+        options.model, device=options.device, slots=options.slots, voices=voices, paths=False
+    )
+    return ServedEngine(pipeline, options.waiting)
+
+
+class Replica:
+    """The Ray deployment. Ray calls its methods; `router.build` makes it one."""
+
+    def __init__(self, options: ReplicaOptions) -> None:
+        self.options = options
+        self.engine = make_engine(options)
+        self.jobs = 0
+
+    async def stream(
+        self, task: str, request: BaseModel, job_id: str, seconds: float
+    ) -> AsyncGenerator[Chunk | Failure, None]:
+        """Chunks of a job that may take so many seconds, or a Failure. Leaving it early aborts the job."""
+        job = Job(task, request, job_id, time.monotonic() + seconds)
+        self.jobs += 1
+        try:
+            async with aclosing(self.engine.stream(job)) as made, aclosing(coalesce(made)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except Exception as error:
+            failure = Failure.of(error)
+            if failure is None:
+                raise
+            yield failure
+        finally:
+            self.jobs -= 1
+
+    async def status(self) -> dict[str, Any]:
+        """See ServedEngine.status."""
+        ask = getattr(self.engine, "status", None)
+        return dict(await ask()) if ask else {"model": "fake", "slots": self.options.slots, "active": self.jobs}
+
+    async def aborted(self) -> int:
+        """Jobs that the fake engine saw given up, for tests."""
+        return len(getattr(self.engine, "aborted", ()))
+
+    def check_health(self) -> None:
+        """Ray asks every few seconds; an error restarts the replica."""
+        if isinstance(self.engine, ServedEngine) and not self.engine.alive():
+            raise RuntimeError("the engine thread does not answer")
+
+    def __del__(self) -> None:
+        engine = getattr(self, "engine", None)
+        if isinstance(engine, LocalEngine):
+            engine.close()
+
+
+async def drained(engine: ServedEngine, seconds: float) -> bool:
+    """Waits until no job is under way; whether that came true in time."""
+    over = time.monotonic() + seconds
+    while engine.jobs and time.monotonic() < over:
+        await asyncio.sleep(0.05)
+    return not engine.jobs

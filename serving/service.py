@@ -1,0 +1,138 @@
+"""What all routes share: the engine, the limits, and the life of one request from its admission to its last byte."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import Request
+
+from serving.decoding import Decoder
+from serving.errors import ApiError, as_api_error
+from serving.limits import Gate, Keys, Ticket
+from serving.metrics import Metrics, request_log
+from serving.settings import Settings
+from serving.stream import Disconnected
+from speechx.async_engine import SpeechEngine
+from speechx.jobs import Chunk
+from speechx.voices import VoiceStore
+
+__all__ = ["Call", "Service"]
+
+REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
+
+
+@dataclass
+class Call:
+    """One request that was let in. `end` it once: it gives its place back, is counted, and logged."""
+
+    service: Service
+    task: str
+    id: str
+    ticket: Ticket
+    started: float = field(default_factory=time.monotonic)
+    first_audio: float | None = None
+    seconds: float = 0.0
+    over: bool = False
+
+    def heard(self) -> None:
+        """The first sound is there."""
+        if self.first_audio is None:
+            self.first_audio = time.monotonic() - self.started
+
+    def end(self, last: Chunk | None = None, failure: BaseException | None = None) -> None:
+        """last: the last chunk that was sent. failure: what ended the request, if not its own end."""
+        if self.over:
+            return
+        self.over = True
+        self.ticket.give_back()
+        metrics, took = self.service.metrics, time.monotonic() - self.started
+        metrics.under_way.labels(self.task).dec()
+        gone = isinstance(failure, Disconnected | asyncio.CancelledError | GeneratorExit)
+        status = 200 if failure is None else 499 if gone else as_api_error(failure).status
+        metrics.requests.labels(self.task, str(status)).inc()
+        if gone:
+            metrics.aborted.labels(self.task).inc()
+        info = last.info if last is not None else {}
+        if failure is None and self.first_audio is not None:
+            metrics.first_audio.labels(self.task).observe(self.first_audio)
+        if audio := info.get("audio_seconds"):
+            metrics.audio_seconds.labels(self.task).inc(audio)
+            metrics.rtf.labels(self.task).observe(took / audio)
+        facts = {
+            "request_id": self.id,
+            "task": self.task,
+            "status": status,
+            "caller": self.ticket.caller,
+            "seconds": round(took, 4),
+            "first_audio_seconds": self.first_audio and round(self.first_audio, 4),
+            **{k: info[k] for k in ("audio_seconds", "seed", "model", "truncated") if k in info},
+        }
+        self.service.log("request", facts, failure if status >= 500 else None)
+
+
+class Service:
+    """See the module's docstring. An engine may have `status() -> dict`, awaited, which /readyz and /metrics ask."""
+
+    def __init__(self, engine: SpeechEngine, settings: Settings, voices: VoiceStore | None = None) -> None:
+        self.engine, self.settings = engine, settings
+        self.limits = settings.limits
+        self.voices = voices or VoiceStore(settings.voices)
+        self.decoder = Decoder(self.limits)
+        self.keys = Keys.load(settings)
+        self.gate = Gate(self.limits)
+        self.metrics = Metrics()
+
+    def caller(self, request: Request) -> str:
+        """Who asks. Raises ApiError 401."""
+        try:
+            return self.keys.caller(request.headers, request.client.host if request.client else "")
+        except ApiError as error:
+            self.metrics.rejected.labels(error.code).inc()
+            raise
+
+    def admit(self, request: Request, task: str) -> Call:
+        """Lets a request in, before its body is read. Raises ApiError 401, 429, 503."""
+        caller = self.caller(request)
+        try:
+            ticket = self.gate.enter(caller)
+        except ApiError as error:
+            self.metrics.rejected.labels(error.code).inc()
+            raise
+        self.metrics.under_way.labels(task).inc()
+        return Call(self, task, request_id(request), ticket)
+
+    async def status(self) -> dict[str, Any]:
+        """The engine's state. Raises ApiError 503 where it does not answer."""
+        ask = getattr(self.engine, "status", None)
+        if ask is None:
+            return {}
+        try:
+            async with asyncio.timeout(5):
+                return dict(await ask())
+        except Exception as error:
+            raise ApiError(503, f"the engine is not ready: {error or type(error).__name__}", code="not_ready",
+                           retry_after=5) from error  # fmt: skip
+
+    def log(self, event: str, facts: dict[str, Any], failure: BaseException | None = None) -> None:
+        if self.settings.log_requests or failure is not None:
+            level = logging.ERROR if failure is not None else logging.INFO
+            request_log().log(level, event, extra={"facts": facts}, exc_info=failure)
+
+    def close(self) -> None:
+        self.decoder.close()
+
+
+def request_id(request: Request) -> str:
+    """The client's X-Request-Id where it is fit, else one of ours; the same for the whole request."""
+    known = request.scope.get("speechx_request_id")
+    if known is None:
+        given = request.headers.get("x-request-id", "")
+        known = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        request.scope["speechx_request_id"] = known
+    return str(known)

@@ -1,0 +1,48 @@
+"""What a server can be told: limits of requests, keys, what is kept where. Strict: an unknown name is an error."""
+
+from __future__ import annotations
+
+import os
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["Limits", "Settings"]
+
+
+class Limits(BaseModel):
+    """What one request, one key and the whole server may take. Counts are those of one router process."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    upload_bytes: int = Field(64 << 20, ge=1024, description="longest body, all files together")
+    upload_seconds: float = Field(60.0, gt=0, description="a body must have arrived within")
+    audio_seconds: float = Field(600.0, gt=0, description="longest recording")
+    voice_seconds: float = Field(120.0, gt=0, description="longest recording of a voice")
+    text_chars: int = Field(20_000, ge=1, description="longest text")
+    best_of: int = Field(4, ge=1, description="most tries of a request")
+    request_seconds: float = Field(300.0, gt=0, description="a request that takes longer is given up")
+    at_once: int = Field(16, ge=1, description="requests under way in all; more get 429")
+    per_key_at_once: int | None = Field(None, ge=1, description="requests under way of one key or address")
+    per_key_per_minute: int | None = Field(None, ge=1, description="requests a minute of one key or address")
+    decoders: int = Field(1, ge=0, description="processes that read sound files; 0: in this one (tests)")
+    decode_seconds: float = Field(30.0, gt=0, description="a file that takes longer to read is refused")
+    decode_bytes: int = Field(2 << 30, ge=256 << 20, description="memory of a process that reads sound files")
+
+
+class Settings(BaseModel):
+    """What `build_app` is told besides its engine."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limits: Limits = Field(default_factory=Limits)
+    voices: str | None = Field(None, description="folder or fsspec URL of voices; default as everywhere")
+    api_keys_file: str | None = Field(None, description="lines of name:sha256 of the key, in hex")
+    cors_origins: list[str] = Field(default_factory=list, description="origins a browser may call from")
+    log_requests: bool = Field(True, description="a line of JSON per request, on standard error")
+    docs: bool = Field(True, description="/docs and /openapi.json")
+
+    @classmethod
+    def from_env(cls, **given: object) -> Settings:
+        """`given`, and from the environment SPEECHX_API_KEYS_FILE where no file is given."""
+        keys = os.environ.get("SPEECHX_API_KEYS_FILE")
+        return cls.model_validate({"api_keys_file": keys, **given})
