@@ -1,0 +1,55 @@
+"""Mel spectrograms as librosa's defaults give them, which the measuring models were trained on. NumPy only.
+
+Shapes: T samples, S frames, M mel bands, N frequency bins.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+__all__ = ["cepstra", "log_mel", "mel_power"]
+
+
+def _to_mel(hertz: np.ndarray) -> np.ndarray:
+    """Slaney's scale: linear below 1 kHz, logarithmic above."""
+    linear = hertz / (200 / 3)
+    return np.where(hertz < 1000, linear, 15 + np.log(np.maximum(hertz, 1e-9) / 1000) / (np.log(6.4) / 27))
+
+
+def _to_hertz(mel: np.ndarray) -> np.ndarray:
+    return np.where(mel < 15, mel * (200 / 3), 1000 * np.exp((mel - 15) * (np.log(6.4) / 27)))
+
+
+@cache
+def filters(rate: int, window: int, bands: int) -> np.ndarray:
+    """(M, N) triangles of equal area, 0 Hz to half the rate."""
+    ends = _to_mel(np.array([0.0, rate / 2]))
+    edges = _to_hertz(np.linspace(ends[0], ends[1], bands + 2))
+    bins = np.fft.rfftfreq(window, 1 / rate)
+    widths = np.diff(edges)
+    ramps = edges[:, None] - bins[None]
+    rising, falling = -ramps[:-2] / widths[:-1, None], ramps[2:] / widths[1:, None]
+    return np.maximum(0, np.minimum(rising, falling)) * (2 / (edges[2:] - edges[:-2]))[:, None]
+
+
+def mel_power(wav_T: np.ndarray, rate: int = 16000, window: int = 400, hop: int = 160, bands: int = 40) -> np.ndarray:
+    """(S, M) power, periodic Hann window, frames centered, zeros beyond the ends."""
+    padded_T = np.pad(np.asarray(wav_T, np.float64), window // 2)
+    frames_SW = np.lib.stride_tricks.sliding_window_view(padded_T, window)[::hop]
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
+    power_SN = np.abs(np.fft.rfft(frames_SW * hann, axis=1)) ** 2
+    return power_SN @ filters(rate, window, bands).T
+
+
+def log_mel(wav_T: np.ndarray, bands: int = 80) -> np.ndarray:
+    """(S, M) decibels, not below -100."""
+    return 10 * np.log10(mel_power(wav_T, bands=bands) + 1e-10)
+
+
+def cepstra(wav_T: np.ndarray, count: int = 13, bands: int = 80) -> np.ndarray:
+    """(S, count) mel cepstra c1..c_count of the natural log amplitude, orthonormal DCT-II."""
+    log_SM = 0.5 * np.log(mel_power(wav_T, bands=bands) + 1e-10)
+    angle = np.pi / bands * (np.arange(bands) + 0.5)[:, None] * np.arange(1, count + 1)
+    return log_SM @ (np.cos(angle) * np.sqrt(2 / bands))
