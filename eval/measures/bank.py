@@ -61,7 +61,7 @@ KINDS: dict[str, dict[str, Callable[[str | None], Any]]] = {
 
 
 class Measures:
-    """models: ready-made ones by role ("asr", "speaker", "vad", or a MOS predictor's name), for tests."""
+    """models: ready-made ones by role ("asr", "speaker", "vad", or a MOS predictor's name), for tests. codec: a sound, coded and decoded."""
 
     def __init__(
         self,
@@ -70,7 +70,9 @@ class Measures:
         mos: Iterable[str] = ("distillmos", "dnsmos"),
         vad: str = "silero",
         models: dict[str, Any] | None = None,
+        codec: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> None:
+        self._codec = codec
         self.names = {"asr": asr, "speaker": speaker, "vad": vad} | {m: m for m in mos}
         for role, name in self.names.items():
             kind = role if role in KINDS else "mos"
@@ -144,6 +146,13 @@ class Measures:
         """Seconds of what sounds like speech."""
         vad: VoiceActivity = self.model("vad")
         return self._once(("vad", _key(wav_T)), lambda: sum(b - a for a, b in vad.speech(wav_T)))
+
+    def round_trip(self, wav_T: np.ndarray) -> np.ndarray:
+        """The sound after the codec. Raises Unmeasurable where the run has none."""
+        codec = self._codec
+        if codec is None:
+            raise Unmeasurable("no codec: name a model folder with --model")
+        return self._once(("codec", _key(wav_T)), lambda: codec(wav_T))
 
     def _once(self, key: Hashable, make: Callable[[], V]) -> V:
         if key not in self._heard:

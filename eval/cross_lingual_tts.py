@@ -1,0 +1,42 @@
+"""Evaluator of cross_lingual_tts: the text, in the other language, in the voice?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from eval import _parts
+from eval.base import Evaluator, Item, Metric, Scores
+from speechx.loudness import is_silent
+
+LANGUAGE = Metric("language", "outputs that the recognizer takes for the language asked for", "higher", "%")
+
+
+class CrossLingualTTSEvaluator(Evaluator):
+    task = "cross_lingual_tts"
+    metrics = (
+        _parts.WER, _parts.CER, LANGUAGE, _parts.SPEAKER, _parts.MOS, _parts.HALLUCINATION, _parts.LOOP, _parts.RUN_ON,
+        _parts.SHORT, _parts.DURATION,
+    )  # fmt: skip
+    references = ("ground_truth", "codec_round_trip")
+    worst_by = "wer"
+    figures = (
+        "VALL-E X (Zhang 2023), English text, Chinese voice: WER 4.07 %, similarity 0.36 (0.37 to its own prompt). Another "
+        "pair of languages, HuBERT-large CTC, WavLM-TDNN.",
+    )
+
+    def score(self, item: Item, wav_T: np.ndarray) -> Scores:
+        scores = Scores()
+        _parts.add_words(scores, self.measures, item, wav_T)
+
+        def language() -> dict[str, float]:
+            if is_silent(wav_T):
+                return {"language": 0.0}
+            told = self.measures.language(wav_T)
+            scores.notes["language"] = max(told, key=lambda name: told[name])
+            return {"language": float(scores.notes["language"] == item.language)}
+
+        scores.add(("language",), language)
+        _parts.add_likeness(scores, "speaker", self.measures, wav_T, item.reference("voice"))
+        _parts.add_opinion(scores, self.measures, "distillmos", ("mos",), wav_T)
+        _parts.add_duration(scores, item, wav_T)
+        return scores

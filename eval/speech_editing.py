@@ -1,0 +1,70 @@
+"""Evaluator of speech_editing, clean and with its background kept: the new words, the same voice, and nothing else touched?
+
+Where the edit lies in the output follows from what the output shares with the input, sample by sample, at both ends.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from eval import _parts, metrics, words
+from eval.base import RATE, Evaluator, Item, Metric, Score, Scores, Unmeasurable
+from speechx.loudness import is_silent
+
+SPAN = Metric("wer_span", "missed share of the words in the edited span (placed by their time)", "lower", "%")
+SPEAKER = Metric("speaker", "cosine of the speaker embeddings, output and the recording's untouched speech", "higher")
+SAME = Metric("untouched", "share of the samples outside the span that are the input's own", "higher", "%")
+SEAM = Metric("seam", "greatest spectral step at the seams over the usual one: 1 is unheard", "lower")
+BACKGROUND = Metric("background", "difference of the background's level in the span to the true one", "lower", "dB", 1)
+
+
+class SpeechEditingEvaluator(Evaluator):
+    task = "speech_editing"
+    metrics = (
+        _parts.WER, SPAN, SPEAKER, SAME, SEAM, BACKGROUND, _parts.MOS, _parts.HALLUCINATION, _parts.CER, _parts.LOOP,
+        _parts.RUN_ON, _parts.SHORT, _parts.DURATION,
+    )  # fmt: skip
+    references = ("no_processing", "ground_truth", "codec_round_trip")
+    worst_by = "wer"
+    figures = (
+        "SpeechX (Wang 2023), LibriSpeech edits of 10-50 %: clean WER 5.63 %, similarity 0.76; noisy WER 13.95 %, similarity "
+        "0.65. NeMo recognizer, WavLM-TDNN.",
+    )
+
+    def score(self, item: Item, wav_T: np.ndarray) -> Scores:
+        scores = Scores()
+        _parts.add_words(scores, self.measures, item, wav_T)
+        whole_T, input_T = item.reference("whole"), item.sound("audio")
+        start, stop = (float(x) for x in item.meta["span"])
+        asked = tuple(float(x) for x in item.fields.get("span") or (start, stop))
+
+        def span() -> dict[str, float | Score]:
+            if item.text is None:
+                raise Unmeasurable("the set has no transcript for this item")
+            errors = words.compare(item.text, scores.notes["transcript"], item.language)
+            seconds = len(whole_T) / RATE
+            return {"wer_span": errors.part(start / seconds, stop / seconds)}
+
+        scores.add(("wer_span",), span)
+        outside_T = np.concatenate([input_T[: round(asked[0] * RATE)], input_T[round(asked[1] * RATE) :]])
+        _parts.add_likeness(scores, "speaker", self.measures, wav_T, outside_T)
+        head, tail = metrics.identity(wav_T, input_T)
+        scores.add(("untouched",), lambda: {"untouched": min(1.0, (head + tail) / max(1, len(outside_T)))})
+        scores.add(("seam",), lambda: {"seam": metrics.seam_jump(wav_T, head, tail)})
+
+        def background() -> dict[str, float]:
+            edited_T = wav_T[round(start * RATE) : len(wav_T) - (len(whole_T) - round(stop * RATE))]
+            return {"background": metrics.background_difference(edited_T, item.target_T)}
+
+        if item.meta.get("keep_background"):
+            scores.add(("background",), background)
+        if is_silent(wav_T):
+            scores["speaker"] = Score(0.0)
+        _parts.add_opinion(scores, self.measures, "distillmos", ("mos",), wav_T)
+        self._duration(scores, wav_T, whole_T)
+        return scores
+
+    def _duration(self, scores: Scores, wav_T: np.ndarray, whole_T: np.ndarray) -> None:
+        ratio = len(wav_T) / max(1, len(whole_T))
+        made = {"duration": ratio, "run_on": float(ratio > 1.8), "short": float(ratio < 0.55)}
+        scores.add(tuple(made), lambda: made)

@@ -1,0 +1,120 @@
+"""scores.jsonl -> report.json: means with intervals, slices, failures, the worst items. See docs/evaluation.md for the schema."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from eval.base import Evaluator, Metric, evaluator_class
+from eval.stats import mean, slices_of
+from eval.systems import ABOUT
+
+__all__ = ["SCHEMA_VERSION", "metrics_of", "summarize"]
+
+SCHEMA_VERSION = 1
+WORST = 10
+Row = dict[str, Any]
+
+
+def summarize(rows: Sequence[Row], header: dict[str, Any]) -> dict[str, Any]:
+    """The report. Every mean says of how many items it is made, of how many it should be, and why the rest are missing."""
+    latest = {(r["ability"], r["system"], r["id"]): r for r in rows}
+    abilities: dict[str, list[Row]] = {}
+    for row in latest.values():
+        abilities.setdefault(row["ability"], []).append(row)
+    sections = {name: _section(own) for name, own in abilities.items()}
+    return {"schema_version": SCHEMA_VERSION, **header, "abilities": sections}
+
+
+def metrics_of(task: str, rows: Sequence[Row]) -> list[Metric]:
+    """Metrics of the evaluator that apply to these rows."""
+    named = {n for r in rows for n in (*r["scores"], *r["missing"])}
+    return [m for m in evaluator_class(task).all_metrics() if m.name in named]
+
+
+def _section(rows: Sequence[Row]) -> dict[str, Any]:
+    evaluator = evaluator_class(rows[0]["task"])
+    metrics = metrics_of(evaluator.task, rows)
+    systems: dict[str, list[Row]] = {}
+    for row in rows:
+        systems.setdefault(row["system"], []).append(row)
+    return {
+        "task": evaluator.task,
+        "items": len({r["id"] for r in rows}),
+        "metrics": [
+            {"name": m.name, "about": m.about, "better": m.better, "unit": m.unit, "digits": m.digits} for m in metrics
+        ],
+        "systems": {name: _system(own, metrics) for name, own in systems.items()},
+        "worst": {n: worst(own, evaluator) for n, own in systems.items() if own[0]["kind"] == "model"},
+        "published": list(evaluator.figures),
+    }
+
+
+def _system(rows: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, Any]:
+    failures = Counter(r["error"] for r in rows if r["status"] == "error")
+    groups: dict[str, dict[str, list[Row]]] = {}
+    for row in rows:
+        for by, value in slices_of(row["meta"]).items():
+            groups.setdefault(by, {}).setdefault(value, []).append(row)
+    return {
+        "kind": rows[0]["kind"],
+        "about": ABOUT.get(rows[0]["system"], ("", ""))[1],
+        "items": len(rows),
+        "failed": sum(failures.values()),
+        "failures": dict(failures.most_common()),
+        "metrics": {m.name: column(rows, m.name) for m in metrics},
+        "slices": {
+            by: {
+                value: {"items": len(own), "metrics": {m.name: column(own, m.name) for m in metrics}}
+                for value, own in sorted(values.items(), key=lambda pair: _order(pair[0]))
+            }
+            for by, values in sorted(groups.items())
+            if len(values) > 1
+        },
+    }
+
+
+def _order(value: str) -> tuple[float, str]:
+    try:
+        return float(value.split(" ")[0]), value
+    except ValueError:
+        return float("inf"), value
+
+
+def column(rows: Sequence[Row], name: str) -> dict[str, Any]:
+    """Mean and interval of a metric over the rows that have it; how many do not, and why."""
+    told = [r["scores"][name] for r in rows if name in r["scores"]]
+    interval = mean([v for v, _ in told], [w for _, w in told])
+    reasons = Counter(
+        r["error"] if r["status"] == "error" else r["missing"].get(name, "?") for r in rows if name not in r["scores"]
+    )
+    empty: dict[str, Any] = {"mean": None, "low": None, "high": None, "n": 0}
+    return (interval.as_dict() if interval else empty) | {
+        "missing": sum(reasons.values()),
+        "reasons": dict(reasons.most_common()),
+    }
+
+
+def worst(rows: Sequence[Row], evaluator: type[Evaluator]) -> list[dict[str, Any]]:
+    """Items that failed first, then by the evaluator's metric, worst first."""
+    metric = next(m for m in evaluator.all_metrics() if m.name == evaluator.worst_by)
+
+    def badness(row: Row) -> float:
+        if metric.name not in row["scores"]:
+            return float("inf")
+        return metric.worse(row["scores"][metric.name][0])
+
+    chosen = sorted(rows, key=lambda r: (-badness(r), r["id"]))[:WORST]
+    return [
+        {
+            "id": r["id"],
+            "by": metric.name,
+            "value": r["scores"].get(metric.name, [None])[0],
+            "text": r["text"],
+            "transcript": r.get("notes", {}).get("transcript"),
+            "error": r.get("error"),
+            "meta": r["meta"],
+        }
+        for r in chosen
+    ]

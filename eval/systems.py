@@ -1,0 +1,225 @@
+"""What can be evaluated: a model behind `SpeechEngine`, a folder of outputs, and the rows that stand beside it.
+
+Kinds: "model" (what is measured), "reference" (bounds: no processing, ground truth, codec), "baseline" (public packages),
+"control" (bad on purpose: a metric that does not see it is no use). Shapes: T samples at 16 kHz.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+
+from eval.base import RATE, Item, Output, Unmeasurable, read
+from eval.measures.base import packaged
+from eval.measures.bank import Measures
+from speechx import registry
+from speechx.errors import InputError
+from speechx.jobs import Job
+from speechx.result import collect
+
+if TYPE_CHECKING:
+    from speechx.async_engine import SpeechEngine
+
+__all__ = ["ABOUT", "FolderSystem", "Kind", "ModelSystem", "System", "built_in"]
+
+Kind = Literal["model", "reference", "baseline", "control"]
+
+
+class System(Protocol):
+    name: str
+    kind: Kind
+
+    def outputs(self, items: Iterable[Item]) -> Iterator[tuple[Item, Output | Exception]]:
+        """An output or an error for each item, in any order."""
+        ...
+
+
+class ModelSystem:
+    """A model. slots: requests at once; with one, RTF and first-audio time are those of a lone request."""
+
+    kind: Kind = "model"
+
+    def __init__(self, engine: SpeechEngine, name: str = "speechx", slots: int = 1) -> None:
+        self.engine, self.name, self.slots = engine, name, slots
+
+    def outputs(self, items: Iterable[Item]) -> Iterator[tuple[Item, Output | Exception]]:
+        waiting, running = iter(items), dict[asyncio.Task[Output], Item]()
+        loop = asyncio.new_event_loop()
+        try:
+            while True:
+                while len(running) < self.slots and (item := next(waiting, None)) is not None:
+                    running[loop.create_task(self._speak(item))] = item
+                if not running:
+                    return
+                done, _ = loop.run_until_complete(asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED))
+                for task in done:
+                    error = task.exception()
+                    if error is not None and not isinstance(error, Exception):
+                        raise error  # Ctrl-C
+                    yield running.pop(task), error if error is not None else task.result()
+        finally:
+            for task in running:
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*running, return_exceptions=True))
+            loop.close()
+
+    async def _speak(self, item: Item) -> Output:
+        job = Job(item.task, registry.parse_request(item.task, item.fields))
+        speech = collect([chunk async for chunk in self.engine.stream(job)])
+        return Output(speech.wav_T, speech.sample_rate, speech.info)
+
+
+class FolderSystem:
+    """Outputs that exist: DIR/<id>.wav (or .flac), as `speechx batch` writes them, with its results.jsonl where there is one."""
+
+    kind: Kind = "model"
+
+    def __init__(self, name: str, folder: Path) -> None:
+        if not folder.is_dir():
+            raise InputError(f"system: {folder} is no folder", field="system")
+        self.name, self.folder = name, folder
+        self.told: dict[str, dict[str, Any]] = {}
+        if (folder / "results.jsonl").is_file():
+            for line in (folder / "results.jsonl").read_text("utf-8").splitlines():
+                row = json.loads(line)
+                self.told[str(row["id"])] = row
+
+    def outputs(self, items: Iterable[Item]) -> Iterator[tuple[Item, Output | Exception]]:
+        for item in items:
+            told = self.told.get(item.id, {})
+            path = next((p for p in (self.folder / f"{item.id}{s}" for s in (".wav", ".flac")) if p.is_file()), None)
+            if path is None:
+                yield item, Unmeasurable(told.get("error") or "no output in the folder")
+                continue
+            try:
+                yield item, Output(read(path), RATE, told)
+            except Unmeasurable as error:
+                yield item, error
+
+
+@dataclass
+class FunctionSystem:
+    """A sound made of the item alone."""
+
+    name: str
+    kind: Kind
+    make: Callable[[Item], np.ndarray]
+
+    def outputs(self, items: Iterable[Item]) -> Iterator[tuple[Item, Output | Exception]]:
+        for item in items:
+            try:
+                yield item, Output(np.asarray(self.make(item), np.float32))
+            except Exception as error:  # counted as a failure of this item
+                yield item, error
+
+
+def truth(item: Item) -> np.ndarray:
+    """The sound that the whole output should be: for edits the whole recording, not the span alone."""
+    return item.reference("whole") if "whole" in item.references else item.target_T
+
+
+def _input(item: Item) -> np.ndarray:
+    return item.sound(item.input_field)
+
+
+def _noise(item: Item) -> np.ndarray:
+    rng = np.random.default_rng(len(item.id))
+    return (0.05 * rng.standard_normal(len(truth(item)))).astype(np.float32)
+
+
+def _wrong_speaker(item: Item) -> np.ndarray:
+    """The interferer where there is one; else the true sound with pitch and vocal tract a fifth higher, so faster too."""
+    import soxr
+
+    if "interferer" in item.references:
+        return item.reference("interferer")
+    return np.asarray(soxr.resample(truth(item), RATE * 1.4, RATE), np.float32)
+
+
+def _leaked(item: Item) -> np.ndarray:
+    """The enrollment given back in the place of an answer."""
+    return item.reference("voice") if "voice" in item.references else _input(item)
+
+
+@cache
+def _noisereduce() -> Any:
+    import noisereduce
+
+    return noisereduce
+
+
+def _gated(item: Item) -> np.ndarray:
+    return np.asarray(_noisereduce().reduce_noise(y=_input(item), sr=RATE), np.float32)
+
+
+@cache
+def _rnnoise_library() -> Any:
+    """librnnoise as package pyrnnoise ships it; the package itself pulls in plotting."""
+    library = ctypes.CDLL(str(packaged("pyrnnoise", "librnnoise.so", "pyrnnoise")))
+    library.rnnoise_create.restype = ctypes.c_void_p
+    library.rnnoise_create.argtypes = [ctypes.c_void_p]
+    library.rnnoise_destroy.argtypes = [ctypes.c_void_p]
+    floats = ctypes.POINTER(ctypes.c_float)
+    library.rnnoise_process_frame.argtypes = [ctypes.c_void_p, floats, floats]
+    library.rnnoise_process_frame.restype = ctypes.c_float
+    return library
+
+
+def rnnoise(wav_T: np.ndarray) -> np.ndarray:
+    """RNNoise (Valin 2018): 10 ms frames at 48 kHz; its delay of one frame is taken out."""
+    from speechx.audio import resample
+
+    library, frame = _rnnoise_library(), 480
+    wide_T = resample(wav_T, RATE, 48000)
+    frames_FT = np.pad(wide_T, (0, 2 * frame - len(wide_T) % frame)).reshape(-1, frame) * np.float32(32768)
+    out_FT = np.zeros_like(frames_FT)
+    state = library.rnnoise_create(None)
+    pointer = ctypes.POINTER(ctypes.c_float)
+    try:
+        for source, target in zip(np.ascontiguousarray(frames_FT, np.float32), out_FT, strict=True):
+            library.rnnoise_process_frame(state, target.ctypes.data_as(pointer), source.ctypes.data_as(pointer))
+    finally:
+        library.rnnoise_destroy(state)
+    clean_T = resample(out_FT.reshape(-1)[frame:][: len(wide_T)] / 32768, 48000, RATE)
+    return np.pad(clean_T, (0, max(0, len(wav_T) - len(clean_T))))[: len(wav_T)]
+
+
+ABOUT: dict[str, tuple[Kind, str]] = {
+    "no_processing": ("reference", "the input as it is"),
+    "ground_truth": ("reference", "the true recording"),
+    "codec_round_trip": ("reference", "the true recording through the model's codec: the best it could do"),
+    "noisereduce": ("baseline", "spectral gating, package noisereduce"),
+    "rnnoise": ("baseline", "RNNoise, from package pyrnnoise"),
+    "rnnoise_rest": ("baseline", "what RNNoise takes away"),
+    "noise": ("control", "white noise"),
+    "silence": ("control", "nothing"),
+    "wrong_speaker": ("control", "the true words in another voice, or the interferer"),
+    "leaked": ("control", "the enrollment, or the input, given back"),
+}
+
+
+def built_in(name: str, measures: Measures) -> System:
+    """A system by name. Raises InputError for an unknown one; one whose package is missing fails item by item, and says so."""
+    if name not in ABOUT:
+        raise InputError(f"system: {name!r} is unknown; choose one of {', '.join(ABOUT)}, or NAME=FOLDER", field="system")
+    makers: dict[str, Callable[[Item], np.ndarray]] = {
+        "no_processing": _input,
+        "ground_truth": truth,
+        "codec_round_trip": lambda item: measures.round_trip(truth(item)),
+        "noisereduce": _gated,
+        "rnnoise": lambda item: rnnoise(_input(item)),
+        "rnnoise_rest": lambda item: _input(item) - rnnoise(_input(item)),
+        "noise": _noise,
+        "silence": lambda item: np.zeros(len(truth(item)), np.float32),
+        "wrong_speaker": _wrong_speaker,
+        "leaked": _leaked,
+    }
+    return FunctionSystem(name, ABOUT[name][0], makers[name])
