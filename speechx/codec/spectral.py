@@ -23,6 +23,7 @@ from torch import nn
 from speechx.codec.base import StreamDecoder, check_codes
 from speechx.codec.layers import Conv, ConvNeXt, State, Upsample
 from speechx.codec.quantizer import ResidualQuantizer, VectorQuantizer
+from speechx.codec.stft import Analysis, InverseHead
 
 
 class SpectralConfig(BaseModel):
@@ -64,74 +65,6 @@ class SpectralConfig(BaseModel):
     def hop(self) -> int:
         """Samples a codec frame: four STFT hops."""
         return self.stft_hop * 4
-
-
-class Analysis(nn.Module):
-    """Log magnitudes at two resolutions: short windows time the sounds, long ones resolve the harmonics below 4 kHz."""
-
-    short_window: torch.Tensor
-    long_window: torch.Tensor
-
-    def __init__(self, hop: int) -> None:
-        super().__init__()
-        self.hop, self.short, self.long = hop, 512, 1024
-        self.register_buffer("short_window", torch.hann_window(self.short), persistent=False)
-        self.register_buffer("long_window", torch.hann_window(self.long), persistent=False)
-        self.features = self.short // 2 + 1 + self.long // 4
-
-    def forward(self, wav_BT: torch.Tensor) -> torch.Tensor:
-        """(B, T), T a multiple of the hop -> (B, S, features), S = T / hop."""
-        short_BNS = self._log_stft(wav_BT, self.short, self.short_window)
-        long_BNS = self._log_stft(wav_BT, self.long, self.long_window)[:, : self.long // 4]
-        return torch.cat([short_BNS, long_BNS], 1).transpose(1, 2)
-
-    def _log_stft(self, wav_BT: torch.Tensor, size: int, window: torch.Tensor) -> torch.Tensor:
-        # Frame s is centered on the middle of its hop, so that S = T / hop exactly.
-        pad = (size - self.hop) // 2
-        padded_BT = F.pad(wav_BT.float(), (pad, size - self.hop - pad))
-        spec_BNS = torch.stft(padded_BT, size, self.hop, window=window, center=False, return_complex=True)
-        return (spec_BNS.abs() + 1e-4).log() * 0.4 + 1.0
-
-
-class InverseHead(nn.Module):
-    """Magnitude and phase of each STFT frame, overlap-added to samples (Vocos, section 3.3)."""
-
-    window: torch.Tensor
-
-    def __init__(self, dim: int, hop: int) -> None:
-        super().__init__()
-        self.hop, self.size = hop, hop * 4
-        self.linear = nn.Linear(dim, self.size + 2)
-        # A Hann window at a quarter hop adds up to 1.5: with this constant no frame near an edge is a special case.
-        self.register_buffer("window", torch.hann_window(self.size) / 1.5, persistent=False)
-
-    def frames(self, x_BSC: torch.Tensor) -> torch.Tensor:
-        """(B, S, C) -> windowed frames (B, S, 4 * hop)."""
-        log_BSN, angle_BSN = self.linear(x_BSC).float().chunk(2, dim=-1)
-        magnitude_BSN = log_BSN.clamp(max=6.0).exp()
-        spec_BSN = torch.complex(magnitude_BSN * angle_BSN.cos(), magnitude_BSN * angle_BSN.sin())
-        return torch.fft.irfft(spec_BSN, n=self.size, dim=-1) * self.window
-
-    def overlap_add(self, frames_BSL: torch.Tensor) -> torch.Tensor:
-        """(B, S, 4 * hop) -> (B, (S + 3) * hop)."""
-        batch, count, _ = frames_BSL.shape
-        out = F.fold(
-            frames_BSL.transpose(1, 2),
-            output_size=(1, (count + 3) * self.hop),
-            kernel_size=(1, self.size),
-            stride=(1, self.hop),
-        )
-        return out.view(batch, -1)
-
-    @property
-    def lead(self) -> int:
-        """Samples before the first hop that belong to the padding of a centered frame."""
-        return (self.size - self.hop) // 2
-
-    def forward(self, x_BSC: torch.Tensor) -> torch.Tensor:
-        """(B, S, C) -> (B, S * hop)."""
-        samples = x_BSC.shape[1] * self.hop
-        return self.overlap_add(self.frames(x_BSC))[:, self.lead : self.lead + samples]
 
 
 class Encoder(nn.Module):
@@ -182,7 +115,7 @@ class Decoder(nn.Module):
             [ConvNeXt(head, causal=True, depth=depth) for _ in range(config.decoder_head)]
         )
         self.norm = nn.LayerNorm(head)
-        self.inverse = InverseHead(head, config.stft_hop)
+        self.inverse = InverseHead(head, config.stft_hop, config.sample_rate)
 
     def backbone(self, x_BFD: torch.Tensor, state: State | None = None) -> torch.Tensor:
         """(B, F, D) -> (B, 4 F, C)."""
@@ -201,6 +134,13 @@ class Decoder(nn.Module):
 
     def forward(self, x_BFD: torch.Tensor) -> torch.Tensor:
         return self.inverse(self.backbone(x_BFD))
+
+    def follow(
+        self, x_BFD: torch.Tensor, f0_BS: torch.Tensor | None, noise_from: int
+    ) -> tuple[torch.Tensor, ...]:
+        """Training: (B, T) made with the true F0, and what the head would have said: octave, voicing (B, S)."""
+        hidden_BSC = self.backbone(x_BFD)
+        return self.inverse(hidden_BSC, f0_BS, noise_from), *self.inverse.tone(hidden_BSC)
 
 
 class SpectralCodec(nn.Module):
@@ -280,10 +220,17 @@ class SpectralCodec(nn.Module):
 
         return SpectralStream(self)
 
-    def forward(self, wav_BT: torch.Tensor, keep_B: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
-        """Training pass. keep_B in 1..K: codebooks used by each item.
+    def forward(
+        self,
+        wav_BT: torch.Tensor,
+        keep_B: torch.Tensor | None = None,
+        f0_BS: torch.Tensor | None = None,
+        noise_from: int = 0,
+    ) -> dict[str, torch.Tensor]:
+        """Training pass. keep_B in 1..K: codebooks used by each item; f0_BS: F0 that each STFT frame is told, in Hz.
 
-        Returns wav_BT, codes_BKF, commit, semantic_BFD (before) and semantic_q_BFD (after the first codebook).
+        Returns wav_BT, codes_BKF, commit, semantic_BFD (before) and semantic_q_BFD (after the first codebook), octave_BS and
+        voicing_BS (the decoder's idea of F0: log2 over 150 Hz, and a logit).
         """
         acoustic_BFD, semantic_BFD = self.encoder(wav_BT)
         batch, frames, dim = semantic_BFD.shape
@@ -295,11 +242,11 @@ class SpectralCodec(nn.Module):
         base_BFD = self.semantic_in(first_ND.view(batch, frames, dim))
         keep_rest_B = None if keep_B is None else keep_B - 1
         rest_BFD, rest_BKF, rest_commit = self.acoustic_quantizer(acoustic_BFD - base_BFD, keep_rest_B)
-        wav_out_BT = self.decoder(base_BFD + rest_BFD)
+        wav_out_BT, octave_BS, voicing_BS = self.decoder.follow(base_BFD + rest_BFD, f0_BS, noise_from)
         codes_BKF = torch.cat([first_N.view(batch, 1, frames), rest_BKF], 1)
         return {
             "wav_BT": wav_out_BT, "codes_BKF": codes_BKF, "commit": commit + rest_commit,
-            "semantic_BFD": semantic_BFD, "semantic_q_BFD": semantic_q_BFD,
+            "semantic_BFD": semantic_BFD, "semantic_q_BFD": semantic_q_BFD, "octave_BS": octave_BS, "voicing_BS": voicing_BS,
         }  # fmt: skip
 
 

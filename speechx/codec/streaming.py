@@ -11,6 +11,7 @@ import torch
 
 from speechx.codec.base import check_codes
 from speechx.codec.layers import State
+from speechx.codec.source import SourceState
 
 if TYPE_CHECKING:
     from speechx.codec.spectral import SpectralCodec
@@ -23,6 +24,7 @@ class SpectralStream:
         self.codec, self.state = codec, State()
         inverse = codec.decoder.inverse
         self.tail_L = torch.zeros(inverse.size - inverse.hop)
+        self.source: SourceState | None = None
         self.skip = inverse.lead
         self.frames = 0
         self.sent = 0
@@ -52,7 +54,8 @@ class SpectralStream:
         if hidden_BSC.shape[1] == 0:
             return torch.zeros(0)
         inverse = self.codec.decoder.inverse
-        added_T = inverse.overlap_add(inverse.frames(hidden_BSC))[0]
+        frames_BSL, self.source = inverse.frames(hidden_BSC, state=self.source)
+        added_T = inverse.overlap_add(frames_BSL)[0]
         added_T[: self.tail_L.shape[0]] += self.tail_L
         final = hidden_BSC.shape[1] * inverse.hop
         out_T, self.tail_L = added_T[:final], added_T[final:].clone()

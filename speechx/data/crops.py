@@ -11,6 +11,9 @@ from torch.utils.data import Dataset
 
 from speechx.data.packs import FRAME, TEACHER_DIM, AudioPack, PackRow
 
+F0_AHEAD = 2
+"""100 Hz frames by which the decoder's source must know F0 before its STFT frame."""
+
 
 def scaled_to_ratio(target_T: np.ndarray, other_T: np.ndarray, ratio_db: float) -> np.ndarray:
     """`other` with the gain that puts it `ratio_db` below `target` (energy over the whole crop)."""
@@ -44,8 +47,8 @@ def convolve(wav_T: np.ndarray, room: np.ndarray) -> np.ndarray:
 
 
 class CropDataset(Dataset):
-    """Item: (wav (T,), teacher (F, 512), has_teacher). The teacher is that of the clean speech, also where noise was
-    added.
+    """Item: (wav (T,), teacher (F, 512), has_teacher, F0 (4 F,), has_f0). Teacher and F0 are those of the clean speech, also
+    where noise was added. F0 is given two frames early: see `speechx.codec.source`.
     """
 
     def __init__(
@@ -89,7 +92,7 @@ class CropDataset(Dataset):
         wav_T = self.pack.audio(row, int(rng.integers(0, spare + 1)) if spare > 0 else 0, need)
         return np.resize(wav_T, need) if len(wav_T) < need else wav_T
 
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, ...]:
         rng = np.random.default_rng((self.seed, index))
         row, start = self._speech(rng)
         wav_T = self._crop(row, start * FRAME)
@@ -100,6 +103,7 @@ class CropDataset(Dataset):
             features = self.pack.features(row, start, available)
             teacher_FE[:available] = (features - self.teacher_mean) / self.teacher_std
             has_teacher = available == self.frames
+        f0_S = self.pack.tone(row, start * 4 + F0_AHEAD, self.frames * 4)
         kind = rng.random()
         if kind < 0.12:
             wav_T = convolve(wav_T, synthetic_room(rng))
@@ -111,8 +115,11 @@ class CropDataset(Dataset):
             has_teacher = False
         elif 0.36 < kind < 0.42 and self.noise:
             wav_T, has_teacher = self._noise(rng), False
+            f0_S = np.zeros(self.frames * 4, np.float32)
         peak = float(np.abs(wav_T).max())
         # Levels vary by 18 dB, and never clip.
         gain = 10 ** (rng.uniform(-12, 6) / 20) if rng.random() < 0.5 else 1.0
         wav_T = wav_T * np.float32(min(gain, 0.98 / max(peak, 1e-4)))
-        return torch.from_numpy(wav_T), torch.from_numpy(teacher_FE), torch.tensor(float(has_teacher))
+        tone_S = torch.from_numpy(np.zeros(self.frames * 4, np.float32) if f0_S is None else f0_S)
+        has = torch.tensor([float(has_teacher), float(f0_S is not None)])
+        return torch.from_numpy(wav_T), torch.from_numpy(teacher_FE), has[0], tone_S, has[1]

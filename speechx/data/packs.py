@@ -33,6 +33,7 @@ class PackRow:
     text: str | None
     kind: str | None
     teacher: tuple[int, int] | None
+    pitch: tuple[int, int, int] | None = None
 
     @property
     def seconds(self) -> float:
@@ -57,6 +58,15 @@ class AudioPack:
             for line in (folder / "teacher.jsonl").read_text().splitlines():
                 row = json.loads(line)
                 teachers[row["corpus"], row["id"]] = (row["offset"], row["frames"])
+        self.pitches: list[np.ndarray] = []
+        tones: dict[tuple[str, str], tuple[int, int, int]] = {}
+        for path in sorted(folder.glob("pitch*.jsonl")):
+            # The index first: its file may still be growing.
+            lines = path.read_text().splitlines()
+            self.pitches.append(np.memmap(path.with_suffix(".f16"), dtype=np.float16, mode="r"))
+            for line in lines:
+                row = json.loads(line)
+                tones[row["corpus"], row["id"]] = (len(self.pitches) - 1, row["offset"], row["frames"])
         self.rows: list[PackRow] = []
         for line in (folder / "index.jsonl").read_text().splitlines():
             row = json.loads(line)
@@ -72,6 +82,7 @@ class AudioPack:
                     offset=row["offset"],
                     samples=row["samples"],
                     teacher=teachers.get((row["corpus"], row["id"])),
+                    pitch=tones.get((row["corpus"], row["id"])),
                     **fields,
                 )
             )
@@ -87,3 +98,13 @@ class AudioPack:
             return None
         first = row.teacher[0] + start_frame
         return self.teacher[first : first + frames].astype(np.float32)
+
+    def tone(self, row: PackRow, start: int, frames: int) -> np.ndarray | None:
+        """(frames,) float32 F0 from 100 Hz frame `start`, unvoiced past the end; None where the pack has none."""
+        if row.pitch is None:
+            return None
+        part, offset, count = row.pitch
+        f0_S = self.pitches[part][offset + min(start, count) : offset + min(start + frames, count)].astype(
+            np.float32
+        )
+        return np.pad(f0_S, (0, frames - len(f0_S)))

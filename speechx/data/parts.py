@@ -4,7 +4,8 @@
     speechx data join parts --out PACK                    on the other machine; any subset of the parts is a corpus too
 
 A part is a tar file: metadata.jsonl (a source like any other, see speechx.data.sources), the recordings as the compressed
-files they came from (else as Opus), and teacher.safetensors: features as 8-bit coordinates in their principal axes.
+files they came from (else as Opus), and features.safetensors: F0, and teacher features as 8-bit coordinates in their
+principal axes.
 Legend: F codec frames, E teacher dimensions (512), D axes kept, T samples.
 """
 
@@ -15,9 +16,10 @@ import json
 import os
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -111,11 +113,12 @@ class _Item:
     suffix: str
     data: bytes
     teacher_FD: np.ndarray | None
+    f0_S: np.ndarray | None
 
     @property
     def size(self) -> int:
         """Bytes in a tar file: a header and whole blocks of 512 each, and about 400 of metadata."""
-        features = 0 if self.teacher_FD is None else self.teacher_FD.nbytes
+        features = sum(array.nbytes for array in (self.teacher_FD, self.f0_S) if array is not None)
         return 512 + -(-len(self.data) // 512) * 512 + 400 + features
 
 
@@ -130,13 +133,16 @@ def _item(pack: AudioPack, row: PackRow, path: Path | None, axes: Axes | None) -
         features_FE = pack.features(row, 0, row.teacher[1])
         assert features_FE is not None
         teacher_FD = axes.encode(features_FE)
+    f0_S = None if row.pitch is None else pack.tone(row, 0, row.pitch[2])
+    if f0_S is not None:
+        f0_S = f0_S.astype(np.float16)
     if path is not None and path.suffix in COMPRESSED and path.is_file():
         data = path.read_bytes()
         if len(data) < MAX_BYTES_PER_SECOND * max(1.0, row.seconds):
-            return _Item(row, path.suffix, data, teacher_FD)
+            return _Item(row, path.suffix, data, teacher_FD, f0_S)
     from speechx import audio
 
-    return _Item(row, ".opus", audio.encode(pack.audio(row), 16000, "opus"), teacher_FD)
+    return _Item(row, ".opus", audio.encode(pack.audio(row), 16000, "opus"), teacher_FD, f0_S)
 
 
 def _write_part(out: Path, number: int, items: list[_Item], axes: Axes | None) -> Path:
@@ -160,13 +166,25 @@ def _write_part(out: Path, number: int, items: list[_Item], axes: Axes | None) -
                 optional["kind"] = row.kind or "noise"
             facts |= {key: value for key, value in optional.items() if value is not None}
             facts["teacher"] = 0 if item.teacher_FD is None else len(item.teacher_FD)
+            facts["pitch"] = 0 if item.f0_S is None else len(item.f0_S)
             lines.append(json.dumps(facts, ensure_ascii=False) + "\n")
         _add(tar, "metadata.jsonl", "".join(lines).encode())
-        codes = [item.teacher_FD for item in items if item.teacher_FD is not None]
-        if axes is not None and codes:
-            _add(tar, "teacher.safetensors", save({"codes": np.concatenate(codes), **axes.tensors()}))
+        if tensors := _tensors(items, axes):
+            _add(tar, "features.safetensors", save(tensors))
     os.replace(path.with_suffix(".tmp"), path)
     return path
+
+
+def _tensors(items: list[_Item], axes: Axes | None) -> dict[str, np.ndarray]:
+    """Features of all rows of a part, end to end."""
+    tensors: dict[str, np.ndarray] = {}
+    codes = [item.teacher_FD for item in items if item.teacher_FD is not None]
+    tones = [item.f0_S for item in items if item.f0_S is not None]
+    if codes and axes is not None:
+        tensors |= {"codes": np.concatenate(codes), **axes.tensors()}
+    if tones:
+        tensors["pitch"] = np.concatenate(tones)
+    return tensors
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
@@ -194,39 +212,56 @@ def join_parts(
             except (tarfile.TarError, EOFError) as error:
                 raise InputError(f"parts: {part} is broken: {error}", field="parts") from error
         made = prepare_pack(folders, out, workers, progress, keep_paths=False)
-        _join_teachers(folders, out)
+        _join_features(folders, out)
     return made
 
 
-def _join_teachers(folders: list[Path], out: Path) -> None:
-    """teacher.f16 and teacher.jsonl of the pack in `out`, where the parts have features."""
-    if not any((folder / "teacher.safetensors").is_file() for folder in folders):
-        return
-    offset = 0
-    with (
-        (out / "teacher.f16").open("wb") as data,
-        (out / "teacher.jsonl").open("w", encoding="utf-8") as index,
-    ):
-        for folder in folders:
-            for corpus, name, features_FE in _teachers(folder):
-                data.write(features_FE.astype(np.float16).tobytes())
-                entry = {"id": name, "corpus": corpus, "offset": offset, "frames": len(features_FE)}
-                index.write(json.dumps(entry, ensure_ascii=False) + "\n")
-                offset += len(features_FE)
-
-
-def _teachers(folder: Path) -> Iterator[tuple[str, str, np.ndarray]]:
-    """(corpus, id, features (F, E)) of every row of a part that has them."""
+def _join_features(folders: list[Path], out: Path) -> None:
+    """Teacher features and F0 of the pack in `out`, where the parts have them."""
     from safetensors.numpy import load_file
 
-    if not (folder / "teacher.safetensors").is_file():
-        return
-    tensors = load_file(folder / "teacher.safetensors")
-    axes = Axes(tensors["mean"], tensors["std"], tensors["axes"], tensors["spread"])
-    assert axes.axes_ED.shape[0] == TEACHER_DIM
-    at = 0
-    for line in (folder / "metadata.jsonl").read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        if row["teacher"]:
-            yield row["corpus"], row["id"], axes.decode(tensors["codes"][at : at + row["teacher"]])
-            at += row["teacher"]
+    with _Features(out, "teacher") as teacher, _Features(out, "pitch") as pitch:
+        for folder in folders:
+            if not (folder / "features.safetensors").is_file():
+                continue
+            tensors = load_file(folder / "features.safetensors")
+            axes = None
+            if "codes" in tensors:
+                axes = Axes(*(tensors[name] for name in ("mean", "std", "axes", "spread")))
+                assert axes.axes_ED.shape[0] == TEACHER_DIM
+            at = {"teacher": 0, "pitch": 0}
+            for line in (folder / "metadata.jsonl").read_text(encoding="utf-8").splitlines():
+                row = json.loads(line)
+                first = dict(at)
+                for name in at:
+                    at[name] += row[name]
+                if row["teacher"] and axes is not None:
+                    teacher.add(row, axes.decode(tensors["codes"][first["teacher"] : at["teacher"]]))
+                if row["pitch"]:
+                    pitch.add(row, tensors["pitch"][first["pitch"] : at["pitch"]])
+
+
+class _Features:
+    """NAME.f16 and NAME.jsonl of a pack; neither is left where nothing is added."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.paths = [folder / f"{name}.f16", folder / f"{name}.jsonl"]
+        self.offset = 0
+
+    def __enter__(self) -> _Features:
+        self.data, self.index = self.paths[0].open("wb"), self.paths[1].open("w", encoding="utf-8")
+        return self
+
+    def add(self, row: dict[str, Any], values: np.ndarray) -> None:
+        """values: (frames,) or (frames, E)."""
+        self.data.write(values.astype(np.float16).tobytes())
+        entry = {"id": row["id"], "corpus": row["corpus"], "offset": self.offset, "frames": len(values)}
+        self.index.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        self.offset += len(values)
+
+    def __exit__(self, *_: object) -> None:
+        self.data.close()
+        self.index.close()
+        if not self.offset:
+            for path in self.paths:
+                path.unlink()

@@ -19,11 +19,12 @@ from pydantic import BaseModel, ConfigDict
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
+from speechx.codec.source import NOISE_HOPS
 from speechx.codec.spectral import SpectralCodec, SpectralConfig
 from speechx.data.crops import CropDataset
 from speechx.data.packs import AudioPack
 from speechx.training.discriminators import Discriminators, discriminator_loss, generator_loss
-from speechx.training.losses import MultiScaleMel, distillation_loss
+from speechx.training.losses import MultiScaleMel, distillation_loss, pitch_losses
 from speechx.training.run import Run, compiled, rng_state, set_rng_state
 
 
@@ -60,6 +61,7 @@ class CodecTrainConfig(BaseModel):
     w_convergence: float = 0.5
     w_commit: float = 0.25
     w_distill: float = 1.0
+    w_pitch: float = 1.0
     w_adversarial: float = 0.1
     w_matching: float = 0.3
     corpus_weights: dict[str, float] = {}
@@ -109,7 +111,12 @@ class CodecTrainer:
             group["lr"] = config.lr_discriminators * shape
 
     def train_step(
-        self, wav_BT: torch.Tensor, teacher_BFE: torch.Tensor, mask_B: torch.Tensor
+        self,
+        wav_BT: torch.Tensor,
+        teacher_BFE: torch.Tensor,
+        mask_B: torch.Tensor,
+        f0_BS: torch.Tensor,
+        has_f0_B: torch.Tensor,
     ) -> dict[str, torch.Tensor]:
         """One update of the codec and, in the adversarial stage, of the discriminators."""
         config = self.config
@@ -119,7 +126,7 @@ class CodecTrainer:
         dropped_B = torch.rand(wav_BT.shape[0], device=self.device) < config.quantizer_dropout
         keep_B = torch.where(dropped_B, torch.randint_like(keep_B, 1, config.codec.num_codebooks), keep_B)
         with self._autocast():
-            out = self.net(wav_BT, keep_B)
+            out = self.net(wav_BT, keep_B, f0_BS, int(torch.randint(0, NOISE_HOPS, ())))
             teach = [self.to_teacher(out["semantic_q_BFD"]), self.to_teacher(out["semantic_BFD"])]
         made_BT = out["wav_BT"].float()
         mel, convergence = self.mel(made_BT, wav_BT)
@@ -130,7 +137,10 @@ class CodecTrainer:
             + config.w_commit * out["commit"]
             + config.w_distill * distill
         )
+        octave, voicing = pitch_losses(out["octave_BS"], out["voicing_BS"], f0_BS, has_f0_B)
+        loss = loss + config.w_pitch * (octave + voicing)
         metrics = {"mel": mel, "conv": convergence, "commit": out["commit"], "distill": distill}
+        metrics |= {"octave": octave, "voicing": voicing}
         if self.joined is None and (
             self.step >= config.adversarial_from or self.share_of_time >= config.adversarial_from_share
         ):
@@ -186,6 +196,11 @@ class CodecTrainer:
             own = dict(module.named_parameters()) | dict(module.named_buffers())
             for name, value in state[key].items():
                 own[name].copy_(value)
+            missing = sorted(set(own) - set(state[key]))
+            if missing and not weights_only:
+                raise ValueError(
+                    f"the checkpoint has no {missing[0]}: start from its weights instead of resuming it"
+                )
         self.to_teacher.load_state_dict(state["to_teacher"])
         same_judges = (
             state["config"]["stft_sizes"] == self.config.stft_sizes
@@ -244,9 +259,9 @@ def train(
     )
     clock, recent = time.monotonic(), []
     for batch in loader:
-        wav_BT, teacher_BFE, mask_B = (item.to(trainer.device, non_blocking=True) for item in batch)
+        items = [item.to(trainer.device, non_blocking=True) for item in batch]
         trainer.share_of_time = run.share_of(config.anneal_minutes)
-        metrics = trainer.train_step(wav_BT, teacher_BFE, mask_B)
+        metrics = trainer.train_step(*items)
         codes_BKF = metrics.pop("codes")
         recent.append({k: v.detach() for k, v in metrics.items()})
         if trainer.step % config.log_every == 0:

@@ -69,3 +69,15 @@ def distillation_loss(
     cosine_BF = F.cosine_similarity(student_BFE.float(), teacher_BFE.float(), dim=-1)
     per_item_B = (1 - cosine_BF).mean(1)
     return (per_item_B * mask_B).sum() / mask_B.sum().clamp_min(1)
+
+
+def pitch_losses(
+    octave_BS: torch.Tensor, voicing_BS: torch.Tensor, f0_BS: torch.Tensor, has_f0_B: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(mean error of F0 in octaves over voiced frames, cross entropy of voicing), over the items whose F0 is known."""
+    known_BS = has_f0_B[:, None].expand_as(f0_BS)
+    voiced_BS = (f0_BS > 0).float() * known_BS
+    target_BS = (f0_BS.clamp_min(50.0) / 150).log2()
+    octave = ((octave_BS - target_BS).abs() * voiced_BS).sum() / voiced_BS.sum().clamp_min(1)
+    entropy_BS = F.binary_cross_entropy_with_logits(voicing_BS, (f0_BS > 0).float(), reduction="none")
+    return octave, (entropy_BS * known_BS).sum() / known_BS.sum().clamp_min(1)
