@@ -1,13 +1,13 @@
 """A harmonic and a noise source for the decoder, as in source-filter models of speech.
 
-A feed-forward decoder at 25 codes/s cannot keep the phases of harmonics coherent from frame to frame: it would have to count
-periods. So the decoder says F0 and voicing, an oscillator that carries its phase makes a pulse train of all harmonics, and the
-decoder shapes its spectrum and that of white noise (DDSP, Engel et al. 2020; neural source-filter, Wang et al. 2019; HiFTNet,
-Li et al. 2023, which does it in an inverse-STFT head as here).
+A feed-forward decoder at 25 codes/s cannot keep the phases of harmonics coherent from frame to frame: it would have to
+count periods. So the decoder says F0 and voicing, an oscillator that carries its phase makes a pulse train of all
+harmonics, and the decoder shapes its spectrum and that of white noise (DDSP, Engel et al. 2020; neural source-filter,
+Wang et al. 2019; HiFTNet, Li et al. 2023, which does it in an inverse-STFT head as here).
 
 Legend: B batch, S STFT frames (100 Hz), T samples, N bins.
-Timeline: frame s of the inverse STFT spans hops s..s+3. F0 given with frame s rules hop s + 3, the newest that it needs, so that a
-stream never waits; the first three hops take the F0 of frame 0.
+Timeline: frame s of the inverse STFT spans hops s..s+3. F0 given with frame s rules hop s + 3, the newest that it needs,
+so that a stream never waits; the first three hops take the F0 of frame 0.
 """
 
 from __future__ import annotations

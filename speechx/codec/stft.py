@@ -80,18 +80,9 @@ class InverseHead(nn.Module):
         pulses_BSN, noise_SN, state = self.source(f0_BS, state, noise_from)
         log_BSN, angle_BSN = self.linear(x_BSC).float().chunk(2, dim=-1)
         own_BSN, real_BSN, imag_BSN, noise_BSN = self.mix(x_BSC).float().chunk(4, dim=-1)
-        real = (
-            own_BSN * angle_BSN.cos()
-            + real_BSN * pulses_BSN.real
-            - imag_BSN * pulses_BSN.imag
-            + noise_BSN * noise_SN.real
-        )
-        imag = (
-            own_BSN * angle_BSN.sin()
-            + real_BSN * pulses_BSN.imag
-            + imag_BSN * pulses_BSN.real
-            + noise_BSN * noise_SN.imag
-        )
+        voice_BSN = torch.complex(real_BSN, imag_BSN) * pulses_BSN
+        real = own_BSN * angle_BSN.cos() + voice_BSN.real + noise_BSN * noise_SN.real
+        imag = own_BSN * angle_BSN.sin() + voice_BSN.imag + noise_BSN * noise_SN.imag
         magnitude_BSN = log_BSN.clamp(max=6.0).exp()
         spec_BSN = torch.complex(magnitude_BSN * real, magnitude_BSN * imag)
         return torch.fft.irfft(spec_BSN, n=self.size, dim=-1) * self.window, state
