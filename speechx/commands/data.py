@@ -27,9 +27,10 @@ def prepare(
         str | None, typer.Option(help="language of speech whose corpus does not tell it")
     ] = None,
 ) -> None:
-    """Decode corpora to one audio pack."""
+    """Decode corpora to one audio pack, with the pitch of all speech."""
     from speechx.data.prepare import prepare_pack
     from speechx.data.teacher import add_teacher
+    from speechx.data.tones import add_pitch
     from speechx.progress import ticker
 
     made = prepare_pack(sources, out, workers=workers, progress=ticker("decode"), language=language)
@@ -37,6 +38,7 @@ def prepare(
         f"{made.rows} recordings, {made.hours:.2f} h; {made.damaged} read in part, "
         f"{made.unreadable} unreadable, {made.held_out} left out (speaker held out elsewhere)"
     )
+    add_pitch(out, workers, ticker("pitch"))
     if teacher is not None:
         add_teacher(out, teacher, progress=ticker("teacher"))
 

@@ -24,7 +24,7 @@ def test_an_item_depends_on_seed_and_number_alone(pack: AudioPack) -> None:
 
 def test_items_are_as_promised(pack: AudioPack) -> None:
     items = [crops(pack)[i] for i in range(60)]
-    for wav_T, teacher_FE, has_teacher in items:
+    for wav_T, teacher_FE, has_teacher, *_ in items:
         assert wav_T.shape == (25 * 640,) and teacher_FE.shape == (25, TEACHER_DIM)
         assert wav_T.dtype == torch.float32 and float(wav_T.abs().max()) <= 0.981
         assert bool(wav_T.isfinite().all()) and float(has_teacher) in (0.0, 1.0)

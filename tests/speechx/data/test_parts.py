@@ -29,6 +29,9 @@ def test_a_pack_comes_back_from_its_parts(pack_folder: Path, tmp_path: Path) -> 
             other.text, other.speaker, other.split, other.language, other.kind, other.samples
         )  # fmt: skip
         assert (row.teacher and row.teacher[1]) == (other.teacher and other.teacher[1])
+        assert (row.pitch is None) == (other.pitch is None) == (row.speaker is None)
+        if row.pitch:
+            np.testing.assert_array_equal(old.tone(row, 0, row.pitch[2]), new.tone(other, 0, row.pitch[2]))
         if row.teacher:
             a_FE, b_FE = (p.features(r, 0, row.teacher[1]) for p, r in ((old, row), (new, other)))
             assert a_FE is not None and b_FE is not None

@@ -164,6 +164,26 @@ def test_a_pack_leaves_out_what_cannot_be_read(tmp_path: Path) -> None:
         prepare_pack([corpus], tmp_path / "other", workers=1)
 
 
+def test_the_pitch_of_a_pack(tmp_path: Path) -> None:
+    from speechx.data.packs import AudioPack
+    from speechx.data.tones import add_pitch
+
+    time_T = np.arange(16000) / 16000
+    corpus = tmp_path / "c"
+    corpus.mkdir()
+    for name, hertz in (("low", 110), ("high", 220)):
+        saw_T = sum(np.sin(2 * np.pi * hertz * k * time_T) / k for k in range(1, 15))
+        soundfile.write(corpus / f"{name}.wav", 0.2 * saw_T, 16000)
+    rows = [{"id": n, "audio": f"{n}.wav", "split": "train"} for n in ("low", "high")]
+    (corpus / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    prepare_pack([corpus], tmp_path / "pack", workers=1)
+    assert add_pitch(tmp_path / "pack", workers=1) == 200
+    pack = AudioPack(tmp_path / "pack")
+    for row, hertz in zip(pack.rows, (110, 220), strict=True):
+        f0_S = pack.tone(row, 0, 100)
+        assert f0_S is not None and abs(float(np.median(f0_S[10:90])) / hertz - 1) < 0.02
+
+
 def test_many_processes_keep_the_order(tmp_path: Path) -> None:
     for number in range(70):
         sound(tmp_path / "c" / f"{number:02d}.wav", seconds=0.02 + number / 1000)

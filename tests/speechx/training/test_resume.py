@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils.data import default_collate
 
 from speechx.aligner import AlignerConfig
 from speechx.codec.spectral import SpectralCodec, SpectralConfig
 from speechx.codec.store import export_checkpoint, load_codec
 from speechx.config import LMConfig
+from speechx.data.crops import CropDataset
+from speechx.data.packs import AudioPack
 from speechx.data.shards import Shards
 from speechx.data.tokens import TokenRow
 from speechx.training import aligner, lm
@@ -76,7 +79,8 @@ def test_codec(pack_folder: Path, tmp_path: Path, stop_after: Stop, adversarial_
 def test_discriminators_may_join_by_the_clock(pack_folder: Path) -> None:
     config = codec_config(100).model_copy(update={"adversarial_from_share": 0.5})
     trainer = codec_training.CodecTrainer(config, "cpu")
-    batch = (0.1 * torch.randn(2, 12800), torch.zeros(2, 20, 512), torch.zeros(2))
+    crops = CropDataset(AudioPack(pack_folder), config.crop_frames, 2, 1, {})
+    batch = default_collate([crops[0], crops[1]])
     for trainer.share_of_time, joined in ((0.4, None), (0.6, 1), (0.7, 1)):
         metrics = trainer.train_step(*batch)
         assert trainer.joined == joined and ("disc" in metrics) == (joined is not None)
