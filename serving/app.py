@@ -72,7 +72,9 @@ def _operations(app: FastAPI, service: Service) -> None:
     async def readyz() -> Response:
         if service.gate.draining:
             raise errors.ApiError(503, "the server is shutting down", code="draining")
-        return JSONResponse({"status": "ready", "under_way": service.gate.under_way, **await service.status()})
+        return JSONResponse(
+            {"status": "ready", "under_way": service.gate.under_way, **await service.status()}
+        )
 
     @app.get("/metrics", tags=["operations"], summary="counters, for Prometheus", response_class=Response,
              responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})  # fmt: skip

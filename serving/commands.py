@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -28,7 +29,9 @@ def serve(
     waiting: Annotated[int, typer.Option(min=0, help="requests that may wait for a slot")] = 8,
     device: Annotated[str, typer.Option(help="torch device of the language model")] = "cpu",
     voices: Annotated[str | None, typer.Option(help="folder or fsspec URL of voices")] = None,
-    api_keys: Annotated[Path | None, typer.Option(help="file of name:sha256 lines; makes keys required")] = None,
+    api_keys: Annotated[
+        Path | None, typer.Option(help="file of name:sha256 lines; makes keys required")
+    ] = None,
     cors: Annotated[list[str] | None, typer.Option(help="origin that browsers may call from")] = None,
     in_process: Annotated[
         bool, typer.Option("--in-process", help="one model in this process, without Ray")
@@ -41,7 +44,9 @@ def serve(
 
     folder = str(model_folder(model).resolve())  # said before anything is started
     settings = Settings.from_env(
-        voices=voices, cors_origins=cors or [], **({"api_keys_file": str(api_keys.resolve())} if api_keys else {})
+        voices=voices,
+        cors_origins=cors or [],
+        **({"api_keys_file": str(api_keys.resolve())} if api_keys else {}),
     )
     options = ReplicaOptions(model=folder, slots=slots, waiting=waiting, device=device, voices=voices)
     if in_process:
@@ -84,18 +89,19 @@ def _on_ray(
 
     processors = len(os.sched_getaffinity(0))
     most = max(replicas, max_replicas or 0)
-    if device_count := options.device.startswith("cuda"):
+    devices = 0
+    if options.device.startswith("cuda"):
         import torch
 
-        device_count = torch.cuda.device_count()
+        devices = torch.cuda.device_count()
     args = AppArgs(
         replicas=replicas, max_replicas=max_replicas, replica=options, settings=settings,
         # One machine: everything has a place on it, however many processors there are.
         cpus=max(0.1, min(1.0, (processors - 0.5) / most)), router_cpus=0.2,
-        gpus=min(1.0, device_count / most) if device_count else 0.0,
+        gpus=min(1.0, devices / most),
     )  # fmt: skip
     stop = threading.Event()
-    ray.init(include_dashboard=False, num_cpus=max(2, processors), logging_level="warning")
+    ray.init(include_dashboard=False, num_cpus=max(2, processors), logging_level=logging.WARNING)
     try:
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: stop.set())
@@ -114,7 +120,9 @@ def _on_ray(
 
 
 def bench(
-    url: Annotated[str | None, typer.Option(help="of a running server; default: one is started, in process")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="of a running server; default: one is started, in process")
+    ] = None,
     model: ModelOption = None,
     clients: Annotated[str, typer.Option(help="numbers of clients at once")] = "1,2,4,8,16",
     tasks: Annotated[str, typer.Option(help="tasks with commas between, or all")] = "tts,mixed",

@@ -49,7 +49,9 @@ class Decoder:
     async def decode(self, data: bytes, field: str, max_seconds: float) -> Sound:
         """Raises InputError: no sound file, damaged, too long. Raises ApiError 503 when too many wait."""
         if self._waiting >= WAITING:
-            raise ApiError(503, "too many sound files wait to be read: try again", code="overloaded", retry_after=2)
+            raise ApiError(
+                503, "too many sound files wait to be read: try again", code="overloaded", retry_after=2
+            )
         self._waiting += 1
         try:
             loop = asyncio.get_running_loop()

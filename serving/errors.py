@@ -1,7 +1,7 @@
 """Errors as a client sees them: a status and one JSON shape, that of OpenAI's API with the field and the limit added.
 
-    {"error": {"message": "...", "type": "invalid_request", "param": "text", "field": "text", "code": "too_long",
-               "limit": 20000, "request_id": "..."}}
+{"error": {"message": "...", "type": "invalid_request", "param": "text", "field": "text", "code": "too_long",
+           "limit": 20000, "request_id": "..."}}
 """
 
 from __future__ import annotations
@@ -120,6 +120,9 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """These error answers, for a route's `responses`."""
     said = json.loads(json.dumps(SCHEMA))
     return {
-        status: {"description": TYPES[status].replace("_", " "), "content": {"application/json": {"schema": said}}}
+        status: {
+            "description": TYPES[status].replace("_", " "),
+            "content": {"application/json": {"schema": said}},
+        }
         for status in statuses
     }

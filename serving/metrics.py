@@ -25,7 +25,9 @@ class Metrics:
         self.requests = Counter(
             "speechx_requests", "Requests by task and status", [*names, "status"], registry=registry
         )
-        self.rejected = Counter("speechx_rejected", "Requests refused, by reason", ["reason"], registry=registry)
+        self.rejected = Counter(
+            "speechx_rejected", "Requests refused, by reason", ["reason"], registry=registry
+        )
         self.aborted = Counter("speechx_aborted", "Requests whose client went away", names, registry=registry)
         self.under_way = Gauge("speechx_under_way", "Requests under way", names, registry=registry)
         self.first_audio = Histogram(
@@ -37,7 +39,10 @@ class Metrics:
         )
         self.audio_seconds = Counter("speechx_audio_seconds", "Sound made", names, registry=registry)
         self.engine = Gauge(
-            "speechx_engine", "Of the replica that answered: slots, active, waiting", ["what"], registry=registry
+            "speechx_engine",
+            "Of the replica that answered: slots, active, waiting",
+            ["what"],
+            registry=registry,
         )
 
     def note_engine(self, status: dict[str, Any]) -> None:
@@ -55,7 +60,8 @@ class _Lines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         said: dict[str, Any] = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+            + f".{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "event": record.getMessage(),
             **getattr(record, "facts", {}),

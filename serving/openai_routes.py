@@ -107,7 +107,9 @@ def _parse(fields: dict[str, Any]) -> SpeechRequest:
         first = error.errors()[0]
         field = str(first["loc"][0]) if first["loc"] else "body"
         limit = first.get("ctx", {}).get("le")
-        raise ApiError(422, f"{field}: {first['msg']}", field=field, limit=limit, code="invalid_field") from None
+        raise ApiError(
+            422, f"{field}: {first['msg']}", field=field, limit=limit, code="invalid_field"
+        ) from None
     if asked.model not in MODELS:
         raise _no_model(asked.model)
     return asked

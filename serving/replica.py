@@ -37,7 +37,9 @@ class ReplicaOptions(BaseModel):
     waiting: int = Field(8, ge=0, description="requests that may wait for a slot; more are refused")
     threads: int | None = Field(None, ge=1, description="torch threads; default: torch's own choice")
     voices: str | None = Field(None, description="folder or fsspec URL of voices")
-    engine: Literal["local", "fake"] = Field("local", description="fake: a tone without a model, to test a cluster")
+    engine: Literal["local", "fake"] = Field(
+        "local", description="fake: a tone without a model, to test a cluster"
+    )
     fake_delay: float = Field(0.0, ge=0, description="of the fake engine: seconds between chunks")
     fake_chunks: int = Field(3, ge=1, description="of the fake engine: chunks of 0.2 s")
 
@@ -172,7 +174,9 @@ class Replica:
     async def status(self) -> dict[str, Any]:
         """See ServedEngine.status."""
         ask = getattr(self.engine, "status", None)
-        return dict(await ask()) if ask else {"model": "fake", "slots": self.options.slots, "active": self.jobs}
+        return (
+            dict(await ask()) if ask else {"model": "fake", "slots": self.options.slots, "active": self.jobs}
+        )
 
     async def aborted(self) -> int:
         """Jobs that the fake engine saw given up, for tests."""

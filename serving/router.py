@@ -1,7 +1,7 @@
 """The Ray Serve application: a router (HTTP, limits, formats) in front of replicas (models).
 
-    serve run serving.router:build model=/models/mini replicas=2
-    serve deploy serving/config/cpu.yaml
+serve run serving.router:build model=/models/mini replicas=2
+serve deploy serving/config/cpu.yaml
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ class AppArgs(BaseModel):
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
     replicas: int = Field(1, ge=0, description="replicas, and the fewest when they scale")
-    max_replicas: int | None = Field(None, ge=1, description="above `replicas`: scale with the load up to so many")
+    max_replicas: int | None = Field(
+        None, ge=1, description="above `replicas`: scale with the load up to so many"
+    )
     routers: int = Field(1, ge=1, description="processes that speak HTTP; limits are kept per router")
     cpus: float = Field(1.0, ge=0, description="CPUs that Ray reserves for a replica")
     gpus: float = Field(0.0, ge=0, description="GPUs that Ray reserves for a replica")
@@ -132,7 +134,7 @@ def build(args: AppArgs) -> serve.Application:
                 "downscale_delay_s": 300,
             }
         }
-    replicas = serve.deployment(Replica).options(
+    replicas = serve.deployment(Replica).options(  # type: ignore[attr-defined]
         name="Replica",
         **scaling,
         # The replica itself refuses what it has no room for, and must have a place left to say so and to be asked.

@@ -89,7 +89,8 @@ async def speak(
 ) -> Response:
     """From an admitted call to its answer: the whole sound, JSON, chunks, or events.
 
-    asked: reads the request's body. sse: whether it wants events, asked afterwards. rate: of the sound in a format, where it must be another than the model's.
+    asked: reads the body. sse: whether events are wanted, asked afterwards. rate: of the sound in a format, where
+    it must be another than the model's.
     """
     try:
         req = await asked()
@@ -169,7 +170,9 @@ def _deadline(request: Request, most: float) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
-        raise ApiError(422, "X-SpeechX-Timeout must be a number of seconds above 0", field="X-SpeechX-Timeout")
+        raise ApiError(
+            422, "X-SpeechX-Timeout must be a number of seconds above 0", field="X-SpeechX-Timeout"
+        )
     return min(seconds, most)
 
 

@@ -64,7 +64,7 @@ class Call:
         if audio := info.get("audio_seconds"):
             metrics.audio_seconds.labels(self.task).inc(audio)
             metrics.rtf.labels(self.task).observe(took / audio)
-        facts = {
+        facts: dict[str, Any] = {
             "request_id": self.id,
             "task": self.task,
             "status": status,

@@ -109,7 +109,9 @@ def wire_rate(rate: int, format: str) -> int:
     return rate if rate in rates else min((r for r in rates if r > rate), default=max(rates))
 
 
-async def encoded(opened: Opened, format: str, rate: int | None = None) -> AsyncGenerator[tuple[Chunk, bytes], None]:
+async def encoded(
+    opened: Opened, format: str, rate: int | None = None
+) -> AsyncGenerator[tuple[Chunk, bytes], None]:
     """Each chunk with the bytes that are ready after it. rate: of the bytes, where not the sound's own."""
     rate_in = opened.first.sample_rate
     to = rate or wire_rate(rate_in, format)
@@ -132,7 +134,7 @@ async def events(
     try:
         async with aclosing(encoded(opened, format, rate)) as parts:
             async for chunk, data in parts:
-                said = []
+                said: list[dict[str, Any]] = []
                 if data:
                     said.append({"type": "speech.audio.delta", "audio": base64.b64encode(data).decode()})
                 if words and len(chunk.words) > told:

@@ -15,8 +15,8 @@ from serving.service import Service
 from serving.stream import Disconnected
 from serving.wire import VOICE_ID, read_fields, sound
 from speechx.errors import InputError
-from speechx.voices import MAX_ENROLL_SECONDS, Voice
 from speechx.vocab import LANGUAGES
+from speechx.voices import MAX_ENROLL_SECONDS, Voice
 
 __all__ = ["voice_router"]
 
@@ -30,7 +30,11 @@ _SCHEMA: dict[str, Any] = {
     "properties": {
         "audio": {"type": "string", "format": "binary", "description": "2-30 s of the voice alone"},
         "name": {"type": "string", "maxLength": LONGEST},
-        "id": {"type": "string", "pattern": f"^{VOICE_ID.pattern}$", "description": "made of the name if not given"},
+        "id": {
+            "type": "string",
+            "pattern": f"^{VOICE_ID.pattern}$",
+            "description": "made of the name if not given",
+        },
         "language": {"type": "string", "enum": list(LANGUAGES), "default": "en"},
         "consent": {"type": "boolean", "description": "true: the speaker has agreed to be enrolled"},
         "license": {"type": "string", "maxLength": LONGEST},
@@ -106,7 +110,9 @@ async def _enroll(service: Service, fields: dict[str, Any]) -> Voice:
     for field in ("name", "id", "language", "license"):
         value = fields.get(field)
         if value is not None and not (isinstance(value, str) and len(value) <= LONGEST):
-            raise ApiError(422, f"{field} must be a text of up to {LONGEST} characters", field=field, limit=LONGEST)
+            raise ApiError(
+                422, f"{field} must be a text of up to {LONGEST} characters", field=field, limit=LONGEST
+            )
     if str(fields.get("consent")).lower() not in ("true", "1", "yes"):
         raise InputError("consent must be true: the speaker has agreed to be enrolled", field="consent")
     language = fields.get("language") or "en"
@@ -125,7 +131,13 @@ async def _enroll(service: Service, fields: dict[str, Any]) -> Voice:
     more = {"license": fields["license"]} if fields.get("license") else {}
     try:
         return await asyncio.to_thread(
-            service.voices.enroll, data, voice_id, name=fields["name"], language=language, consent=True, **more
+            service.voices.enroll,
+            data,
+            voice_id,
+            name=fields["name"],
+            language=language,
+            consent=True,
+            **more,
         )
     except InputError as error:
         raise InputError(str(error), field="audio" if error.field == "voice" else error.field) from error

@@ -10,6 +10,7 @@ import base64
 import binascii
 import json
 import re
+from functools import cache
 from typing import Any
 
 from fastapi import Request
@@ -108,19 +109,25 @@ async def _form(request: Request, limits: Limits) -> dict[str, Any]:
     return fields
 
 
+@cache
+def audio_kinds(task: Any) -> dict[str, str]:
+    """registry.audio_fields, made once."""
+    return registry.audio_fields(task)
+
+
 async def to_request(service: Service, task: TaskProtocol, fields: dict[str, Any]) -> Any:
     """The validated request of a task, its sound decoded. Raises InputError and ApiError that name the field."""
     fields, limits = dict(fields), service.limits
     for name, value in fields.items():
-        if isinstance(value, str) and len(value) > limits.text_chars and name not in registry.audio_fields(task):
+        if isinstance(value, str) and len(value) > limits.text_chars and name not in audio_kinds(task):
             raise ApiError(
                 422, f"{name} has {len(value):,} characters; the limit is {limits.text_chars:,}",
                 code="too_long", field=name, limit=limits.text_chars,
             )  # fmt: skip
     if "span" in fields and isinstance(fields["span"], str):
         fields["span"] = fields["span"].strip("[] ").split(",")
-    kinds = {k: v for k, v in registry.audio_fields(task).items() if fields.get(k) is not None}
-    placeholder = {name: b"?" for name in kinds}  # what is wrong elsewhere is said before any sound is decoded
+    kinds = {k: v for k, v in audio_kinds(task).items() if fields.get(k) is not None}
+    placeholder = dict.fromkeys(kinds, b"?")  # what is wrong elsewhere is said before any sound is decoded
     request = registry.parse_request(task.name, fields | placeholder)
     if getattr(request, "best_of", 1) > limits.best_of:
         raise ApiError(
@@ -137,7 +144,9 @@ async def sound(service: Service, value: Any, field: str, kind: str) -> Any:
     if isinstance(value, str) and kind == "voice" and VOICE_ID.fullmatch(value):
         ids = await asyncio.to_thread(service.voices.ids)
         if value not in ids:
-            raise InputError(f"{field} {value!r} is not a known voice; GET /v1/voices lists them", field=field)
+            raise InputError(
+                f"{field} {value!r} is not a known voice; GET /v1/voices lists them", field=field
+            )
         return value
     if isinstance(value, str):
         value = from_base64(value, field)
@@ -164,7 +173,7 @@ def body_schema(task: TaskProtocol) -> dict[str, Any]:
     """OpenAPI's requestBody of a task's route."""
     form = task.Request.model_json_schema(ref_template="#/components/schemas/{model}")
     in_json = json.loads(json.dumps(form))
-    for name, kind in registry.audio_fields(task).items():
+    for name, kind in audio_kinds(task).items():
         about = in_json["properties"][name]
         about.pop("format", None)
         about["description"] = about.get("description", "") + (

@@ -1,0 +1,103 @@
+"""Keys, rates, places: what the gate lets in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from serving.errors import ApiError
+from serving.limits import Gate, Keys, hash_key
+from serving.settings import Limits, Settings
+from speechx.async_engine import FakeEngine
+from speechx.errors import InputError
+from tests.serving.conftest import Make
+
+TTS = {"text": "Hello there.", "voice": "heart"}
+
+
+@pytest.fixture
+def keyed(tmp_path: Path) -> Settings:
+    file = tmp_path / "keys"
+    file.write_text(f"# name:sha256\nanna:{hash_key('secret-a')}\n\nbert:{hash_key('secret-b')}\n")
+    return Settings(limits=Limits(decoders=0), api_keys_file=str(file), log_requests=False)
+
+
+def test_keys_are_asked_for(make: Make, engine: FakeEngine, keyed: Settings) -> None:
+    client = make(settings=keyed)
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic secret-a"}):
+        for answer in (
+            client.post("/v1/tts", json=TTS, headers=headers),
+            client.post("/v1/audio/speech", json={}, headers=headers),
+            client.get("/v1/tasks", headers=headers),
+            client.get("/v1/models", headers=headers),
+            client.get("/v1/voices", headers=headers),
+            client.delete("/v1/voices/heart", headers=headers),
+        ):
+            assert answer.status_code == 401 and answer.headers["WWW-Authenticate"] == "Bearer"
+    assert not engine.jobs
+    for headers in ({"Authorization": "Bearer secret-a"}, {"X-API-Key": "secret-b"}):
+        assert client.post("/v1/tts", json=TTS, headers=headers).status_code == 200
+    assert client.get("/healthz").status_code == 200
+
+
+def test_keys_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPEECHX_API_KEYS", "one, two")
+    keys = Keys.load(Settings())
+    assert keys.caller({"authorization": "Bearer two"}, "") == "env-2"
+    with pytest.raises(ApiError):
+        keys.caller({"authorization": "Bearer one, two"}, "")
+    monkeypatch.delenv("SPEECHX_API_KEYS")
+    assert Keys.load(Settings()).caller({}, "1.2.3.4") == "1.2.3.4"
+
+
+@pytest.mark.parametrize("text", ["", "anna", "anna:xyz", "anna:" + "G" * 64])
+def test_bad_key_files(tmp_path: Path, text: str) -> None:
+    (tmp_path / "keys").write_text(text)
+    with pytest.raises(InputError, match="api_keys_file"):
+        Keys.load(Settings(api_keys_file=str(tmp_path / "keys")))
+
+
+def test_rate() -> None:
+    now = [0.0]
+    gate = Gate(Limits(per_key_per_minute=2), clock=lambda: now[0])
+    for _ in range(2):
+        gate.enter("a").give_back()
+    with pytest.raises(ApiError) as refused:
+        gate.enter("a")
+    assert refused.value.status == 429 and refused.value.limit == 2
+    assert refused.value.retry_after == pytest.approx(30)
+    gate.enter("b").give_back()
+    now[0] = 31
+    gate.enter("a").give_back()
+    assert gate.under_way == 0
+
+
+def test_places() -> None:
+    gate = Gate(Limits(at_once=3, per_key_at_once=2))
+    first, _ = gate.enter("a"), gate.enter("a")
+    with pytest.raises(ApiError, match="your requests"):
+        gate.enter("a")
+    gate.enter("b")
+    with pytest.raises(ApiError, match="server has 3"):
+        gate.enter("c")
+    first.give_back()
+    first.give_back()
+    assert gate.under_way == 2
+    gate.draining = True
+    with pytest.raises(ApiError, match="shutting down"):
+        gate.enter("c")
+
+
+def test_refusals_say_when_to_come_back(make: Make) -> None:
+    client = make(per_key_per_minute=1)
+    assert client.post("/v1/tts", json=TTS).status_code == 200
+    answer = client.post("/v1/tts", json=TTS)
+    assert answer.status_code == 429 and 1 <= int(answer.headers["Retry-After"]) <= 60
+    assert answer.json()["error"]["limit"] == 1
+    assert 'speechx_rejected_total{reason="rate_limit"} 1.0' in client.get("/metrics").text
+
+
+def test_unknown_settings_are_errors() -> None:
+    with pytest.raises(ValueError, match="uplaod"):
+        Limits.model_validate({"uplaod_bytes": 5})
