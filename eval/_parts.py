@@ -51,14 +51,20 @@ def add_words(scores: Scores, measures: Measures, item: Item, wav_T: np.ndarray)
     scores.add(("wer", "cer", "hallucination", "loop"), make)
 
 
-def add_likeness(scores: Scores, name: str, measures: Measures, wav_T: np.ndarray, other_T: np.ndarray) -> None:
+def add_likeness(
+    scores: Scores, name: str, measures: Measures, wav_T: np.ndarray, other_T: np.ndarray
+) -> None:
     """Cosine to another recording. Silence has no speaker: it is as unlike as can be, 0."""
     scores.add((name,), lambda: {name: 0.0 if is_silent(wav_T) else measures.likeness(wav_T, other_T)})
 
 
-def add_opinion(scores: Scores, measures: Measures, predictor: str, names: tuple[str, ...], wav_T: np.ndarray) -> None:
+def add_opinion(
+    scores: Scores, measures: Measures, predictor: str, names: tuple[str, ...], wav_T: np.ndarray
+) -> None:
     """Predicted opinion scores. Silence is the worst there is: predictors are not made for it."""
-    scores.add(names, lambda: dict.fromkeys(names, 1.0) if is_silent(wav_T) else measures.opinion(predictor, wav_T))
+    scores.add(
+        names, lambda: dict.fromkeys(names, 1.0) if is_silent(wav_T) else measures.opinion(predictor, wav_T)
+    )
 
 
 def add_duration(scores: Scores, item: Item, wav_T: np.ndarray) -> None:

@@ -202,7 +202,9 @@ class Evaluator(ABC):
             scores[name] = Score(told, reason=None if told is not None else "the system does not tell")
         made = "seed" in output.info
         scores["truncated"] = (
-            Score(float(bool(output.info.get("truncated")))) if made else Score(None, reason="the system does not tell")
+            Score(float(bool(output.info.get("truncated"))))
+            if made
+            else Score(None, reason="the system does not tell")
         )
         return scores
 

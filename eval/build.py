@@ -1,4 +1,5 @@
-"""Makes test sets out of any clean corpus with the tasks' own example makers, so that a set is what the task is trained to do.
+"""Makes test sets out of any clean corpus with the tasks' own example makers, so a set asks what the
+task is trained to do.
 
 Every choice follows from the seed and the names of the recordings: the same sources and seed give the same set, bit by bit.
 Shapes: T samples at 16 kHz.
@@ -122,7 +123,9 @@ def build_set(
 ) -> dict[str, Any]:
     """Writes the set; returns set.json with `short`: how many items each ability lacks. Raises InputError."""
     if options.protocol not in ("cross-sentence", "continuation"):
-        raise InputError(f"protocol: {options.protocol!r} is neither cross-sentence nor continuation", field="protocol")
+        raise InputError(
+            f"protocol: {options.protocol!r} is neither cross-sentence nor continuation", field="protocol"
+        )
     if options.count < 1:
         raise InputError(f"items is {options.count}: at least 1 is needed", field="items")
     corpus: Any = Corpus(sources, options.split, options.corpora)
@@ -154,7 +157,10 @@ def build_set(
                     progress(sum(made.values()), total)
                 break
     if not writer.manifest:
-        raise InputError("sources: no item could be made of them; see docs/evaluation.md for what each task needs", field="sources")
+        raise InputError(
+            "sources: no item could be made of them; see docs/evaluation.md for what each task needs",
+            field="sources",
+        )
     short = {a: options.count - made[a] for n in names for a in _abilities(n) if made[a] < options.count}
     about = {
         "name": out.name, "split": options.split, "seed": options.seed, "protocol": options.protocol,

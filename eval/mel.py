@@ -34,7 +34,9 @@ def filters(rate: int, window: int, bands: int) -> np.ndarray:
     return np.maximum(0, np.minimum(rising, falling)) * (2 / (edges[2:] - edges[:-2]))[:, None]
 
 
-def mel_power(wav_T: np.ndarray, rate: int = 16000, window: int = 400, hop: int = 160, bands: int = 40) -> np.ndarray:
+def mel_power(
+    wav_T: np.ndarray, rate: int = 16000, window: int = 400, hop: int = 160, bands: int = 40
+) -> np.ndarray:
     """(S, M) power, periodic Hann window, frames centered, zeros beyond the ends."""
     padded_T = np.pad(np.asarray(wav_T, np.float64), window // 2)
     frames_SW = np.lib.stride_tricks.sliding_window_view(padded_T, window)[::hop]

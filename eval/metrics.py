@@ -11,7 +11,8 @@ from eval.base import RATE, Unmeasurable
 from eval.mel import cepstra, log_mel
 
 __all__ = [
-    "background_difference", "identity", "log_spectral_distance", "mcd", "pesq_wb", "same_length", "seam_jump", "si_sdr", "stoi",
+    "background_difference", "identity", "log_spectral_distance", "mcd", "pesq_wb", "same_length",
+    "seam_jump", "si_sdr", "stoi",
 ]  # fmt: skip
 
 MAX_MISMATCH = 0.1
@@ -21,7 +22,9 @@ MAX_MISMATCH = 0.1
 def same_length(a_T: np.ndarray, b_T: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Both cut to the shorter. Raises Unmeasurable where they differ by more than MAX_MISMATCH."""
     if abs(len(a_T) - len(b_T)) > MAX_MISMATCH * RATE:
-        raise Unmeasurable(f"length mismatch: {len(a_T) / RATE:.2f} s against {len(b_T) / RATE:.2f} s of the reference")
+        raise Unmeasurable(
+            f"length mismatch: {len(a_T) / RATE:.2f} s against {len(b_T) / RATE:.2f} s of the reference"
+        )
     shorter = min(len(a_T), len(b_T))
     return a_T[:shorter], b_T[:shorter]
 
@@ -80,7 +83,8 @@ def mcd(estimate_T: np.ndarray, target_T: np.ndarray) -> float:
 
 
 def log_spectral_distance(estimate_T: np.ndarray, target_T: np.ndarray, floor_db: float = -80.0) -> float:
-    """RMS difference of log-mel spectra in dB, over bands, then the mean of frames; level counts, below the floor nothing does."""
+    """RMS difference of log-mel spectra in dB over bands, then the mean of frames. Level counts; what is below the floor
+    does not."""
     estimate_T, target_T = same_length(estimate_T, target_T)
     a_SM, b_SM = (np.maximum(log_mel(x), floor_db) for x in (estimate_T, target_T))
     return float(np.sqrt(np.square(a_SM - b_SM).mean(1)).mean())

@@ -30,7 +30,9 @@ BATCH = 8
 Header = dict[str, Any]
 
 
-def systems_for(task: str, given: Sequence[System], built_in: Callable[[str], System], more: Sequence[str]) -> list[System]:
+def systems_for(
+    task: str, given: Sequence[System], built_in: Callable[[str], System], more: Sequence[str]
+) -> list[System]:
     """The systems of a task: those given, its evaluator's references, and further built-in ones."""
     names = [*evaluator_class(task).references, *more]
     return [*given, *(built_in(n) for n in dict.fromkeys(names))]
@@ -80,7 +82,9 @@ def score(
                 say(f"    {count}/{len(items)}")
 
 
-def _batched(pairs: Iterator[tuple[Item, Output | Exception]]) -> Iterator[tuple[tuple[Item, Output | Exception], ...]]:
+def _batched(
+    pairs: Iterator[tuple[Item, Output | Exception]],
+) -> Iterator[tuple[tuple[Item, Output | Exception], ...]]:
     while batch := tuple(itertools.islice(pairs, BATCH)):
         yield batch
 

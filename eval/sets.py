@@ -99,8 +99,15 @@ class SetWriter:
         for path in sorted((self.folder / "audio").glob("*.wav")):
             digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
         counts = Counter(row["task"] for row in self.manifest)
-        known = {"schema": SCHEMA, "hash": digest.hexdigest()[:16], "items": dict(sorted(counts.items())), **plain(about)}
-        atomic_write(self.folder / "set.json", (json.dumps(known, indent=2, ensure_ascii=False) + "\n").encode())
+        known = {
+            "schema": SCHEMA,
+            "hash": digest.hexdigest()[:16],
+            "items": dict(sorted(counts.items())),
+            **plain(about),
+        }
+        atomic_write(
+            self.folder / "set.json", (json.dumps(known, indent=2, ensure_ascii=False) + "\n").encode()
+        )
         return known
 
 
@@ -137,15 +144,25 @@ def load_set(folder: Path) -> TestSet:
     try:
         about = json.loads((folder / "set.json").read_text("utf-8"))
         manifest, items = (
-            [json.loads(line) for line in (folder / f"{name}.jsonl").read_text("utf-8").splitlines() if line.strip()]
+            [
+                json.loads(line)
+                for line in (folder / f"{name}.jsonl").read_text("utf-8").splitlines()
+                if line.strip()
+            ]
             for name in ("manifest", "items")
         )
     except (OSError, ValueError) as error:
-        raise InputError(f"set: {folder} is no test set (make one with `speechx eval build`): {error}", field="set") from error
+        raise InputError(
+            f"set: {folder} is no test set (make one with `speechx eval build`): {error}", field="set"
+        ) from error
     if about.get("schema") != SCHEMA:
-        raise InputError(f"set: {folder} has schema {about.get('schema')}; this version reads {SCHEMA}", field="set")
+        raise InputError(
+            f"set: {folder} has schema {about.get('schema')}; this version reads {SCHEMA}", field="set"
+        )
     if [r["id"] for r in manifest] != [r["id"] for r in items]:
-        raise InputError(f"set: the rows of manifest and items in {folder} do not belong together", field="set")
+        raise InputError(
+            f"set: the rows of manifest and items in {folder} do not belong together", field="set"
+        )
     return TestSet(folder, about, tuple(_item(folder, f, k) for f, k in zip(manifest, items, strict=True)))
 
 

@@ -12,10 +12,14 @@ from eval.base import RATE, Evaluator, Item, Metric, Score, Scores, Unmeasurable
 from speechx.loudness import is_silent
 
 SPAN = Metric("wer_span", "missed share of the words in the edited span (placed by their time)", "lower", "%")
-SPEAKER = Metric("speaker", "cosine of the speaker embeddings, output and the recording's untouched speech", "higher")
+SPEAKER = Metric(
+    "speaker", "cosine of the speaker embeddings, output and the recording's untouched speech", "higher"
+)
 SAME = Metric("untouched", "share of the samples outside the span that are the input's own", "higher", "%")
 SEAM = Metric("seam", "greatest spectral step at the seams over the usual one: 1 is unheard", "lower")
-BACKGROUND = Metric("background", "difference of the background's level in the span to the true one", "lower", "dB", 1)
+BACKGROUND = Metric(
+    "background", "difference of the background's level in the span to the true one", "lower", "dB", 1
+)
 
 
 class SpeechEditingEvaluator(Evaluator):

@@ -11,7 +11,9 @@ from speechx.loudness import is_silent
 LEFT = Metric("words_left", "words of the speech that the recognizer still finds", "lower", "%")
 SPEECH = Metric("speech_left", "share of the time that still sounds like speech (silero-vad)", "lower", "%")
 MCD = Metric("mcd", "mel-cepstral distance to the true background", "lower", "dB")
-SPECTRUM = Metric("spectrum", "log-spectral distance to the true background, level included", "lower", "dB", 1)
+SPECTRUM = Metric(
+    "spectrum", "log-spectral distance to the true background, level included", "lower", "dB", 1
+)
 
 
 class SpeechRemovalEvaluator(Evaluator):
@@ -38,7 +40,9 @@ class SpeechRemovalEvaluator(Evaluator):
         scores.add(
             ("speech_left",),
             lambda: {
-                "speech_left": 0.0 if is_silent(wav_T) else self.measures.speech_seconds(wav_T) * 16000 / len(wav_T)
+                "speech_left": 0.0
+                if is_silent(wav_T)
+                else self.measures.speech_seconds(wav_T) * 16000 / len(wav_T)
             },
         )
         scores.add(("mcd",), lambda: {"mcd": metrics.mcd(_parts.quiet(wav_T), item.target_T)})

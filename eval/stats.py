@@ -29,7 +29,12 @@ class Interval:
     n: int
 
     def as_dict(self) -> dict[str, Any]:
-        return {"mean": round(self.mean, 6), "low": round(self.low, 6), "high": round(self.high, 6), "n": self.n}
+        return {
+            "mean": round(self.mean, 6),
+            "low": round(self.low, 6),
+            "high": round(self.high, 6),
+            "n": self.n,
+        }
 
 
 def _resampled(values_N: np.ndarray, weights_N: np.ndarray, seed: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""scores.jsonl -> report.json: means with intervals, slices, failures, the worst items. See docs/evaluation.md for the schema."""
+"""scores.jsonl -> report.json: means with intervals, slices, failures, the worst items. Schema: docs/evaluation.md."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def _section(rows: Sequence[Row]) -> dict[str, Any]:
         "task": evaluator.task,
         "items": len({r["id"] for r in rows}),
         "metrics": [
-            {"name": m.name, "about": m.about, "better": m.better, "unit": m.unit, "digits": m.digits} for m in metrics
+            {"name": m.name, "about": m.about, "better": m.better, "unit": m.unit, "digits": m.digits}
+            for m in metrics
         ],
         "systems": {name: _system(own, metrics) for name, own in systems.items()},
         "worst": {n: worst(own, evaluator) for n, own in systems.items() if own[0]["kind"] == "model"},
@@ -87,7 +88,9 @@ def column(rows: Sequence[Row], name: str) -> dict[str, Any]:
     told = [r["scores"][name] for r in rows if name in r["scores"]]
     interval = mean([v for v, _ in told], [w for _, w in told])
     reasons = Counter(
-        r["error"] if r["status"] == "error" else r["missing"].get(name, "?") for r in rows if name not in r["scores"]
+        r["error"] if r["status"] == "error" else r["missing"].get(name, "?")
+        for r in rows
+        if name not in r["scores"]
     )
     empty: dict[str, Any] = {"mean": None, "low": None, "high": None, "n": 0}
     return (interval.as_dict() if interval else empty) | {

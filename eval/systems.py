@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from eval.base import RATE, Item, Output, Unmeasurable, read
-from eval.measures.base import packaged
 from eval.measures.bank import Measures
+from eval.measures.base import packaged
 from speechx import registry
 from speechx.errors import InputError
 from speechx.jobs import Job
@@ -78,7 +78,7 @@ class ModelSystem:
 
 
 class FolderSystem:
-    """Outputs that exist: DIR/<id>.wav (or .flac), as `speechx batch` writes them, with its results.jsonl where there is one."""
+    """Outputs that exist: DIR/<id>.wav (or .flac), as `speechx batch` writes them, with its results.jsonl if any."""
 
     kind: Kind = "model"
 
@@ -95,7 +95,9 @@ class FolderSystem:
     def outputs(self, items: Iterable[Item]) -> Iterator[tuple[Item, Output | Exception]]:
         for item in items:
             told = self.told.get(item.id, {})
-            path = next((p for p in (self.folder / f"{item.id}{s}" for s in (".wav", ".flac")) if p.is_file()), None)
+            path = next(
+                (p for p in (self.folder / f"{item.id}{s}" for s in (".wav", ".flac")) if p.is_file()), None
+            )
             if path is None:
                 yield item, Unmeasurable(told.get("error") or "no output in the folder")
                 continue
@@ -185,7 +187,9 @@ def rnnoise(wav_T: np.ndarray) -> np.ndarray:
     pointer = ctypes.POINTER(ctypes.c_float)
     try:
         for source, target in zip(np.ascontiguousarray(frames_FT, np.float32), out_FT, strict=True):
-            library.rnnoise_process_frame(state, target.ctypes.data_as(pointer), source.ctypes.data_as(pointer))
+            library.rnnoise_process_frame(
+                state, target.ctypes.data_as(pointer), source.ctypes.data_as(pointer)
+            )
     finally:
         library.rnnoise_destroy(state)
     clean_T = resample(out_FT.reshape(-1)[frame:][: len(wide_T)] / 32768, 48000, RATE)
@@ -207,9 +211,11 @@ ABOUT: dict[str, tuple[Kind, str]] = {
 
 
 def built_in(name: str, measures: Measures) -> System:
-    """A system by name. Raises InputError for an unknown one; one whose package is missing fails item by item, and says so."""
+    """A system by name. Raises InputError for an unknown one. One whose package is missing fails item by item."""
     if name not in ABOUT:
-        raise InputError(f"system: {name!r} is unknown; choose one of {', '.join(ABOUT)}, or NAME=FOLDER", field="system")
+        raise InputError(
+            f"system: {name!r} is unknown; choose one of {', '.join(ABOUT)}, or NAME=FOLDER", field="system"
+        )
     makers: dict[str, Callable[[Item], np.ndarray]] = {
         "no_processing": _input,
         "ground_truth": truth,

@@ -8,7 +8,9 @@ from eval import _parts
 from eval.base import Evaluator, Item, Metric, Scores
 from speechx.loudness import is_silent
 
-CODEC = Metric("speaker_codec", "the same with the enrollment after the codec: what the model could hear", "higher")
+CODEC = Metric(
+    "speaker_codec", "the same with the enrollment after the codec: what the model could hear", "higher"
+)
 
 
 class TTSEvaluator(Evaluator):

@@ -62,8 +62,8 @@ class Errors:
 
     def part(self, first: float, last: float) -> Score:
         """Missed share of the reference words from the fraction `first` to `last` of all; weighted by their number."""
-        a = int(round(first * self.words))
-        b = max(a + 1, int(round(last * self.words)))
+        a = round(first * self.words)
+        b = max(a + 1, round(last * self.words))
         inside = self.wrong[a:b]
         if not inside:
             raise Unmeasurable("no word falls in the span")
@@ -86,7 +86,9 @@ def compare(reference: str, heard: str, language: str) -> Errors:
     run = longest = 0
     for chunk in out.alignments[0]:
         if chunk.type in ("substitute", "delete"):
-            wrong[chunk.ref_start_idx : chunk.ref_end_idx] = [True] * (chunk.ref_end_idx - chunk.ref_start_idx)
+            wrong[chunk.ref_start_idx : chunk.ref_end_idx] = [True] * (
+                chunk.ref_end_idx - chunk.ref_start_idx
+            )
         if chunk.type in ("substitute", "insert"):
             run += chunk.hyp_end_idx - chunk.hyp_start_idx
             longest = max(longest, run)

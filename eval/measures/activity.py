@@ -30,5 +30,7 @@ class Silero:
     def speech(self, wav_T: np.ndarray) -> list[tuple[float, float]]:
         import torch
 
-        found = self._find(torch.from_numpy(np.ascontiguousarray(wav_T, np.float32)), self._model, sampling_rate=RATE)
+        found = self._find(
+            torch.from_numpy(np.ascontiguousarray(wav_T, np.float32)), self._model, sampling_rate=RATE
+        )
         return [(s["start"] / RATE, s["end"] / RATE) for s in found]

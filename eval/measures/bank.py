@@ -61,7 +61,8 @@ KINDS: dict[str, dict[str, Callable[[str | None], Any]]] = {
 
 
 class Measures:
-    """models: ready-made ones by role ("asr", "speaker", "vad", or a MOS predictor's name), for tests. codec: a sound, coded and decoded."""
+    """models: ready-made ones by role ("asr", "speaker", "vad", or a MOS predictor's name), for tests.
+        codec: a sound, coded and decoded."""
 
     def __init__(
         self,
@@ -77,7 +78,9 @@ class Measures:
         for role, name in self.names.items():
             kind = role if role in KINDS else "mos"
             if name.partition(":")[0] not in KINDS[kind]:
-                raise InputError(f"{kind}: {name!r} is unknown; choose one of {', '.join(KINDS[kind])}", field=kind)
+                raise InputError(
+                    f"{kind}: {name!r} is unknown; choose one of {', '.join(KINDS[kind])}", field=kind
+                )
         self._models: dict[str, Any] = dict(models or {})
         self._failed: dict[str, str] = {}
         self._heard: OrderedDict[Hashable, Any] = OrderedDict()
@@ -93,7 +96,11 @@ class Measures:
             try:
                 self._models[role] = KINDS[role if role in KINDS else "mos"][name](source or None)
             except Exception as error:  # whatever is missing: a package, a file, the network
-                said = str(error) if isinstance(error, Unmeasurable) else f"{name}: {type(error).__name__}: {error}"
+                said = (
+                    str(error)
+                    if isinstance(error, Unmeasurable)
+                    else f"{name}: {type(error).__name__}: {error}"
+                )
                 self._failed[role] = said
                 raise Unmeasurable(said) from error
         return self._models[role]
@@ -101,7 +108,9 @@ class Measures:
     def describe(self) -> list[dict[str, Any]]:
         """Those that were used, and those that could not be, for the report."""
         used = [m.about.as_dict() | {"role": role} for role, m in sorted(self._models.items())]
-        return used + [{"role": role, "name": self.names[role], "missing": why} for role, why in self._failed.items()]
+        return used + [
+            {"role": role, "name": self.names[role], "missing": why} for role, why in self._failed.items()
+        ]
 
     def identity(self) -> str:
         """Names the choice of models: scores made with another one are not the same scores."""

@@ -19,7 +19,16 @@ import numpy as np
 
 from eval.base import Unmeasurable
 
-__all__ = ["About", "Mos", "Recognizer", "SpeakerEncoder", "Transcript", "VoiceActivity", "cache_folder", "packaged"]
+__all__ = [
+    "About",
+    "Mos",
+    "Recognizer",
+    "SpeakerEncoder",
+    "Transcript",
+    "VoiceActivity",
+    "cache_folder",
+    "packaged",
+]
 
 
 @dataclass(frozen=True)

@@ -32,13 +32,19 @@ class GE2E:
 
         path = packaged("resemblyzer", "pretrained.pt", "Resemblyzer")
         self.about = About(
-            "ge2e", "Resemblyzer", package_version("Resemblyzer"), file_hash(path), "silence cut at the ends only"
+            "ge2e",
+            "Resemblyzer",
+            package_version("Resemblyzer"),
+            file_hash(path),
+            "silence cut at the ends only",
         )
         state = torch.load(path, map_location="cpu", weights_only=True)["model_state"]
         self._lstm = nn.LSTM(40, 256, 3, batch_first=True)
         self._linear = nn.Linear(256, 256)
         for name, part in (("lstm", self._lstm), ("linear", self._linear)):
-            part.load_state_dict({k.removeprefix(f"{name}."): v for k, v in state.items() if k.startswith(f"{name}.")})
+            part.load_state_dict(
+                {k.removeprefix(f"{name}."): v for k, v in state.items() if k.startswith(f"{name}.")}
+            )
             part.eval()
 
     def embed(self, wavs: Sequence[np.ndarray]) -> np.ndarray:

@@ -39,12 +39,17 @@ class DNSMOS:
             import onnxruntime
         except ImportError as error:
             raise Unmeasurable("DNSMOS needs onnxruntime: install the eval extra") from error
-        p835, p808 = (packaged("speechmos", f"dnsmos_models/{n}.onnx", "speechmos") for n in ("sig_bak_ovr", "model_v8"))
-        self.about = About("dnsmos", "speechmos", package_version("speechmos"), file_hash(p835), "P.835 and P.808")
+        p835, p808 = (
+            packaged("speechmos", f"dnsmos_models/{n}.onnx", "speechmos") for n in ("sig_bak_ovr", "model_v8")
+        )
+        self.about = About(
+            "dnsmos", "speechmos", package_version("speechmos"), file_hash(p835), "P.835 and P.808"
+        )
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         self._p835, self._p808 = (
-            onnxruntime.InferenceSession(str(p), options, providers=["CPUExecutionProvider"]) for p in (p835, p808)
+            onnxruntime.InferenceSession(str(p), options, providers=["CPUExecutionProvider"])
+            for p in (p835, p808)
         )
 
     def predict(self, wavs: Sequence[np.ndarray]) -> list[dict[str, float]]:
@@ -92,7 +97,9 @@ class DistillMOS:
         finally:
             if stand_in:
                 del sys.modules["torchaudio"]
-        self.about = About("distillmos", "distillmos", package_version("distillmos"), file_hash(path), "variant 7")
+        self.about = About(
+            "distillmos", "distillmos", package_version("distillmos"), file_hash(path), "variant 7"
+        )
         self._model = ConvTransformerSQAModel(load_weights=False).eval()
         self._model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["model"])
 
@@ -101,5 +108,6 @@ class DistillMOS:
 
         with torch.inference_mode():
             return [
-                {"mos": float(self._model(torch.from_numpy(np.ascontiguousarray(w, np.float32))[None]))} for w in wavs
+                {"mos": float(self._model(torch.from_numpy(np.ascontiguousarray(w, np.float32))[None]))}
+                for w in wavs
             ]

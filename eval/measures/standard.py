@@ -21,7 +21,11 @@ __all__ = ["Ecapa", "HubertCTC", "Utmos", "WavLM"]
 def _hash(source: str) -> str:
     """Over the weights where they lie in a folder; else the hub's name stands for them."""
     path = Path(source)
-    files = sorted(f for f in path.glob("*") if f.suffix in (".bin", ".safetensors", ".ckpt", ".pt")) if path.is_dir() else []
+    files = (
+        sorted(f for f in path.glob("*") if f.suffix in (".bin", ".safetensors", ".ckpt", ".pt"))
+        if path.is_dir()
+        else []
+    )
     if path.is_file():
         files = [path]
     return "-".join(file_hash(f) for f in files) or f"hub:{source}"
@@ -72,7 +76,9 @@ class WavLM:
         for wav_T in wavs:
             inputs = self._extract(wav_T, sampling_rate=RATE, return_tensors="pt")
             with torch.inference_mode():
-                rows.append(torch.nn.functional.normalize(self._model(**inputs).embeddings, dim=-1)[0].numpy())
+                rows.append(
+                    torch.nn.functional.normalize(self._model(**inputs).embeddings, dim=-1)[0].numpy()
+                )
         return np.stack(rows)
 
 

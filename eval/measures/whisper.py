@@ -30,9 +30,7 @@ def join_base(folder: Path | None = None) -> Path:
     folder = folder or cache_folder() / "whisper-base"
     if (folder / "model.bin").is_file():
         return folder
-    halves = [
-        packaged(p, f"data/model.bin.part{n}", p.replace("_", "-")) for n, p in enumerate(PARTS, 1)
-    ]
+    halves = [packaged(p, f"data/model.bin.part{n}", p.replace("_", "-")) for n, p in enumerate(PARTS, 1)]
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".whisper-"))
     try:
@@ -77,7 +75,10 @@ class Whisper:
         )  # fmt: skip
         self._storage = ctranslate2.StorageView
         self._model = ctranslate2.models.Whisper(
-            str(folder), device="cpu", compute_type="int8", intra_threads=threads or min(4, os.cpu_count() or 1)
+            str(folder),
+            device="cpu",
+            compute_type="int8",
+            intra_threads=threads or min(4, os.cpu_count() or 1),
         )
         self._features = FeatureExtractor(feature_size=self._model.n_mels)
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))

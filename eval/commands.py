@@ -1,0 +1,231 @@
+"""`speechx eval build|run|report|compare|card|convert`: test sets, scores, reports."""
+
+from __future__ import annotations
+
+import datetime
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from speechx import registry
+from speechx.commands._common import ModelOption, say
+from speechx.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+    from eval.systems import System
+
+app = typer.Typer(help="Measure how good each task is.", no_args_is_help=True)
+
+TaskOption = Annotated[list[str], typer.Option("--task", help="task, more than once, or all")]
+
+
+def task_names(chosen: list[str]) -> list[str]:
+    if "all" in chosen:
+        return list(registry.tasks())
+    return [registry.task(name).name for name in chosen]
+
+
+@app.command()
+def build(
+    sources: Annotated[
+        list[Path], typer.Argument(help="audio packs, or corpora in any layout that `data prepare` reads")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder of the set")],
+    task: TaskOption = ["all"],  # noqa: B006
+    items: Annotated[int, typer.Option(help="items of each ability")] = 20,
+    split: Annotated[str, typer.Option(help="test, dev, train or all")] = "test",
+    seed: Annotated[int, typer.Option(help="same seed, same set")] = 1,
+    seconds: Annotated[tuple[float, float], typer.Option(help="length of utterances")] = (4.0, 10.0),
+    voice_seconds: Annotated[float, typer.Option(help="length of the enrollments of tts")] = 3.0,
+    protocol: Annotated[str, typer.Option(help="of tts: cross-sentence or continuation")] = "cross-sentence",
+    rooms: Annotated[int, typer.Option(help="simulated rooms (pyroomacoustics); 0: synthetic tails")] = 0,
+    corpus: Annotated[list[str], typer.Option(help="only these corpora of the sources")] = [],  # noqa: B006
+) -> None:
+    """Make a test set out of clean recordings (and of noise, for the tasks that need it)."""
+    from eval.build import BuildOptions, build_set
+    from speechx.progress import ticker
+
+    options = BuildOptions(split, items, seed, seconds, voice_seconds, protocol, rooms, tuple(corpus))
+    about = build_set(sources, out, task_names(task), options, ticker("build"))
+    for ability, count in about["abilities"].items():
+        typer.echo(
+            f"{ability}: {count} items"
+            + (f", {about['short'][ability]} short" if ability in about["short"] else "")
+        )
+    for ability in about["short"].keys() - about["abilities"].keys():
+        typer.echo(f"{ability}: none, the sources lack what it needs")
+
+
+@app.command()
+def convert(
+    layout: Annotated[str, typer.Argument(help="dns, libri2mix or seed-tts-eval")],
+    source: Annotated[Path, typer.Argument(help="its folder (seed-tts-eval: the .lst file)")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder of the set")],
+    items: Annotated[int, typer.Option(help="at most so many; 0 is all")] = 0,
+    seed: int = 1,
+    language: Annotated[str, typer.Option(help="of the recordings")] = "en",
+    transcripts: Annotated[
+        Path | None, typer.Option(help="a corpus with the texts and enrollments (LibriSpeech)")
+    ] = None,
+) -> None:
+    """Make a test set of a public one that comes mixed."""
+    from eval.recipes import convert_set
+
+    about = convert_set(layout, source, out, items or None, seed, language, transcripts)
+    typer.echo(f"{sum(about['abilities'].values())} items in {out}")
+
+
+@app.command()
+def run(
+    test_set: Annotated[Path, typer.Option("--set", help="folder of the test set")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="folder of the run")],
+    task: TaskOption = ["all"],  # noqa: B006
+    items: Annotated[int, typer.Option(help="at most so many of each ability; 0 is all")] = 0,
+    system: Annotated[
+        list[str], typer.Option(help="NAME=FOLDER of outputs, or silence, noise, wrong_speaker, leaked")
+    ] = [],  # noqa: B006
+    slots: Annotated[
+        int, typer.Option(help="requests at once; with more than 1, RTF is not a lone request's")
+    ] = 1,
+    no_model: Annotated[bool, typer.Option("--no-model", help="references and --system alone")] = False,
+    asr: Annotated[
+        str, typer.Option(help="whisper-base, whisper:FOLDER_OR_SIZE, hubert[:FOLDER]")
+    ] = "whisper-base",
+    speaker: Annotated[str, typer.Option(help="ge2e, wavlm[:FOLDER], ecapa[:FOLDER]")] = "ge2e",
+    model: ModelOption = None,
+) -> None:
+    """Score a model, its references and baselines on a set; start it again to go on where it stopped."""
+    from eval.measures.bank import Measures
+    from eval.report import machine, write_report
+    from eval.run import run as score_all
+    from eval.sets import load_set
+    from eval.systems import FolderSystem, built_in
+
+    chosen_set = load_set(test_set)
+    given: list[System] = []
+    more: list[str] = []
+    for name in system:
+        label, _, folder = name.partition("=")
+        given.append(FolderSystem(label, Path(folder))) if folder else more.append(label)
+    speaking, codec, model_hash = (None, None, "none") if no_model else load_model(model, slots)
+    measures = Measures(asr=asr, speaker=speaker, codec=codec)
+    for label in more:
+        built_in(label, measures)  # an unknown name is said before anything runs
+    header: dict[str, Any] = {
+        "set": {k: v for k, v in chosen_set.about.items() if k not in ("abilities", "items", "schema")},
+        "model": model_hash,
+        "measures": measures.identity(),
+        "command": shlex.join(["speechx", *sys.argv[1:]]),
+        "seed": chosen_set.about.get("seed"),
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        "machine": machine(),
+    }
+    wanted = chosen_set.chosen(None if "all" in task else task_names(task), items or None)
+    if not wanted:
+        raise InputError(f"task: the set {test_set} has no items of {', '.join(task)}", field="task")
+    try:
+        systems = [*given, *([speaking] if speaking else [])]
+        score_all(output, wanted, systems, lambda n: built_in(n, measures), measures, header, more, say)
+    finally:
+        if speaking is not None:
+            speaking.engine.close()
+    said = measures.describe() or stored_measures(output)
+    report = write_report(output, {**header, "measures": said}, wanted)
+    for ability, section in report["abilities"].items():
+        failed = sum(s["failed"] for s in section["systems"].values() if s["kind"] == "model")
+        say(f"{ability}: {section['items']} items, {failed} without output")
+    say(f"report in {output / 'report.html'}")
+
+
+def stored_measures(folder: Path) -> list[dict[str, Any]]:
+    """Where every score was there before, no measuring model was loaded: what the last report said of them stands."""
+    from eval.report import load_report
+
+    try:
+        return list(load_report(folder)["measures"])
+    except InputError:
+        return []
+
+
+def load_model(folder: Path | None, slots: int) -> tuple[Any, Callable[[np.ndarray], np.ndarray], str]:
+    """(the system, its codec round trip, the hash of its weights)."""
+    from eval.systems import ModelSystem
+    from speechx.async_engine import LocalEngine
+    from speechx.loading import load_pipeline
+
+    pipeline = load_pipeline(folder, slots=max(1, slots))
+    front = pipeline.front
+
+    def round_trip(wav_T: np.ndarray) -> np.ndarray:
+        from speechx.data.mixing import standard_gain
+
+        gain = standard_gain(wav_T)
+        return front.decode(front.encode(wav_T * gain))[: len(wav_T)] / gain
+
+    return ModelSystem(LocalEngine(pipeline), slots=slots), round_trip, pipeline.model
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="folder of a run")],
+    test_set: Annotated[
+        Path | None, typer.Option("--set", help="its test set, for sounds in the page")
+    ] = None,
+) -> None:
+    """Write the reports of a run again from its scores."""
+    from eval.report import load_report, write_report
+    from eval.sets import load_set
+
+    told = load_report(folder)
+    header = {k: v for k, v in told.items() if k not in ("abilities", "schema_version")}
+    write_report(folder, header, list(load_set(test_set).items) if test_set else None)
+    say(f"report in {folder / 'report.html'}")
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(help="folder of a run")],
+    b: Annotated[Path, typer.Argument(help="folder of another run on the same set")],
+    systems: Annotated[
+        tuple[str, str] | None, typer.Option(help="names of the systems in A and in B (default: the models)")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="markdown file")] = None,
+) -> None:
+    """Tell what got better or worse from A to B, item by item."""
+    from eval.compare import compare as difference
+    from eval.compare import markdown
+    from eval.report import load_report
+    from eval.run import read_scores
+
+    left, right = load_report(a), load_report(b)
+    if left["set"]["hash"] != right["set"]["hash"]:
+        raise InputError("compare: the two runs are on different sets: nothing can be paired", field="b")
+    rows = difference(read_scores(a), read_scores(b), systems)
+    if not rows:
+        raise InputError("compare: the runs have no system in common; name them with --systems", field="b")
+    text = markdown(rows, (str(a), str(b)))
+    if output is not None:
+        from speechx.encoding import atomic_write
+
+        atomic_write(output, text.encode())
+    typer.echo(text)
+
+
+@app.command()
+def card(
+    source: Annotated[Path, typer.Argument(help="report.json, or the folder of a run")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="the model card")] = Path("MODEL_CARD.md"),
+) -> None:
+    """Put the tables of a report between the markers of the model card."""
+    from eval.markdown import update_card
+    from eval.report import load_report
+
+    update_card(output, load_report(source))
+    say(f"tables of {source} in {output}")
