@@ -190,7 +190,7 @@ def _in_turns(rows: list[PackRow], seed: int, task: str) -> list[PackRow]:
     for row in rows:
         by_speaker.setdefault(str(row.speaker), []).append(row)
     for speaker, own in by_speaker.items():
-        generator(seed, task, speaker).shuffle(own)  # type: ignore[arg-type]
+        generator(seed, task, speaker).shuffle(own)
     speakers = sorted(by_speaker)
     generator(seed, task).shuffle(speakers)
     longest = max(map(len, by_speaker.values()), default=0)

@@ -12,6 +12,7 @@ from speechx.errors import InputError
 __all__ = [
     "BEGIN",
     "END",
+    "PUBLISHED",
     "card_tables",
     "cell",
     "failures_of",
@@ -22,6 +23,7 @@ __all__ = [
 ]
 
 BEGIN, END = "<!-- evaluation: begin (made by `speechx eval card`) -->", "<!-- evaluation: end -->"
+PUBLISHED = "Published elsewhere, for orientation only (quoted second-hand: check the paper before citing)"
 CARD_METRICS = 6
 ARROWS = {"higher": " ↑", "lower": " ↓", None: ""}
 
@@ -91,7 +93,7 @@ def report_markdown(report: dict[str, Any]) -> str:
         for name, system in section["systems"].items():
             if system["kind"] == "model":
                 lines += _slices(name, system, metrics[:5])
-        lines += ["", "Published, for orientation only:", "", *(f"* {line}" for line in section["published"])]
+        lines += ["", PUBLISHED + ":", "", *(f"* {line}" for line in section["published"])]
     return "\n".join(lines) + "\n"
 
 

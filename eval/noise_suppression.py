@@ -20,8 +20,8 @@ class NoiseSuppressionEvaluator(Evaluator):
     references = ("no_processing", "ground_truth", "codec_round_trip", "noisereduce", "rnnoise")
     worst_by = "wer"
     figures = (
-        "SpeechX (Wang 2023), LibriSpeech mixed with DNS noise at 0-20 dB: WER 2.48 % with text, 6.76 % without (noisy 3.29 %), "
-        "DNSMOS 3.05 (noisy 2.42), PESQ 2.24 (noisy 1.93). Lighter noise than here, NeMo recognizer.",
+        "SpeechX (arXiv 2308.06873), LibriSpeech with DNS noise, with text: WER 2.48 %, DNSMOS 3.05 (noisy: 3.29 %, 2.42). "
+        "Lighter noise than -5 to 20 dB, another recognizer.",
     )
 
     def score(self, item: Item, wav_T: np.ndarray) -> Scores:

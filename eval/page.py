@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from eval.base import RATE, Item, Metric, Unmeasurable, read
-from eval.markdown import cell, failures_of, metric_of, titles
+from eval.markdown import PUBLISHED, cell, failures_of, metric_of, titles
 from eval.systems import truth
 from speechx import audio
 from speechx.pictures import mel_png, png_uri
@@ -77,7 +77,7 @@ def _section(name: str, section: dict[str, Any], items: dict[str, Item], outputs
             else ""
         )
         + f"<details><summary>Slices</summary>{slices}</details>{worst}"
-        f"<details><summary>Published figures, for orientation only</summary><ul>{published}</ul></details>"
+        f"<details><summary>{PUBLISHED}</summary><ul>{published}</ul></details>"
     )
 
 

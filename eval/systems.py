@@ -192,7 +192,8 @@ def rnnoise(wav_T: np.ndarray) -> np.ndarray:
             )
     finally:
         library.rnnoise_destroy(state)
-    clean_T = resample(out_FT.reshape(-1)[frame:][: len(wide_T)] / 32768, 48000, RATE)
+    made_T = np.asarray(out_FT.reshape(-1)[frame:][: len(wide_T)] / 32768, np.float32)
+    clean_T = resample(made_T, 48000, RATE)
     return np.pad(clean_T, (0, max(0, len(wav_T) - len(clean_T))))[: len(wav_T)]
 
 

@@ -22,10 +22,9 @@ class TTSEvaluator(Evaluator):
     references = ("ground_truth", "codec_round_trip")
     worst_by = "wer"
     figures = (
-        "VALL-E (Wang 2023), LibriSpeech test-clean 4-10 s, 3 s enrollment of another utterance: WER 5.9 %, speaker "
-        "similarity 0.580. WER by HuBERT-large CTC and similarity by WavLM-TDNN: comparable only with those measures.",
-        "SpeechX (Wang 2023), LibriSpeech test-clean: WER 4.66 %, similarity 0.58. Trained on 60,000 h; same measures as "
-        "VALL-E but for a NeMo recognizer.",
+        "VALL-E (arXiv 2301.02111), LibriSpeech test-clean, 4-10 s, 3 s of another utterance as enrollment: WER 5.9 %, speaker "
+        "similarity 0.580. HuBERT-large CTC and WavLM-TDNN, of which neither is the default here.",
+        "SpeechX (arXiv 2308.06873), the same set: WER 4.66 %, similarity 0.58. Trained on 60,000 hours.",
     )
 
     def score(self, item: Item, wav_T: np.ndarray) -> Scores:

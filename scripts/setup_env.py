@@ -78,12 +78,22 @@ def install_torch(requirement: str) -> None:
     run(pip)
 
 
+def install_alone(requirements: list[str]) -> None:
+    """Install packages without their dependencies, one by one; what fails is told and left out."""
+    for requirement in requirements:
+        try:
+            run([str(PYTHON), "-m", "pip", "install", "--no-deps", requirement], quiet=True)
+        except SystemExit:
+            print(f"   {requirement} cannot be installed here: what needs it will say so", flush=True)
+
+
 def main(extras: list[str]) -> None:
     if sys.version_info < (3, 11):  # noqa: UP036 - this script meets whatever Python is installed
         raise SystemExit(f"setup: SpeechX needs Python 3.11 or newer, this is {sys.version.split()[0]}")
     import tomllib
 
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project, alone = settings["project"], settings["tool"]["speechx"]["no-deps"]
     digest = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + str(ROOT).encode()).hexdigest()
     stamp = json.loads(STAMP.read_text()) if STAMP.exists() else {"digest": None, "extras": []}
     wanted = sorted({*stamp["extras"], *extras})
@@ -98,6 +108,7 @@ def main(extras: list[str]) -> None:
     target = f".[{','.join(wanted)}]" if wanted else "."
     print(f"== installing speechx {target}", flush=True)
     run([str(PYTHON), "-m", "pip", "install", "-e", target])
+    install_alone([requirement for extra in wanted for requirement in alone.get(extra, [])])
     STAMP.write_text(json.dumps({"digest": digest, "extras": wanted}))
     print(f"== {VENV} is ready ({time.monotonic() - start:.0f} s)", flush=True)
 

@@ -62,7 +62,7 @@ KINDS: dict[str, dict[str, Callable[[str | None], Any]]] = {
 
 class Measures:
     """models: ready-made ones by role ("asr", "speaker", "vad", or a MOS predictor's name), for tests.
-        codec: a sound, coded and decoded."""
+    codec: a sound, coded and decoded."""
 
     def __init__(
         self,

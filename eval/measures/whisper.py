@@ -122,7 +122,7 @@ class Whisper:
         ids = [self._tokenizer.token_to_id(t) for t in tokens]
         if None in ids:
             raise Unmeasurable(f"{self.about.name} does not know language {language!r}")
-        return ids
+        return [int(i) for i in ids if i is not None]
 
     def _heard(self, result: Any) -> Transcript:
         """Empty where the model says that nobody speaks and is unsure of its words: Whisper's own rule."""
