@@ -20,10 +20,12 @@ from speechx.text import PhoneSequence, TextFrontend
 __all__ = ["SyntheticVoice", "synthetic_pack"]
 
 RATE = 16000
-WORDS = (
-    "the a one seven blue green morning water paper little music under never people river silver garden open window "
-    "yellow simple story over again number mother father hand light night road song tree voice winter summer"
-).split()
+WORDS = {
+    "en": "the a one seven blue green morning water paper little music under never people river silver garden open window "
+    "yellow simple story over again number mother father hand light night road song tree voice winter summer",
+    "es": "la casa verde agua siempre camino noche mesa libro cielo rojo amigo madre tiempo puerta grande luna perro campo "
+    "poco vida mano fuego tierra",
+}
 PAUSES = frozenset("_,.?!")
 VOICELESS = frozenset(("p", "t", "k", "f", "θ", "s", "ʃ", "h", "tʃ", "ts", "x", "ç", "pf", "ʔ"))
 
@@ -128,11 +130,14 @@ def synthetic_pack(
         row = {"id": name, "corpus": "synthetic", "split": "train", "offset": offset}
         if number < utterances:
             who = number % speakers
-            text = " ".join(rng.choice(WORDS, int(rng.integers(max(1, words - 3), words + 1))))
-            speech = front(text, "en")
+            # Every voice speaks a second language now and then: cross-lingual examples need it.
+            language = "es" if number // speakers % 3 == 2 else "en"
+            vocabulary = WORDS[language].split()
+            text = " ".join(rng.choice(vocabulary, int(rng.integers(max(1, words - 3), words + 1))))
+            speech = front(text, language)
             voice = SyntheticVoice.number(who)
             wav_T, pointer_F = voice.say(speech, rng)
-            row |= {"speaker": f"s{who}", "language": "en", "text": text}
+            row |= {"speaker": f"s{who}", "language": language, "text": text}
             row["split"] = "dev" if who == speakers - 1 else "train"
             teachers.append(_teacher(speech, pointer_F))
             teacher_index.append(

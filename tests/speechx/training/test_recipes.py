@@ -1,0 +1,25 @@
+"""The recipes in the repository can be read, and say what they are for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from speechx.config import LMConfig
+from speechx.training.aligner import AlignerTrainConfig
+from speechx.training.codec import CodecTrainConfig
+from speechx.training.lm import LMTrainConfig
+
+FOLDER = Path(__file__).resolve().parents[3] / "configs"
+KINDS = {"codec": CodecTrainConfig, "aligner": AlignerTrainConfig, "lm": LMTrainConfig}
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_recipe_is_read(path: Path) -> None:
+    config = KINDS[path.stem.split("-")[0]].read(path)
+    assert path.read_text().startswith("# ")
+    if isinstance(config, LMTrainConfig):
+        shape = LMConfig.preset(config.preset, **config.model)
+        assert shape.max_positions >= config.max_length
+        assert not config.shares or sum(config.shares.values()) == pytest.approx(1.0)
