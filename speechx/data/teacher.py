@@ -44,8 +44,8 @@ def add_teacher(
     model = ctranslate2.models.Whisper(
         str(whisper_folder), device="cpu", compute_type="int8_float32", intra_threads=threads
     )
-    rows = [row for row in AudioPack(folder).rows if row.speaker is not None]
     pack, offset = AudioPack(folder), 0
+    rows = [row for row in pack.rows if row.speaker is not None]
     data, index = folder / "teacher.f16.tmp", folder / "teacher.jsonl.tmp"
     with data.open("wb") as file, index.open("w", encoding="utf-8") as lines:
         for done, row in enumerate(rows, 1):

@@ -80,7 +80,8 @@ def test_features_of_a_real_teacher(tmp_path: Path) -> None:
     from speechx.data.teacher import add_teacher
 
     pack = synthetic_pack(tmp_path, utterances=2, speakers=2, noises=1)
-    (pack / "teacher.f16").unlink()
+    for name in ("teacher.f16", "teacher.jsonl"):
+        (pack / name).unlink()
     frames = add_teacher(pack, os.environ["SPEECHX_WHISPER"])
     rows = [row for row in AudioPack(pack).rows if row.speaker]
     assert frames == sum(-(-row.samples // 640) for row in rows)
