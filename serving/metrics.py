@@ -48,7 +48,7 @@ class Metrics:
     def note_engine(self, status: dict[str, Any]) -> None:
         """Numbers of a replica's status."""
         for what, value in status.items():
-            if isinstance(value, int | float):
+            if what != "pid" and isinstance(value, int | float):
                 self.engine.labels(what).set(value)
 
     def text(self) -> bytes:

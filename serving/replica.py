@@ -5,7 +5,7 @@ The router calls `stream`; what is wrong with a request comes back as an item, s
 
 from __future__ import annotations
 
-import asyncio
+import os
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -23,7 +23,7 @@ from speechx.jobs import Chunk, Job
 __all__ = ["Failure", "Replica", "ReplicaOptions", "ServedEngine"]
 
 HEARTBEAT_SECONDS = 20.0
-"""An engine thread that has not looked up for so long is stuck; a step takes well under a second."""
+"""An engine thread that does not answer for so long is stuck; a step takes well under a second."""
 
 
 class ReplicaOptions(BaseModel):
@@ -83,8 +83,7 @@ class ServedEngine(LocalEngine):
         super().__init__(pipeline)
         self.waiting = waiting
         self.jobs = 0
-        self._beat = time.monotonic()
-        self._asked = False
+        self._asked: float | None = None
 
     async def stream(self, job: Job) -> AsyncGenerator[Chunk, None]:
         """As LocalEngine. Raises ApiError 429 where the waiting room is full."""
@@ -103,16 +102,15 @@ class ServedEngine(LocalEngine):
             self.jobs -= 1
 
     def beat(self) -> float:
-        """Seconds since the engine thread was last seen; asks it to show itself again."""
-        if not self._asked:
-            self._asked = True
-            if time.monotonic() - self._beat > 1:
-                self._beat = time.monotonic()  # nobody had asked: it starts now
-            self._order(self._seen)
-        return time.monotonic() - self._beat
+        """Seconds for which the engine thread has owed an answer; asks it for one."""
+        if self._asked is None:
+            self._asked = time.monotonic()
+            self._order(self._answer)
+        asked = self._asked  # None again where it has answered in the meantime
+        return 0.0 if asked is None else time.monotonic() - asked
 
-    def _seen(self) -> None:
-        self._beat, self._asked = time.monotonic(), False
+    def _answer(self) -> None:
+        self._asked = None
 
     def alive(self) -> bool:
         """Whether the engine thread works, and steps in time."""
@@ -174,9 +172,8 @@ class Replica:
     async def status(self) -> dict[str, Any]:
         """See ServedEngine.status."""
         ask = getattr(self.engine, "status", None)
-        return (
-            dict(await ask()) if ask else {"model": "fake", "slots": self.options.slots, "active": self.jobs}
-        )
+        known = await ask() if ask else {"model": "fake", "slots": self.options.slots, "active": self.jobs}
+        return {**known, "pid": os.getpid()}
 
     async def aborted(self) -> int:
         """Jobs that the fake engine saw given up, for tests."""
@@ -191,11 +188,3 @@ class Replica:
         engine = getattr(self, "engine", None)
         if isinstance(engine, LocalEngine):
             engine.close()
-
-
-async def drained(engine: ServedEngine, seconds: float) -> bool:
-    """Waits until no job is under way; whether that came true in time."""
-    over = time.monotonic() + seconds
-    while engine.jobs and time.monotonic() < over:
-        await asyncio.sleep(0.05)
-    return not engine.jobs

@@ -27,7 +27,7 @@ from speechx.jobs import Chunk, Job
 __all__ = ["AppArgs", "HandleEngine", "build"]
 
 RETRIES = 3
-FRESH_SECONDS = 5.0
+FRESH_SECONDS, BUSY_SECONDS = 5.0, 2.0
 ROUTER_ROOM = 256
 """Requests a router holds beyond those that it lets in: refusing them is its work too."""
 
@@ -93,9 +93,13 @@ class HandleEngine:
                     response.cancel()
 
     async def status(self) -> dict[str, Any]:
-        """Of one replica; what is known already while sound comes, so that a full server counts as ready."""
-        if not self._known or time.monotonic() - self._heard > FRESH_SECONDS:
-            self._known = await self._status.remote()
+        """Of one replica. A server so busy that it does not answer at once is ready while sound comes from it."""
+        try:
+            async with asyncio.timeout(BUSY_SECONDS):
+                self._known = await self._status.remote()
+        except Exception:
+            if not self._known or time.monotonic() - self._heard > FRESH_SECONDS:
+                raise
         return self._known
 
 
@@ -141,7 +145,7 @@ def build(args: AppArgs) -> serve.Application:
         max_ongoing_requests=room + 16,
         max_queued_requests=2 * room + 64,  # counts requests that are being assigned, too
         graceful_shutdown_timeout_s=limits.request_seconds,
-        health_check_period_s=5,
+        health_check_period_s=2,
         health_check_timeout_s=30,
         ray_actor_options={"num_cpus": args.cpus, "num_gpus": args.gpus},
     )

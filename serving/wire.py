@@ -10,7 +10,6 @@ import base64
 import binascii
 import json
 import re
-from functools import cache
 from typing import Any
 
 from fastapi import Request
@@ -109,10 +108,14 @@ async def _form(request: Request, limits: Limits) -> dict[str, Any]:
     return fields
 
 
-@cache
-def audio_kinds(task: Any) -> dict[str, str]:
-    """registry.audio_fields, made once."""
-    return registry.audio_fields(task)
+_KINDS: dict[type, dict[str, str]] = {}
+
+
+def audio_kinds(task: TaskProtocol) -> dict[str, str]:
+    """registry.audio_fields, made once for each request model."""
+    if task.Request not in _KINDS:
+        _KINDS[task.Request] = registry.audio_fields(task)
+    return _KINDS[task.Request]
 
 
 async def to_request(service: Service, task: TaskProtocol, fields: dict[str, Any]) -> Any:

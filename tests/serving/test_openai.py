@@ -31,7 +31,9 @@ def client(spoken: FakeEngine, tmp_path_factory: Any) -> Iterator[Any]:
 
 
 def test_speech(client: Any, spoken: FakeEngine, tmp_path: Path) -> None:
-    answer = client.audio.speech.create(model="tts-1", voice="alloy", input="Hello there.", response_format="wav")
+    answer = client.audio.speech.create(
+        model="tts-1", voice="alloy", input="Hello there.", response_format="wav"
+    )
     answer.write_to_file(tmp_path / "out.wav")
     assert 0.5 < len(audio.read(tmp_path / "out.wav")) / 16000 < 0.7
     request: Any = spoken.jobs[-1].request
@@ -57,7 +59,13 @@ def test_streams(client: Any) -> None:
 
 
 def test_events(client: Any) -> None:
-    asked = {"model": "tts-1", "voice": "heart", "input": "Hello.", "stream_format": "sse", "response_format": "pcm"}
+    asked = {
+        "model": "tts-1",
+        "voice": "heart",
+        "input": "Hello.",
+        "stream_format": "sse",
+        "response_format": "pcm",
+    }
     with client.audio.speech.with_streaming_response.create(**asked) as answer:
         lines = [line for line in answer.iter_lines() if line.startswith("data: ")]
     assert len(lines) == 4 and '"speech.audio.done"' in lines[-1] and '"total_tokens": 15' in lines[-1]

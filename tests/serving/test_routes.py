@@ -91,7 +91,9 @@ def test_word_times(make: Make) -> None:
     client = make(engine=Talker())
     answer = client.post("/v1/tts", json={**TTS, "timestamps": True})
     assert [w["text"] for w in json.loads(answer.headers["X-SpeechX-Words"])] == ["hello", "there"]
-    told = client.post("/v1/tts", json={**TTS, "timestamps": True}, headers={"Accept": "application/json"}).json()
+    told = client.post(
+        "/v1/tts", json={**TTS, "timestamps": True}, headers={"Accept": "application/json"}
+    ).json()
     assert told["words"][1]["end"] == 0.6 and told["seed"] == 5
     assert base64.b64decode(told["audio"])[:4] == b"RIFF"
     assert "X-SpeechX-Words" not in client.post("/v1/tts", json=TTS).headers
@@ -141,7 +143,9 @@ def test_a_fault_after_the_start_is_not_a_whole_sound(make: Make) -> None:
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])
-def test_errors_of_the_engine(make: Make, error: Exception, status: int, field: str | None, stream: bool) -> None:
+def test_errors_of_the_engine(
+    make: Make, error: Exception, status: int, field: str | None, stream: bool
+) -> None:
     client = make(engine=FakeEngine(error=error))
     answer = client.post("/v1/tts", json={**TTS, "stream": stream})
     assert answer.status_code == status
@@ -174,7 +178,9 @@ def test_what_cannot_be_used(client: TestClient, engine: FakeEngine, body: Any, 
     assert not engine.jobs
 
 
-@pytest.mark.parametrize("body", [b"{", b"[1]", b'{"text": NaN}', b'{"text": "\\ud800"}', b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body", [b"{", b"[1]", b'{"text": NaN}', b'{"text": "\\ud800"}', b"\xff", b"[" * 100_000]
+)
 def test_broken_json(client: TestClient, body: bytes) -> None:
     answer = client.post("/v1/tts", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 400 and answer.json()["error"]["field"] == "body"
@@ -208,7 +214,10 @@ def test_sizes(make: Make, engine: FakeEngine, noisy: bytes) -> None:
     chunked = client.post("/v1/tts", content=parts(), headers={"Content-Type": "application/json"})
     assert chunked.status_code == 413
     long = client.post("/v1/tts", json={**TTS, "text": "word " * 10})
-    assert long.status_code == 422 and long.json()["error"] == long.json()["error"] | {"field": "text", "limit": 20}
+    assert long.status_code == 422 and long.json()["error"] == long.json()["error"] | {
+        "field": "text",
+        "limit": 20,
+    }
     client = make(audio_seconds=2.0)
     answer = client.post("/v1/noise-suppression", files={"audio": noisy})
     assert answer.status_code == 422 and "2 s" in answer.json()["error"]["message"]

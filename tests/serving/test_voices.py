@@ -38,7 +38,13 @@ def test_a_voice_from_enrolling_to_forgetting(make: Make, engine: FakeEngine, re
 
 
 def test_json(client: TestClient, recording: bytes) -> None:
-    body = {"audio": base64.b64encode(recording).decode(), "name": "Ben", "id": "b1", "language": "de", "consent": True}
+    body = {
+        "audio": base64.b64encode(recording).decode(),
+        "name": "Ben",
+        "id": "b1",
+        "language": "de",
+        "consent": True,
+    }
     assert client.post("/v1/voices", json=body).json()["language"] == "de"
     again = client.post("/v1/voices", json=body)
     assert again.status_code == 409 and again.json()["error"]["field"] == "id"
@@ -58,7 +64,9 @@ def test_json(client: TestClient, recording: bytes) -> None:
         ({"color": "red"}, 422, "color"),
     ],
 )
-def test_refusals(client: TestClient, recording: bytes, change: dict[str, Any], status: int, field: str) -> None:
+def test_refusals(
+    client: TestClient, recording: bytes, change: dict[str, Any], status: int, field: str
+) -> None:
     data = {k: v for k, v in ({"name": "Anna", "consent": "true"} | change).items() if v is not None}
     answer = client.post("/v1/voices", files={"audio": recording}, data=data)
     assert answer.status_code == status and answer.json()["error"]["field"] == field, answer.text
@@ -68,7 +76,9 @@ def test_refusals(client: TestClient, recording: bytes, change: dict[str, Any], 
 def test_length(client: TestClient, speech: Any, seconds: float) -> None:
     file = io.BytesIO()
     soundfile.write(file, speech(seconds), 16000, format="WAV")
-    answer = client.post("/v1/voices", files={"audio": file.getvalue()}, data={"name": "a", "consent": "true"})
+    answer = client.post(
+        "/v1/voices", files={"audio": file.getvalue()}, data={"name": "a", "consent": "true"}
+    )
     assert answer.status_code == 422 and answer.json()["error"]["field"] == "audio", answer.text
 
 

@@ -1,0 +1,181 @@
+"""Router and replicas on a real Ray, started once; and what needs none of it, in Ray's local testing mode."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+pytest.importorskip("ray.serve", reason="needs the extra `serve`")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+import ray
+from ray import serve
+
+from serving.replica import Failure, Replica, ReplicaOptions
+from serving.router import AppArgs, HandleEngine, build
+from serving.settings import Limits, Settings
+from speechx import registry
+from speechx.errors import InputError
+from speechx.jobs import Job
+from tests.serving.conftest import until
+
+TTS = {"text": "Hello there.", "voice": "heart"}
+CONFIG = Path(__file__).resolve().parents[2] / "serving" / "config"
+
+
+# Without a cluster
+
+
+@pytest.fixture(scope="module")
+def local() -> Any:
+    """Handle of a replica in this process."""
+    options = ReplicaOptions(engine="fake", fake_delay=0.02, fake_chunks=5)
+    return serve.run(serve.deployment(Replica).bind(options), name="local", _local_testing_mode=True)
+
+
+def job(seconds: float = 10, **fields: Any) -> Job:
+    return Job("tts", registry.parse_request("tts", {**TTS, **fields}), deadline=time.monotonic() + seconds)
+
+
+def test_a_stream_by_handle(local: Any) -> None:
+    async def listen() -> list[Any]:
+        return [chunk async for chunk in HandleEngine(local).stream(job(seed=7))]
+
+    chunks = asyncio.run(listen())
+    assert chunks[-1].final and chunks[-1].info["seed"] == 7
+    assert sum(len(chunk.wav_T) for chunk in chunks) == 5 * 3200
+    assert len(chunks) < 5, "short chunks are joined"
+
+
+def test_leaving_a_stream_by_handle(local: Any) -> None:
+    async def leave() -> int:
+        before = await local.aborted.remote()
+        stream = HandleEngine(local).stream(job())
+        await anext(stream)
+        await stream.aclose()
+        for _ in range(100):
+            await asyncio.sleep(0.02)
+            if await local.aborted.remote() > before:
+                break
+        return int(await local.aborted.remote()) - before
+
+    assert asyncio.run(leave()) == 1
+
+
+def test_too_late_to_begin(local: Any) -> None:
+    with pytest.raises(TimeoutError):
+        asyncio.run(anext(HandleEngine(local).stream(job(-1))))
+
+
+def test_failures_travel() -> None:
+    told = Failure.of(InputError("text is odd", field="text"))
+    assert told is not None
+    error = told.error()
+    assert isinstance(error, InputError) and error.field == "text" and str(error) == "text is odd"
+    assert isinstance(Failure("timeout", "late").error(), TimeoutError)
+    assert Failure("overloaded", "full").error().status == 429  # type: ignore[attr-defined]
+    assert Failure.of(RuntimeError("bug")) is None
+
+
+@pytest.mark.parametrize("name", ["cpu.yaml", "gpu.yaml"])
+def test_config_files_fit(name: str) -> None:
+    config = yaml.safe_load((CONFIG / name).read_text())
+    for app in config["applications"]:
+        assert app["import_path"] == "serving.router:build"
+        build(AppArgs.model_validate(app["args"]))
+    with pytest.raises(ValueError, match="replcias"):
+        AppArgs.model_validate({"replcias": 2})
+
+
+# On a cluster of one machine
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    ray.init(num_cpus=2, include_dashboard=False, object_store_memory=128 << 20, logging_level="error",
+             log_to_driver=False)  # fmt: skip
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ReplicaOptions(engine="fake", fake_delay=0.3, fake_chunks=6, slots=4, waiting=4)
+    args = AppArgs(
+        cpus=0.1, router_cpus=0.1, replica=options,
+        settings=Settings(limits=Limits(decoders=0, request_seconds=30), log_requests=False),
+    )  # fmt: skip
+    quiet = {"log_level": "ERROR", "enable_access_log": False}
+    try:
+        serve.start(http_options={"host": "127.0.0.1", "port": port}, logging_config=quiet)
+        serve.run(build(args), logging_config=quiet)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        # Not serve.shutdown: it waits for each deployment in turn, and everything dies with the cluster.
+        ray.shutdown()
+
+
+def ask(address: str, **fields: Any) -> httpx.Response:
+    return httpx.post(f"{address}/v1/tts", json={**TTS, **fields}, timeout=60)
+
+
+@pytest.mark.usefixtures("address")
+def test_the_whole_way(address: str) -> None:
+    ready = httpx.get(f"{address}/readyz", timeout=30).json()
+    assert ready["status"] == "ready" and ready["slots"] == 4
+    started = time.monotonic()
+    with httpx.stream("POST", f"{address}/v1/tts", json={**TTS, "stream": True, "format": "pcm"}) as answer:
+        parts = answer.iter_raw()
+        first = next(parts)
+        early = time.monotonic() - started
+        rest = sum(map(len, parts))
+    assert answer.status_code == 200 and len(first) + rest == 6 * 6400
+    assert early < 1.5 < time.monotonic() - started
+    odd = ask(address, text="!")
+    assert odd.status_code == 422 and odd.json()["error"]["field"] == "text"
+
+
+def test_leaving_over_http(address: str) -> None:
+    replica = serve.get_deployment_handle("Replica", "default")
+    before = replica.aborted.remote().result()
+    for stream in (True, False):
+        with pytest.raises(httpx.TimeoutException):
+            httpx.post(f"{address}/v1/tts", json={**TTS, "stream": stream}, timeout=0.2)
+    assert until(lambda: replica.aborted.remote().result() == before + 2)
+    assert until(lambda: httpx.get(f"{address}/readyz").json()["under_way"] == 0)
+
+
+def test_more_than_there_is_room_for(address: str) -> None:
+    def timed() -> tuple[int, float]:
+        started = time.monotonic()
+        return ask(address).status_code, time.monotonic() - started
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = [done.result() for done in [pool.submit(timed) for _ in range(20)]]
+    done = [seconds for status, seconds in answers if status == 200]
+    refused = [seconds for status, seconds in answers if status == 429]
+    assert len(done) + len(refused) == 20 and len(done) >= 8 and refused
+    assert min(done) > 1.5 > max(refused)
+
+
+def test_a_killed_replica(address: str) -> None:
+    victim = httpx.get(f"{address}/readyz", timeout=30).json()["pid"]
+    answers: list[httpx.Response] = []
+    threads = [threading.Thread(target=lambda: answers.append(ask(address))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.15)  # before their first chunks
+    os.kill(victim, signal.SIGKILL)
+    for thread in threads:
+        thread.join(60)
+    assert [answer.status_code for answer in answers] == [200] * 4, [answer.text for answer in answers]
+    assert httpx.get(f"{address}/readyz", timeout=30).json()["pid"] != victim
