@@ -183,7 +183,7 @@ small {{ color: #678; font-weight: normal; }} tr.model {{ background: #eaf2fb; }
 td small {{ display: block; white-space: nowrap; }}
 .plots {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem; font-size: 11px; }}
 .trio {{ display: grid; grid-template-columns: repeat(3, 1fr); gap: 1rem; }} figure {{ margin: 0; color: #357; }}
-audio {{ width: 100%; }} img {{ width: 100%; height: 6rem; }} 
+audio {{ width: 100%; }} img {{ width: 100%; height: 6rem; }}
 summary {{ cursor: pointer; font-weight: bold; margin: .5rem 0; }}
 h2 {{ margin-top: 2.5rem; border-top: 2px solid #ccd; padding-top: .5rem; }} h4, p {{ margin: .3rem 0; }}
 @media (max-width: 45rem) {{ .trio {{ grid-template-columns: 1fr; }} }}

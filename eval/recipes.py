@@ -141,8 +141,8 @@ def libri2mix(root: Path, transcripts: Path | None) -> Iterator[Found]:
 
 
 def seed_tts_eval(listing: Path, transcripts: Path | None) -> Iterator[Found]:
-    """Seed-TTS-eval: meta.lst with lines name|prompt text|prompt wav|text, and, where it is told, |true wav. Where it is not,
-    wavs/name.wav is taken; without any true recording the enrollment stands for it, and ratios of length mean nothing."""
+    """Seed-TTS-eval: meta.lst with lines name|prompt text|prompt wav|text, and where it is told |true wav, else
+    wavs/name.wav; without any true recording the enrollment stands for it, and ratios of length mean nothing."""
     for line in listing.read_text("utf-8").splitlines():
         if not line.strip():
             continue

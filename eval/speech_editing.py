@@ -31,8 +31,8 @@ class SpeechEditingEvaluator(Evaluator):
     references = ("no_processing", "ground_truth", "codec_round_trip")
     worst_by = "wer"
     figures = (
-        "SpeechX (arXiv 2308.06873), LibriSpeech: clean WER 5.63 %, similarity 0.76; noisy WER 13.95 %, similarity 0.65. Another "
-        "recognizer, WavLM-TDNN.",
+        "SpeechX (arXiv 2308.06873), LibriSpeech: clean WER 5.63 %, similarity 0.76; noisy WER 13.95 %, similarity 0.65. "
+        "Another recognizer, WavLM-TDNN.",
     )
 
     def score(self, item: Item, wav_T: np.ndarray) -> Scores:

@@ -68,7 +68,8 @@ class ModelSystem:
         finally:
             for task in running:
                 task.cancel()
-            loop.run_until_complete(asyncio.gather(*running, return_exceptions=True))
+            if running:
+                loop.run_until_complete(asyncio.wait(running))
             loop.close()
 
     async def _speak(self, item: Item) -> Output:

@@ -23,8 +23,8 @@ class TargetSpeakerExtractionEvaluator(Evaluator):
     references = ("no_processing", "ground_truth", "codec_round_trip")
     worst_by = "wer"
     figures = (
-        "SpeechX (arXiv 2308.06873), two speakers of LibriSpeech, with text: WER 2.53 % (mixture: 12.55 %). Other ratios of the "
-        "two, another recognizer.",
+        "SpeechX (arXiv 2308.06873), two speakers of LibriSpeech, with text: WER 2.53 % (mixture: 12.55 %). Other ratios "
+        "of the two, another recognizer.",
     )
 
     def score(self, item: Item, wav_T: np.ndarray) -> Scores:

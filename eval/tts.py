@@ -22,8 +22,8 @@ class TTSEvaluator(Evaluator):
     references = ("ground_truth", "codec_round_trip")
     worst_by = "wer"
     figures = (
-        "VALL-E (arXiv 2301.02111), LibriSpeech test-clean, 4-10 s, 3 s of another utterance as enrollment: WER 5.9 %, speaker "
-        "similarity 0.580. HuBERT-large CTC and WavLM-TDNN, of which neither is the default here.",
+        "VALL-E (arXiv 2301.02111), LibriSpeech test-clean, 4-10 s, 3 s of another utterance as enrollment: WER 5.9 %, "
+        "speaker similarity 0.580. HuBERT-large CTC and WavLM-TDNN, of which neither is the default here.",
         "SpeechX (arXiv 2308.06873), the same set: WER 4.66 %, similarity 0.58. Trained on 60,000 hours.",
     )
 

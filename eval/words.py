@@ -27,7 +27,8 @@ def _normalizer(language: str) -> Any:
 
 
 def normalize(text: str, language: str) -> str:
-    return " ".join(str(_normalizer(language)(text)).split())
+    """Words alone, in one spelling; signs that the normalizer leaves are no words."""
+    return " ".join(w for w in str(_normalizer(language)(text)).split() if any(c.isalnum() for c in w))
 
 
 @dataclass(frozen=True)
