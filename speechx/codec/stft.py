@@ -40,7 +40,7 @@ class Analysis(nn.Module):
 
 
 class InverseHead(nn.Module):
-    """Shapes the sources, adds a part of its own, and overlap-adds the frames (Vocos, section 3.3; `codec.source`)."""
+    """Shapes the spectra of the sources and overlap-adds the frames (Vocos, section 3.3; `speechx.codec.source`)."""
 
     window: torch.Tensor
 
@@ -48,12 +48,13 @@ class InverseHead(nn.Module):
         super().__init__()
         self.hop, self.size = hop, hop * 4
         bins = self.size // 2 + 1
-        self.linear = nn.Linear(dim, 2 * bins)
+        self.level = nn.Linear(dim, bins)
         self.pitch = nn.Sequential(nn.Linear(dim, 128), nn.GELU(), nn.Linear(128, 2))
-        self.mix = nn.Linear(dim, 4 * bins)
-        nn.init.zeros_(self.mix.weight)
+        # What is taken of each source, in parts of the level: pulses (with a turn of phase) and noise.
+        self.mix = nn.Linear(dim, 3 * bins)
         with torch.no_grad():
-            self.mix.bias.copy_(torch.cat([torch.ones(bins), torch.zeros(3 * bins)]))
+            self.mix.weight.mul_(0.1)
+            self.mix.bias.copy_(torch.cat([torch.ones(bins), torch.zeros(bins), torch.ones(bins)]))
         self.source = Source(hop, sample_rate)
         # A Hann window at a quarter hop adds up to 1.5: with this constant no frame near an edge is a special case.
         self.register_buffer("window", torch.hann_window(self.size) / 1.5, persistent=False)
@@ -74,17 +75,13 @@ class InverseHead(nn.Module):
         """(B, S, C) -> windowed frames (B, S, 4 * hop), source state. F0 (Hz) is the head's own where not given."""
         if f0_BS is None:
             octave_BS, voicing_BS = self.tone(x_BSC)
-            # In steps of 1.2 cents: phases add up F0, and rounding errors of a stream would add up with them.
-            octave_BS = (octave_BS.clamp(-1.5, 1.9) * 1024).round() / 1024
+            # In steps of 5 cents: phases add up F0, and rounding errors of a stream would add up with them.
+            octave_BS = (octave_BS.clamp(-1.5, 1.9) * 256).round() / 256
             f0_BS = torch.where(voicing_BS > 0, 150 * torch.exp2(octave_BS), 0.0)
         pulses_BSN, noise_SN, state = self.source(f0_BS, state, noise_from)
-        log_BSN, angle_BSN = self.linear(x_BSC).float().chunk(2, dim=-1)
-        own_BSN, real_BSN, imag_BSN, noise_BSN = self.mix(x_BSC).float().chunk(4, dim=-1)
-        voice_BSN = torch.complex(real_BSN, imag_BSN) * pulses_BSN
-        real = own_BSN * angle_BSN.cos() + voice_BSN.real + noise_BSN * noise_SN.real
-        imag = own_BSN * angle_BSN.sin() + voice_BSN.imag + noise_BSN * noise_SN.imag
-        magnitude_BSN = log_BSN.clamp(max=6.0).exp()
-        spec_BSN = torch.complex(magnitude_BSN * real, magnitude_BSN * imag)
+        real_BSN, imag_BSN, noise_BSN = self.mix(x_BSC).float().chunk(3, dim=-1)
+        shaped_BSN = torch.complex(real_BSN, imag_BSN) * pulses_BSN + noise_BSN * noise_SN
+        spec_BSN = self.level(x_BSC).float().clamp(max=6.0).exp() * shaped_BSN
         return torch.fft.irfft(spec_BSN, n=self.size, dim=-1) * self.window, state
 
     def overlap_add(self, frames_BSL: torch.Tensor) -> torch.Tensor:

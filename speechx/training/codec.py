@@ -58,6 +58,7 @@ class CodecTrainConfig(BaseModel):
     channels: int = 12
     lr_discriminators: float = 3e-4
     w_mel: float = 1.0
+    w_fine: float = 0.5
     w_convergence: float = 0.5
     w_commit: float = 0.25
     w_distill: float = 1.0
@@ -129,17 +130,18 @@ class CodecTrainer:
             out = self.net(wav_BT, keep_B, f0_BS, int(torch.randint(0, NOISE_HOPS, ())))
             teach = [self.to_teacher(out["semantic_q_BFD"]), self.to_teacher(out["semantic_BFD"])]
         made_BT = out["wav_BT"].float()
-        mel, convergence = self.mel(made_BT, wav_BT)
+        mel, fine, convergence = self.mel(made_BT, wav_BT)
         distill = 0.5 * sum(distillation_loss(t, teacher_BFE, mask_B) for t in teach)
         loss = (
             config.w_mel * mel
+            + config.w_fine * fine
             + config.w_convergence * convergence
             + config.w_commit * out["commit"]
             + config.w_distill * distill
         )
         octave, voicing = pitch_losses(out["octave_BS"], out["voicing_BS"], f0_BS, has_f0_B)
         loss = loss + config.w_pitch * (octave + voicing)
-        metrics = {"mel": mel, "conv": convergence, "commit": out["commit"], "distill": distill}
+        metrics = {"mel": mel, "fine": fine, "conv": convergence, "commit": out["commit"], "distill": distill}
         metrics |= {"octave": octave, "voicing": voicing}
         if self.joined is None and (
             self.step >= config.adversarial_from or self.share_of_time >= config.adversarial_from_share
@@ -194,9 +196,10 @@ class CodecTrainer:
         """`weights_only`: start a new recipe from these weights (optimizers and step begin afresh)."""
         for module, key in ((self.codec, "codec"), (self.average, "average")):
             own = dict(module.named_parameters()) | dict(module.named_buffers())
-            for name, value in state[key].items():
+            fits = {n: v for n, v in state[key].items() if n in own and own[n].shape == v.shape}
+            for name, value in fits.items():
                 own[name].copy_(value)
-            missing = sorted(set(own) - set(state[key]))
+            missing = sorted(set(own) - set(fits))
             if missing and not weights_only:
                 raise ValueError(
                     f"the checkpoint has no {missing[0]}: start from its weights instead of resuming it"

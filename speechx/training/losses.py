@@ -25,8 +25,8 @@ def mel_matrix(sample_rate: int, size: int, bands: int) -> np.ndarray:
 
 
 class MultiScaleMel(nn.Module):
-    """L1 between log mel spectra at several window sizes (DAC, Kumar et al. 2023, section 3.4), plus spectral
-    convergence.
+    """L1 between log mel spectra at several window sizes (DAC, Kumar et al. 2023, section 3.4), L1 between log magnitudes
+    bin by bin and spectral convergence (Parallel WaveGAN, Yamamoto et al. 2020, section 2.2).
     """
 
     def __init__(
@@ -42,10 +42,12 @@ class MultiScaleMel(nn.Module):
             )
             self.register_buffer(f"window_{size}", torch.hann_window(size), persistent=False)
 
-    def forward(self, out_BT: torch.Tensor, target_BT: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Returns (log mel L1, spectral convergence), each averaged over the scales."""
+    def forward(
+        self, out_BT: torch.Tensor, target_BT: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Returns (log mel L1, log magnitude L1, spectral convergence), each averaged over the scales."""
         both = torch.cat([out_BT, target_BT]).float()
-        logs, convergences = [], []
+        mels, logs, convergences = [], [], []
         for size in self.sizes:
             window, mel_MN = getattr(self, f"window_{size}"), getattr(self, f"mel_{size}")
             spec_BNS = torch.stft(both, size, size // 4, window=window, return_complex=True)
@@ -54,10 +56,12 @@ class MultiScaleMel(nn.Module):
             mel_BMS = torch.matmul(mel_MN, magnitude_BNS)
             out_log, target_log = (mel_BMS.clamp_min(5e-3)).log().chunk(2)
             out_mag, target_mag = magnitude_BNS.chunk(2)
-            logs.append(F.l1_loss(out_log, target_log))
+            mels.append(F.l1_loss(out_log, target_log))
+            out_fine, target_fine = magnitude_BNS.clamp_min(1e-2).log().chunk(2)
+            logs.append(F.l1_loss(out_fine, target_fine))
             gap = (out_mag - target_mag).square().sum((1, 2)).sqrt()
-            convergences.append((gap / target_mag.square().sum((1, 2)).sqrt().clamp_min(1e-2)).mean())
-        return torch.stack(logs).mean(), torch.stack(convergences).mean()
+            convergences.append((gap / target_mag.square().sum((1, 2)).sqrt().clamp_min(1.0)).mean())
+        return torch.stack(mels).mean(), torch.stack(logs).mean(), torch.stack(convergences).mean()
 
 
 def distillation_loss(
