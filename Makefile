@@ -51,7 +51,7 @@ bench: env  ## speed and memory of each task on this machine
 	@$(BIN)/speechx bench $(ARGS)
 
 eval: env-eval  ## measure every task on held-out recordings: make eval DATA=path
-	@$(BIN)/python -m eval.run --data "$(DATA)" $(ARGS)
+	@$(BIN)/speechx eval all $(DATA) $(ARGS)
 
 serve: env-serve  ## the HTTP server
 	@$(BIN)/speechx serve $(ARGS)

