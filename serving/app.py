@@ -25,7 +25,11 @@ __all__ = ["build_app"]
 
 
 def build_app(
-    engine: SpeechEngine, settings: Settings | None = None, voices: VoiceStore | None = None
+    engine: SpeechEngine,
+    settings: Settings | None = None,
+    voices: VoiceStore | None = None,
+    *,
+    behind_ray: bool = False,
 ) -> FastAPI:
     """An app that may be served as it is. `app.state.service` is what its routes share.
 
@@ -51,7 +55,7 @@ def build_app(
         app.include_router(router)
     _operations(app, service)
     errors.install(app)
-    app.add_middleware(RequestIds)
+    app.add_middleware(RequestIds, told=behind_ray)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"],
@@ -87,10 +91,11 @@ def _operations(app: FastAPI, service: Service) -> None:
 
 
 class RequestIds:
-    """Every answer has X-Request-Id. Plain ASGI: middleware of Starlette's own kind would hide disconnects."""
+    """Every answer has X-Request-Id, once. Plain ASGI: middleware of Starlette's own kind would hide disconnects."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, told: bool) -> None:
+        """told: Ray's proxy tells the id itself."""
+        self.app, self.told = app, told
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -101,7 +106,7 @@ class RequestIds:
         async def named(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = [h for h in message.get("headers", []) if h[0].lower() != b"x-request-id"]
-                message["headers"] = [*headers, (b"x-request-id", name.encode())]
+                message["headers"] = headers if self.told else [*headers, (b"x-request-id", name.encode())]
             await send(message)
 
         await self.app(scope, receive, named)

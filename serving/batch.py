@@ -179,7 +179,9 @@ def main(
     format: Annotated[str, typer.Option(help="audio format where a row names none")] = "wav",
 ) -> None:
     """Run every row of a manifest on a Ray cluster; start it again to go on where it stopped."""
-    import ray
+    from serving import local_ray  # before ray
+
+    import ray  # isort: skip
 
     started = time.monotonic()
     if format not in audio.FORMATS:
@@ -187,7 +189,7 @@ def main(
     rows = read_manifest(manifest.resolve(), format)
     store = Store(output if "://" in output else str(Path(output).resolve()))
     actor = ray.remote(Worker).options(num_cpus=cpus, num_gpus=gpus)
-    ray.init(ignore_reinit_error=True, include_dashboard=False, log_to_driver=False)
+    local_ray.start(log_to_driver=False)
     try:
         done, failed = run(rows, store, lambda: actor.remote(model, slots, device, store), workers, slots)
     finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import threading
@@ -81,9 +80,10 @@ def _in_process(options: ReplicaOptions, settings: Settings, host: str, port: in
 def _on_ray(
     options: ReplicaOptions, settings: Settings, host: str, port: int, replicas: int, max_replicas: int | None
 ) -> None:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    import ray
-    from ray import serve as ray_serve
+    from serving import local_ray  # before ray
+
+    import ray  # isort: skip
+    from ray import serve as ray_serve  # isort: skip
 
     from serving.router import AppArgs, build
 
@@ -101,7 +101,7 @@ def _on_ray(
         gpus=min(1.0, devices / most),
     )  # fmt: skip
     stop = threading.Event()
-    ray.init(include_dashboard=False, num_cpus=max(2, processors), logging_level=logging.WARNING)
+    local_ray.start(max(2, processors))
     try:
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: stop.set())

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from serving.errors import ApiError
 from serving.stream import coalesce
+from speechx import registry
 from speechx.async_engine import FakeEngine, LocalEngine
 from speechx.errors import InputError
 from speechx.jobs import Chunk, Job
@@ -140,6 +141,10 @@ def make_engine(options: ReplicaOptions) -> Any:
     pipeline = load_pipeline(
         options.model, device=options.device, slots=options.slots, voices=voices, paths=False
     )
+    if (
+        "tts" in registry.task_names()
+    ):  # so that the first request does not wait for word lists and first-time work
+        pipeline.speak(pipeline.job("tts", text="Hello.", voice=voices.ids()[0], seed=0))
     return ServedEngine(pipeline, options.waiting)
 
 

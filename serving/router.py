@@ -112,7 +112,7 @@ class Router:
         self._replicas, self._settings = replicas, settings
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return build_app(HandleEngine(self._replicas), self._settings)
+        return build_app(HandleEngine(self._replicas), self._settings, behind_ray=True)
 
 
 def build(args: AppArgs) -> serve.Application:

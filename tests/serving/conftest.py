@@ -18,12 +18,14 @@ pytest.importorskip("httpx", reason="needs the extra `dev`")
 
 from fastapi.testclient import TestClient
 
+from serving import local_ray  # before ray, whichever test imports that first
 from serving.app import build_app
 from serving.settings import Limits, Settings
 from speechx.async_engine import FakeEngine
 from speechx.voices import VoiceStore
 
 SAMPLES = Path(__file__).resolve().parents[2] / "speechx" / "assets" / "samples"
+assert local_ray
 Make = Callable[..., TestClient]
 
 

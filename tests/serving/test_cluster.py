@@ -18,11 +18,11 @@ import pytest
 import yaml
 
 pytest.importorskip("ray.serve", reason="needs the extra `serve`")
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 import ray
 from ray import serve
 
+from serving import local_ray
 from serving.replica import Failure, Replica, ReplicaOptions
 from serving.router import AppArgs, HandleEngine, build
 from serving.settings import Limits, Settings
@@ -104,8 +104,7 @@ def test_config_files_fit(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    ray.init(num_cpus=2, include_dashboard=False, object_store_memory=128 << 20, logging_level="error",
-             log_to_driver=False)  # fmt: skip
+    local_ray.start(2, object_store_memory=128 << 20, log_to_driver=False)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -141,6 +140,7 @@ def test_the_whole_way(address: str) -> None:
     assert answer.status_code == 200 and len(first) + rest == 6 * 6400
     assert early < 1.5 < time.monotonic() - started
     odd = ask(address, text="!")
+    assert len(odd.headers.get_list("x-request-id")) == 1
     assert odd.status_code == 422 and odd.json()["error"]["field"] == "text"
 
 
