@@ -95,11 +95,12 @@ class Source(nn.Module):
         hertz_BT = glide(start_BS, stop_BS)
         voiced_BT = glide((earlier_BS > 0).float(), (f0_BS > 0).float())
         phase_BT = phase_B1 + (hertz_BT.double() / self.sample_rate).cumsum(1)
-        angle_BT = (phase_BT % 1.0).float() * math.pi
+        angle_BT = (phase_BT % 1.0) * math.pi  # in double: hundredfold angles would magnify rounding
         harmonics_BT = (TOP_HZ / hertz_BT).floor()
         # The sum of H cosines in closed form (Dirichlet's kernel).
         bottom_BT = angle_BT.sin()
         near_BT = bottom_BT.abs() < 1e-4
         kernel_BT = ((2 * harmonics_BT + 1) * angle_BT).sin() / torch.where(near_BT, 1.0, bottom_BT)
         kernel_BT = torch.where(near_BT, 2 * harmonics_BT + 1, kernel_BT)
-        return voiced_BT * (kernel_BT - 1) * 0.5 * (2 / harmonics_BT).sqrt(), phase_BT[:, -1:] % 1.0
+        pulses_BT = (kernel_BT - 1) * 0.5 * (2 / harmonics_BT).sqrt()
+        return voiced_BT * pulses_BT.float(), phase_BT[:, -1:] % 1.0
