@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -120,22 +120,30 @@ def _on_ray(
 
 
 def bench(
-    url: Annotated[
-        str | None, typer.Option(help="of a running server; default: one is started, in process")
-    ] = None,
+    url: Annotated[str | None, typer.Option(help="of a running server; default: some are started")] = None,
+    servers: Annotated[
+        str, typer.Option(help="what to start without --url: in-process, ray, or both with a comma")
+    ] = "in-process,ray",
     model: ModelOption = None,
     clients: Annotated[str, typer.Option(help="numbers of clients at once")] = "1,2,4,8,16",
-    tasks: Annotated[str, typer.Option(help="tasks with commas between, or all")] = "tts,mixed",
+    tasks: Annotated[str, typer.Option(help="tasks with commas between, mixed, or all")] = "tts,mixed",
     seconds: Annotated[float, typer.Option(min=1, help="how long each number of clients asks")] = 20.0,
     key: Annotated[str | None, typer.Option(help="API key", envvar="SPEECHX_API_KEY")] = None,
     json: JsonOption = False,
 ) -> None:
     """Load a server: first-audio p50 and p95, real-time factor, throughput, underruns, rejects."""
     from serving import load
+    from speechx.commands.bench import machine
 
-    numbers = load.numbers(clients)
-    with load.server(url, model) as address:
-        report = load.measure(address, tasks, numbers, seconds, key)
+    numbers, names = load.numbers(clients), ["url"] if url else [s.strip() for s in servers.split(",")]
+    for name in names:
+        if name not in ("url", "in-process", "ray"):
+            raise InputError(f"servers: {name!r} is neither in-process nor ray", field="servers")
+    requests = load.bodies(tasks)
+    report: dict[str, Any] = {"machine": machine(), "seconds": seconds, "loads": []}
+    for name in names:
+        with load.server(url, model, name == "ray") as address:
+            report["loads"] += load.measure(address, name, requests, numbers, seconds, key)
     if json:
         put_json(report)
     else:

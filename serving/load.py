@@ -98,23 +98,26 @@ def bodies(tasks: str) -> dict[str, list[tuple[str, bytes]]]:
 
 
 def measure(
-    address: str, tasks: str, clients: list[int], seconds: float, key: str | None = None
-) -> dict[str, Any]:
-    """Every load with every number of clients."""
-    from speechx.commands.bench import machine
-
-    report: dict[str, Any] = {"machine": machine(), "server": address, "seconds": seconds, "loads": []}
-    for name, requests in bodies(tasks).items():
-        _ask(address, *requests[0], key, Seen())  # warm
+    address: str,
+    name: str,
+    loads: dict[str, list[tuple[str, bytes]]],
+    clients: list[int],
+    seconds: float,
+    key: str | None = None,
+) -> list[dict[str, Any]]:
+    """Every load with every number of clients, a row each. name: of the server, for the report."""
+    rows = []
+    for load, requests in loads.items():
+        for request in requests:
+            _ask(address, *request, key, Seen())  # warm
         for number in clients:
             seen = run_clients(address, requests, number, seconds, key)
-            row = seen.row(name, number, seconds)
-            report["loads"].append(row)
+            rows.append({"server": name, **seen.row(load, number, seconds)})
             say(
-                f"{name} x {number}: {row['done']} done, first audio {row['first_audio_p50']} s, "
-                f"{row['rejects']} rejected, {row['errors']} failed"
+                f"{name}: {load} x {number}: {seen.row(load, number, seconds)['done']} done, first audio "
+                f"{rows[-1]['first_audio_p50']} s, {rows[-1]['rejects']} rejected, {rows[-1]['errors']} failed"
             )
-    return report
+    return rows
 
 
 def run_clients(
@@ -174,8 +177,8 @@ def _ask(address: str, route: str, body: bytes, key: str | None, seen: Seen) -> 
 
 
 @contextlib.contextmanager
-def server(url: str | None, model: Path | None = None) -> Iterator[str]:
-    """The address of a server: `url`, or one started for the time being."""
+def server(url: str | None, model: Path | None = None, ray: bool = False) -> Iterator[str]:
+    """The address of a server: `url`, or one started for the time being, with Ray or without."""
     if url is not None:
         yield url
         return
@@ -184,7 +187,8 @@ def server(url: str | None, model: Path | None = None) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "speechx.cli", "serve", "--in-process", "--port", str(port)]
+    command = [sys.executable, "-m", "speechx.cli", "serve", "--port", str(port)]
+    command += [] if ray else ["--in-process"]
     command += ["--model", str(model)] if model else []
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env={**os.environ})
     try:
@@ -194,7 +198,7 @@ def server(url: str | None, model: Path | None = None) -> Iterator[str]:
     finally:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(30)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -217,13 +221,15 @@ def wait_ready(address: str, process: subprocess.Popen[bytes] | None = None, sec
 def as_text(report: dict[str, Any]) -> str:
     """A Markdown table."""
     lines = [
-        f"{report['machine']}; {report['seconds']:g} s per row", "",
-        "| load | clients | done | first audio p50 | p95 | RTF p50 | audio per second | underruns | rejected | failed |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]  # fmt: skip
-    lines += [
-        "| {task} | {clients} | {done} | {first_audio_p50} s | {first_audio_p95} s | {rtf_p50} | {audio_per_second} s "
-        "| {underruns} | {rejects} | {errors} |".format(**row)
-        for row in report["loads"]
+        f"{report['machine']}; {report['seconds']:g} s per row",
+        "",
+        "| server | load | clients | done | first audio p50 | p95 | RTF p50 | audio per second | underruns | rejected |"
+        " rejected within, p95 | failed |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
+    columns = ("server", "task", "clients", "done", "first_audio_p50", "first_audio_p95", "rtf_p50",
+               "audio_per_second", "underruns", "rejects", "reject_p95", "errors")  # fmt: skip
+    for row in report["loads"]:
+        cells = ["" if row[name] is None else str(row[name]) for name in columns]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
