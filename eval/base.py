@@ -28,6 +28,7 @@ __all__ = [
 
 RATE = 16000
 MIN_SECONDS = 0.1
+UNTOLD = "the system does not tell"
 
 
 class Unmeasurable(Exception):
@@ -199,12 +200,10 @@ class Evaluator(ABC):
             scores = self.score(item, wav_T)
         for name, key in (("rtf", "rtf"), ("first_audio", "first_audio_seconds")):
             told = output.info.get(key)
-            scores[name] = Score(told, reason=None if told is not None else "the system does not tell")
+            scores[name] = Score(told, reason=None if told is not None else UNTOLD)
         made = "seed" in output.info
         scores["truncated"] = (
-            Score(float(bool(output.info.get("truncated"))))
-            if made
-            else Score(None, reason="the system does not tell")
+            Score(float(bool(output.info.get("truncated")))) if made else Score(None, reason=UNTOLD)
         )
         return scores
 

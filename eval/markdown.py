@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from eval.base import Metric
+from eval.base import UNTOLD, Metric
 from speechx.encoding import atomic_write
 from speechx.errors import InputError
 
@@ -38,6 +38,8 @@ def titles(metrics: list[Metric]) -> list[str]:
 
 def cell(metric: Metric, told: dict[str, Any]) -> str:
     """Mean, interval, and how many items it lacks: "5.1 [4.0, 6.3] (18 of 20)"."""
+    if told["mean"] is None and set(told.get("reasons", ())) <= {UNTOLD}:
+        return "–"
     if told["mean"] is None:
         return f"– (0 of {told['missing']})" if told["missing"] else "–"
     shown = f"{metric.show(told['mean'])} [{metric.show(told['low'])}, {metric.show(told['high'])}]"
@@ -63,7 +65,7 @@ def failures_of(section: dict[str, Any]) -> list[str]:
         lines += [f"{name}: {count} × no output: {why}" for why, count in system["failures"].items()]
         for metric, told in system["metrics"].items():
             for why, count in told["reasons"].items():
-                if why not in system["failures"] and why != "the system does not tell":
+                if why not in system["failures"] and why != UNTOLD:
                     lines.append(f"{name}, {metric}: {count} × {why}")
     return lines
 

@@ -51,7 +51,7 @@ def log_mel(wav_T: np.ndarray, bands: int = 80) -> np.ndarray:
 
 
 def cepstra(wav_T: np.ndarray, count: int = 13, bands: int = 80) -> np.ndarray:
-    """(S, count) mel cepstra c1..c_count of the natural log amplitude, orthonormal DCT-II."""
-    log_SM = 0.5 * np.log(mel_power(wav_T, bands=bands) + 1e-10)
+    """(S, count) mel cepstra c1..c_count of the log power: ln P = c0 + 2 sum c_m cos(m w) along the mel axis."""
+    log_SM = np.log(mel_power(wav_T, bands=bands) + 1e-8)
     angle = np.pi / bands * (np.arange(bands) + 0.5)[:, None] * np.arange(1, count + 1)
-    return log_SM @ (np.cos(angle) * np.sqrt(2 / bands))
+    return log_SM @ np.cos(angle) / bands

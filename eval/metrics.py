@@ -76,7 +76,10 @@ def stoi(estimate_T: np.ndarray, target_T: np.ndarray) -> float:
 
 
 def mcd(estimate_T: np.ndarray, target_T: np.ndarray) -> float:
-    """Mel-cepstral distance in dB of frames at the same time: 13 coefficients without the level, no time warping."""
+    """Mel-cepstral distance (Kubichek 1993) of frames at the same time, without time warping: 13 cepstra, not the level.
+
+    In dB: the RMS difference of the two smoothed log power spectra, averaged over frames.
+    """
     estimate_T, target_T = same_length(estimate_T, target_T)
     difference_SC = cepstra(estimate_T) - cepstra(target_T)
     return float(10 / np.log(10) * np.sqrt(2 * np.square(difference_SC).sum(1)).mean())

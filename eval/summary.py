@@ -67,7 +67,7 @@ def _system(rows: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, Any]:
         "metrics": {m.name: column(rows, m.name) for m in metrics},
         "slices": {
             by: {
-                value: {"items": len(own), "metrics": {m.name: column(own, m.name) for m in metrics}}
+                value: {"items": len(own), "metrics": {m.name: _brief(column(own, m.name)) for m in metrics}}
                 for value, own in sorted(values.items(), key=lambda pair: _order(pair[0]))
             }
             for by, values in sorted(groups.items())
@@ -81,6 +81,11 @@ def _order(value: str) -> tuple[float, str]:
         return float(value.split(" ")[0]), value
     except ValueError:
         return float("inf"), value
+
+
+def _brief(told: dict[str, Any]) -> dict[str, Any]:
+    """A slice's column: the reasons stand with the whole."""
+    return {name: told[name] for name in ("mean", "low", "high", "n", "missing")}
 
 
 def column(rows: Sequence[Row], name: str) -> dict[str, Any]:

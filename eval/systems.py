@@ -177,12 +177,12 @@ def _rnnoise_library() -> Any:
 
 
 def rnnoise(wav_T: np.ndarray) -> np.ndarray:
-    """RNNoise (Valin 2018): 10 ms frames at 48 kHz; its delay of one frame is taken out."""
+    """RNNoise (Valin 2018): 10 ms frames at 48 kHz; its delay of two frames is taken out."""
     from speechx.audio import resample
 
     library, frame = _rnnoise_library(), 480
     wide_T = resample(wav_T, RATE, 48000)
-    frames_FT = np.pad(wide_T, (0, 2 * frame - len(wide_T) % frame)).reshape(-1, frame) * np.float32(32768)
+    frames_FT = np.pad(wide_T, (0, 3 * frame - len(wide_T) % frame)).reshape(-1, frame) * np.float32(32768)
     out_FT = np.zeros_like(frames_FT)
     state = library.rnnoise_create(None)
     pointer = ctypes.POINTER(ctypes.c_float)
@@ -193,7 +193,7 @@ def rnnoise(wav_T: np.ndarray) -> np.ndarray:
             )
     finally:
         library.rnnoise_destroy(state)
-    made_T = np.asarray(out_FT.reshape(-1)[frame:][: len(wide_T)] / 32768, np.float32)
+    made_T = np.asarray(out_FT.reshape(-1)[2 * frame :][: len(wide_T)] / 32768, np.float32)
     clean_T = resample(made_T, 48000, RATE)
     return np.pad(clean_T, (0, max(0, len(wav_T) - len(clean_T))))[: len(wav_T)]
 
