@@ -18,6 +18,8 @@ README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 COMMANDS = [line for kind, body in BLOCKS if kind == "bash" for line in body.splitlines() if line.strip()]
 
+RUN = [line for line in COMMANDS if line.startswith("speechx ") and not line.startswith("speechx serve")]
+
 
 def blocks(kind: str) -> list[str]:
     return [body for its, body in BLOCKS if its == kind]
@@ -39,7 +41,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pipeline: Any) -> Pa
 def test_no_block_is_of_an_unknown_kind() -> None:
     assert {kind for kind, _ in BLOCKS} <= {"bash", "python", "json", "text"}
     programs = {shlex.split(line, comments=True)[0] for line in COMMANDS}
-    assert programs == {"pip", "speechx"}, "pip lines are checked against the extras, speechx lines are run"
+    # pip lines are checked against the extras, speechx lines are run, curl lines in tests/serving/test_docs.py
+    assert programs == {"pip", "speechx", "curl"}
 
 
 @pytest.mark.parametrize("body", blocks("python"))
@@ -47,7 +50,7 @@ def test_python(body: str, folder: Path) -> None:
     exec(compile(body, "README.md", "exec"), {"__name__": "__readme__"})
 
 
-@pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith("speechx ")])
+@pytest.mark.parametrize("line", RUN)
 def test_command(line: str, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     from speechx.cli import main
 
