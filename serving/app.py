@@ -17,7 +17,7 @@ from serving.openai_routes import openai_router
 from serving.routes import task_router
 from serving.service import Service, request_id
 from serving.settings import Settings
-from serving.voice_routes import voice_router
+from serving.voice_routes import upload_router, voice_router
 from speechx.async_engine import SpeechEngine
 from speechx.voices import VoiceStore
 
@@ -51,7 +51,12 @@ def build_app(
         openapi_url="/openapi.json" if settings.docs else None,
     )  # fmt: skip
     app.state.service = service
-    for router in (task_router(service), openai_router(service), voice_router(service)):
+    for router in (
+        task_router(service),
+        openai_router(service),
+        voice_router(service),
+        upload_router(service),
+    ):
         app.include_router(router)
     _operations(app, service)
     errors.install(app)

@@ -18,6 +18,7 @@ from serving.limits import Gate, Keys, Ticket
 from serving.metrics import Metrics, request_log
 from serving.settings import Settings
 from serving.stream import Disconnected
+from serving.uploads import Uploads
 from speechx.async_engine import SpeechEngine
 from speechx.jobs import Chunk
 from speechx.voices import VoiceStore
@@ -83,6 +84,7 @@ class Service:
         self.engine, self.settings = engine, settings
         self.limits = settings.limits
         self.voices = voices or VoiceStore(settings.voices)
+        self.uploads = Uploads(f"{self.voices.root.rstrip('/')}/uploads", self.limits.uploads_bytes)
         self.decoder = Decoder(self.limits)
         self.keys = Keys.load(settings)
         self.gate = Gate(self.limits)

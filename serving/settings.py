@@ -24,6 +24,7 @@ class Limits(BaseModel):
     at_once: int = Field(16, ge=1, description="requests under way in all; more get 429")
     per_key_at_once: int | None = Field(None, ge=1, description="requests under way of one key or address")
     per_key_per_minute: int | None = Field(None, ge=1, description="requests a minute of one key or address")
+    uploads_bytes: int = Field(4 << 30, ge=1 << 20, description="all kept uploads together")
     decoders: int = Field(1, ge=0, description="processes that read sound files; 0: in this one (tests)")
     decode_seconds: float = Field(30.0, gt=0, description="a file that takes longer to read is refused")
     decode_bytes: int = Field(2 << 30, ge=256 << 20, description="memory of a process that reads sound files")

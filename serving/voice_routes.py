@@ -1,9 +1,13 @@
-"""Voices: enroll once, speak often. The store is shared by all replicas (a folder or an fsspec URL)."""
+"""Voices: enroll once, speak often; and uploads, sound that several requests use.
+
+The stores are shared by all replicas: a folder or an fsspec URL.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -18,7 +22,7 @@ from speechx.errors import InputError
 from speechx.vocab import LANGUAGES
 from speechx.voices import MAX_ENROLL_SECONDS, Voice
 
-__all__ = ["voice_router"]
+__all__ = ["upload_router", "voice_router"]
 
 FIELDS = ("audio", "id", "name", "language", "consent", "license")
 LONGEST = 200  # characters of a name or license
@@ -61,18 +65,10 @@ def voice_router(service: Service) -> APIRouter:
     @router.post("/v1/voices", status_code=201, summary="enroll a voice", openapi_extra={"requestBody": body},
                  responses=documented(400, 401, 408, 409, 413, 415, 422, 429, 503))  # fmt: skip
     async def enroll(request: Request) -> dict[str, Any]:
-        call = service.admit(request, "voices")
-        failure: BaseException | None = None
-        try:
-            return asdict(await _enroll(service, await read_fields(request, service.limits)))
-        except Disconnected as error:
-            failure = error
-            raise ApiError(400, "the body ended early", field="body") from error
-        except BaseException as error:
-            failure = error
-            raise
-        finally:
-            call.end(None, failure)
+        async def keep(fields: dict[str, Any]) -> dict[str, Any]:
+            return asdict(await _enroll(service, fields))
+
+        return await _received(service, request, "voices", keep)
 
     @router.delete("/v1/voices/{voice_id}", status_code=204, summary="forget a voice, its recording too",
                    responses=documented(401, 403, 404))  # fmt: skip
@@ -87,6 +83,50 @@ def voice_router(service: Service) -> APIRouter:
         return Response(status_code=204)
 
     return router
+
+
+def upload_router(service: Service) -> APIRouter:
+    """POST /v1/uploads."""
+    router = APIRouter(tags=["uploads"])
+    schema = {"type": "object", "required": ["audio"], "additionalProperties": False,
+              "properties": {"audio": {"type": "string", "format": "binary"}}}  # fmt: skip
+    body = {"required": True, "content": {kind: {"schema": schema} for kind in
+            ("multipart/form-data", "application/json")}}  # fmt: skip
+
+    @router.post("/v1/uploads", status_code=201, summary="keep a sound for a day; its id stands for it in requests",
+                 openapi_extra={"requestBody": body},
+                 responses=documented(400, 401, 408, 413, 415, 422, 429, 503))  # fmt: skip
+    async def upload(request: Request) -> dict[str, Any]:
+        async def keep(fields: dict[str, Any]) -> dict[str, Any]:
+            if set(fields) != {"audio"}:
+                wrong = next((name for name in fields if name != "audio"), None)
+                said = f"{wrong} is not a field of an upload" if wrong else "audio is missing"
+                raise InputError(f"{said}: it has audio alone", field=wrong or "audio")
+            kept = await sound(service, fields["audio"], "audio", "audio")
+            upload_id = await asyncio.to_thread(service.uploads.put, kept)
+            return {"id": upload_id, "seconds": round(len(kept[0]) / kept[1], 3), "sample_rate": kept[1]}
+
+        return await _received(service, request, "uploads", keep)
+
+    return router
+
+
+async def _received(
+    service: Service, request: Request, name: str, act: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+) -> dict[str, Any]:
+    """What `act` makes of the body's fields, as one admitted call."""
+    call = service.admit(request, name)
+    failure: BaseException | None = None
+    try:
+        return await act(await read_fields(request, service.limits))
+    except Disconnected as error:
+        failure = error
+        raise ApiError(400, "the body ended early", field="body") from error
+    except BaseException as error:
+        failure = error
+        raise
+    finally:
+        call.end(None, failure)
 
 
 async def _known(service: Service, voice_id: str) -> Voice:

@@ -1,6 +1,7 @@
 """A task's request out of an HTTP body, multipart or JSON, within the limits; and its description for OpenAPI.
 
-In JSON a sound is base64 (a data: URI will do), in multipart a file; a voice may also be the id of a known voice.
+In JSON a sound is base64 (a data: URI will do), in multipart a file; either may be the id of an
+upload, and a voice that of a known voice.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from serving.errors import ApiError
 from serving.service import Service
 from serving.settings import Limits
 from serving.stream import Disconnected
+from serving.uploads import UPLOAD_ID
 from speechx import registry
 from speechx.errors import InputError
 from speechx.registry import TaskProtocol
@@ -142,8 +144,17 @@ async def to_request(service: Service, task: TaskProtocol, fields: dict[str, Any
 
 
 async def sound(service: Service, value: Any, field: str, kind: str) -> Any:
-    """An id of a voice as it is; anything else decoded to (samples, rate)."""
+    """An id of a voice as it is; an upload's samples; anything else decoded to (samples, rate)."""
     limits = service.limits
+    most = limits.voice_seconds if kind == "voice" else limits.audio_seconds
+    if isinstance(value, str) and UPLOAD_ID.fullmatch(value):
+        kept = await asyncio.to_thread(service.uploads.get, value, field)
+        if len(kept[0]) > most * kept[1]:
+            seconds = len(kept[0]) / kept[1]
+            raise ApiError(
+                422, f"{field} is {seconds:.1f} s long, the limit is {most:g} s", field=field, limit=most
+            )
+        return kept
     if isinstance(value, str) and kind == "voice" and VOICE_ID.fullmatch(value):
         ids = await asyncio.to_thread(service.voices.ids)
         if value not in ids:
@@ -157,9 +168,7 @@ async def sound(service: Service, value: Any, field: str, kind: str) -> Any:
         raise InputError(f"{field} must be a sound: a file, or base64 in JSON", field=field)
     if not value:
         raise InputError(f"{field} is empty: give a sound file", field=field)
-    return await service.decoder.decode(
-        value, field, limits.voice_seconds if kind == "voice" else limits.audio_seconds
-    )
+    return await service.decoder.decode(value, field, most)
 
 
 def from_base64(text: str, field: str) -> bytes:
@@ -180,7 +189,7 @@ def body_schema(task: TaskProtocol) -> dict[str, Any]:
         about = in_json["properties"][name]
         about.pop("format", None)
         about["description"] = about.get("description", "") + (
-            "; base64 of the file" if kind == "audio" else "; base64 of the file, or the id of a voice"
+            "; base64 of the file, or the id of an upload" + (", or of a voice" if kind == "voice" else "")
         )
     return {
         "required": True,
