@@ -10,7 +10,6 @@ import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -33,6 +32,10 @@ UNTOLD = "the system does not tell"
 
 class Unmeasurable(Exception):
     """A metric has no value for this output; the message says why and is counted in the report."""
+
+
+class Absent(Unmeasurable):
+    """It would have a value if a package, a file or a model were there: asked again, it may."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,31 @@ SHARED = (
 
 
 @dataclass(frozen=True)
+class Bar:
+    """What the model should reach in a metric: `first` to be of use, `goal` to be good.
+
+    versus: a system of the same table, whose value times `factor` is added to both.
+    """
+
+    metric: str
+    first: float | None
+    goal: float | None
+    versus: str | None = None
+    factor: float = 1.0
+
+    def limits(self, versus: float | None) -> tuple[float | None, float | None]:
+        """Both limits as values of the metric; None where there is none, or nothing to compare with."""
+        if self.versus is not None and versus is None:
+            return None, None
+        base = 0.0 if versus is None else self.factor * versus
+        return tuple(None if x is None else base + x for x in (self.first, self.goal))  # type: ignore[return-value]
+
+
+SPEED = (Bar("rtf", 0.5, 0.2), Bar("first_audio", 0.5, 0.2))
+"""Of every task, on two cores."""
+
+
+@dataclass(frozen=True)
 class Score:
     """One value with its weight in averages (words, for error rates); or None and the reason."""
 
@@ -75,18 +103,20 @@ class Score:
 class Scores(dict[str, Score]):
     """Scores of one output by metric name; whatever goes wrong in a group of metrics becomes their reason.
 
-    notes: what the report shows beside the numbers (transcripts).
+    notes: what the report shows beside the numbers (transcripts). absent: something to measure with was not there.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.notes: dict[str, Any] = {}
+        self.absent = False
 
     def add(self, names: tuple[str, ...], make: Callable[[], Mapping[str, float | Score]]) -> None:
         """`make()` gives the values of `names`."""
         try:
             made = make()
         except Exception as error:  # a metric that fails must not cost the others, nor go unnoticed
+            self.absent = self.absent or isinstance(error, Absent)
             said = str(error) if isinstance(error, Unmeasurable) else f"{type(error).__name__}: {error}"
             self |= {name: Score(None, reason=said) for name in names}
             return
@@ -130,7 +160,7 @@ class Item:
         """The section of the report: the task, or its variant that keeps the background."""
         return f"{self.task}_background" if self.meta.get("keep_background") else self.task
 
-    @cached_property
+    @property
     def target_T(self) -> np.ndarray:
         return read(self.target)
 
@@ -164,13 +194,14 @@ class Evaluator(ABC):
     """Scores outputs of one task.
 
     references: systems whose rows stand beside the model's (eval.systems). worst_by: the metric that picks the items
-    the report shows. control: systems that are not asked to be good.
+    the report shows. bars: what the model should reach.
     """
 
     task: ClassVar[str]
     metrics: ClassVar[tuple[Metric, ...]]
     references: ClassVar[tuple[str, ...]]
     worst_by: ClassVar[str]
+    bars: ClassVar[tuple[Bar, ...]] = ()
     figures: ClassVar[tuple[str, ...]] = ()
     """Published figures: one line each, with the difference in protocol."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from eval import _parts
-from eval.base import Evaluator, Item, Metric, Scores
+from eval.base import Bar, Evaluator, Item, Metric, Scores
 from speechx.loudness import is_silent
 
 LANGUAGE = Metric("language", "outputs that the recognizer takes for the language asked for", "higher", "%")
@@ -19,6 +19,11 @@ class CrossLingualTTSEvaluator(Evaluator):
     )  # fmt: skip
     references = ("ground_truth", "codec_round_trip")
     worst_by = "wer"
+    bars = (
+        Bar("wer", 0.15, 0.03, versus="ground_truth"),
+        Bar("speaker", 0.65, 0.78),
+        Bar("language", 0.9, 1.0),
+    )
     figures = (
         "VALL-E X (arXiv 2303.03926) reports English in Chinese voices and the reverse: other languages than these, so no "
         "figure of it can be set beside these.",

@@ -13,6 +13,7 @@ __all__ = [
     "BEGIN",
     "END",
     "PUBLISHED",
+    "bars_of",
     "card_tables",
     "cell",
     "failures_of",
@@ -24,6 +25,7 @@ __all__ = [
 
 BEGIN, END = "<!-- evaluation: begin (made by `speechx eval card`) -->", "<!-- evaluation: end -->"
 PUBLISHED = "Published elsewhere, for orientation only (quoted second-hand: check the paper before citing)"
+MET = {True: "met", False: "not met", None: "not measured"}
 CARD_METRICS = 6
 ARROWS = {"higher": " ↑", "lower": " ↓", None: ""}
 
@@ -70,6 +72,30 @@ def failures_of(section: dict[str, Any]) -> list[str]:
     return lines
 
 
+def bars_of(section: dict[str, Any]) -> list[str]:
+    """What each model should reach, as a table."""
+    by_name, lines = {m["name"]: metric_of(m) for m in section["metrics"]}, []
+    for name, bars in section["bars"].items():
+        lines += [
+            "",
+            f"What {name} should reach:",
+            "",
+            "| metric | measured | first bar | goal |",
+            "|---|---|---|---|",
+        ]
+        for bar in bars:
+            metric = by_name[bar["metric"]]
+            told = f" (beside {bar['versus'].replace('_', ' ')})" if bar["versus"] else ""
+            cells = [
+                "–" if bar[k] is None else f"{metric.show(bar[k])}: {MET[bar[f'{k}_met']]}"
+                for k in ("first", "goal")
+            ]
+            lines.append(
+                f"| {titles([metric])[0]}{told} | {metric.show(bar['value'])} | {' | '.join(cells)} |"
+            )
+    return lines
+
+
 def report_markdown(report: dict[str, Any]) -> str:
     """The whole report as text."""
     test_set, machine = report["set"], report["machine"]
@@ -90,6 +116,7 @@ def report_markdown(report: dict[str, Any]) -> str:
         metrics = [metric_of(m) for m in section["metrics"]]
         lines += ["", f"## {ability} ({section['items']} items)", "", *_table(section, metrics), ""]
         lines += [f"* {m.name}: {m.about}" for m in metrics]
+        lines += bars_of(section)
         if failures := failures_of(section):
             lines += ["", "Missing values:", "", *(f"* {line}" for line in failures)]
         for name, system in section["systems"].items():
@@ -130,6 +157,7 @@ def card_tables(report: dict[str, Any]) -> str:
             "",
             *_table({**section, "systems": kept}, metrics),
         ]
+        lines += bars_of(section)
     return "\n".join(lines) + "\n"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from eval import _parts, metrics
-from eval.base import Evaluator, Item, Scores
+from eval.base import Bar, Evaluator, Item, Scores
 
 
 class NoiseSuppressionEvaluator(Evaluator):
@@ -19,6 +19,11 @@ class NoiseSuppressionEvaluator(Evaluator):
     )  # fmt: skip
     references = ("no_processing", "ground_truth", "codec_round_trip", "noisereduce", "rnnoise")
     worst_by = "wer"
+    bars = (
+        Bar("dnsmos", 0.4, None, versus="no_processing"),
+        Bar("dnsmos", None, 3.0),
+        Bar("wer", 0.05, 0.0, versus="no_processing"),
+    )
     figures = (
         "SpeechX (arXiv 2308.06873), LibriSpeech with DNS noise, with text: WER 2.48 %, DNSMOS 3.05 (noisy: 3.29 %, 2.42). "
         "Lighter noise than -5 to 20 dB, another recognizer.",

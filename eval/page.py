@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from eval.base import RATE, Item, Metric, Unmeasurable, read
-from eval.markdown import PUBLISHED, cell, failures_of, metric_of, titles
+from eval.markdown import PUBLISHED, bars_of, cell, failures_of, metric_of, titles
 from eval.systems import truth
 from speechx import audio
 from speechx.pictures import mel_png, png_uri
@@ -71,6 +71,7 @@ def _section(name: str, section: dict[str, Any], items: dict[str, Item], outputs
     return (
         f"<h2 id={name}>{html.escape(name.replace('_', ' '))} <small>{section['items']} items</small></h2>"
         f"<div class=wide><table><tr><th>system{head}<th>failed{body}</table></div><div class=plots>{plots}</div>"
+        + _bars(section)
         + (
             f"<details open><summary>Missing values</summary><ul>{failures}</ul></details>"
             if failures
@@ -79,6 +80,17 @@ def _section(name: str, section: dict[str, Any], items: dict[str, Item], outputs
         + f"<details><summary>Slices</summary>{slices}</details>{worst}"
         f"<details><summary>{PUBLISHED}</summary><ul>{published}</ul></details>"
     )
+
+
+def _bars(section: dict[str, Any]) -> str:
+    """What each model should reach, from the lines of the table in markdown."""
+    rows = [
+        line.strip("| ").split(" | ")
+        for line in bars_of(section)
+        if line.startswith("|") and "---" not in line
+    ]
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}" for c in row) for row in rows)
+    return f"<details><summary>What it should reach</summary><table>{body}</table></details>" if rows else ""
 
 
 def _split(shown: str) -> str:

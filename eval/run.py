@@ -3,7 +3,8 @@
     items -> batches -> System.outputs -> transcripts of the batch at once -> Evaluator.measure -> scores.jsonl
 
 A row of scores.jsonl is one output of one system: what it scored, what could not be measured and why, what was heard. Rows
-that are there are not made again, so an interrupted run goes on where it stopped. Shapes: T samples at 16 kHz.
+that are there are not made again, so an interrupted run goes on where it stopped; those that failed, or lacked something to
+measure with, are tried again, and the last row counts. Shapes: T samples at 16 kHz.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def run(
     """Scores all items. `header` names what the scores depend on; a folder with another header is refused (InputError)."""
     out.mkdir(parents=True, exist_ok=True)
     _same_header(out / "run.json", header)
-    done = {(row["system"], row["id"]) for row in read_scores(out)}
+    done = {(row["system"], row["id"]) for row in read_scores(out) if not row.get("again")}
     by_ability: dict[str, list[Item]] = {}
     for item in items:
         by_ability.setdefault(item.ability, []).append(item)
@@ -110,7 +111,7 @@ def _row(
     known = {**item.meta, "language": item.language, "speaker": item.speaker}
     if isinstance(result, Exception):
         said = str(result) or type(result).__name__
-        row |= {"status": "error", "error": said, "scores": {}, "missing": {}}
+        row |= {"status": "error", "error": said, "scores": {}, "missing": {}, "again": True}
     else:
         scores = evaluator.measure(item, result)
         row |= {
@@ -118,6 +119,7 @@ def _row(
             "scores": {n: [round(s.value, 6), s.weight] for n, s in scores.items() if s.value is not None},
             "missing": {n: s.reason or "?" for n, s in scores.items() if s.value is None},
             "notes": scores.notes,
+            **({"again": True} if scores.absent else {}),
             "info": {k: v for k, v in result.info.items() if isinstance(v, str | int | float | bool)},
         }
         _keep(folder / f"{item.id}.wav", result)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from eval import _parts, metrics, words
-from eval.base import RATE, Evaluator, Item, Metric, Score, Scores, Unmeasurable
+from eval.base import RATE, Bar, Evaluator, Item, Metric, Score, Scores, Unmeasurable
 from speechx.loudness import is_silent
 
 SPAN = Metric("wer_span", "missed share of the words in the edited span (placed by their time)", "lower", "%")
@@ -30,6 +30,11 @@ class SpeechEditingEvaluator(Evaluator):
     )  # fmt: skip
     references = ("no_processing", "ground_truth", "codec_round_trip")
     worst_by = "wer"
+    bars = (
+        Bar("wer", 0.06, 0.01, versus="ground_truth"),
+        Bar("speaker", 0.85, 0.85),
+        Bar("untouched", 0.999, 0.999),
+    )
     figures = (
         "SpeechX (arXiv 2308.06873), LibriSpeech: clean WER 5.63 %, similarity 0.76; noisy WER 13.95 %, similarity 0.65. "
         "Another recognizer, WavLM-TDNN.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from eval import _parts, metrics, words
-from eval.base import Evaluator, Item, Metric, Score, Scores, Unmeasurable
+from eval.base import Bar, Evaluator, Item, Metric, Score, Scores, Unmeasurable
 from speechx.loudness import is_silent
 
 LEFT = Metric("words_left", "words of the speech that the recognizer still finds", "lower", "%")
@@ -21,6 +21,7 @@ class SpeechRemovalEvaluator(Evaluator):
     metrics = (LEFT, SPEECH, MCD, SPECTRUM)
     references = ("no_processing", "ground_truth", "codec_round_trip", "rnnoise_rest")
     worst_by = "spectrum"
+    bars = (Bar("words_left", 0.10, 0.0), Bar("mcd", 6.0, 3.5))
     figures = (
         "SpeechX (arXiv 2308.06873): MCD 3.05 (no processing: 12.57), by other cepstra and on other noise.",
     )

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from eval.base import Evaluator, Metric, evaluator_class
+from eval.base import SPEED, Evaluator, Metric, evaluator_class
 from eval.stats import mean, slices_of
 from eval.systems import ABOUT
 
@@ -48,6 +48,7 @@ def _section(rows: Sequence[Row]) -> dict[str, Any]:
         ],
         "systems": {name: _system(own, metrics) for name, own in systems.items()},
         "worst": {n: worst(own, evaluator) for n, own in systems.items() if own[0]["kind"] == "model"},
+        "bars": _bars(systems, evaluator),
         "published": list(evaluator.figures),
     }
 
@@ -81,6 +82,30 @@ def _order(value: str) -> tuple[float, str]:
         return float(value.split(" ")[0]), value
     except ValueError:
         return float("inf"), value
+
+
+def _bars(systems: dict[str, list[Row]], evaluator: type[Evaluator]) -> dict[str, list[dict[str, Any]]]:
+    """For each model, what it should reach and whether it does, by the mean; None where something is not measured."""
+    by_name, out = {m.name: m for m in evaluator.all_metrics()}, dict[str, list[dict[str, Any]]]()
+    for name, rows in systems.items():
+        if rows[0]["kind"] != "model":
+            continue
+        out[name] = []
+        for bar in (*evaluator.bars, *SPEED):
+            value = column(rows, bar.metric)["mean"]
+            beside = column(systems[bar.versus], bar.metric)["mean"] if bar.versus in systems else None
+            first, goal = bar.limits(beside)
+            met = [
+                None
+                if value is None or limit is None
+                else by_name[bar.metric].worse(value) <= by_name[bar.metric].worse(limit)
+                for limit in (first, goal)
+            ]
+            out[name].append(
+                {"metric": bar.metric, "versus": bar.versus, "value": value, "first": first, "goal": goal,
+                 "first_met": met[0], "goal_met": met[1]}
+            )  # fmt: skip
+    return out
 
 
 def _brief(told: dict[str, Any]) -> dict[str, Any]:

@@ -73,7 +73,8 @@ class ModelSystem:
             loop.close()
 
     async def _speak(self, item: Item) -> Output:
-        job = Job(item.task, registry.parse_request(item.task, item.fields))
+        # Streamed, since the first sound is timed.
+        job = Job(item.task, registry.parse_request(item.task, {**item.fields, "stream": True}))
         speech = collect([chunk async for chunk in self.engine.stream(job)])
         return Output(speech.wav_T, speech.sample_rate, speech.info)
 

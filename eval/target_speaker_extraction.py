@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from eval import _parts, metrics
-from eval.base import Evaluator, Item, Metric, Scores
+from eval.base import Bar, Evaluator, Item, Metric, Scores
 from speechx.loudness import is_silent
 
 INTERFERER = Metric("interferer", "cosine of the speaker embeddings, output and interferer", "lower")
@@ -22,6 +22,11 @@ class TargetSpeakerExtractionEvaluator(Evaluator):
     )  # fmt: skip
     references = ("no_processing", "ground_truth", "codec_round_trip")
     worst_by = "wer"
+    bars = (
+        Bar("wer", 0.0, None, versus="no_processing", factor=0.5),
+        Bar("wer", None, 0.05, versus="ground_truth"),
+        Bar("wrong_speaker", 0.10, 0.0),
+    )
     figures = (
         "SpeechX (arXiv 2308.06873), two speakers of LibriSpeech, with text: WER 2.53 % (mixture: 12.55 %). Other ratios "
         "of the two, another recognizer.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from eval import _parts
-from eval.base import Evaluator, Item, Metric, Scores
+from eval.base import Bar, Evaluator, Item, Metric, Scores
 from speechx.loudness import is_silent
 
 CODEC = Metric(
@@ -21,6 +21,12 @@ class TTSEvaluator(Evaluator):
     )  # fmt: skip
     references = ("ground_truth", "codec_round_trip")
     worst_by = "wer"
+    bars = (
+        Bar("wer", 0.06, 0.0, versus="ground_truth"),
+        Bar("speaker", 0.70, 0.80),
+        Bar("loop", 0.0, 0.0),
+        Bar("run_on", 0.0, 0.0),
+    )
     figures = (
         "VALL-E (arXiv 2301.02111), LibriSpeech test-clean, 4-10 s, 3 s of another utterance as enrollment: WER 5.9 %, "
         "speaker similarity 0.580. HuBERT-large CTC and WavLM-TDNN, of which neither is the default here.",

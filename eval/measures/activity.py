@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from eval.base import RATE, Unmeasurable
+from eval.base import RATE, Absent
 from eval.measures.base import About, file_hash, package_version, packaged
 
 __all__ = ["Silero"]
@@ -21,7 +21,7 @@ class Silero:
         try:
             from silero_vad import get_speech_timestamps, load_silero_vad
         except ImportError as error:
-            raise Unmeasurable(f"silero-vad needs {error.name}: install the eval extra") from error
+            raise Absent(f"silero-vad needs {error.name}: install the eval extra") from error
         finally:
             torch.set_num_threads(threads)  # importing it sets one for the whole process
         self.about = About("silero-vad", "silero-vad", package_version("silero-vad"), file_hash(path))

@@ -15,14 +15,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from eval.base import Unmeasurable
+from eval.base import Absent, Unmeasurable
 from eval.measures.base import About, Mos, Recognizer, SpeakerEncoder, Transcript, VoiceActivity
 from speechx.errors import InputError
 
 __all__ = ["KINDS", "Measures"]
 
 V = TypeVar("V")
-REMEMBERED = 4096
+REMEMBERED = 1024
 
 
 def _whisper(source: str | None) -> Any:
@@ -88,7 +88,7 @@ class Measures:
     def model(self, role: str) -> Any:
         """The model of a role. Raises Unmeasurable, each time with the same reason, where it cannot be had."""
         if role in self._failed:
-            raise Unmeasurable(self._failed[role])
+            raise Absent(self._failed[role])
         if role not in self._models:
             if role not in self.names:
                 raise Unmeasurable(f"{role} is not among the measuring models of this run")
@@ -102,7 +102,7 @@ class Measures:
                     else f"{name}: {type(error).__name__}: {error}"
                 )
                 self._failed[role] = said
-                raise Unmeasurable(said) from error
+                raise Absent(said) from error
         return self._models[role]
 
     def describe(self) -> list[dict[str, Any]]:
@@ -130,8 +130,7 @@ class Measures:
             made = asr.transcribe([w for w, _ in todo.values()], [language for _, language in todo.values()])
             self._heard.update(zip(todo, made, strict=True))
         out = [self._heard[k] for k in keys]
-        while len(self._heard) > REMEMBERED:
-            self._heard.popitem(last=False)
+        self._forget()
         return out
 
     def language(self, wav_T: np.ndarray) -> dict[str, float]:
@@ -160,14 +159,19 @@ class Measures:
         """The sound after the codec. Raises Unmeasurable where the run has none."""
         codec = self._codec
         if codec is None:
-            raise Unmeasurable("no codec: name a model folder with --model")
+            raise Absent("no codec: name a model folder with --model")
         return self._once(("codec", _key(wav_T)), lambda: codec(wav_T))
 
     def _once(self, key: Hashable, make: Callable[[], V]) -> V:
         if key not in self._heard:
             self._heard[key] = make()
         value: V = self._heard[key]
+        self._forget()
         return value
+
+    def _forget(self) -> None:
+        while len(self._heard) > REMEMBERED:
+            self._heard.popitem(last=False)
 
     @property
     def abouts(self) -> dict[str, About]:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from eval.base import Unmeasurable
+from eval.base import Absent
 
 __all__ = [
     "About",
@@ -101,7 +101,7 @@ def packaged(package: str, file: str, wheel: str) -> Path:
     for place in places:
         if (path := Path(place) / file).is_file():
             return path
-    raise Unmeasurable(f"package {wheel} is not installed: `make eval` installs it, see docs/evaluation.md")
+    raise Absent(f"package {wheel} is not installed: `make eval` installs it, see docs/evaluation.md")
 
 
 def package_version(wheel: str) -> str:

@@ -12,7 +12,7 @@ from types import ModuleType
 
 import numpy as np
 
-from eval.base import RATE, Unmeasurable
+from eval.base import RATE, Absent
 from eval.measures.base import About, file_hash, package_version, packaged
 from eval.mel import mel_power
 
@@ -38,7 +38,7 @@ class DNSMOS:
         try:
             import onnxruntime
         except ImportError as error:
-            raise Unmeasurable("DNSMOS needs onnxruntime: install the eval extra") from error
+            raise Absent("DNSMOS needs onnxruntime: install the eval extra") from error
         p835, p808 = (
             packaged("speechmos", f"dnsmos_models/{n}.onnx", "speechmos") for n in ("sig_bak_ovr", "model_v8")
         )
@@ -93,7 +93,7 @@ class DistillMOS:
         try:
             from distillmos.sqa import ConvTransformerSQAModel
         except ImportError as error:
-            raise Unmeasurable(f"DistillMOS needs {error.name}: install the eval extra") from error
+            raise Absent(f"DistillMOS needs {error.name}: install the eval extra") from error
         finally:
             if stand_in:
                 del sys.modules["torchaudio"]

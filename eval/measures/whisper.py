@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from eval.base import RATE, Unmeasurable
+from eval.base import RATE, Absent, Unmeasurable
 from eval.measures.base import About, Transcript, cache_folder, file_hash, packaged
 
 __all__ = ["Whisper", "join_base"]
@@ -59,7 +59,7 @@ class Whisper:
             from faster_whisper.feature_extractor import FeatureExtractor
             from tokenizers import Tokenizer
         except ImportError as error:
-            raise Unmeasurable(f"Whisper needs {error.name}: install the eval extra") from error
+            raise Absent(f"Whisper needs {error.name}: install the eval extra") from error
         name, folder = "whisper-base", None
         if source is None:
             folder = join_base()
