@@ -24,6 +24,7 @@ from eval.systems import FolderSystem, Kind, ModelSystem, built_in, rnnoise, tru
 from speechx.async_engine import FakeEngine, LocalEngine
 from speechx.cli import main
 from speechx.errors import InputError
+from tests.speechx.test_loading import tiny_folder as tiny_folder
 
 HEADER: dict[str, Any] = {
     "set": {"name": "toy", "hash": "h", "seed": 1}, "model": "m", "measures": "x", "command": "speechx eval run", "seed": 1,
@@ -208,6 +209,35 @@ def test_rnnoise_keeps_the_time() -> None:
         pytest.skip(str(error))
     assert len(out_T) == len(wav_T)
     assert si_sdr(out_T, wav_T) > 10, "its delay is taken out"
+
+
+def test_a_model_folder_is_measured(
+    test_set: TestSet, tiny_folder: Path, fakes: Any, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    monkeypatch.setattr("eval.measures.bank.Measures", partial(Measures, models=fakes))
+    tasks = ["--task", "tts", "--task", "speech-editing"]
+    wanted = [
+        "--set",
+        str(test_set.folder),
+        *tasks,
+        "--items",
+        "1",
+        "--model",
+        str(tiny_folder),
+        "-o",
+        str(tmp_path),
+    ]
+    assert main(["eval", "run", *wanted]) == 0, capsys.readouterr().err
+    report = load_report(tmp_path)
+    assert set(report["abilities"]) == {"tts", "speech_editing", "speech_editing_background"}
+    assert len(report["model"]) == 16
+    for section in report["abilities"].values():
+        told = section["systems"]["speechx"]
+        assert told["failed"] == 0, told["failures"]
+        assert all(
+            told["metrics"][m]["n"] == 1 for m in ("wer", "rtf", "first_audio", "truncated", "speaker")
+        )
+    assert report["abilities"]["speech_editing"]["systems"]["speechx"]["metrics"]["untouched"]["mean"] > 0.8
 
 
 def test_commands(
