@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 import soxr
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from serving.errors import ApiError, as_api_error
 from speechx.async_engine import SpeechEngine
@@ -27,6 +27,9 @@ __all__ = ["Disconnected", "Opened", "StreamedResponse", "coalesce", "encoded", 
 
 FIRST_SECONDS, REST_SECONDS = 0.08, 0.32
 """Chunks are joined up to these lengths: the first early, later ones seldom, as each costs the same to carry."""
+
+SEND_SECONDS = 60.0
+"""A client that reads nothing for so long is given up."""
 
 T = TypeVar("T")
 
@@ -213,9 +216,13 @@ class StreamedResponse(Response):
             self._ended(self._last, failure)
 
     async def _send(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        async def put(message: Message) -> None:
+            async with asyncio.timeout(SEND_SECONDS):  # a client that does not read must not keep its place
+                await send(message)
+
+        await put({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         async for chunk, data in self._parts:
             if data:
-                await send({"type": "http.response.body", "body": data, "more_body": True})
+                await put({"type": "http.response.body", "body": data, "more_body": True})
             self._last = chunk
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await put({"type": "http.response.body", "body": b"", "more_body": False})
