@@ -138,9 +138,10 @@ class Decoder(nn.Module):
     def follow(
         self, x_BFD: torch.Tensor, f0_BS: torch.Tensor | None, noise_from: int
     ) -> tuple[torch.Tensor, ...]:
-        """Training: (B, T) made with the true F0, and what the head would have said: octave, voicing (B, S)."""
+        """Training: (B, T) made with the true F0, what the head would have said of F0 (B, S) twice, and levels (B, S, N)."""
         hidden_BSC = self.backbone(x_BFD)
-        return self.inverse(hidden_BSC, f0_BS, noise_from), *self.inverse.tone(hidden_BSC)
+        level_BSN = self.inverse.level(hidden_BSC)
+        return self.inverse(hidden_BSC, f0_BS, noise_from), *self.inverse.tone(hidden_BSC), level_BSN
 
 
 class SpectralCodec(nn.Module):
@@ -230,7 +231,7 @@ class SpectralCodec(nn.Module):
         """Training pass. keep_B in 1..K: codebooks used by each item; f0_BS: F0 that each STFT frame is told, in Hz.
 
         Returns wav_BT, codes_BKF, commit, semantic_BFD (before) and semantic_q_BFD (after the first codebook), octave_BS and
-        voicing_BS (the decoder's idea of F0: log2 over 150 Hz, and a logit).
+        voicing_BS (the decoder's idea of F0: log2 over 150 Hz, and a logit), level_BSN (its log spectral envelope).
         """
         acoustic_BFD, semantic_BFD = self.encoder(wav_BT)
         batch, frames, dim = semantic_BFD.shape
@@ -242,11 +243,14 @@ class SpectralCodec(nn.Module):
         base_BFD = self.semantic_in(first_ND.view(batch, frames, dim))
         keep_rest_B = None if keep_B is None else keep_B - 1
         rest_BFD, rest_BKF, rest_commit = self.acoustic_quantizer(acoustic_BFD - base_BFD, keep_rest_B)
-        wav_out_BT, octave_BS, voicing_BS = self.decoder.follow(base_BFD + rest_BFD, f0_BS, noise_from)
+        wav_out_BT, octave_BS, voicing_BS, level_BSN = self.decoder.follow(
+            base_BFD + rest_BFD, f0_BS, noise_from
+        )
         codes_BKF = torch.cat([first_N.view(batch, 1, frames), rest_BKF], 1)
         return {
             "wav_BT": wav_out_BT, "codes_BKF": codes_BKF, "commit": commit + rest_commit,
             "semantic_BFD": semantic_BFD, "semantic_q_BFD": semantic_q_BFD, "octave_BS": octave_BS, "voicing_BS": voicing_BS,
+            "level_BSN": level_BSN,
         }  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from speechx.codec.spectral import SpectralCodec, SpectralConfig
 from speechx.data.crops import CropDataset
 from speechx.data.packs import AudioPack
 from speechx.training.discriminators import Discriminators, discriminator_loss, generator_loss
-from speechx.training.losses import MultiScaleMel, distillation_loss, pitch_losses
+from speechx.training.losses import EnvelopeLoss, MultiScaleMel, distillation_loss, pitch_losses
 from speechx.training.run import Run, compiled, rng_state, set_rng_state
 
 
@@ -59,6 +59,7 @@ class CodecTrainConfig(BaseModel):
     lr_discriminators: float = 3e-4
     w_mel: float = 1.0
     w_fine: float = 0.5
+    w_envelope: float = 1.0
     w_convergence: float = 0.5
     w_commit: float = 0.25
     w_distill: float = 1.0
@@ -84,6 +85,7 @@ class CodecTrainer:
         self.to_teacher = nn.Linear(config.codec.quantizer_dim, config.codec.teacher_dim).to(self.device)
         self.judges = Discriminators(config.stft_sizes, config.periods, config.channels).to(self.device)
         self.mel = MultiScaleMel(config.codec.sample_rate).to(self.device)
+        self.envelope = EnvelopeLoss(config.codec.stft_hop).to(self.device)
         generator = [*self.codec.parameters(), *self.to_teacher.parameters()]
         options: dict[str, Any] = {"betas": config.betas, "weight_decay": config.weight_decay}
         self.opt_g = torch.optim.AdamW(generator, lr=config.lr, **options)
@@ -131,17 +133,26 @@ class CodecTrainer:
             teach = [self.to_teacher(out["semantic_q_BFD"]), self.to_teacher(out["semantic_BFD"])]
         made_BT = out["wav_BT"].float()
         mel, fine, convergence = self.mel(made_BT, wav_BT)
+        envelope = self.envelope(out["level_BSN"], wav_BT)
         distill = 0.5 * sum(distillation_loss(t, teacher_BFE, mask_B) for t in teach)
         loss = (
             config.w_mel * mel
             + config.w_fine * fine
+            + config.w_envelope * envelope
             + config.w_convergence * convergence
             + config.w_commit * out["commit"]
             + config.w_distill * distill
         )
         octave, voicing = pitch_losses(out["octave_BS"], out["voicing_BS"], f0_BS, has_f0_B)
         loss = loss + config.w_pitch * (octave + voicing)
-        metrics = {"mel": mel, "fine": fine, "conv": convergence, "commit": out["commit"], "distill": distill}
+        metrics = {
+            "mel": mel,
+            "fine": fine,
+            "env": envelope,
+            "conv": convergence,
+            "commit": out["commit"],
+            "distill": distill,
+        }
         metrics |= {"octave": octave, "voicing": voicing}
         if self.joined is None and (
             self.step >= config.adversarial_from or self.share_of_time >= config.adversarial_from_share

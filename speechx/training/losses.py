@@ -85,3 +85,37 @@ def pitch_losses(
     octave = ((octave_BS - target_BS).abs() * voiced_BS).sum() / voiced_BS.sum().clamp_min(1)
     entropy_BS = F.binary_cross_entropy_with_logits(voicing_BS, (f0_BS > 0).float(), reduction="none")
     return octave, (entropy_BS * known_BS).sum() / known_BS.sum().clamp_min(1)
+
+
+class EnvelopeLoss(nn.Module):
+    """L1 between the decoder's levels and the log envelope of the target: a direct lesson, free of the sources' randomness.
+
+    The envelope is the power spectrum of the decoder's own STFT frames smoothed over 250 Hz (21 bins), wider than harmonics
+    are apart in most voices.
+    """
+
+    window: torch.Tensor
+    kernel: torch.Tensor
+
+    def __init__(self, hop: int) -> None:
+        super().__init__()
+        self.hop, self.size = hop, hop * 4
+        self.register_buffer("window", torch.hann_window(self.size), persistent=False)
+        kernel = torch.hann_window(23, periodic=False)[1:-1]
+        self.register_buffer("kernel", (kernel / kernel.sum())[None, None], persistent=False)
+
+    def target(self, wav_BT: torch.Tensor) -> torch.Tensor:
+        """(B, T) -> (B, S, N) log magnitude envelope."""
+        lead = (self.size - self.hop) // 2
+        padded_BT = F.pad(wav_BT.float(), (lead, self.size - self.hop - lead))
+        spec_BNS = torch.stft(
+            padded_BT, self.size, self.hop, window=self.window, center=False, return_complex=True
+        )
+        power_BSN = (spec_BNS.real.square() + spec_BNS.imag.square()).transpose(1, 2)
+        flat = F.pad(power_BSN.flatten(0, 1)[:, None], (10, 10), mode="reflect")
+        return 0.5 * (F.conv1d(flat, self.kernel)[:, 0].view_as(power_BSN) + 1e-4).log()
+
+    def forward(self, level_BSN: torch.Tensor, wav_BT: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            target_BSN = self.target(wav_BT)
+        return F.l1_loss(level_BSN.float(), target_BSN)
