@@ -28,6 +28,7 @@ from speechx.vocab import LANGUAGES
 __all__ = ["BuildOptions", "Corpus", "build_set", "generator"]
 
 TRIES = 4
+GIVE_UP = 300  # utterances in a row of which nothing can be made: the corpus lacks what the task needs
 DECODED = 256
 
 
@@ -144,44 +145,64 @@ def build_set(
         raise InputError(f"items is {options.count}: at least 1 is needed", field="items")
     corpus: Any = Corpus(sources, options.split, options.corpora)
     pool = PackPool(corpus, "any", rooms=options.rooms)
-    writer, made = SetWriter(out), Counter[str]()
     names = [registry.task(t).name for t in tasks]
-    total = sum(len(_abilities(n)) for n in names) * options.count
+    with SetWriter(out) as writer:
+        made = _fill(writer, pool, names, options, progress)
+        short = {a: options.count - made[a] for n in names for a in _abilities(n) if made[a] < options.count}
+        return writer.close({
+            "name": out.name, "split": options.split, "seed": options.seed, "protocol": options.protocol,
+            "seconds": options.seconds, "voice_seconds": options.voice_seconds, "rooms": options.rooms,
+            "corpora": sorted({r.corpus for r in corpus.rows}), "abilities": dict(made), "short": short,
+        })  # fmt: skip
+
+
+def _fill(
+    writer: SetWriter,
+    pool: PackPool,
+    names: Sequence[str],
+    options: BuildOptions,
+    progress: Callable[[int, int], None] | None,
+) -> Counter[str]:
+    """Writes the items of all tasks; how many of each ability."""
+    made, total = Counter[str](), sum(len(_abilities(n)) for n in names) * options.count
     for name in names:
-        task: Any = registry.task(name)
-        room = dict.fromkeys(_abilities(name), options.count)
+        room, misses = dict.fromkeys(_abilities(name), options.count), 0
         for row in candidates(pool, name, options):
-            if not any(room.values()):
+            if not any(room.values()) or misses >= GIVE_UP:
                 break
-            cut = pool.utterance(row)
-            for attempt in range(TRIES):
-                rng = generator(options.seed, name, row.corpus, row.id, attempt)
-                example = _example(task, cut, pool, rng, options)
-                if example is None:
-                    continue
-                ability = f"{name}_background" if example.meta.get("keep_background") else name
-                if not room.get(ability):
-                    continue
-                room[ability] -= 1
-                made[ability] += 1
-                seed = int(generator(options.seed, ability, row.id).integers(2**31))
-                example.meta["corpus"] = row.corpus
-                writer.add(f"{ability}-{made[ability]:04d}", name, example, seed)
-                if progress is not None:
-                    progress(sum(made.values()), total)
-                break
+            found = _fitting(name, row, pool, options, room)
+            misses = 0 if found else misses + 1
+            if found is None:
+                continue
+            ability, example = found
+            room[ability] -= 1
+            made[ability] += 1
+            seed = int(generator(options.seed, ability, row.id).integers(2**31))
+            example.meta["corpus"] = row.corpus
+            writer.add(f"{ability}-{made[ability]:04d}", name, example, seed)
+            if progress is not None:
+                progress(sum(made.values()), total)
     if not writer.manifest:
         raise InputError(
             "sources: no item could be made of them; see docs/evaluation.md for what each task needs",
             field="sources",
         )
-    short = {a: options.count - made[a] for n in names for a in _abilities(n) if made[a] < options.count}
-    about = {
-        "name": out.name, "split": options.split, "seed": options.seed, "protocol": options.protocol,
-        "seconds": options.seconds, "voice_seconds": options.voice_seconds, "rooms": options.rooms,
-        "corpora": sorted({r.corpus for r in corpus.rows}), "abilities": dict(made), "short": short,
-    }  # fmt: skip
-    return writer.close(about)
+    return made
+
+
+def _fitting(
+    name: str, row: PackRow, pool: PackPool, options: BuildOptions, room: dict[str, int]
+) -> tuple[str, Example] | None:
+    """An example of an utterance, of an ability that has room: an example maker that chooses is asked a few times."""
+    cut = pool.utterance(row)
+    for attempt in range(TRIES):
+        rng = generator(options.seed, name, row.corpus, row.id, attempt)
+        example = _example(registry.task(name), cut, pool, rng, options)
+        if example is not None:
+            ability = f"{name}_background" if example.meta.get("keep_background") else name
+            if room.get(ability):
+                return ability, example
+    return None
 
 
 def _abilities(task: str) -> tuple[str, ...]:

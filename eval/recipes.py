@@ -51,33 +51,34 @@ def convert_set(
         raise InputError(f"layout: {layout!r} is unknown; choose one of {', '.join(LAYOUTS)}", field="layout")
     if not source.exists():
         raise InputError(f"source: {source} does not exist", field="source")
-    writer, count = SetWriter(out), 0
-    for count, found in enumerate(islice(LAYOUTS[layout](source, transcripts), limit), 1):
-        item_id = f"{found.task}-{count:04d}"
-        sounds = {n: writer.sound(item_id, n, _samples(s)) for n, s in found.sounds.items()}
-        row_seed = int(generator(seed, layout, found.name).integers(2**31))
-        writer.row(
-            {
-                "id": item_id,
-                "task": found.task,
-                "seed": row_seed,
-                "language": language,
-                **found.fields,
-                **sounds,
-            },
-            text=found.text,
-            language=language,
-            speaker=found.speaker,
-            target=writer.sound(item_id, "target", _samples(found.target)),
-            references={
-                n: writer.sound(item_id, f"ref-{n}", _samples(s)) for n, s in found.references.items()
-            },
-            meta={"id": found.name, "text_given": "text" in found.fields, **found.meta},
-        )
-    if not count:
-        raise InputError(f"source: {source} has nothing in the layout of {layout}", field="source")
-    task = writer.manifest[0]["task"]
-    return writer.close({"name": out.name, "layout": layout, "seed": seed, "abilities": {task: count}})
+    count = 0
+    with SetWriter(out) as writer:
+        for count, found in enumerate(islice(LAYOUTS[layout](source, transcripts), limit), 1):
+            item_id = f"{found.task}-{count:04d}"
+            sounds = {n: writer.sound(item_id, n, _samples(s)) for n, s in found.sounds.items()}
+            row_seed = int(generator(seed, layout, found.name).integers(2**31))
+            writer.row(
+                {
+                    "id": item_id,
+                    "task": found.task,
+                    "seed": row_seed,
+                    "language": language,
+                    **found.fields,
+                    **sounds,
+                },
+                text=found.text,
+                language=language,
+                speaker=found.speaker,
+                target=writer.sound(item_id, "target", _samples(found.target)),
+                references={
+                    n: writer.sound(item_id, f"ref-{n}", _samples(s)) for n, s in found.references.items()
+                },
+                meta={"id": found.name, "text_given": "text" in found.fields, **found.meta},
+            )
+        if not count:
+            raise InputError(f"source: {source} has nothing in the layout of {layout}", field="source")
+        task = writer.manifest[0]["task"]
+        return writer.close({"name": out.name, "layout": layout, "seed": seed, "abilities": {task: count}})
 
 
 def _samples(sound: Path | np.ndarray) -> np.ndarray:

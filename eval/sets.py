@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -43,15 +44,28 @@ def plain(value: Any) -> Any:
 
 
 class SetWriter:
-    """Writes items as they come; `close` writes the tables, so that a set is whole or is none."""
+    """Writes items as they come, beside the folder; `close` moves them there, so that a set is whole or is none.
+
+    with SetWriter(folder) as writer:
+        writer.add(...)
+        about = writer.close({...})
+    """
 
     def __init__(self, folder: Path) -> None:
-        if (folder / "set.json").exists():
-            raise InputError(f"out: {folder} holds a set already; choose another folder", field="out")
-        self.folder = folder
-        (folder / "audio").mkdir(parents=True, exist_ok=True)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            what = "holds a set already" if (folder / "set.json").exists() else "is not empty"
+            raise InputError(f"out: {folder} {what}; choose another folder", field="out")
+        self.goal, self.folder = folder, folder.with_name(f".{folder.name}.tmp")
+        shutil.rmtree(self.folder, ignore_errors=True)
+        (self.folder / "audio").mkdir(parents=True)
         self.manifest: list[dict[str, Any]] = []
         self.items: list[dict[str, Any]] = []
+
+    def __enter__(self) -> SetWriter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def add(self, item_id: str, task: str, example: Example, seed: int) -> None:
         """One example of a task. Recordings of the request are written as NAME.wav, and named so in the row."""
@@ -108,6 +122,9 @@ class SetWriter:
         atomic_write(
             self.folder / "set.json", (json.dumps(known, indent=2, ensure_ascii=False) + "\n").encode()
         )
+        if self.goal.exists():
+            self.goal.rmdir()
+        self.folder.rename(self.goal)
         return known
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from eval.sets import TestSet
 from eval.summary import column
 from eval.systems import built_in
 from speechx import registry
+from speechx.errors import InputError
 
 GOOD = ("ground_truth", "codec_round_trip")
 
@@ -103,3 +106,13 @@ def test_evaluators_are_whole(name: str) -> None:
     assert "ground_truth" in kind.references and "codec_round_trip" in kind.references
     for reference in kind.references:
         built_in(reference, Measures())
+
+
+def test_a_new_evaluator_is_one_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match=r"add eval/backwards\.py"):
+        evaluator_class("backwards")
+    module = ModuleType("eval.backwards")
+    kind = type("Backwards", (evaluator_class("tts"),), {"task": "backwards"})
+    module.Backwards = kind  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "eval.backwards", module)
+    assert evaluator_class("backwards") is kind

@@ -60,6 +60,7 @@ def test_what_a_corpus_lacks_is_said(corpus: Path, tmp_path: Path) -> None:
     assert about["short"] == {"cross_lingual_tts": 2}
     with pytest.raises(InputError, match="no item could be made"):
         build_set([corpus], tmp_path / "none", ["cross_lingual_tts"], few)
+    assert not (tmp_path / "none").exists() and not list(tmp_path.glob(".*")), "nothing is left behind"
     with pytest.raises(InputError, match="holds a set already"):
         build_set([corpus], tmp_path / "set", ["tts"], few)
 
