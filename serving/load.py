@@ -1,7 +1,7 @@
 """A load generator: bounded clients that listen to streams as a player does, and what they saw.
 
-First audio is the time to the first byte of sound; an underrun is a moment at which a player that began with the first
-byte would have had nothing to play.
+First audio is the time to the first byte of sound; an underrun is a stream in which a player that began with its first
+80 ms would have had nothing to play at some moment.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib import error as url_error
@@ -29,6 +30,7 @@ from speechx.samples import Sample, sample_requests
 __all__ = ["Seen", "as_text", "measure", "numbers", "run_clients", "server"]
 
 HEADER = 44  # bytes of a wav header
+START = 2560  # bytes of sound, 80 ms, with which a player begins
 
 
 @dataclass
@@ -154,13 +156,13 @@ def _ask(address: str, route: str, body: bytes, key: str | None, seen: Seen) -> 
     started = time.monotonic()
     try:
         with url_request.urlopen(request, timeout=300) as answer:
-            first, heard, late = 0.0, 0, False
+            first, playing, heard, late = 0.0, 0.0, 0, False
             while data := answer.read1(1 << 16):
                 now = time.monotonic()
-                if heard > HEADER and first:
-                    late |= now - first > (heard - HEADER) / 32_000
+                late |= bool(playing) and now - playing > (heard - HEADER) / 32_000
                 heard += len(data)
                 first = first or (now if heard > HEADER else 0.0)
+                playing = playing or (now if heard >= HEADER + START else 0.0)
         audio = max(0, heard - HEADER) / 32_000
         seen.first.append((first or time.monotonic()) - started)
         seen.rtf.append((time.monotonic() - started) / max(audio, 0.01))
@@ -172,7 +174,7 @@ def _ask(address: str, route: str, body: bytes, key: str | None, seen: Seen) -> 
             seen.rejects.append(time.monotonic() - started)
         else:
             seen.errors.append(f"{route}: HTTP {failure.code}")
-    except (OSError, ValueError) as failure:  # broken off, timed out
+    except (OSError, ValueError, HTTPException) as failure:  # broken off, timed out
         seen.errors.append(f"{route}: {type(failure).__name__} {failure}")
 
 

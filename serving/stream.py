@@ -38,6 +38,10 @@ class Disconnected(Exception):
     """The client has gone."""
 
 
+class Broken(RuntimeError):
+    """A stream ended early: the server closes the connection."""
+
+
 async def coalesce(
     chunks: AsyncIterator[Chunk], first: float = FIRST_SECONDS, rest: float = REST_SECONDS
 ) -> AsyncGenerator[Chunk, None]:
@@ -208,6 +212,9 @@ class StreamedResponse(Response):
             await unless_gone(receive, self._send(send))
         except Disconnected as error:
             failure = error
+        except Exception as error:
+            failure = error
+            raise Broken(str(error)) from None  # told of in the log of requests
         except BaseException as error:
             failure = error
             raise

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serving.stream import Opened, StreamedResponse, coalesce, encoded, wire_rate
+from serving.stream import Broken, Opened, StreamedResponse, coalesce, encoded, wire_rate
 from speechx import registry
 from speechx.async_engine import FakeEngine
 from speechx.jobs import Chunk, Job
@@ -69,7 +69,7 @@ def test_a_client_that_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     async def run() -> None:
         opened = await Opened.open(engine, job(), 5)
         response = StreamedResponse(encoded(opened, "wav"), {}, "audio/wav", lambda *end: ends.append(end))
-        with pytest.raises(TimeoutError):
+        with pytest.raises(Broken):
             await response({"type": "http"}, receive, send)
 
     asyncio.run(run())
