@@ -16,6 +16,7 @@ HALLUCINATION = Metric(
 )
 LOOP = Metric("loop", "outputs that say the same words three times or more", "lower", "%")
 MOS = Metric("mos", "naturalness as DistillMOS predicts it, 1-5", "higher")
+UTMOS = Metric("utmos", "naturalness as UTMOS predicts it, 1-5 (with --mos utmos)", "higher")
 SPEAKER = Metric("speaker", "cosine of the speaker embeddings, output and enrollment", "higher")
 DNSMOS = (
     Metric("dnsmos", "DNSMOS P.835, overall, 1-5", "higher"),
@@ -65,6 +66,13 @@ def add_opinion(
     scores.add(
         names, lambda: dict.fromkeys(names, 1.0) if is_silent(wav_T) else measures.opinion(predictor, wav_T)
     )
+
+
+def add_naturalness(scores: Scores, measures: Measures, wav_T: np.ndarray) -> None:
+    """DistillMOS, and UTMOS where the run asks for it."""
+    add_opinion(scores, measures, "distillmos", ("mos",), wav_T)
+    if "utmos" in measures.names:
+        add_opinion(scores, measures, "utmos", ("utmos",), wav_T)
 
 
 def add_duration(scores: Scores, item: Item, wav_T: np.ndarray) -> None:

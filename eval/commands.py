@@ -99,6 +99,7 @@ def run(
         str, typer.Option(help="whisper-base, whisper:FOLDER_OR_SIZE, hubert[:FOLDER]")
     ] = "whisper-base",
     speaker: Annotated[str, typer.Option(help="ge2e, wavlm[:FOLDER], ecapa[:FOLDER]")] = "ge2e",
+    mos: Annotated[list[str], typer.Option(help="besides DistillMOS and DNSMOS: utmos[:FILE]")] = [],  # noqa: B006
     model: ModelOption = None,
 ) -> None:
     """Score a model, its references and baselines on a set; start it again to go on where it stopped."""
@@ -115,7 +116,7 @@ def run(
         label, _, folder = name.partition("=")
         given.append(FolderSystem(label, Path(folder))) if folder else more.append(label)
     speaking, codec, model_hash = (None, None, "none") if no_model else load_model(model, slots)
-    measures = Measures(asr=asr, speaker=speaker, codec=codec)
+    measures = Measures(asr=asr, speaker=speaker, mos=("distillmos", "dnsmos", *mos), codec=codec)
     for label in more:
         built_in(label, measures)  # an unknown name is said before anything runs
     header: dict[str, Any] = {
@@ -161,7 +162,7 @@ def everything(
     test_set = output / f"set-{count}"
     if not (test_set / "set.json").is_file():
         build(sources, test_set, ["all"], count, "test", 1, (4.0, 10.0), 3.0, "cross-sentence", 0, corpus)
-    run(test_set, output / f"run-{count}", ["all"], 0, [], 1, no_model, "whisper-base", "ge2e", model)
+    run(test_set, output / f"run-{count}", ["all"], 0, [], 1, no_model, "whisper-base", "ge2e", [], model)
 
 
 def stored_measures(folder: Path) -> list[dict[str, Any]]:

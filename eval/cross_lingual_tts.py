@@ -14,7 +14,8 @@ LANGUAGE = Metric("language", "outputs that the recognizer takes for the languag
 class CrossLingualTTSEvaluator(Evaluator):
     task = "cross_lingual_tts"
     metrics = (
-        _parts.WER, _parts.CER, LANGUAGE, _parts.SPEAKER, _parts.MOS, _parts.HALLUCINATION, _parts.LOOP, _parts.RUN_ON,
+        _parts.WER, _parts.CER, LANGUAGE, _parts.SPEAKER, _parts.MOS, _parts.UTMOS, _parts.HALLUCINATION,
+        _parts.LOOP, _parts.RUN_ON,
         _parts.SHORT, _parts.DURATION,
     )  # fmt: skip
     references = ("ground_truth", "codec_round_trip")
@@ -42,6 +43,6 @@ class CrossLingualTTSEvaluator(Evaluator):
 
         scores.add(("language",), language)
         _parts.add_likeness(scores, "speaker", self.measures, wav_T, item.reference("voice"))
-        _parts.add_opinion(scores, self.measures, "distillmos", ("mos",), wav_T)
+        _parts.add_naturalness(scores, self.measures, wav_T)
         _parts.add_duration(scores, item, wav_T)
         return scores

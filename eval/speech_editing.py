@@ -25,7 +25,8 @@ BACKGROUND = Metric(
 class SpeechEditingEvaluator(Evaluator):
     task = "speech_editing"
     metrics = (
-        _parts.WER, SPAN, SPEAKER, SAME, SEAM, BACKGROUND, _parts.MOS, _parts.HALLUCINATION, _parts.CER, _parts.LOOP,
+        _parts.WER, SPAN, SPEAKER, SAME, SEAM, BACKGROUND, _parts.MOS, _parts.UTMOS, _parts.HALLUCINATION,
+        _parts.CER, _parts.LOOP,
         _parts.RUN_ON, _parts.SHORT, _parts.DURATION,
     )  # fmt: skip
     references = ("no_processing", "ground_truth", "codec_round_trip")
@@ -69,7 +70,7 @@ class SpeechEditingEvaluator(Evaluator):
             scores.add(("background",), background)
         if is_silent(wav_T):
             scores["speaker"] = Score(0.0)
-        _parts.add_opinion(scores, self.measures, "distillmos", ("mos",), wav_T)
+        _parts.add_naturalness(scores, self.measures, wav_T)
         self._duration(scores, wav_T, whole_T)
         return scores
 

@@ -16,7 +16,8 @@ CODEC = Metric(
 class TTSEvaluator(Evaluator):
     task = "tts"
     metrics = (
-        _parts.WER, _parts.CER, _parts.SPEAKER, CODEC, _parts.MOS, _parts.HALLUCINATION, _parts.LOOP, _parts.RUN_ON,
+        _parts.WER, _parts.CER, _parts.SPEAKER, CODEC, _parts.MOS, _parts.UTMOS, _parts.HALLUCINATION,
+        _parts.LOOP, _parts.RUN_ON,
         _parts.SHORT, _parts.DURATION,
     )  # fmt: skip
     references = ("ground_truth", "codec_round_trip")
@@ -38,7 +39,7 @@ class TTSEvaluator(Evaluator):
         _parts.add_words(scores, self.measures, item, wav_T)
         _parts.add_likeness(scores, "speaker", self.measures, wav_T, item.reference("voice"))
         scores.add(("speaker_codec",), lambda: {"speaker_codec": self._to_codec(item, wav_T)})
-        _parts.add_opinion(scores, self.measures, "distillmos", ("mos",), wav_T)
+        _parts.add_naturalness(scores, self.measures, wav_T)
         _parts.add_duration(scores, item, wav_T)
         return scores
 

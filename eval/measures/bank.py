@@ -74,7 +74,7 @@ class Measures:
         codec: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> None:
         self._codec = codec
-        self.names = {"asr": asr, "speaker": speaker, "vad": vad} | {m: m for m in mos}
+        self.names = {"asr": asr, "speaker": speaker, "vad": vad} | {m.partition(":")[0]: m for m in mos}
         for role, name in self.names.items():
             kind = role if role in KINDS else "mos"
             if name.partition(":")[0] not in KINDS[kind]:
