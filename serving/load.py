@@ -1,7 +1,7 @@
 """A load generator: bounded clients that listen to streams as a player does, and what they saw.
 
 First audio is the time to the first byte of sound; an underrun is a stream in which a player that began with its first
-80 ms would have had nothing to play at some moment.
+200 ms would have had nothing to play at some moment.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from speechx.samples import Sample, sample_requests
 __all__ = ["Seen", "as_text", "measure", "numbers", "run_clients", "server"]
 
 HEADER = 44  # bytes of a wav header
-START = 2560  # bytes of sound, 80 ms, with which a player begins
+START = 6400  # bytes of sound, 200 ms, with which a player begins
 
 
 @dataclass
