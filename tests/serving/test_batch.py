@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip("ray", reason="needs the extra `serve`")
-
 import ray
 
 from serving import batch

@@ -15,11 +15,8 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
-
-pytest.importorskip("ray.serve", reason="needs the extra `serve`")
-
 import ray
+import yaml
 from ray import serve
 
 from serving import local_ray
@@ -29,7 +26,7 @@ from serving.settings import Limits, Settings
 from speechx import registry
 from speechx.errors import InputError
 from speechx.jobs import Job
-from tests.serving.conftest import until
+from tests.serving.common import until
 
 TTS = {"text": "Hello there.", "voice": "heart"}
 CONFIG = Path(__file__).resolve().parents[2] / "serving" / "config"

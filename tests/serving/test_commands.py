@@ -20,7 +20,7 @@ from serving.app import build_app
 from speechx.async_engine import FakeEngine
 from speechx.cli import main
 from speechx.errors import InputError
-from tests.serving.conftest import running, settings
+from tests.serving.common import running, settings
 from tests.speechx.test_loading import tiny_folder
 
 __all__ = ["tiny_folder"]  # a fixture

@@ -15,7 +15,7 @@ import pytest
 from serving.app import build_app
 from speechx.async_engine import FakeEngine
 from speechx.voices import VoiceStore
-from tests.serving.conftest import running, settings, until
+from tests.serving.common import running, settings, until
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from serving.replica import ReplicaOptions, make_engine
 from serving.settings import Limits
 from speechx import audio
 from speechx.voices import VoiceStore
-from tests.serving.conftest import SAMPLES, running, settings
+from tests.serving.common import SAMPLES, running, settings
 from tests.speechx.test_loading import tiny_folder
 
 __all__ = ["tiny_folder"]  # a fixture
@@ -51,7 +51,8 @@ def test_curl(page: str, address: str, tmp_path: Path) -> None:
     assert len(lines) > 7
     for line in lines:
         command = shlex.split(
-            line.replace("localhost:8000", address).replace("name=anna", f"name=anna -F id=a{len(page)}")
+            line.replace("localhost:8000", address).replace("name=anna", f"name=anna -F id=a{len(page)}"),
+            comments=True,
         )
         if "voices/anna" in line:
             command[-1] = command[-1].replace("anna", f"a{len(page)}")

@@ -11,7 +11,7 @@ from serving.limits import Gate, Keys, hash_key
 from serving.settings import Limits, Settings
 from speechx.async_engine import FakeEngine
 from speechx.errors import InputError
-from tests.serving.conftest import Make
+from tests.serving.common import Make
 
 TTS = {"text": "Hello there.", "voice": "heart"}
 

@@ -21,7 +21,7 @@ from serving.replica import ReplicaOptions, ServedEngine, make_engine
 from speechx import audio, registry
 from speechx.jobs import Job
 from speechx.samples import Sample, sample_requests
-from tests.serving.conftest import running, settings, until
+from tests.serving.common import running, settings, until
 from tests.speechx.test_loading import tiny_folder
 
 __all__ = ["tiny_folder"]  # a fixture

@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 
 from serving.app import build_app
 from speechx import audio
 from speechx.async_engine import FakeEngine
 from speechx.voices import VoiceStore
-from tests.serving.conftest import running, settings
-
-openai = pytest.importorskip("openai", reason="needs the extra `dev`")
+from tests.serving.common import running, settings
 
 
 @pytest.fixture(scope="module")

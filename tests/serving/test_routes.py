@@ -18,7 +18,7 @@ from speechx.async_engine import FakeEngine
 from speechx.encoding import FORMATS, MEDIA_TYPES
 from speechx.errors import InputError
 from speechx.jobs import Chunk, WordTime
-from tests.serving.conftest import Make
+from tests.serving.common import Make
 
 TTS = {"text": "Hello there.", "voice": "heart"}
 

@@ -5,23 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
-
-from serving.app import build_app
-from speechx.async_engine import FakeEngine
-from speechx.voices import VoiceStore
-from tests.serving.conftest import settings as serving_settings
-
-pytest.importorskip("schemathesis", reason="needs the extra `dev`")
-
-import schemathesis
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
     status_code_conformance,
 )
+
+from serving.app import build_app
+from speechx.async_engine import FakeEngine
+from speechx.voices import VoiceStore
+from tests.serving.common import settings as serving_settings
 
 
 @pytest.fixture(scope="module")

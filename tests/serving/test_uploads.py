@@ -14,7 +14,7 @@ from serving.errors import ApiError
 from serving.uploads import KEPT_SECONDS, Uploads
 from speechx.async_engine import FakeEngine
 from speechx.errors import InputError
-from tests.serving.conftest import Make
+from tests.serving.common import Make
 
 SOUND = np.linspace(-0.5, 0.5, 16000, dtype=np.float32), 16000
 

@@ -11,7 +11,7 @@ import soundfile
 from fastapi.testclient import TestClient
 
 from speechx.async_engine import FakeEngine
-from tests.serving.conftest import Make
+from tests.serving.common import Make
 
 
 @pytest.fixture
