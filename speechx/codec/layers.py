@@ -54,9 +54,17 @@ class Conv(nn.Module):
                 return x_BFC.new_zeros(x_BFC.shape[0], 0, self.conv.out_channels)
         if x_BCF.device.type == "cpu":
             # bf16 convolutions are ten times slower than float32 ones on CPUs (measured); matrix products are faster.
+            x_BCF = x_BCF if x_BCF.dtype == torch.float64 else x_BCF.float()
             with torch.autocast("cpu", enabled=False):
-                return self.conv(x_BCF.float()).transpose(1, 2)
-        return self.conv(x_BCF).transpose(1, 2)
+                return self._convolve(x_BCF).transpose(1, 2)
+        return self._convolve(x_BCF).transpose(1, 2)
+
+    def _convolve(self, x_BCF: torch.Tensor) -> torch.Tensor:
+        conv = self.conv
+        if x_BCF.dtype != torch.float64:
+            return conv(x_BCF)
+        assert conv.bias is not None
+        return F.conv1d(x_BCF, conv.weight.double(), conv.bias.double(), conv.stride, groups=conv.groups)
 
 
 class ConvNeXt(nn.Module):
@@ -87,4 +95,8 @@ class Upsample(nn.Module):
 
     def forward(self, x_BFC: torch.Tensor) -> torch.Tensor:
         batch, frames, _ = x_BFC.shape
-        return self.linear(x_BFC).reshape(batch, frames * self.factor, -1)
+        weight: torch.Tensor = self.linear.weight
+        bias: torch.Tensor = self.linear.bias
+        if x_BFC.dtype == torch.float64:
+            weight, bias = weight.double(), bias.double()
+        return F.linear(x_BFC, weight, bias).reshape(batch, frames * self.factor, -1)

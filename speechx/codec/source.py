@@ -17,7 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import nn
+
+from speechx.codec.layers import Conv, State, Upsample
 
 HOPS = 4
 """Hops an STFT frame spans."""
@@ -104,3 +107,32 @@ class Source(nn.Module):
         kernel_BT = torch.where(near_BT, 2 * harmonics_BT + 1, kernel_BT)
         pulses_BT = (kernel_BT - 1) * 0.5 * (2 / harmonics_BT).sqrt()
         return voiced_BT * pulses_BT.float(), phase_BT[:, -1:] % 1.0
+
+
+class PitchNet(nn.Module):
+    """What the codes say of F0: latent (B, F, D) -> (log2 of F0 over 150 Hz, voicing logit), (B, 4 F) each.
+
+    A branch of its own, in double precision at use: phases add up F0, so a stream and the whole may not differ in it by
+    rounding. Causal but for one codec frame, like the decoder.
+    """
+
+    def __init__(self, dim: int, width: int = 96) -> None:
+        super().__init__()
+        self.enter = Conv(dim, width, 5, lookahead=1)
+        self.middle = Conv(width, width, 5, lookahead=0)
+        self.spread = Upsample(width, width // 2, HOPS)
+        self.out = Upsample(width // 2, 2, 1)
+
+    def forward(self, x_BFD: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        x = self.enter(x_BFD, state)
+        if x.shape[1] == 0:  # a stream still waiting for its look-ahead
+            return x[..., 0], x[..., 0]
+        x = x + self.middle(F.gelu(x), state)
+        tone_BS2 = self.out(F.gelu(self.spread(F.gelu(x))))
+        return tone_BS2[..., 0], tone_BS2[..., 1]
+
+    def hertz(self, x_BFD: torch.Tensor, state: State | None = None) -> torch.Tensor:
+        """F0 in Hz, 0 where unvoiced, (B, 4 F) float32: in steps of 5 cents."""
+        octave_BS, voicing_BS = self(x_BFD.double(), state)
+        octave_BS = (octave_BS.clamp(-1.5, 1.9) * 256).round() / 256
+        return torch.where(voicing_BS > 0, 150 * torch.exp2(octave_BS), 0.0).float()

@@ -23,6 +23,7 @@ from torch import nn
 from speechx.codec.base import StreamDecoder, check_codes
 from speechx.codec.layers import Conv, ConvNeXt, State, Upsample
 from speechx.codec.quantizer import ResidualQuantizer, VectorQuantizer
+from speechx.codec.source import PitchNet
 from speechx.codec.stft import Analysis, InverseHead
 
 
@@ -115,6 +116,7 @@ class Decoder(nn.Module):
             [ConvNeXt(head, causal=True, depth=depth) for _ in range(config.decoder_head)]
         )
         self.norm = nn.LayerNorm(head)
+        self.pitch = PitchNet(config.quantizer_dim)
         self.inverse = InverseHead(head, config.stft_hop, config.sample_rate)
 
     def backbone(self, x_BFD: torch.Tensor, state: State | None = None) -> torch.Tensor:
@@ -133,15 +135,19 @@ class Decoder(nn.Module):
         return self.norm(x)
 
     def forward(self, x_BFD: torch.Tensor) -> torch.Tensor:
-        return self.inverse(self.backbone(x_BFD))
+        """Latents as `SpectralCodec.latent` gives them, in double -> (B, T)."""
+        return self.inverse(self.backbone(x_BFD.float()), self.pitch.hertz(x_BFD))
 
     def follow(
         self, x_BFD: torch.Tensor, f0_BS: torch.Tensor | None, noise_from: int
     ) -> tuple[torch.Tensor, ...]:
-        """Training: (B, T) made with the true F0, what the head would have said of F0 (B, S) twice, and levels (B, S, N)."""
+        """Training: (B, T) made with the true F0, what the pitch branch says of it (B, S) twice, levels (B, S, N)."""
+        with torch.autocast(x_BFD.device.type, enabled=False):
+            octave_BS, voicing_BS = self.pitch(x_BFD.float())
+        f0_BS = self.pitch.hertz(x_BFD.detach()) if f0_BS is None else f0_BS
         hidden_BSC = self.backbone(x_BFD)
         level_BSN = self.inverse.level(hidden_BSC)
-        return self.inverse(hidden_BSC, f0_BS, noise_from), *self.inverse.tone(hidden_BSC), level_BSN
+        return self.inverse(hidden_BSC, f0_BS, noise_from), octave_BS, voicing_BS, level_BSN
 
 
 class SpectralCodec(nn.Module):
@@ -186,9 +192,11 @@ class SpectralCodec(nn.Module):
         return F.pad(wav_BT, (0, missing))
 
     def latent(self, codes_BKF: torch.Tensor) -> torch.Tensor:
-        """Codes (B, K, F) -> what the decoder reads (B, F, D)."""
-        semantic_BFD = self.semantic_in(self.semantic_quantizer.lookup(codes_BKF[:, 0]))
-        return semantic_BFD + self.acoustic_quantizer.lookup(codes_BKF[:, 1:])
+        """Codes (B, K, F) -> what the decoder reads (B, F, D), in double: the same in a stream as in the whole."""
+        semantic_BFD = self.semantic_quantizer.lookup(codes_BKF[:, 0]).double()
+        linear = self.semantic_in
+        base_BFD = F.linear(semantic_BFD, linear.weight.double(), linear.bias.double())
+        return base_BFD + self.acoustic_quantizer.lookup(codes_BKF[:, 1:])
 
     @torch.inference_mode()
     def encode(self, wav_BT: torch.Tensor) -> torch.Tensor:

@@ -49,7 +49,6 @@ class InverseHead(nn.Module):
         self.hop, self.size = hop, hop * 4
         bins = self.size // 2 + 1
         self.level = nn.Linear(dim, bins)
-        self.pitch = nn.Sequential(nn.Linear(dim, 128), nn.GELU(), nn.Linear(128, 2))
         # What is taken of each source, in parts of the level: pulses (with a turn of phase) and noise.
         self.mix = nn.Linear(dim, 3 * bins)
         with torch.no_grad():
@@ -59,25 +58,14 @@ class InverseHead(nn.Module):
         # A Hann window at a quarter hop adds up to 1.5: with this constant no frame near an edge is a special case.
         self.register_buffer("window", torch.hann_window(self.size) / 1.5, persistent=False)
 
-    def tone(self, x_BSC: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(log2 of F0 over 150 Hz (B, S), voicing logit (B, S))."""
-        with torch.autocast(x_BSC.device.type, enabled=False):  # bf16 would detune
-            tone_BS2 = self.pitch(x_BSC.float())
-        return tone_BS2[..., 0], tone_BS2[..., 1]
-
     def frames(
         self,
         x_BSC: torch.Tensor,
-        f0_BS: torch.Tensor | None = None,
+        f0_BS: torch.Tensor,
         state: SourceState | None = None,
         noise_from: int = 0,
     ) -> tuple[torch.Tensor, SourceState]:
-        """(B, S, C) -> windowed frames (B, S, 4 * hop), source state. F0 (Hz) is the head's own where not given."""
-        if f0_BS is None:
-            octave_BS, voicing_BS = self.tone(x_BSC)
-            # In steps of 5 cents: phases add up F0, and rounding errors of a stream would add up with them.
-            octave_BS = (octave_BS.clamp(-1.5, 1.9) * 256).round() / 256
-            f0_BS = torch.where(voicing_BS > 0, 150 * torch.exp2(octave_BS), 0.0)
+        """(B, S, C) -> windowed frames (B, S, 4 * hop), source state. F0 in Hz, 0 where unvoiced."""
         pulses_BSN, noise_SN, state = self.source(f0_BS, state, noise_from)
         real_BSN, imag_BSN, noise_BSN = self.mix(x_BSC).float().chunk(3, dim=-1)
         shaped_BSN = torch.complex(real_BSN, imag_BSN) * pulses_BSN + noise_BSN * noise_SN
@@ -100,9 +88,7 @@ class InverseHead(nn.Module):
         """Samples before the first hop that belong to the padding of a centered frame."""
         return (self.size - self.hop) // 2
 
-    def forward(
-        self, x_BSC: torch.Tensor, f0_BS: torch.Tensor | None = None, noise_from: int = 0
-    ) -> torch.Tensor:
+    def forward(self, x_BSC: torch.Tensor, f0_BS: torch.Tensor, noise_from: int = 0) -> torch.Tensor:
         """(B, S, C) -> (B, S * hop)."""
         samples = x_BSC.shape[1] * self.hop
         frames_BSL, _ = self.frames(x_BSC, f0_BS, noise_from=noise_from)

@@ -46,15 +46,17 @@ class SpectralStream:
             return torch.zeros(0)
         self.closed = True
         # The offline pass sees one frame of zeros after the end; the samples still in the tail follow it.
-        out_T = self._advance(torch.zeros(1, 1, self.codec.config.quantizer_dim))
+        out_T = self._advance(torch.zeros(1, 1, self.codec.config.quantizer_dim, dtype=torch.float64))
         return torch.cat([out_T, self.tail_L])[:left]
 
     def _advance(self, latent_BFD: torch.Tensor) -> torch.Tensor:
-        hidden_BSC = self.codec.decoder.backbone(latent_BFD, self.state)
+        decoder = self.codec.decoder
+        hidden_BSC = decoder.backbone(latent_BFD.float(), self.state)
+        f0_BS = decoder.pitch.hertz(latent_BFD, self.state)
         if hidden_BSC.shape[1] == 0:
             return torch.zeros(0)
-        inverse = self.codec.decoder.inverse
-        frames_BSL, self.source = inverse.frames(hidden_BSC, state=self.source)
+        inverse = decoder.inverse
+        frames_BSL, self.source = inverse.frames(hidden_BSC, f0_BS, self.source)
         added_T = inverse.overlap_add(frames_BSL)[0]
         added_T[: self.tail_L.shape[0]] += self.tail_L
         final = hidden_BSC.shape[1] * inverse.hop
