@@ -32,7 +32,8 @@ Rank = Callable[[Generated, np.ndarray], float]
 """(part, codes (F, K)) -> a number, higher is better: chooses among several tries."""
 
 FIRST_FRAMES, NEXT_FRAMES = 4, 10
-"""Frames decoded at once when streaming: 160 ms first, then 400 ms."""
+"""Frames decoded at once when streaming: 160 ms twice, then as much as there has been, up to 400 ms. A player that starts
+with the first chunk would run dry if the second were long."""
 
 
 @dataclass
@@ -159,7 +160,7 @@ class Run:
         chosen = busy.tries[0] if len(busy.tries) == 1 else self._best(part, busy.tries)
         frames = slice(*part.keep) if part.keep else slice(None)
         codes_FK, pointer_F = chosen.codes_FK()[frames], chosen.pointer_F()[frames]
-        enough = FIRST_FRAMES if self._samples == 0 else NEXT_FRAMES
+        enough = min(NEXT_FRAMES, max(FIRST_FRAMES, busy.decoded))
         if not over and len(codes_FK) - busy.decoded < enough:
             return False, begun_T
         if self._assembly.streams(part):

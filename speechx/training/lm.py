@@ -26,7 +26,7 @@ from speechx.data.batching import BatchStream
 from speechx.data.shards import Pair, Shards
 from speechx.model import CodecLMCore
 from speechx.prompt import pack
-from speechx.training.run import Run, compiled, rng_state, set_rng_state
+from speechx.training.run import Run, rng_state, set_rng_state
 
 
 class LMTrainConfig(BaseModel):
@@ -94,7 +94,8 @@ class LMTrainer:
         self.opt = torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, fused=True)
         self.step = 0
         self.share_of_time = 0.0
-        self.net: Any = compiled(self.model, dynamic=True) if config.compile else self.model
+        if config.compile:
+            self.model.compile_blocks()  # after the average was copied from it: a compiled block does not copy
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.config.bf16)
@@ -108,7 +109,7 @@ class LMTrainer:
             group["lr"] = config.lr * warm * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done)))
         self.model.train()
         with self._autocast():
-            out = self.net(batch)
+            out = self.model(batch)
         self.opt.zero_grad(set_to_none=True)
         out.loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
