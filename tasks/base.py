@@ -7,13 +7,13 @@ Shapes: T samples, F codec frames, K codebooks.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from speechx.data import mixing
+from speechx.data.shards import Pair
 from speechx.data.types import Example, Pool, Utterance
 from speechx.plan import Generated, Plan
 from speechx.prompt import Prompt
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from speechx.front import Front
     from speechx.sampling import SamplingParams
 
-__all__ = ["Example", "Pool", "Task", "TaskRequest", "TrainingPair", "Utterance", "fit_pointer"]
+__all__ = ["Example", "Pair", "Pool", "Task", "TaskRequest", "Utterance", "fit_pointer"]
 
 
 class TaskRequest(BaseModel):
@@ -46,15 +46,6 @@ class TaskRequest(BaseModel):
 
 
 R = TypeVar("R", bound=TaskRequest)
-
-
-@dataclass(frozen=True)
-class TrainingPair:
-    """What the language model is trained on. pointer_F: index into the track's phones for each target frame."""
-
-    prompt: Prompt
-    target_FK: np.ndarray
-    pointer_F: np.ndarray | None
 
 
 class Task(ABC, Generic[R]):
@@ -94,17 +85,17 @@ class Task(ABC, Generic[R]):
     def example(self, cut: Utterance, pool: Pool, rng: np.random.Generator) -> Example | None:
         """A training pair and test row made of clean speech; None where the corpus lacks what it needs."""
 
-    def pair(self, example: Example, front: Front) -> TrainingPair:
+    def pair(self, example: Example, front: Front) -> Pair:
         """The prompt that inference would use for the example's request, and the codes it should give."""
         prompt = self.prompt(example.request, front)
         target_FK = front.encode(example.target_T)
         if prompt.track is None:
-            return TrainingPair(prompt, target_FK, None)
+            return Pair(prompt, target_FK, None)
         assert example.text is not None, "a track needs the text of the example"
         speech = front.phones(example.text, example.language)
         # The phones are where the speech is, also where the target is what remains without it.
         pointer_F = front.align(self.heard(example, front, target_FK), speech).pointer_F[: len(target_FK)]
-        return TrainingPair(prompt, target_FK, fit_pointer(pointer_F, prompt.track.start, prompt.track.stop))
+        return Pair(prompt, target_FK, fit_pointer(pointer_F, prompt.track.start, prompt.track.stop))
 
     def heard(self, example: Example, front: Front, target_FK: np.ndarray) -> np.ndarray:
         """Codes (F, K) of the speech that the text is aligned with: alone, and as loud as the aligner is used to."""

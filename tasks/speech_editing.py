@@ -24,7 +24,7 @@ from speechx.plan import Generated, Part, Plan
 from speechx.prompt import Frames, Prompt, Segment, Text, Token, Track
 from speechx.vocab import EOE, MASK, SOE
 from tasks import _edit_examples, _edits, _fields, _splice
-from tasks.base import Task, TaskRequest, TrainingPair, fit_pointer
+from tasks.base import Pair, Task, TaskRequest, fit_pointer
 
 if TYPE_CHECKING:
     from speechx.front import Front
@@ -154,7 +154,7 @@ class SpeechEditing(Task[SpeechEditingRequest]):
         references = {"whole": swapped.whole_T * gain, "speech": cut.wav_T * gain}
         return Example(request, target_T, cut.text, cut.language, cut.speaker, meta, references)
 
-    def pair(self, example: Example, front: Front) -> TrainingPair:
+    def pair(self, example: Example, front: Front) -> Pair:
         req, truth = example.request, example.meta["span"]
         codes_FK, whole_FK = front.encode(req.audio[0]), front.encode(example.references["whole"])
         text = front.phones(req.text, req.language)
@@ -173,7 +173,7 @@ class SpeechEditing(Task[SpeechEditingRequest]):
         # Here old and new text are one: its phones are shifted by where the context starts.
         shift = said.start - (text.words[edit.new_start - 1].stop if edit.new_start > 0 else 0)
         pointer_F = fit_pointer(aligned.pointer_F[first:last] + shift, said.start, said.stop)
-        return TrainingPair(prompt, whole_FK[first:last], pointer_F)
+        return Pair(prompt, whole_FK[first:last], pointer_F)
 
 
 def _overlaps(edit: _edits.Edit, span: tuple[float, float]) -> bool:

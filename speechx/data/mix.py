@@ -12,7 +12,7 @@ from speechx.aligner import Aligner
 from speechx.codec.store import load_codec
 from speechx.data.packs import AudioPack
 from speechx.data.pool import PackPool
-from speechx.data.shards import Pair, ShardWriter
+from speechx.data.shards import ShardWriter
 from speechx.errors import InputError
 from speechx.front import Front
 from speechx.text import PHONE_TABLE_VERSION
@@ -79,7 +79,7 @@ def _one(
         return "with text that does not fit"
     if len(pair.target_FK) == 0:
         return "without a target"
-    writer.add(Pair(pair.prompt, pair.target_FK, pair.pointer_F))
+    writer.add(pair)
     return None
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speechx.data.crops import synthetic_room
+from speechx.data.crops import convolve, synthetic_room
 from speechx.data.packs import AudioPack, PackRow
 from speechx.data.types import Utterance
 
@@ -87,9 +87,7 @@ class PackPool:
 
     def reverberate(self, wav_T: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         room_T = simulated_room(int(rng.integers(self.rooms))) if self.rooms else synthetic_room(rng)
-        size = 1 << (len(wav_T) + len(room_T) - 1).bit_length()
-        wet_T = np.fft.irfft(np.fft.rfft(wav_T, size) * np.fft.rfft(room_T, size), size)
-        return wet_T[: len(wav_T)].astype(np.float32)
+        return convolve(wav_T, room_T)
 
 
 @functools.lru_cache(maxsize=512)

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from speechx.aligner import BLANK, STEPS_PER_FRAME, Aligner, AlignerConfig, Chain, features
 from speechx.codec.spectral import SpectralCodec
+from speechx.data.batching import BatchStream
 from speechx.data.tokens import TokenRow
 from speechx.training.run import Run, rng_state, set_rng_state
 
@@ -106,21 +107,6 @@ class AlignerTrainer:
         self.step = state["step"]
 
 
-def batches(rows: list[TokenRow], frames: int, seed: int, step: int) -> list[TokenRow]:
-    """The batch of a step: utterances of like length, so that little is padding. A function of (seed, step) alone."""
-    rng = np.random.default_rng((seed, step))
-    center = int(rng.integers(len(rows)))
-    picked: list[TokenRow] = []
-    longest = 0
-    for offset in rng.permutation(200) - 100:
-        row = rows[(center + int(offset)) % len(rows)]
-        longest = max(longest, len(row.codes_FK))
-        if picked and longest * (len(picked) + 1) > frames:
-            break
-        picked.append(row)
-    return picked
-
-
 def phone_error_rate(model: Aligner, rows: list[TokenRow], codec: SpectralCodec) -> float:
     """Phone error rate of free recognition over some utterances, pauses and silences not counted."""
     errors = total = 0.0
@@ -140,16 +126,16 @@ def train(
     usable = [r for r in usable if Chain.of(r.text).shortest() < 1.8 * len(r.codes_FK)]  # type: ignore[arg-type]
     # CTC cannot have its blank, the unknown phone, in a text.
     usable = [r for r in usable if r.text is not None and bool((r.text.ids != BLANK).all())]
-    usable.sort(key=lambda r: len(r.codes_FK))
     if not usable:
         raise ValueError("no utterance has both text and a usable length: the aligner needs transcripts")
     run = Run(out, max_minutes)
     trainer = AlignerTrainer(config, codec)
     if resume and run.checkpoint.is_file():
         trainer.load(run.load())
+    stream = BatchStream([len(r.codes_FK) for r in usable], config.batch_frames, config.seed)
     clock, recent = time.monotonic(), []
     while trainer.step < config.steps and not run.out_of_time():
-        recent.append(trainer.train_step(batches(usable, config.batch_frames, config.seed, trainer.step)))
+        recent.append(trainer.train_step([usable[i] for i in stream.batch(trainer.step)]))
         if trainer.step % config.log_every == 0:
             mean = {k: float(np.mean([r[k] for r in recent])) for k in recent[0]}
             if dev and trainer.step % (config.log_every * 4) == 0:

@@ -1,8 +1,7 @@
 """Trains the codec: reconstruction and semantic distillation first, the discriminators join later.
 
 Legend: B batch, T samples, F frames, E teacher dimension.
-`python -m speechx.training.codec --config configs/codec.yaml --pack DIR --out DIR [--resume] [--device cpu|cuda]
-[--max-minutes N]`
+`speechx train codec --config configs/codec-cpu.yaml --pack DIR --out DIR`
 """
 
 from __future__ import annotations
@@ -291,30 +290,3 @@ def train(
             break
     run.save(trainer.state())
     return trainer
-
-
-def main() -> None:
-    import argparse
-
-    parser = argparse.ArgumentParser(description="Train the codec.")
-    parser.add_argument("--config", required=True)
-    parser.add_argument("--pack", required=True)
-    parser.add_argument("--out", required=True)
-    parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--start-from")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--max-minutes", type=float)
-    args = parser.parse_args()
-    train(
-        CodecTrainConfig.read(args.config),
-        args.pack,
-        args.out,
-        args.resume,
-        args.device,
-        args.max_minutes,
-        args.start_from,
-    )
-
-
-if __name__ == "__main__":
-    main()
