@@ -143,7 +143,7 @@ def noisy_speech(
     """(speech as heard, noise, meta): SNR uniform in -5..20 dB, the speech in a room in half of the cases."""
     snr_db, room = float(rng.uniform(-5, 20)), bool(rng.random() < 0.5)
     heard_T = pool.reverberate(cut.wav_T, rng) if room else cut.wav_T
-    heard_T, noise_T = mixing.add_at_ratio(heard_T, pool.noise(rng, cut.seconds), snr_db)
+    noise_T = mixing.scaled_to_ratio(heard_T, pool.noise(rng, cut.seconds), snr_db)
     return heard_T, noise_T, {"snr_db": snr_db, "reverberant": room}
 
 

@@ -60,7 +60,7 @@ def other_words(
     if noisy:
         snr_db = float(rng.uniform(-5, 20))
         noise_T = pool.noise(rng, cut.seconds + samples / 16000)
-        _, noise_T = mixing.add_at_ratio(np.resize(cut.wav_T, len(noise_T)), noise_T, snr_db)
+        noise_T = mixing.scaled_to_ratio(np.resize(cut.wav_T, len(noise_T)), noise_T, snr_db)
         whole_T = whole_T + noise_T[: len(whole_T)]
         mid_T = mid_T + noise_T[len(whole_T) :][:samples]
     # In a real recording nothing clicks at the borders of the span.

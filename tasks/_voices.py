@@ -51,3 +51,9 @@ def crop(cut: Utterance, rng: np.random.Generator) -> np.ndarray | None:
     if len(wav_T) < 16000:
         return None
     return np.asarray(wav_T * mixing.standard_gain(wav_T), np.float32)
+
+
+def crop_codes(codes_FK: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
+    """2-6 s of an utterance's codes at 25 frames a second, or None where it is shorter than 1 s."""
+    codes_FK = mixing.random_crop(codes_FK, int(rng.uniform(SHORTEST, LONGEST) * 25), rng)
+    return codes_FK if len(codes_FK) >= 25 else None

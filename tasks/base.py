@@ -19,10 +19,11 @@ from speechx.plan import Generated, Plan
 from speechx.prompt import Prompt
 
 if TYPE_CHECKING:
+    from speechx.data.coded import CodedPool, CodedUtterance
     from speechx.front import Front
     from speechx.sampling import SamplingParams
 
-__all__ = ["Example", "Pair", "Pool", "Task", "TaskRequest", "Utterance", "fit_pointer"]
+__all__ = ["Example", "Pair", "Pool", "Task", "TaskRequest", "Utterance"]
 
 
 class TaskRequest(BaseModel):
@@ -57,6 +58,7 @@ class Task(ABC, Generic[R]):
     Request: ClassVar[type[TaskRequest]]
     temperature: ClassVar[float] = 0.8
     top_p: ClassVar[float] = 0.9
+    from_codes: ClassVar[bool] = False  # training pairs come from `pair_from_codes`: no sound has to be mixed
 
     @abstractmethod
     def prompt(self, req: R, front: Front) -> Prompt:
@@ -95,7 +97,11 @@ class Task(ABC, Generic[R]):
         speech = front.phones(example.text, example.language)
         # The phones are where the speech is, also where the target is what remains without it.
         pointer_F = front.align(self.heard(example, front, target_FK), speech).pointer_F[: len(target_FK)]
-        return Pair(prompt, target_FK, fit_pointer(pointer_F, prompt.track.start, prompt.track.stop))
+        return Pair(prompt, target_FK, pointer_F)
+
+    def pair_from_codes(self, cut: CodedUtterance, pool: CodedPool, rng: np.random.Generator) -> Pair | None:
+        """A pair of clean speech that has been encoded already; None where the corpus lacks what it needs."""
+        raise NotImplementedError(f"{self.name} makes its pairs from sound")
 
     def heard(self, example: Example, front: Front, target_FK: np.ndarray) -> np.ndarray:
         """Codes (F, K) of the speech that the text is aligned with: alone, and as loud as the aligner is used to."""
@@ -111,18 +117,3 @@ def frame_limit(prompt: Prompt) -> int:
         return prompt.frames
     assert prompt.track is not None
     return 50 + 8 * (prompt.track.stop - prompt.track.start)
-
-
-def fit_pointer(pointer_F: np.ndarray, start: int, stop: int, step: int = 3) -> np.ndarray:
-    """A pointer as the model's can be: from `start`, never back, at most `step` phones a frame, below `stop`.
-
-    pointer_F: (F,) phone index of each frame. Where the aligner starts later or jumps further, phones are caught up
-    with at the greatest step.
-    """
-    assert start < stop, (start, stop)
-    out_F = np.empty(len(pointer_F), np.int32)
-    at = start
-    for t, wanted in enumerate(pointer_F):
-        at = start if t == 0 else min(max(int(wanted), at), at + step, stop - 1)
-        out_F[t] = at
-    return out_F

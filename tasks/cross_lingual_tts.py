@@ -20,11 +20,13 @@ from speechx.prompt import Frames, Prompt, Segment, Text, Token, Track
 from speechx.vocab import ENR
 from tasks import _fields
 from tasks._sentences import sentence_plan
-from tasks._voices import crop
-from tasks.base import Task, TaskRequest
+from tasks._voices import crop, crop_codes
+from tasks.base import Pair, Task, TaskRequest
 
 if TYPE_CHECKING:
+    from speechx.data.coded import CodedPool, CodedUtterance
     from speechx.front import Front
+    from speechx.text import PhoneSequence
 
 
 class CrossLingualTTSRequest(TaskRequest):
@@ -42,15 +44,21 @@ class CrossLingualTTS(Task[CrossLingualTTSRequest]):
     slot = 1
     summary = "say a text in a language that the voice was not recorded in"
     Request = CrossLingualTTSRequest
+    from_codes = True
 
     def prompt(self, req: CrossLingualTTSRequest, front: Front) -> Prompt:
         codes_FK, key = front.voice_codes(req.voice)
-        speech = front.phones(req.text, req.language)
-        segments: tuple[Segment, ...] = (Token(ENR), Frames(codes_FK, cache_key=key))
-        if req.voice_text:
-            heard = front.phones(req.voice_text, req.voice_language or "en")
+        heard = front.phones(req.voice_text, req.voice_language or "en") if req.voice_text else None
+        return self.speak(codes_FK, heard, front.phones(req.text, req.language), key)
+
+    def speak(
+        self, voice_FK: np.ndarray, heard: PhoneSequence | None, speech: PhoneSequence, key: str | None = None
+    ) -> Prompt:
+        """The prompt of a voice's codes (F, K), the phones heard in them where known, and the phones to say."""
+        segments: tuple[Segment, ...] = (Token(ENR), Frames(voice_FK, cache_key=key))
+        if heard is not None:
             segments = (*segments, Text(heard.ids, heard.language))
-        segments = (*segments, Text(speech.ids, req.language))
+        segments = (*segments, Text(speech.ids, speech.language))
         return Prompt(self.slot, segments, Track(speech.ids, 0, len(speech.ids)))
 
     def plan(self, req: CrossLingualTTSRequest, front: Front) -> Plan:
@@ -76,3 +84,12 @@ class CrossLingualTTS(Task[CrossLingualTTSRequest]):
         target_T = cut.wav_T * mixing.standard_gain(cut.wav_T)
         meta = {"id": cut.id, "seconds": cut.seconds, "voice_language": source.language}
         return Example(request, target_T, cut.text, cut.language, cut.speaker, meta, {"voice": voice_T})
+
+    def pair_from_codes(self, cut: CodedUtterance, pool: CodedPool, rng: np.random.Generator) -> Pair | None:
+        source = pool.other_language(cut, rng)
+        voice_FK = crop_codes(source.codes_FK, rng) if source is not None else None
+        if source is None or voice_FK is None:
+            return None
+        whole = len(voice_FK) == len(source.codes_FK)
+        heard = source.speech if whole and rng.random() < 0.5 else None
+        return Pair(self.speak(voice_FK, heard, cut.speech), cut.codes_FK, cut.pointer_F)

@@ -24,7 +24,7 @@ from speechx.plan import Generated, Part, Plan
 from speechx.prompt import Frames, Prompt, Segment, Text, Token, Track
 from speechx.vocab import EOE, MASK, SOE
 from tasks import _edit_examples, _edits, _fields, _splice
-from tasks.base import Pair, Task, TaskRequest, fit_pointer
+from tasks.base import Pair, Task, TaskRequest
 
 if TYPE_CHECKING:
     from speechx.front import Front
@@ -172,8 +172,7 @@ class SpeechEditing(Task[SpeechEditingRequest]):
         prompt = self.edit_prompt(req, codes_FK, edit, said)
         # Here old and new text are one: its phones are shifted by where the context starts.
         shift = said.start - (text.words[edit.new_start - 1].stop if edit.new_start > 0 else 0)
-        pointer_F = fit_pointer(aligned.pointer_F[first:last] + shift, said.start, said.stop)
-        return Pair(prompt, whole_FK[first:last], pointer_F)
+        return Pair(prompt, whole_FK[first:last], aligned.pointer_F[first:last] + shift)
 
 
 def _overlaps(edit: _edits.Edit, span: tuple[float, float]) -> bool:

@@ -56,7 +56,7 @@ class TargetSpeakerExtraction(AlignedTask[TargetSpeakerExtractionRequest]):
         late = int(rng.integers(0, len(cut.wav_T) - len(other_T) + 1))
         other_T = np.pad(other_T, (late, len(cut.wav_T) - len(other_T) - late))
         other_T = pool.reverberate(other_T, rng) if room else other_T
-        heard_T, other_T = mixing.add_at_ratio(heard_T, other_T, ratio_db)
+        other_T = mixing.scaled_to_ratio(heard_T, other_T, ratio_db)
         meta = {"sir_db": ratio_db, "reverberant": room, "interferer": other.speaker}
         references = {"speech": cut.wav_T, "interferer": other_T, "voice": voice_T}
         return Mixture(cut, heard_T + other_T, cut.wav_T, references, meta, {"enrollment": (voice_T, 16000)})

@@ -19,11 +19,13 @@ from speechx.prompt import Frames, Prompt, Text, Token, Track
 from speechx.vocab import ENR
 from tasks import _fields
 from tasks._sentences import sentence_plan
-from tasks._voices import enroll
-from tasks.base import Task, TaskRequest
+from tasks._voices import crop_codes, enroll
+from tasks.base import Pair, Task, TaskRequest
 
 if TYPE_CHECKING:
+    from speechx.data.coded import CodedPool, CodedUtterance
     from speechx.front import Front
+    from speechx.text import PhoneSequence
 
 
 class TTSRequest(TaskRequest):
@@ -39,11 +41,15 @@ class TTS(Task[TTSRequest]):
     slot = 0
     summary = "say a text in the voice of a short recording"
     Request = TTSRequest
+    from_codes = True
 
     def prompt(self, req: TTSRequest, front: Front) -> Prompt:
         codes_FK, key = front.voice_codes(req.voice)
-        speech = front.phones(req.text, req.language)
-        segments = (Token(ENR), Frames(codes_FK, cache_key=key), Text(speech.ids, req.language))
+        return self.speak(codes_FK, front.phones(req.text, req.language), key)
+
+    def speak(self, voice_FK: np.ndarray, speech: PhoneSequence, key: str | None = None) -> Prompt:
+        """The prompt of a voice's codes (F, K) and the phones to say."""
+        segments = (Token(ENR), Frames(voice_FK, cache_key=key), Text(speech.ids, speech.language))
         return Prompt(self.slot, segments, Track(speech.ids, 0, len(speech.ids)))
 
     def plan(self, req: TTSRequest, front: Front) -> Plan:
@@ -58,3 +64,10 @@ class TTS(Task[TTSRequest]):
         request = self.Request(text=cut.text, voice=(voice_T, 16000), language=cut.language)
         meta = {"id": cut.id, "seconds": cut.seconds, "voice_seconds": len(voice_T) / 16000}
         return Example(request, target_T, cut.text, cut.language, cut.speaker, meta, {"voice": voice_T})
+
+    def pair_from_codes(self, cut: CodedUtterance, pool: CodedPool, rng: np.random.Generator) -> Pair | None:
+        other = pool.same_speaker(cut, rng)
+        voice_FK = crop_codes(other.codes_FK, rng) if other is not None else None
+        if voice_FK is None:
+            return None
+        return Pair(self.speak(voice_FK, cut.speech), cut.codes_FK, cut.pointer_F)

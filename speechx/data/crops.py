@@ -9,19 +9,11 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from speechx.data import mixing
 from speechx.data.packs import FRAME, TEACHER_DIM, AudioPack, PackRow
 
 F0_AHEAD = 2
 """100 Hz frames by which the decoder's source must know F0 before its STFT frame."""
-
-
-def scaled_to_ratio(target_T: np.ndarray, other_T: np.ndarray, ratio_db: float) -> np.ndarray:
-    """`other` with the gain that puts it `ratio_db` below `target` (energy over the whole crop)."""
-    power = float(np.mean(other_T**2))
-    if power < 1e-10:
-        return other_T
-    gain = np.sqrt(float(np.mean(target_T**2)) / power / 10 ** (ratio_db / 10))
-    return other_T * np.float32(min(gain, 30.0))
 
 
 def synthetic_room(rng: np.random.Generator, sample_rate: int = 16000) -> np.ndarray:
@@ -108,10 +100,10 @@ class CropDataset(Dataset):
         if kind < 0.12:
             wav_T = convolve(wav_T, synthetic_room(rng))
         if 0.08 < kind < 0.28 and self.noise:
-            wav_T = wav_T + scaled_to_ratio(wav_T, self._noise(rng), rng.uniform(-5, 20))
+            wav_T = wav_T + mixing.scaled_to_ratio(wav_T, self._noise(rng), rng.uniform(-5, 20))
         elif 0.28 < kind < 0.36:
             other, at = self._speech(rng)
-            wav_T = wav_T + scaled_to_ratio(wav_T, self._crop(other, at * FRAME), rng.uniform(0, 15))
+            wav_T = wav_T + mixing.scaled_to_ratio(wav_T, self._crop(other, at * FRAME), rng.uniform(0, 15))
             has_teacher = False
         elif 0.36 < kind < 0.42 and self.noise:
             wav_T, has_teacher = self._noise(rng), False

@@ -7,11 +7,11 @@ import numpy as np
 __all__ = [
     "STANDARD_RMS",
     "active_rms",
-    "add_at_ratio",
     "crossfade",
     "db",
     "fit_length",
     "random_crop",
+    "scaled_to_ratio",
     "standard_gain",
 ]
 
@@ -64,17 +64,14 @@ def random_crop(wav_T: np.ndarray, samples: int, rng: np.random.Generator) -> np
     return wav_T[start : start + samples]
 
 
-def add_at_ratio(wanted_T: np.ndarray, other_T: np.ndarray, ratio_db: float) -> tuple[np.ndarray, np.ndarray]:
-    """(wanted, other scaled): their active RMS differ by `ratio_db`. `other` is cut or repeated to the same length.
-
-    The mixture is the sum of the two; it is not clipped.
-    """
+def scaled_to_ratio(wanted_T: np.ndarray, other_T: np.ndarray, ratio_db: float) -> np.ndarray:
+    """`other` with the gain that puts its active RMS `ratio_db` below that of `wanted`, cut or repeated to its length."""
     other_T = fit_length(other_T, len(wanted_T))
     level = active_rms(other_T)
     if level < QUIETEST_RMS:
-        return wanted_T, np.zeros_like(wanted_T)
+        return np.zeros_like(wanted_T)
     factor = active_rms(wanted_T) / level * 10 ** (-ratio_db / 20)
-    return wanted_T, (other_T * factor).astype(np.float32)
+    return (other_T * factor).astype(np.float32)
 
 
 def crossfade(out_T: np.ndarray, in_T: np.ndarray) -> np.ndarray:

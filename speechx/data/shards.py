@@ -25,7 +25,11 @@ _TOKEN, _TEXT, _FRAMES = 0, 1, 2
 
 @dataclass(frozen=True)
 class Pair:
-    """A prompt and what it should give. pointer_F: index into the track's phones of each target frame."""
+    """A prompt and what it should give.
+
+    pointer_F: index into the track's phones of each target frame, as the aligner hears it; `speechx.batch.legal_pointer`
+    makes a path of it that decoding can take.
+    """
 
     prompt: Prompt
     target_FK: np.ndarray

@@ -1,6 +1,6 @@
 """The codes of a pack under one codec, and the phones of its texts: what the aligner and the language model train on.
 
-DIR/codes-<codec hash>.i16     (frames, K) end to end
+DIR/codes-<codec hash>.i16     (frames, K) end to end; speech at the standard level, as every prompt and target is
 DIR/codes-<codec hash>.jsonl   a row an utterance: corpus, id, offset, frames
 DIR/phones-v<N>.jsonl          a row an utterance with text: corpus, id, ids, phones, words
 """
@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from speechx.data import mixing
 from speechx.data.packs import AudioPack, PackRow
 from speechx.errors import InputError
 
@@ -34,6 +37,18 @@ class TokenRow:
     text: PhoneSequence | None
 
 
+@contextmanager
+def one_thread_each() -> Iterator[ThreadPoolExecutor]:
+    """As many Python threads as torch had for itself, each with one of torch's."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(threads)
+
+
 def encode_pack(
     folder: str | Path, codec: SpectralCodec, progress: Callable[[int, int], None] | None = None
 ) -> Path:
@@ -45,22 +60,23 @@ def encode_pack(
     if codes_path.exists():
         return codes_path
     pack = AudioPack(folder)
+    rows = [row for row in pack.rows if row.samples]
     part, offset, index = codes_path.with_suffix(".tmp"), 0, []
-    with part.open("wb") as file:
-        for count, row in enumerate(pack.rows):
-            if row.samples == 0:
-                continue
-            codes_FK = (
-                codec.encode(torch.from_numpy(pack.audio(row))[None])[0]
-                .T.to(torch.int16)
-                .contiguous()
-                .numpy()
-            )
+
+    def codes_of(row: PackRow) -> np.ndarray:
+        wav_T = pack.audio(row)
+        if row.speaker is not None:
+            wav_T = wav_T * mixing.standard_gain(wav_T)
+        return codec.encode(torch.from_numpy(wav_T)[None])[0].T.to(torch.int16).contiguous().numpy()
+
+    # An utterance is too short for the threads of one operator: each has a core of its own.
+    with part.open("wb") as file, one_thread_each() as pool:
+        for count, (row, codes_FK) in enumerate(zip(rows, pool.map(codes_of, rows), strict=True), 1):
             file.write(codes_FK.tobytes())
             index.append({"corpus": row.corpus, "id": row.id, "offset": offset, "frames": len(codes_FK)})
             offset += len(codes_FK)
             if progress is not None:
-                progress(count + 1, len(pack.rows))
+                progress(count, len(rows))
     codes_path.with_suffix(".jsonl").write_text("".join(json.dumps(row) + "\n" for row in index))
     os.replace(part, codes_path)
     return codes_path

@@ -14,20 +14,16 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-import yaml
-from pydantic import BaseModel, ConfigDict
 
 from speechx.aligner import BLANK, STEPS_PER_FRAME, Aligner, AlignerConfig, Chain, features
 from speechx.codec.spectral import SpectralCodec
 from speechx.data.batching import BatchStream
 from speechx.data.tokens import TokenRow
-from speechx.training.run import Run, rng_state, set_rng_state
+from speechx.training.run import Recipe, Run, rng_state, set_rng_state
 
 
-class AlignerTrainConfig(BaseModel):
-    """One recipe. An unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class AlignerTrainConfig(Recipe):
+    """One recipe."""
 
     aligner: AlignerConfig = AlignerConfig()
     seed: int = 1
@@ -39,10 +35,6 @@ class AlignerTrainConfig(BaseModel):
     max_frames: int = 500
     latent_noise: float = 0.05
     log_every: int = 50
-
-    @classmethod
-    def read(cls, path: str | Path) -> AlignerTrainConfig:
-        return cls(**yaml.safe_load(Path(path).read_text()))
 
 
 class AlignerTrainer:

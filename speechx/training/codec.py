@@ -9,12 +9,9 @@ from __future__ import annotations
 import copy
 import math
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
-from pydantic import BaseModel, ConfigDict
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
@@ -24,13 +21,11 @@ from speechx.data.crops import CropDataset
 from speechx.data.packs import AudioPack
 from speechx.training.discriminators import Discriminators, discriminator_loss, generator_loss
 from speechx.training.losses import EnvelopeLoss, MultiScaleMel, distillation_loss, pitch_losses
-from speechx.training.run import Run, compiled, rng_state, set_rng_state
+from speechx.training.run import Recipe, Run, compiled, rng_state, set_rng_state
 
 
-class CodecTrainConfig(BaseModel):
-    """One recipe. An unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class CodecTrainConfig(Recipe):
+    """One recipe."""
 
     codec: SpectralConfig = SpectralConfig()
     seed: int = 1
@@ -67,10 +62,6 @@ class CodecTrainConfig(BaseModel):
     w_matching: float = 0.3
     corpus_weights: dict[str, float] = {}
     log_every: int = 50
-
-    @classmethod
-    def read(cls, path: str | Path) -> CodecTrainConfig:
-        return cls(**yaml.safe_load(Path(path).read_text()))
 
 
 class CodecTrainer:

@@ -11,13 +11,10 @@ import math
 import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import yaml
-from pydantic import BaseModel, ConfigDict
 from torch.utils.data import DataLoader, Dataset
 
 from speechx.batch import LMBatch, TrainExample, collate
@@ -26,15 +23,13 @@ from speechx.data.batching import BatchStream
 from speechx.data.shards import Pair, Shards
 from speechx.model import CodecLMCore
 from speechx.prompt import pack
-from speechx.training.run import Run, rng_state, set_rng_state
+from speechx.training.run import Recipe, Run, rng_state, set_rng_state
 
 
-class LMTrainConfig(BaseModel):
-    """One recipe. An unknown key is an error. `shares`: part of each task slot in what is seen; missing slots are
+class LMTrainConfig(Recipe):
+    """One recipe. `shares`: part of each task slot in what is seen; missing slots are
     left out.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     preset: str = "mini"
     model: dict[str, Any] = {}
@@ -58,10 +53,6 @@ class LMTrainConfig(BaseModel):
     log_every: int = 50
     eval_every: int = 500
     eval_batches: int = 12
-
-    @classmethod
-    def read(cls, path: str | Path) -> LMTrainConfig:
-        return cls(**yaml.safe_load(Path(path).read_text()))
 
 
 def to_example(pair: Pair, config: LMConfig) -> TrainExample:

@@ -6,9 +6,21 @@ import csv
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+
+class Recipe(BaseModel):
+    """Base of the recipes in configs/. An unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        return cls(**yaml.safe_load(Path(path).read_text()))
 
 
 class Run:
@@ -92,7 +104,10 @@ def read_log(path: str | Path) -> list[dict[str, float]]:
 
 
 def compiled(module: torch.nn.Module, **options: Any) -> Any:
-    """torch.compile; what it cannot compile runs as it is, so that no rented minute is lost to it."""
+    """torch.compile; what it cannot compile runs as it is, so that no rented minute is lost to it.
+
+    torch writes a warning for each part that it gave up on.
+    """
     import torch._dynamo
 
     torch._dynamo.config.suppress_errors = True

@@ -59,7 +59,8 @@ def run_smoke(
     say: Callable[[str], None] = print,
 ) -> list[Outcome]:
     """Trains all three in OUT; returns what came of it."""
-    from speechx.data.mix import align_pack, mix_shards
+    from speechx.data.alignments import align_pack
+    from speechx.data.mix import mix_shards
     from speechx.data.synthetic import synthetic_pack
     from speechx.data.tokens import encode_pack, phonemize_pack
     from speechx.progress import ticker

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from speechx.data.crops import CropDataset, convolve, scaled_to_ratio, synthetic_room
+from speechx.data.crops import CropDataset, convolve, synthetic_room
 from speechx.data.packs import TEACHER_DIM, AudioPack
 
 
@@ -35,13 +35,6 @@ def test_items_are_as_promised(pack: AudioPack) -> None:
 def test_held_out_rows_are_never_seen(pack: AudioPack) -> None:
     data = crops(pack)
     assert {row.split for row in data.speech + data.noise} == {"train"}
-
-
-def test_a_ratio_is_a_ratio() -> None:
-    rng = np.random.default_rng(1)
-    wanted_T, other_T = (rng.standard_normal(16000).astype(np.float32) for _ in range(2))
-    scaled_T = scaled_to_ratio(wanted_T, 3 * other_T, 10.0)
-    assert abs(10 * np.log10(np.mean(wanted_T**2) / np.mean(scaled_T**2)) - 10) < 0.01
 
 
 def test_a_room_keeps_the_direct_path_in_place() -> None:

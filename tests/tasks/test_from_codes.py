@@ -1,0 +1,59 @@
+"""Training pairs put together from a corpus that is encoded already."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from speechx import registry
+from speechx.data.alignments import Aligned
+from speechx.data.coded import CodedPool
+from speechx.data.packs import PackRow
+from speechx.data.tokens import TokenRow
+from speechx.prompt import Frames, Text
+from tests.tasks.conftest import SENTENCES
+
+NAMES = [name for name in registry.task_names() if getattr(registry.task(name), "from_codes", False)]
+
+
+def corpus(front: Any, texts: list[tuple[str, str]], per: float = 0.1) -> CodedPool:
+    """(speaker, language) of each utterance, 6 s long, its codes all its own number."""
+    tokens, aligned = [], {}
+    for number, (speaker, language) in enumerate(texts):
+        text = SENTENCES[language]
+        row = PackRow(str(number), "toy", "train", 0, 96000, speaker, language, text, None, None)
+        speech = front.phones(text, language)
+        tokens.append(TokenRow(row, np.full((150, 8), number, np.int16), speech))
+        pointer_F = np.linspace(0, len(speech.ids) - 1, 150).astype(np.int32)
+        aligned["toy", row.id] = Aligned((), pointer_F, per)
+    return CodedPool(tokens, aligned, "train", max_frames=400)
+
+
+def test_both_speaking_tasks_use_codes() -> None:
+    assert NAMES == ["cross_lingual_tts", "tts"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_pair_is_the_prompt_of_inference(name: str, front: Any) -> None:
+    pool = corpus(front, [("a", "en"), ("a", "es"), ("b", "en"), ("b", "es")])
+    task: Any = registry.task(name)
+    for seed, cut in enumerate(pool.utterances * 4):
+        pair = task.pair_from_codes(cut, pool, np.random.default_rng(seed))
+        (voice,) = (s for s in pair.prompt.segments if isinstance(s, Frames))
+        said = [s for s in pair.prompt.segments if isinstance(s, Text)][-1]
+        other = {"0": 1, "1": 0, "2": 3, "3": 2}[cut.id]
+        assert (voice.codes_FK == other).all() and 50 <= len(voice.codes_FK) <= 150
+        assert (pair.target_FK == int(cut.id)).all() and said.ids.tolist() == cut.speech.ids.tolist()
+        assert pair.prompt.track.stop == len(cut.speech.ids) and len(pair.pointer_F) == len(pair.target_FK)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_lonely_utterance_has_no_pair(name: str, front: Any) -> None:
+    pool = corpus(front, [("a", "en"), ("b", "en")])
+    assert registry.task(name).pair_from_codes(pool.utterances[0], pool, np.random.default_rng(0)) is None  # type: ignore[attr-defined]
+
+
+def test_texts_that_do_not_fit_are_left_out(front: Any) -> None:
+    assert len(corpus(front, [("a", "en"), ("a", "en")], per=0.9).utterances) == 0
