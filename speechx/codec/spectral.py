@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -179,10 +180,23 @@ class SpectralCodec(nn.Module):
 
     @property
     def hash(self) -> str:
-        """First 16 hex digits of SHA-256 over the config and the weights as stored (fp16)."""
-        digest = hashlib.sha256(json.dumps(self.config.model_dump(), sort_keys=True).encode())
+        """Names what the codes mean: first 16 hex digits of SHA-256 over everything but the decoder.
+
+        Two codecs of one hash write the same codes, so that a better decoder needs no new language model.
+        """
+        return self._digest(lambda name: not name.startswith("decoder."))
+
+    @property
+    def weights_hash(self) -> str:
+        """The same over the config and all weights."""
+        return self._digest(lambda name: True, json.dumps(self.config.model_dump(), sort_keys=True))
+
+    def _digest(self, chosen: Callable[[str], bool], start: str = "") -> str:
+        """Of the weights as stored (fp16)."""
+        facts = f"{self.name} {self.sample_rate} {self.hop} {self.num_codebooks} {self.codebook_size}{start}"
+        digest = hashlib.sha256(facts.encode())
         for name, value in sorted(self.state_dict().items()):
-            if name.split(".")[-1] not in TRAINING_ONLY:
+            if chosen(name) and name.split(".")[-1] not in TRAINING_ONLY:
                 digest.update(name.encode() + value.detach().cpu().half().numpy().tobytes())
         return digest.hexdigest()[:16]
 
@@ -258,6 +272,20 @@ class SpectralCodec(nn.Module):
         return {
             "wav_BT": wav_out_BT, "codes_BKF": codes_BKF, "commit": commit + rest_commit,
             "semantic_BFD": semantic_BFD, "semantic_q_BFD": semantic_q_BFD, "octave_BS": octave_BS, "voicing_BS": voicing_BS,
+            "level_BSN": level_BSN,
+        }  # fmt: skip
+
+    def redecode(
+        self, codes_BKF: torch.Tensor, f0_BS: torch.Tensor | None = None, noise_from: int = 0
+    ) -> dict[str, torch.Tensor]:
+        """Training pass of the decoder alone, on codes that `encode` wrote. See `forward`."""
+        with torch.no_grad():
+            latent_BFD = self.latent(codes_BKF.clone())  # `encode` gives tensors of inference mode
+        wav_out_BT, octave_BS, voicing_BS, level_BSN = self.decoder.follow(
+            latent_BFD.float(), f0_BS, noise_from
+        )
+        return {
+            "wav_BT": wav_out_BT, "codes_BKF": codes_BKF, "octave_BS": octave_BS, "voicing_BS": voicing_BS,
             "level_BSN": level_BSN,
         }  # fmt: skip
 

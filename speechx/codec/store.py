@@ -17,7 +17,7 @@ def save_codec(codec: SpectralCodec, folder: str | Path) -> None:
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    config = codec.config.model_dump() | {"hash": codec.hash}
+    config = codec.config.model_dump() | {"hash": codec.hash, "weights_hash": codec.weights_hash}
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     state = {
         k: v.half().contiguous()
@@ -37,7 +37,8 @@ def load_codec(folder: str | Path) -> SpectralCodec:
         if not (folder / name).is_file():
             raise InputError(f"codec: {folder} has no {name}", field="codec")
     values = json.loads((folder / "config.json").read_text())
-    expected = values.pop("hash", None)
+    values.pop("hash", None)
+    expected = values.pop("weights_hash", None)
     if values.get("name") != "spectral" or values.get("version", 0) > SpectralConfig().version:
         raise InputError(
             f"codec: {folder} holds codec {values.get('name')!r} version {values.get('version')}, "
@@ -53,9 +54,9 @@ def load_codec(folder: str | Path) -> SpectralCodec:
         raise misfit from error
     if [n for n in missing.missing_keys if n.split(".")[-1] not in TRAINING_ONLY] or missing.unexpected_keys:
         raise misfit
-    if expected is not None and codec.hash != expected:
+    if expected != codec.weights_hash:
         raise InputError(
-            f"codec: the weights in {folder} have hash {codec.hash}, config.json says {expected}",
+            f"codec: the weights in {folder} have hash {codec.weights_hash}, config.json says {expected}",
             field="codec",
         )
     return codec

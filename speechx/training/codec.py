@@ -44,6 +44,7 @@ class CodecTrainConfig(Recipe):
     compile: bool = False
     anneal_minutes: float = 0.0  # with a value: the rate is down, and the run over, after so long or `steps`
     quantizer_dropout: float = 0.2
+    decoder_only: bool = False  # the codes stay what they are: a better decoder for the same language model
     adversarial_from: int = 6000
     adversarial_from_share: float = 1.0  # or from this share of anneal_minutes, where that comes first
     adversarial_seconds: float = 1.0
@@ -76,7 +77,8 @@ class CodecTrainer:
         self.judges = Discriminators(config.stft_sizes, config.periods, config.channels).to(self.device)
         self.mel = MultiScaleMel(config.codec.sample_rate).to(self.device)
         self.envelope = EnvelopeLoss(config.codec.stft_hop).to(self.device)
-        generator = [*self.codec.parameters(), *self.to_teacher.parameters()]
+        trained = self.codec.decoder if config.decoder_only else self.codec
+        generator = [*trained.parameters(), *(() if config.decoder_only else self.to_teacher.parameters())]
         options: dict[str, Any] = {"betas": config.betas, "weight_decay": config.weight_decay}
         self.opt_g = torch.optim.AdamW(generator, lr=config.lr, **options)
         self.opt_d = torch.optim.AdamW(self.judges.parameters(), lr=config.lr_discriminators, **options)
@@ -115,24 +117,43 @@ class CodecTrainer:
         config = self.config
         self._schedule()
         self.codec.train()
+        noise_from = int(torch.randint(0, NOISE_HOPS, ()))
+        if config.decoder_only:
+            codes_BKF = self.codec.encode(wav_BT)  # in full precision, as it will be
+            with self._autocast():
+                out = self.codec.redecode(codes_BKF, f0_BS, noise_from)
+            return self._update(out, wav_BT, f0_BS, has_f0_B, {})
         keep_B = torch.full((wav_BT.shape[0],), config.codec.num_codebooks, device=self.device)
         dropped_B = torch.rand(wav_BT.shape[0], device=self.device) < config.quantizer_dropout
         keep_B = torch.where(dropped_B, torch.randint_like(keep_B, 1, config.codec.num_codebooks), keep_B)
         with self._autocast():
-            out = self.net(wav_BT, keep_B, f0_BS, int(torch.randint(0, NOISE_HOPS, ())))
+            out = self.net(wav_BT, keep_B, f0_BS, noise_from)
             teach = [self.to_teacher(out["semantic_q_BFD"]), self.to_teacher(out["semantic_BFD"])]
+        distill = torch.stack([distillation_loss(t, teacher_BFE, mask_B) for t in teach]).mean()
+        return self._update(out, wav_BT, f0_BS, has_f0_B, {"commit": out["commit"], "distill": distill})
+
+    def _update(
+        self,
+        out: dict[str, torch.Tensor],
+        wav_BT: torch.Tensor,
+        f0_BS: torch.Tensor,
+        has_f0_B: torch.Tensor,
+        of_codes: dict[str, torch.Tensor],
+    ) -> dict[str, torch.Tensor]:
+        """Losses of what came out, with those of the encoder, and the steps of the optimizers."""
+        config = self.config
         made_BT = out["wav_BT"].float()
         mel, fine, convergence = self.mel(made_BT, wav_BT)
         envelope = self.envelope(out["level_BSN"], wav_BT)
-        distill = 0.5 * sum(distillation_loss(t, teacher_BFE, mask_B) for t in teach)
         loss = (
             config.w_mel * mel
             + config.w_fine * fine
             + config.w_envelope * envelope
             + config.w_convergence * convergence
-            + config.w_commit * out["commit"]
-            + config.w_distill * distill
         )
+        weights = {"commit": config.w_commit, "distill": config.w_distill}
+        for name, value in of_codes.items():
+            loss = loss + weights[name] * value
         octave, voicing = pitch_losses(out["octave_BS"], out["voicing_BS"], f0_BS, has_f0_B)
         loss = loss + config.w_pitch * (octave + voicing)
         metrics = {
@@ -140,10 +161,10 @@ class CodecTrainer:
             "fine": fine,
             "env": envelope,
             "conv": convergence,
-            "commit": out["commit"],
-            "distill": distill,
+            **of_codes,
+            "octave": octave,
+            "voicing": voicing,
         }
-        metrics |= {"octave": octave, "voicing": voicing}
         if self.joined is None and (
             self.step >= config.adversarial_from or self.share_of_time >= config.adversarial_from_share
         ):
@@ -194,7 +215,14 @@ class CodecTrainer:
 
     @torch.no_grad()
     def load(self, state: dict[str, Any], weights_only: bool = False) -> None:
-        """`weights_only`: start a new recipe from these weights (optimizers and step begin afresh)."""
+        """`weights_only`: start a new recipe from these weights (optimizers and step begin afresh).
+
+        A recipe for the decoder alone starts from the averaged weights as they are stored: its codes are those of the
+        codec that was exported.
+        """
+        if weights_only and self.config.decoder_only:
+            stored = {name: value.half().float() for name, value in state["average"].items()}
+            state = state | {"codec": stored, "average": stored}
         for module, key in ((self.codec, "codec"), (self.average, "average")):
             own = dict(module.named_parameters()) | dict(module.named_buffers())
             fits = {n: v for n, v in state[key].items() if n in own and own[n].shape == v.shape}
