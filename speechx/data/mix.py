@@ -4,7 +4,8 @@ else of its sound (`Task.example`, then `Task.pair`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,11 @@ import numpy as np
 from speechx.aligner import Aligner
 from speechx.codec.store import load_codec
 from speechx.data.alignments import align_pack, read_alignments
-from speechx.data.coded import CodedPool
+from speechx.data.coded import MAX_PER, CodedPool
 from speechx.data.packs import AudioPack
 from speechx.data.pool import PackPool
 from speechx.data.shards import Pair, ShardWriter
-from speechx.data.tokens import encode_pack, phonemize_pack, read_tokens
+from speechx.data.tokens import encode_pack, one_thread_each, phonemize_pack, read_tokens
 from speechx.errors import InputError
 from speechx.front import Front
 from speechx.text import PHONE_TABLE_VERSION
@@ -58,6 +59,11 @@ def mix_shards(
     likely_coded = _odds([len(cut.codes_FK) for cut in coded.utterances], coded.corpora)
 
     def from_codes(task: Any, rng: np.random.Generator) -> Pair | str:
+        if not coded.utterances:
+            raise ValueError(
+                f"no utterance of the split {split} has text that fits it (phone error rate at most {MAX_PER}): train the "
+                "aligner for longer"
+            )
         cut = coded.utterances[int(rng.choice(len(coded.utterances), p=likely_coded))]
         return task.pair_from_codes(cut, coded, rng) or "without what the task needs"
 
@@ -71,10 +77,9 @@ def mix_shards(
         make = from_codes if getattr(task, "from_codes", False) else from_sound
         failures: dict[str, int] = {}
         with ShardWriter(out, f"{name}-{split}-{seed}", codec.hash, PHONE_TABLE_VERSION) as writer:
-            for index in range(count * MAX_TRIES):
+            for made in _tries(partial(make, task), (seed, task.slot), count * MAX_TRIES):
                 if writer.written == count:
                     break
-                made = make(task, np.random.default_rng((seed, task.slot, index)))
                 if isinstance(made, str):
                     failures[made] = failures.get(made, 0) + 1
                     continue
@@ -85,6 +90,17 @@ def mix_shards(
             f"; {n} {why}" for why, n in sorted(failures.items())
         )
     return report
+
+
+def _tries(
+    make: Callable[[np.random.Generator], Pair | str], seed: tuple[int, int], count: int
+) -> Iterator[Pair | str]:
+    """What `make` gives for the random stream of each index, in order; a block of them at a time, on all cores."""
+    block = 32
+    with one_thread_each() as pool:
+        for first in range(0, count, block):
+            indices = range(first, min(count, first + block))
+            yield from pool.map(lambda index: make(np.random.default_rng((*seed, index))), indices)
 
 
 def _odds(lengths: list[float] | list[int], corpora: list[str]) -> np.ndarray:

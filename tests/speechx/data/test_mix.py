@@ -1,0 +1,56 @@
+"""Pairs of every task, made from a pack of made-up voices with a tiny random codec and aligner."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+
+from speechx import registry
+from speechx.aligner import Aligner, AlignerConfig
+from speechx.codec.spectral import SpectralCodec, SpectralConfig
+from speechx.codec.store import load_codec, save_codec
+from speechx.data.mix import mix_shards
+from speechx.data.shards import Shards, encode_pair
+from speechx.data.synthetic import synthetic_pack
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("mix")
+    torch.manual_seed(0)
+    codec = SpectralCodec.from_config(SpectralConfig.preset("tiny"))
+    save_codec(codec, root / "codec")
+    facts = {"codec_hash": codec.hash, "latent_dim": 32, "dim": 32, "blocks": 1}
+    Aligner(AlignerConfig(**facts)).save(root / "aligner")
+    pack = synthetic_pack(root / "pack", utterances=24, speakers=3, noises=4, words=5)
+    return {"pack": pack, "codec": root / "codec", "aligner": root / "aligner"}
+
+
+def mixed(folders: dict[str, Path], out: Path, **options: object) -> list[bytes]:
+    report = mix_shards(folders["pack"], folders["codec"], folders["aligner"], out, rooms=0, **options)  # type: ignore[arg-type]
+    assert all(line.split()[0] == "3" for line in report.values()), report
+    return [encode_pair(pair).tobytes() for pair in Shards([out], load_codec(folders["codec"]).hash)]
+
+
+def test_every_task_and_the_same_again(
+    folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Aligner, "phone_errors", lambda *_: 0.1)  # a random aligner would fit no text
+    one = mixed(folders, tmp_path / "one", count=3)
+    slots = Counter(Shards([tmp_path / "one"]).slots().tolist())
+    assert sum(slots.values()) == 3 * len(registry.task_names())
+    assert mixed(folders, tmp_path / "two", count=3) == one
+    assert mixed(folders, tmp_path / "three", count=3, seed=2) != one
+
+
+def test_texts_that_fit_nowhere(
+    folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in folders["pack"].glob("words-*"):
+        path.unlink()
+    monkeypatch.setattr(Aligner, "phone_errors", lambda *_: 0.9)
+    with pytest.raises(ValueError, match="phone error rate"):
+        mixed(folders, tmp_path, tasks=["tts"], count=3)
