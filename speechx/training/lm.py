@@ -11,7 +11,7 @@ import math
 import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -37,6 +37,7 @@ class LMTrainConfig(Recipe):
     steps: int = 20000
     batch_steps: int = 3000
     max_length: int = 900
+    optimizer: Literal["adamw", "muon"] = "adamw"
     lr: float = 1.5e-3
     lr_final: float = 1e-4
     warmup: int = 300
@@ -53,6 +54,35 @@ class LMTrainConfig(Recipe):
     log_every: int = 50
     eval_every: int = 500
     eval_batches: int = 12
+
+
+def optimizers(model: CodecLMCore, config: LMTrainConfig) -> list[torch.optim.Optimizer]:
+    """AdamW; with `muon`, Muon (Jordan et al. 2024) for the matrices of the transformer blocks and AdamW for the rest.
+
+    Muon's updates are scaled to the size of AdamW's (Liu et al. 2025, section 2.2), so one learning rate serves both.
+    """
+    parameters = dict(model.named_parameters())
+    inner = {
+        n for n, p in parameters.items() if "blocks." in n and p.ndim == 2 and config.optimizer == "muon"
+    }
+    rest = [p for n, p in parameters.items() if n not in inner]
+    groups = [
+        {"params": [p for p in rest if p.ndim >= 2], "weight_decay": config.weight_decay},
+        {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    opts: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, fused=True)
+    ]
+    if inner:
+        opts.append(
+            torch.optim.Muon(
+                [parameters[n] for n in sorted(inner)],
+                lr=config.lr,
+                weight_decay=config.weight_decay,
+                adjust_lr_fn="match_rms_adamw",
+            )
+        )
+    return opts
 
 
 def to_example(pair: Pair, config: LMConfig) -> TrainExample:
@@ -76,13 +106,7 @@ class LMTrainer:
         self.config, self.model_config, self.device = config, model_config, torch.device(device)
         self.model = CodecLMCore(model_config).to(self.device)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
-        decay = [p for p in self.model.parameters() if p.ndim >= 2]
-        rest = [p for p in self.model.parameters() if p.ndim < 2]
-        groups = [
-            {"params": decay, "weight_decay": config.weight_decay},
-            {"params": rest, "weight_decay": 0.0},
-        ]
-        self.opt = torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, fused=True)
+        self.opts = optimizers(self.model, config)
         self.step = 0
         self.share_of_time = 0.0
         if config.compile:
@@ -96,15 +120,16 @@ class LMTrainer:
         warm = min(1.0, (self.step + 1) / config.warmup)
         done = min(1.0, max(self.share_of_time, self.step / config.steps))
         floor = config.lr_final / config.lr
-        for group in self.opt.param_groups:
+        for group in (group for opt in self.opts for group in opt.param_groups):
             group["lr"] = config.lr * warm * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * done)))
         self.model.train()
         with self._autocast():
             out = self.model(batch)
-        self.opt.zero_grad(set_to_none=True)
+        self.model.zero_grad(set_to_none=True)
         out.loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
-        self.opt.step()
+        for opt in self.opts:
+            opt.step()
         with torch.no_grad():
             keep = min(config.ema, (self.step + 1) / (self.step + 10))
             torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - keep)
@@ -125,8 +150,8 @@ class LMTrainer:
     def state(self) -> dict[str, Any]:
         return {
             "step": self.step, "config": self.config.model_dump(), "model_config": self.model_config.to_dict(),
-            "model": self.model.state_dict(), "average": self.average.state_dict(), "opt": self.opt.state_dict(),
-            "rng": rng_state(),
+            "model": self.model.state_dict(), "average": self.average.state_dict(),
+            "opt": [opt.state_dict() for opt in self.opts], "rng": rng_state(),
         }  # fmt: skip
 
     def load(self, state: dict[str, Any], weights_only: bool = False) -> None:
@@ -137,7 +162,8 @@ class LMTrainer:
             return
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
-        self.opt.load_state_dict(state["opt"])
+        for opt, saved in zip(self.opts, state["opt"], strict=True):
+            opt.load_state_dict(saved)
         set_rng_state(state["rng"])
         self.step = state["step"]
 

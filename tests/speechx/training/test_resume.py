@@ -113,11 +113,11 @@ def test_aligner(rows: list[TokenRow], codec: SpectralCodec, tmp_path: Path, sto
     assert_equal(a, b)
 
 
-@pytest.mark.parametrize("group", [1, 2])
-def test_lm(shards: Shards, tmp_path: Path, stop_after: Stop, group: int) -> None:
+@pytest.mark.parametrize(("group", "optimizer"), [(1, "adamw"), (2, "muon")])
+def test_lm(shards: Shards, tmp_path: Path, stop_after: Stop, group: int, optimizer: str) -> None:
     config = lm.LMTrainConfig(
-        preset="tiny", model={"frames_per_step": group}, steps=6, batch_steps=600, log_every=2, warmup=2, bf16=False,
-        eval_every=3, eval_batches=1,
+        preset="tiny", model={"frames_per_step": group}, optimizer=optimizer, steps=6, batch_steps=600, log_every=2,
+        warmup=2, bf16=False, eval_every=3, eval_batches=1,
     )  # fmt: skip
     whole, parted = tmp_path / "whole", tmp_path / "parted"
 
@@ -175,7 +175,7 @@ def test_the_learning_rate_falls_with_the_minutes(shards: Shards, tmp_path: Path
     rates = []
     for trainer.share_of_time in (0.0, 0.5, 1.0):
         trainer.train_step(batch)
-        rates.append(trainer.opt.param_groups[0]["lr"])
+        rates.append(trainer.opts[0].param_groups[0]["lr"])
     assert rates[0] == config.lr and rates[0] > rates[1] > rates[2] == pytest.approx(config.lr_final)
 
 
