@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from speechx.data import mixing
 from speechx.data.types import Pool, Utterance
+from tasks import _words
+
+if TYPE_CHECKING:
+    from speechx.data.coded import CodedPool, CodedUtterance
 
 SHORTEST, LONGEST = 2.0, 6.0
 """Seconds of an enrollment in training, uniform between the two."""
@@ -57,3 +62,26 @@ def crop_codes(codes_FK: np.ndarray, rng: np.random.Generator) -> np.ndarray | N
     """2-6 s of an utterance's codes at 25 frames a second, or None where it is shorter than 1 s."""
     codes_FK = mixing.random_crop(codes_FK, int(rng.uniform(SHORTEST, LONGEST) * 25), rng)
     return codes_FK if len(codes_FK) >= 25 else None
+
+
+def enroll_codes(
+    cut: CodedUtterance, pool: CodedPool, rng: np.random.Generator
+) -> tuple[np.ndarray, CodedUtterance] | None:
+    """`enroll` for what is encoded already: (codes of the enrollment, the utterance to use with it)."""
+    other = pool.same_speaker(cut, rng)
+    if other is not None:
+        voice_FK = crop_codes(other.codes_FK, rng)
+        return None if voice_FK is None else (voice_FK, cut)
+    frames = len(cut.codes_FK)
+    latest = min(LONGEST * 25, frames - SHORTEST * 25)
+    if latest < SHORTEST * 25:
+        return None
+    # The cut is where a word begins, so that the text can be parted, too.
+    begins = [_words.first_frame(cut.pointer_F, word.start) for word in cut.speech.words]
+    at = next((f for f in begins if f >= rng.uniform(SHORTEST * 25, latest)), frames)
+    rest = _words.since(cut.speech, cut.pointer_F, at)
+    if rest is None or frames - at < 25:
+        return None
+    speech, pointer_F = rest
+    later = replace(cut, id=f"{cut.id}-rest", codes_FK=cut.codes_FK[at:], speech=speech, pointer_F=pointer_F)
+    return cut.codes_FK[:at], later

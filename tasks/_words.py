@@ -53,6 +53,17 @@ def heard(speech: PhoneSequence, pointer_F: np.ndarray) -> PhoneSequence | None:
     return join([(speech, inside[0].start, inside[-1].stop)], speech.language)[0]
 
 
+def since(
+    speech: PhoneSequence, pointer_F: np.ndarray, frame: int
+) -> tuple[PhoneSequence, np.ndarray] | None:
+    """(the words that begin at `frame` or later, the pointer of those frames over them); None where there is none."""
+    later = [w for w in speech.words if first_frame(pointer_F, w.start) >= frame]
+    if not later:
+        return None
+    rest, (offset,) = join([(speech, later[0].start, len(speech.ids))], speech.language)
+    return rest, np.maximum(pointer_F[frame:] + offset, 0).astype(np.int32)
+
+
 def first_frame(pointer_F: np.ndarray, phone: int) -> int:
     """The first frame at or past the phone."""
     return int(np.searchsorted(pointer_F, phone, side="left"))

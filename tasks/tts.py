@@ -19,7 +19,7 @@ from speechx.prompt import Frames, Prompt, Text, Token, Track
 from speechx.vocab import ENR
 from tasks import _fields
 from tasks._sentences import sentence_plan
-from tasks._voices import crop_codes, enroll
+from tasks._voices import enroll, enroll_codes
 from tasks.base import Pair, Task, TaskRequest
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ class TTS(Task[TTSRequest]):
         return Example(request, target_T, cut.text, cut.language, cut.speaker, meta, {"voice": voice_T})
 
     def pair_from_codes(self, cut: CodedUtterance, pool: CodedPool, rng: np.random.Generator) -> Pair | None:
-        other = pool.same_speaker(cut, rng)
-        voice_FK = crop_codes(other.codes_FK, rng) if other is not None else None
-        if voice_FK is None:
+        enrolled = enroll_codes(cut, pool, rng)
+        if enrolled is None:
             return None
+        voice_FK, cut = enrolled
         return Pair(self.speak(voice_FK, cut.speech), cut.codes_FK, cut.pointer_F)

@@ -44,6 +44,17 @@ def prepare(
 
 
 @app.command()
+def transcribe(
+    pack: Pack, whisper: Annotated[Path, typer.Option(help="Whisper folder (CTranslate2)")]
+) -> None:
+    """Let Whisper write the texts that a pack lacks."""
+    from speechx.data.transcribe import transcribe_pack
+    from speechx.progress import ticker
+
+    typer.echo(f"{transcribe_pack(pack, whisper, ticker('transcribe'), threads=2)} transcripts")
+
+
+@app.command()
 def encode(pack: Pack, codec: Codec) -> None:
     """Add the codes of a codec, and the phones of the texts, to a pack."""
     from speechx.codec.store import load_codec

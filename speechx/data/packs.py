@@ -3,6 +3,7 @@ nothing else.
 
 DIR/pcm.i16        all samples, end to end
 DIR/index.jsonl    a row an utterance: id, corpus, split, offset, samples, speaker | None, language, text, kind (noise)
+DIR/texts.jsonl    optional: Whisper's guess of texts that are missing
 DIR/teacher.f16    optional: Whisper encoder features at 25 Hz, (frames, 512) end to end
 DIR/teacher.jsonl  a row an utterance: id, corpus, offset, frames
 """
@@ -67,10 +68,16 @@ class AudioPack:
             for line in lines:
                 row = json.loads(line)
                 tones[row["corpus"], row["id"]] = (len(self.pitches) - 1, row["offset"], row["frames"])
+        guessed: dict[tuple[str, str], str] = {}
+        if (folder / "texts.jsonl").is_file():
+            for line in (folder / "texts.jsonl").read_text().splitlines():
+                row = json.loads(line)
+                guessed[row["corpus"], row["id"]] = row["text"]
         self.rows: list[PackRow] = []
         for line in (folder / "index.jsonl").read_text().splitlines():
             row = json.loads(line)
             fields = {name: row.get(name) for name in ("speaker", "language", "text", "kind")}
+            fields["text"] = fields["text"] or guessed.get((row["corpus"], row["id"]))
             if (fields["text"] or "").isupper():
                 # A corpus in capitals (LibriSpeech) is not a row of acronyms to be spelled.
                 fields["text"] = fields["text"].lower()

@@ -49,10 +49,24 @@ def test_a_pair_is_the_prompt_of_inference(name: str, front: Any) -> None:
         assert pair.prompt.track.stop == len(cut.speech.ids) and len(pair.pointer_F) == len(pair.target_FK)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_lonely_utterance_has_no_pair(name: str, front: Any) -> None:
+def test_a_lonely_utterance_is_split_at_a_word(front: Any) -> None:
     pool = corpus(front, [("a", "en"), ("b", "en")])
-    assert registry.task(name).pair_from_codes(pool.utterances[0], pool, np.random.default_rng(0)) is None  # type: ignore[attr-defined]
+    cut = pool.utterances[0]
+    cut.codes_FK[:] = np.arange(150)[:, None]
+    tts: Any = registry.task("tts")
+    for seed in range(10):
+        pair = tts.pair_from_codes(cut, pool, np.random.default_rng(seed))
+        (voice,) = (s for s in pair.prompt.segments if isinstance(s, Frames))
+        at = len(voice.codes_FK)
+        assert (pair.target_FK == np.arange(at, 150)[:, None]).all() and (
+            voice.codes_FK[:, 0] == np.arange(at)
+        ).all()
+        # The phones of each frame are the same as before the cut.
+        ids, track = cut.speech.ids, pair.prompt.track
+        spoken = cut.pointer_F[at:]
+        assert track.ids[pair.pointer_F[5:]].tolist() == ids[spoken[5:]].tolist()
+        assert track.ids[-5:].tolist() == ids[-5:].tolist()
+    assert registry.task("cross_lingual_tts").pair_from_codes(cut, pool, np.random.default_rng(0)) is None  # type: ignore[attr-defined]
 
 
 def test_texts_that_do_not_fit_are_left_out(front: Any) -> None:

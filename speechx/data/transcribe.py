@@ -1,0 +1,58 @@
+"""Transcripts for recordings that come without: Whisper's guess, kept apart from what people wrote.
+
+DIR/texts.jsonl   a row an utterance: corpus, id, text. Rows of the index that have a text of their own keep it.
+
+A guess that is wrong is found later: `speechx data mix` leaves out what the aligner does not hear.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from speechx.data.packs import AudioPack
+from speechx.errors import InputError
+
+__all__ = ["transcribe_pack"]
+
+
+def transcribe_pack(
+    pack_folder: str | Path,
+    whisper_folder: str | Path,
+    progress: Callable[[int, int], None] | None = None,
+    threads: int = 1,
+) -> int:
+    """Writes texts.jsonl for the speech of a pack that has no text; returns how many were transcribed. Raises InputError."""
+    try:
+        from faster_whisper import WhisperModel
+    except ImportError as error:
+        raise InputError(
+            "whisper: transcripts need faster-whisper (extra `eval`)", field="whisper"
+        ) from error
+    if not (Path(whisper_folder) / "model.bin").is_file():
+        raise InputError(f"whisper: {whisper_folder} has no model.bin of CTranslate2", field="whisper")
+    pack = AudioPack(pack_folder)
+    rows = [row for row in pack.rows if row.speaker is not None and not row.text and row.seconds >= 1]
+    model = WhisperModel(str(whisper_folder), device="cpu", compute_type="int8", cpu_threads=threads)
+    path = Path(pack_folder) / "texts.jsonl"
+    part, count = path.with_suffix(".tmp"), 0
+    with part.open("w", encoding="utf-8") as file:
+        # Transcripts of an earlier run stay: their rows have a text now.
+        file.write(path.read_text(encoding="utf-8") if path.is_file() else "")
+        for done, row in enumerate(rows, 1):
+            segments, _ = model.transcribe(
+                pack.audio(row), language=row.language, beam_size=5, condition_on_previous_text=False
+            )
+            text = " ".join(segment.text.strip() for segment in segments)
+            if text:
+                entry = {"corpus": row.corpus, "id": row.id, "text": text}
+                file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+                count += 1
+            if progress is not None:
+                progress(done, len(rows))
+    os.replace(part, path)
+    for stale in (*path.parent.glob("phones-v*.jsonl"), *path.parent.glob("words-*.jsonl")):
+        stale.unlink()  # made before there were these texts
+    return count
