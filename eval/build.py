@@ -46,6 +46,9 @@ class BuildOptions:
     protocol: str = "cross-sentence"
     rooms: int = 0
     corpora: tuple[str, ...] = ()
+    noise_split: str = (
+        ""  # the split of the noises, where it is another: a corpus of noise may have no dev split
+    )
 
 
 def generator(*parts: object) -> np.random.Generator:
@@ -57,7 +60,7 @@ def generator(*parts: object) -> np.random.Generator:
 class Corpus:
     """Recordings of packs and of corpora in any layout, decoded as they are asked for; looks like an `AudioPack`."""
 
-    def __init__(self, sources: Sequence[Path], split: str, corpora: Iterable[str] = ()) -> None:
+    def __init__(self, sources: Sequence[Path], options: BuildOptions) -> None:
         import soundfile
 
         from speechx.data.sources import read_source
@@ -65,20 +68,21 @@ class Corpus:
         self.rows: list[PackRow] = []
         self._load: list[Callable[[], np.ndarray]] = []
         self._decoded: OrderedDict[int, np.ndarray] = OrderedDict()
-        wanted = set(corpora)
+        wanted = set(options.corpora)
 
-        def keep(row_split: str, corpus: str) -> bool:
-            return (split == "all" or row_split == split) and (not wanted or corpus in wanted)
+        def keep(row: Any) -> bool:
+            split = (options.noise_split if row.speaker is None else "") or options.split
+            return (split == "all" or row.split == split) and (not wanted or row.corpus in wanted)
 
         for source in expanded(sources):
             if (source / "index.jsonl").is_file():
                 pack = AudioPack(source)
                 for row in pack.rows:
-                    if keep(row.split, row.corpus):
+                    if keep(row):
                         self._add(row, lambda pack=pack, row=row: pack.audio(row))  # type: ignore[misc]
                 continue
             for found in read_source(source):
-                if not keep(found.split, found.corpus):
+                if not keep(found):
                     continue
                 try:
                     seconds = soundfile.info(str(found.path)).duration
@@ -93,7 +97,7 @@ class Corpus:
                 )  # fmt: skip
                 self._add(row, lambda found=found: _decoded(found))  # type: ignore[misc]
         if not self.rows:
-            raise InputError(f"sources: no recording of split {split!r} in them", field="sources")
+            raise InputError(f"sources: no recording of split {options.split!r} in them", field="sources")
 
     def _add(self, row: PackRow, load: Callable[[], np.ndarray]) -> None:
         # The offset names the recording; order and split are the caller's.
@@ -143,14 +147,15 @@ def build_set(
         )
     if options.count < 1:
         raise InputError(f"items is {options.count}: at least 1 is needed", field="items")
-    corpus: Any = Corpus(sources, options.split, options.corpora)
+    corpus: Any = Corpus(sources, options)
     pool = PackPool(corpus, "any", rooms=options.rooms)
     names = [registry.task(t).name for t in tasks]
     with SetWriter(out) as writer:
         made = _fill(writer, pool, names, options, progress)
         short = {a: options.count - made[a] for n in names for a in _abilities(n) if made[a] < options.count}
         return writer.close({
-            "name": out.name, "split": options.split, "seed": options.seed, "protocol": options.protocol,
+            "name": out.name, "split": options.split, "noise_split": options.noise_split or options.split,
+            "seed": options.seed, "protocol": options.protocol,
             "seconds": options.seconds, "voice_seconds": options.voice_seconds, "rooms": options.rooms,
             "corpora": sorted({r.corpus for r in corpus.rows}), "abilities": dict(made), "short": short,
         })  # fmt: skip

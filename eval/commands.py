@@ -47,12 +47,15 @@ def build(
     protocol: Annotated[str, typer.Option(help="of tts: cross-sentence or continuation")] = "cross-sentence",
     rooms: Annotated[int, typer.Option(help="simulated rooms (pyroomacoustics); 0: synthetic tails")] = 0,
     corpus: Annotated[list[str], typer.Option(help="only these corpora of the sources")] = [],  # noqa: B006
+    noise_split: Annotated[str, typer.Option(help="split of the noises (default: as --split)")] = "",
 ) -> None:
     """Make a test set out of clean recordings (and of noise, for the tasks that need it)."""
     from eval.build import BuildOptions, build_set
     from speechx.progress import ticker
 
-    options = BuildOptions(split, items, seed, seconds, voice_seconds, protocol, rooms, tuple(corpus))
+    options = BuildOptions(
+        split, items, seed, seconds, voice_seconds, protocol, rooms, tuple(corpus), noise_split
+    )
     about = build_set(sources, out, task_names(task), options, ticker("build"))
     for ability, count in about["abilities"].items():
         typer.echo(
@@ -154,6 +157,7 @@ def everything(
     items: Annotated[int, typer.Option(help="items of each ability")] = 20,
     full: Annotated[bool, typer.Option("--full", help="100 items of each ability")] = False,
     corpus: Annotated[list[str], typer.Option(help="only these corpora of the sources")] = [],  # noqa: B006
+    noise_split: Annotated[str, typer.Option(help="split of the noises (default: as --split)")] = "",
     no_model: Annotated[bool, typer.Option("--no-model", help="references alone")] = False,
     model: ModelOption = None,
 ) -> None:

@@ -54,6 +54,20 @@ def test_splits_do_not_mix(pack: Path, tmp_path: Path, small: BuildOptions) -> N
         build_set([pack], tmp_path / "test", ["tts"], replace(small, split="test"))
 
 
+def test_noise_may_come_from_another_split(pack: Path, tmp_path: Path, small: BuildOptions) -> None:
+    rows = [json.loads(line) for line in (pack / "index.jsonl").read_text().splitlines()]
+    silent = tmp_path / "pack"  # the same speech, but no noise in the dev split
+    silent.mkdir()
+    (silent / "pcm.i16").symlink_to(pack / "pcm.i16")
+    kept = [row for row in rows if row.get("speaker") or row["split"] != "dev"]
+    (silent / "index.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept))
+    dev = replace(small, split="dev")
+    with pytest.raises(InputError, match="no noise"):
+        build_set([silent], tmp_path / "none", ["noise_suppression"], dev)
+    about = build_set([silent], tmp_path / "set", ["noise_suppression"], replace(dev, noise_split="train"))
+    assert about["noise_split"] == "train" and load_set(tmp_path / "set").items[0].speaker == "s3"
+
+
 def test_what_a_corpus_lacks_is_said(corpus: Path, tmp_path: Path) -> None:
     few = BuildOptions(count=2)
     about = build_set([corpus], tmp_path / "set", ["tts", "cross_lingual_tts"], few)
