@@ -207,6 +207,11 @@ class Front:
         """Which phone is spoken in each frame. Raises InputError where the text cannot fit, or there is no aligner."""
         return self._with_aligner(lambda aligner, codec: aligner.align(codes_FK, speech, codec))
 
+    def align_text(self, source: Any, text: str, language: str) -> Alignment:
+        """When each word of `text` is spoken in a recording of at most 10 minutes."""
+        wav_T = self.load_audio(source, max_seconds=600)
+        return self.align(self.encode(wav_T * mixing.standard_gain(wav_T)), self.phones(text, language))
+
     def phone_errors(self, codes_FK: np.ndarray, speech: PhoneSequence) -> float:
         """Phone error rate of what is heard against the text."""
         return self._with_aligner(lambda aligner, codec: aligner.phone_errors(codes_FK, speech, codec))

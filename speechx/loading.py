@@ -1,4 +1,4 @@
-"""From a model folder to a pipeline. A model folder has codec/, lm/ and aligner/, each config.json and model.safetensors."""
+"""From a model folder to a pipeline. A model folder has codec/, lm/ and aligner/, each a config.json and weights."""
 
 from __future__ import annotations
 
@@ -15,25 +15,40 @@ from speechx.errors import InputError
 if TYPE_CHECKING:
     from speechx.aligner import Aligner
     from speechx.codec.spectral import SpectralCodec
-    from speechx.front import VoiceBook
+    from speechx.front import Front, VoiceBook
     from speechx.pipeline import Pipeline
 
 T = TypeVar("T")
 
-__all__ = ["load_pipeline", "model_folder"]
+__all__ = ["load_front", "load_pipeline", "model_folder"]
 
 
-def model_folder(path: str | Path | None = None) -> Path:
+def model_folder(path: str | Path | None = None, parts: tuple[str, ...] = ("codec", "lm")) -> Path:
     """`path`, else $SPEECHX_MODEL, else the folder in the package. Raises InputError where there is none."""
     given = path or os.environ.get("SPEECHX_MODEL")
     folder = Path(given) if given else Path(str(files("speechx") / "assets" / "model"))
-    for part in ("codec", "lm"):
+    for part in parts:
         if not (folder / part / "config.json").is_file():
             hint = "" if given else "; name one with --model or $SPEECHX_MODEL"
             raise InputError(
                 f"model: {folder} is no model folder: {part}/config.json is missing{hint}", field="model"
             )
     return folder
+
+
+def load_front(
+    path: str | Path | None = None, *, voices: VoiceBook | None = None, paths: bool = True
+) -> Front:
+    """What needs no language model: codec, aligner, text, voices. Raises InputError as `load_pipeline` does."""
+    from speechx.codec.store import load_codec
+    from speechx.front import Front
+    from speechx.voices import VoiceStore
+
+    folder = model_folder(path, parts=("codec",))
+    codec = _checked("codec", folder / "codec", load_codec)
+    return Front(
+        codec, aligner=_aligner(folder / "aligner", codec), voices=voices or VoiceStore(), paths=paths
+    )
 
 
 def load_pipeline(
@@ -49,23 +64,19 @@ def load_pipeline(
     slots: requests in the engine's batch at once. voices: known voices (default: VoiceStore()). paths: see `Front`.
     """
     from speechx.checkpoint import load_model
-    from speechx.codec.store import load_codec
     from speechx.engine import Engine
-    from speechx.front import Front
     from speechx.pipeline import Pipeline, Runner
     from speechx.prompt import pack
     from speechx.text import PHONE_TABLE_VERSION
-    from speechx.voices import VoiceStore
 
     folder = model_folder(path)
-    codec = _checked("codec", folder / "codec", load_codec)
+    front = load_front(path, voices=voices, paths=paths)
+    codec = front.codec
     use = partial(
         load_model, codec_name=codec.name, codec_hash=codec.hash, phone_table_version=PHONE_TABLE_VERSION
     )
     core = _checked("lm", folder / "lm", use)
     config = core.shape
-    aligner = _aligner(folder / "aligner", codec)
-    front = Front(codec, aligner=aligner, voices=voices or VoiceStore(), paths=paths)
     packer = partial(pack, frames_per_step=config.frames_per_step, num_codebooks=config.num_codebooks)
     runner = Runner(Engine(core.to(device), slots=slots), packer, slots=slots)
     return Pipeline(front, runner, model=weights_hash(folder))
@@ -104,7 +115,6 @@ def weights_hash(folder: Path) -> str:
     """16 hex digits over all weight files of a model folder: results tell it, so that they can be traced."""
     digest = hashlib.sha256()
     for part in ("codec", "lm", "aligner"):
-        file = folder / part / "model.safetensors"
-        if file.exists():
-            digest.update(part.encode() + hashlib.sha256(file.read_bytes()).digest())
+        for file in sorted((folder / part).glob("*.safetensors")):
+            digest.update(f"{part}/{file.name}".encode() + hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:16]

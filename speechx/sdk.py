@@ -86,11 +86,7 @@ class SpeechX:
 
     def align(self, audio: Audio, text: str, language: str = "en") -> Alignment:
         """When each word of `text` is spoken in the recording, and how well they fit."""
-        from speechx.data import mixing
-
-        front = self.pipeline.front
-        wav_T = front.load_audio(audio, max_seconds=600)
-        return front.align(front.encode(wav_T * mixing.standard_gain(wav_T)), front.phones(text, language))
+        return self.pipeline.front.align_text(audio, text, language)
 
     def __getattr__(self, name: str) -> Callable[..., Speech]:
         if name.startswith("_") or name not in registry.task_names():

@@ -1,4 +1,6 @@
-"""Codecs on disk: FOLDER/config.json and FOLDER/model.safetensors (fp16)."""
+"""Codecs on disk: FOLDER/config.json, model.safetensors (encoder and codebooks: what the codes mean) and
+decoder.safetensors, which may be replaced by a better one. Weights are fp16.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,8 @@ import torch
 
 from speechx.codec.spectral import TRAINING_ONLY, SpectralCodec, SpectralConfig
 from speechx.errors import InputError
+
+FILES = ("model.safetensors", "decoder.safetensors")
 
 
 def save_codec(codec: SpectralCodec, folder: str | Path) -> None:
@@ -24,7 +28,13 @@ def save_codec(codec: SpectralCodec, folder: str | Path) -> None:
         for k, v in codec.state_dict().items()
         if k.split(".")[-1] not in TRAINING_ONLY
     }
-    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    for file in FILES:
+        chosen = {name: value for name, value in state.items() if _file_of(name) == file}
+        save_file(chosen, folder / file, metadata={"format": "pt"})
+
+
+def _file_of(name: str) -> str:
+    return FILES[name.startswith("decoder.")]
 
 
 def load_codec(folder: str | Path) -> SpectralCodec:
@@ -33,7 +43,7 @@ def load_codec(folder: str | Path) -> SpectralCodec:
     from safetensors.torch import load_file
 
     folder = Path(folder)
-    for name in ("config.json", "model.safetensors"):
+    for name in ("config.json", *FILES):
         if not (folder / name).is_file():
             raise InputError(f"codec: {folder} has no {name}", field="codec")
     values = json.loads((folder / "config.json").read_text())
@@ -48,7 +58,7 @@ def load_codec(folder: str | Path) -> SpectralCodec:
     codec = SpectralCodec.from_config(SpectralConfig(**values))
     misfit = InputError(f"codec: the weights in {folder} do not fit their config.json", field="codec")
     try:
-        state = {name: value.float() for name, value in load_file(folder / "model.safetensors").items()}
+        state = {n: value.float() for file in FILES for n, value in load_file(folder / file).items()}
         missing = codec.load_state_dict(state, strict=False)
     except (RuntimeError, SafetensorError) as error:  # other shapes; a file cut short
         raise misfit from error

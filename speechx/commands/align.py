@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from speechx.commands._common import JsonOption, ModelOption, load, put_json
+from speechx.commands._common import JsonOption, ModelOption, put_json
 
 
 def align(
@@ -17,7 +17,9 @@ def align(
     json: JsonOption = False,
 ) -> None:
     """Find the time of each word of a text in a recording."""
-    found = load(model).align(audio, text, language)
+    from speechx.loading import load_front
+
+    found = load_front(model).align_text(audio, text, language)
     if json:
         put_json({"words": [w.as_dict() for w in found.words], "score": round(found.score, 4)})
         return

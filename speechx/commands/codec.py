@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from speechx.commands._common import ModelOption, load, say
+from speechx.commands._common import ModelOption, say
 from speechx.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,8 +31,9 @@ def encode(
 ) -> None:
     """Sound to a file of codes."""
     from speechx.audio import atomic_write
+    from speechx.loading import load_front
 
-    front = load(model).pipeline.front
+    front = load_front(model)
     wav_T = front.load_audio(audio)
     codes_FK = front.encode(wav_T)
     buffer = io.BytesIO()
@@ -48,9 +49,10 @@ def decode(
     codes: Annotated[Path, typer.Argument(help="a file of codes")], output: Output, model: ModelOption = None
 ) -> None:
     """A file of codes to sound."""
+    from speechx.loading import load_front
     from speechx.result import Speech
 
-    front = load(model).pipeline.front
+    front = load_front(model)
     codes_KF, samples = _read_codes(codes, front)
     Speech(front.decode(codes_KF.T)[:samples], front.sample_rate).save(output)
 
@@ -61,9 +63,10 @@ def roundtrip(
 ) -> None:
     """Sound to codes and back: what the codec alone does to it."""
     from speechx.data import mixing
+    from speechx.loading import load_front
     from speechx.result import Speech
 
-    front = load(model).pipeline.front
+    front = load_front(model)
     wav_T = front.load_audio(audio)
     started, gain = time.monotonic(), mixing.standard_gain(wav_T)
     made_T = front.decode(front.encode(wav_T * gain))[: len(wav_T)] / gain

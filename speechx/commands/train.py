@@ -25,7 +25,9 @@ Anneal = Annotated[
         help="bring the learning rate down, and stop, after so many minutes of all resumed runs together"
     ),
 ]
-Codec = Annotated[Path, typer.Option(help="codec folder (config.json, model.safetensors)")]
+Codec = Annotated[
+    Path, typer.Option(help="codec folder (config.json, model.safetensors, decoder.safetensors)")
+]
 
 
 def _with_minutes(config: Any, minutes: float | None) -> Any:

@@ -1,0 +1,65 @@
+"""The weights in the package: what the codec keeps, what the aligner hears."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pystoi
+import pytest
+import soundfile
+
+from speechx import audio
+from speechx.cli import main
+from speechx.front import Front
+from speechx.loading import load_front
+
+SAMPLES = Path(audio.__file__).parent / "assets/samples"
+TEXT = "I left the keys on the kitchen table, right next to the blue notebook."
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Front:
+    return load_front()
+
+
+def test_the_codec_keeps_speech_intelligible(shipped: Front) -> None:
+    wav_T = shipped.load_audio(SAMPLES / "noisy_clean.flac")
+    made_T = shipped.decode(shipped.encode(wav_T))[: len(wav_T)]
+    assert pystoi.stoi(wav_T, made_T, 16000) > 0.8
+
+
+def test_the_aligner_finds_the_words(shipped: Front) -> None:
+    found = shipped.align_text(SAMPLES / "noisy_clean.flac", TEXT, "en")
+    at = {word.text: word for word in found.words}
+    assert at["left"].start == pytest.approx(0.58, abs=0.12)
+    # The comma is a pause, from 2.45 s to 2.77 s by eye.
+    assert at["table"].end == pytest.approx(2.45, abs=0.12)
+    assert at["right"].start == pytest.approx(2.77, abs=0.12)
+    assert at["notebook"].end == pytest.approx(4.35, abs=0.15)
+
+
+def test_it_tells_the_text_from_another(shipped: Front) -> None:
+    codes_FK = shipped.encode(shipped.load_audio(SAMPLES / "noisy_clean.flac"))
+    true = shipped.phone_errors(codes_FK, shipped.phones(TEXT, "en"))
+    other = shipped.phone_errors(
+        codes_FK, shipped.phones("Please remember to water the plants on the balcony.", "en")
+    )
+    assert true < shipped.max_phone_errors < other
+
+
+def test_codec_and_align_need_no_language_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for part in ("codec", "aligner"):
+        (folder / part).symlink_to(SAMPLES.parent / "model" / part)
+    monkeypatch.setenv("SPEECHX_MODEL", str(folder))
+    clip = str(SAMPLES / "noisy_clean.flac")
+    assert main(["codec", "roundtrip", clip, "-o", str(tmp_path / "again.wav")]) == 0
+    assert soundfile.info(tmp_path / "again.wav").duration == pytest.approx(4.91, abs=0.01)
+    assert main(["align", clip, "--text", TEXT, "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["words"]) == 14
+    assert main(["tts", "hello", "--voice", "heart", "-o", str(tmp_path / "out.wav")]) == 2
+    assert "lm/config.json is missing" in capsys.readouterr().err and not (tmp_path / "out.wav").exists()
