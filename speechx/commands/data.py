@@ -76,6 +76,9 @@ def mix(
     count: Annotated[int, typer.Option(help="pairs for each task")] = 1000,
     seed: int = 1,
     rooms: Annotated[int, typer.Option(help="simulated rooms; 0: synthetic tails, no pyroomacoustics")] = 200,
+    max_per: Annotated[
+        float, typer.Option(help="phone error rate above which text and recording do not belong together")
+    ] = 0.6,
 ) -> None:
     """Make training pairs of tasks from a pack, as shards."""
     from speechx.data.mix import mix_shards
@@ -91,6 +94,7 @@ def mix(
         count=count,
         seed=seed,
         rooms=rooms,
+        max_per=max_per,
         progress=ticker("mix"),
     )
     for name, line in report.items():

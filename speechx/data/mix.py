@@ -36,12 +36,13 @@ MAX_TRIES = 8
 def mix_shards(
     pack_folder: str | Path, codec_folder: str | Path, aligner_folder: str | Path, out: str | Path, *,
     tasks: list[str] | None = None, split: str = "train", count: int = 1000, seed: int = 1,
-    rooms: int = 200, progress: Callable[[int, int], None] | None = None,
+    rooms: int = 200, max_per: float = MAX_PER, progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, str]:  # fmt: skip
     """`count` pairs for each task. Returns a line a task on what was made and why some were not.
 
     Pair i of a task comes from the random stream (seed, slot, i): two seeds give two different sets. What the pack lacks
-    of codes, phones and alignments is made first.
+    of codes, phones and alignments is made first. max_per: above this phone error rate an utterance whose codes are used
+    is left out.
     """
     from speechx import registry
 
@@ -55,13 +56,15 @@ def mix_shards(
     sounds = PackPool(AudioPack(pack_folder), split, words=words, rooms=rooms)
     usable = [row for row in sounds.speech if row.seconds <= MAX_SECONDS]
     likely_sounds = _odds([row.seconds for row in usable], [row.corpus for row in usable])
-    coded = CodedPool(read_tokens(pack_folder, codec), aligned, split, round(MAX_SECONDS * codec.frame_rate))
+    coded = CodedPool(
+        read_tokens(pack_folder, codec), aligned, split, round(MAX_SECONDS * codec.frame_rate), max_per
+    )
     likely_coded = _odds([len(cut.codes_FK) for cut in coded.utterances], coded.corpora)
 
     def from_codes(task: Any, rng: np.random.Generator) -> Pair | str:
         if not coded.utterances:
             raise ValueError(
-                f"no utterance of the split {split} has text that fits it (phone error rate at most {MAX_PER}): train the "
+                f"no utterance of the split {split} has text that fits it (phone error rate at most {max_per:g}): train the "
                 "aligner for longer"
             )
         cut = coded.utterances[int(rng.choice(len(coded.utterances), p=likely_coded))]
