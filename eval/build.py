@@ -46,9 +46,7 @@ class BuildOptions:
     protocol: str = "cross-sentence"
     rooms: int = 0
     corpora: tuple[str, ...] = ()
-    noise_split: str = (
-        ""  # the split of the noises, where it is another: a corpus of noise may have no dev split
-    )
+    noise_split: str = ""  # of the noises, where it is another: a corpus of noise may have no dev split
 
 
 def generator(*parts: object) -> np.random.Generator:

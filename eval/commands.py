@@ -157,7 +157,6 @@ def everything(
     items: Annotated[int, typer.Option(help="items of each ability")] = 20,
     full: Annotated[bool, typer.Option("--full", help="100 items of each ability")] = False,
     corpus: Annotated[list[str], typer.Option(help="only these corpora of the sources")] = [],  # noqa: B006
-    noise_split: Annotated[str, typer.Option(help="split of the noises (default: as --split)")] = "",
     no_model: Annotated[bool, typer.Option("--no-model", help="references alone")] = False,
     model: ModelOption = None,
 ) -> None:

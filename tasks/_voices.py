@@ -78,7 +78,8 @@ def enroll_codes(
         return None
     # The cut is where a word begins, so that the text can be parted, too.
     begins = [_words.first_frame(cut.pointer_F, word.start) for word in cut.speech.words]
-    at = next((f for f in begins if f >= rng.uniform(SHORTEST * 25, latest)), frames)
+    earliest = rng.uniform(SHORTEST * 25, latest)
+    at = next((f for f in begins if f >= earliest), frames)
     rest = _words.since(cut.speech, cut.pointer_F, at)
     if rest is None or frames - at < 25:
         return None
