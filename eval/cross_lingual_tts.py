@@ -18,7 +18,7 @@ class CrossLingualTTSEvaluator(Evaluator):
         _parts.LOOP, _parts.RUN_ON,
         _parts.SHORT, _parts.DURATION,
     )  # fmt: skip
-    references = ("ground_truth", "codec_round_trip")
+    references = ("ground_truth", "codec_round_trip", "espeak")
     worst_by = "wer"
     bars = (
         Bar("wer", 0.15, 0.03, versus="ground_truth"),

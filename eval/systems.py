@@ -7,19 +7,17 @@ Kinds: "model" (what is measured), "reference" (bounds: no processing, ground tr
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
 from eval.base import RATE, Item, Output, Unmeasurable, read
+from eval.baselines import espeak, noisereduce, rnnoise
 from eval.measures.bank import Measures
-from eval.measures.base import packaged
 from speechx import registry
 from speechx.errors import InputError
 from speechx.jobs import Job
@@ -153,58 +151,13 @@ def _leaked(item: Item) -> np.ndarray:
     return item.reference("voice") if "voice" in item.references else _input(item)
 
 
-@cache
-def _noisereduce() -> Any:
-    import noisereduce
-
-    return noisereduce
-
-
-def _gated(item: Item) -> np.ndarray:
-    return np.asarray(_noisereduce().reduce_noise(y=_input(item), sr=RATE), np.float32)
-
-
-@cache
-def _rnnoise_library() -> Any:
-    """librnnoise as package pyrnnoise ships it; the package itself pulls in plotting."""
-    library = ctypes.CDLL(str(packaged("pyrnnoise", "librnnoise.so", "pyrnnoise")))
-    library.rnnoise_create.restype = ctypes.c_void_p
-    library.rnnoise_create.argtypes = [ctypes.c_void_p]
-    library.rnnoise_destroy.argtypes = [ctypes.c_void_p]
-    floats = ctypes.POINTER(ctypes.c_float)
-    library.rnnoise_process_frame.argtypes = [ctypes.c_void_p, floats, floats]
-    library.rnnoise_process_frame.restype = ctypes.c_float
-    return library
-
-
-def rnnoise(wav_T: np.ndarray) -> np.ndarray:
-    """RNNoise (Valin 2018): 10 ms frames at 48 kHz; its delay of two frames is taken out."""
-    from speechx.audio import resample
-
-    library, frame = _rnnoise_library(), 480
-    wide_T = resample(wav_T, RATE, 48000)
-    frames_FT = np.pad(wide_T, (0, 3 * frame - len(wide_T) % frame)).reshape(-1, frame) * np.float32(32768)
-    out_FT = np.zeros_like(frames_FT)
-    state = library.rnnoise_create(None)
-    pointer = ctypes.POINTER(ctypes.c_float)
-    try:
-        for source, target in zip(np.ascontiguousarray(frames_FT, np.float32), out_FT, strict=True):
-            library.rnnoise_process_frame(
-                state, target.ctypes.data_as(pointer), source.ctypes.data_as(pointer)
-            )
-    finally:
-        library.rnnoise_destroy(state)
-    made_T = np.asarray(out_FT.reshape(-1)[2 * frame :][: len(wide_T)] / 32768, np.float32)
-    clean_T = resample(made_T, 48000, RATE)
-    return np.pad(clean_T, (0, max(0, len(wav_T) - len(clean_T))))[: len(wav_T)]
-
-
 ABOUT: dict[str, tuple[Kind, str]] = {
     "no_processing": ("reference", "the input as it is"),
     "ground_truth": ("reference", "the true recording"),
     "codec_round_trip": ("reference", "the true recording through the model's codec: the best it could do"),
     "noisereduce": ("baseline", "spectral gating, package noisereduce"),
     "rnnoise": ("baseline", "RNNoise, from package pyrnnoise"),
+    "espeak": ("baseline", "espeak-ng, a stock synthesizer, from package espeakng-loader"),
     "rnnoise_rest": ("baseline", "what RNNoise takes away"),
     "noise": ("control", "white noise"),
     "silence": ("control", "nothing"),
@@ -223,7 +176,8 @@ def built_in(name: str, measures: Measures) -> System:
         "no_processing": _input,
         "ground_truth": truth,
         "codec_round_trip": lambda item: measures.round_trip(truth(item)),
-        "noisereduce": _gated,
+        "espeak": lambda item: espeak(item.text or "", item.language),
+        "noisereduce": lambda item: noisereduce(_input(item)),
         "rnnoise": lambda item: rnnoise(_input(item)),
         "rnnoise_rest": lambda item: _input(item) - rnnoise(_input(item)),
         "noise": _noise,

@@ -20,7 +20,7 @@ class TTSEvaluator(Evaluator):
         _parts.LOOP, _parts.RUN_ON,
         _parts.SHORT, _parts.DURATION,
     )  # fmt: skip
-    references = ("ground_truth", "codec_round_trip")
+    references = ("ground_truth", "codec_round_trip", "espeak")
     worst_by = "wer"
     bars = (
         Bar("wer", 0.06, 0.0, versus="ground_truth"),

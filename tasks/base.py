@@ -7,7 +7,8 @@ Shapes: T samples, F codec frames, K codebooks.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -35,7 +36,7 @@ class TaskRequest(BaseModel):
         None, ge=0, lt=2**31, description="same seed, same audio; chosen and reported if not given"
     )
     temperature: float | None = Field(
-        None, ge=0, le=2, description="0 always takes the likeliest; default by task"
+        None, ge=0, le=2, description="of the first codebook; 0 always takes the likeliest; default by task"
     )
     top_p: float | None = Field(None, gt=0, le=1, description="share of the likeliest codes to draw from")
     best_of: int = Field(1, ge=1, le=16, description="make this many, keep the one the aligner likes best")
@@ -56,8 +57,14 @@ class Task(ABC, Generic[R]):
     slot: ClassVar[int]
     summary: ClassVar[str]
     Request: ClassVar[type[TaskRequest]]
-    temperature: ClassVar[float] = 0.8
-    top_p: ClassVar[float] = 0.9
+    # Of SamplingParams; a request's temperature and top_p replace those of the first codebook. Chosen on the dev split.
+    sampling: ClassVar[Mapping[str, float]] = {
+        "temperature": 0.7,
+        "top_p": 0.9,
+        "fine_temperature": 0.4,
+        "fine_top_p": 0.8,
+        "advance_temperature": 0.3,
+    }
     from_codes: ClassVar[bool] = False  # training pairs come from `pair_from_codes`: no sound has to be mixed
 
     @abstractmethod
@@ -72,15 +79,15 @@ class Task(ABC, Generic[R]):
         """Sampling parameters of one prompt. The pipeline sets the seed of each part and try."""
         from speechx.sampling import SamplingParams
 
-        temperature = self.temperature if req.temperature is None else req.temperature
-        limits: dict[str, Any] = {"max_frames": frame_limit(prompt)}
-        if temperature == 0:
-            return SamplingParams(greedy=True, seed=req.seed or 0, **limits)
+        if req.temperature == 0:
+            return SamplingParams(greedy=True, seed=req.seed or 0, max_frames=frame_limit(prompt))
+        asked = {
+            name: value for name in ("temperature", "top_p") if (value := getattr(req, name)) is not None
+        }
         return SamplingParams(
-            temperature=temperature,
-            top_p=self.top_p if req.top_p is None else req.top_p,
+            **{**self.sampling, **asked},  # type: ignore[arg-type]
             seed=req.seed or 0,
-            **limits,
+            max_frames=frame_limit(prompt),
         )
 
     @abstractmethod

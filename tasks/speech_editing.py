@@ -58,7 +58,6 @@ class SpeechEditing(Task[SpeechEditingRequest]):
     slot_background = 6
     summary = "change words of a recording, leave the rest untouched"
     Request = SpeechEditingRequest
-    temperature = 0.7
 
     def prompt(self, req: SpeechEditingRequest, front: Front) -> Prompt:
         """The prompt of the first change."""

@@ -13,6 +13,7 @@ import pytest
 
 from eval import stats
 from eval.base import Item, Output, read
+from eval.baselines import espeak, rnnoise
 from eval.compare import compare, markdown
 from eval.markdown import BEGIN, END, report_markdown
 from eval.measures.bank import Measures
@@ -20,7 +21,7 @@ from eval.metrics import si_sdr
 from eval.report import load_report, machine, write_report
 from eval.run import read_scores, run
 from eval.sets import TestSet
-from eval.systems import FolderSystem, Kind, ModelSystem, built_in, rnnoise, truth
+from eval.systems import FolderSystem, Kind, ModelSystem, built_in, truth
 from speechx.async_engine import FakeEngine, LocalEngine
 from speechx.cli import main
 from speechx.errors import InputError
@@ -209,6 +210,16 @@ def test_rnnoise_keeps_the_time() -> None:
         pytest.skip(str(error))
     assert len(out_T) == len(wav_T)
     assert si_sdr(out_T, wav_T) > 10, "its delay is taken out"
+
+
+def test_espeak_says_the_text() -> None:
+    try:
+        short_T, long_T = espeak("Hello.", "en"), espeak("Hello, this is a longer sentence.", "en")
+    except Exception as error:
+        pytest.skip(str(error))
+    assert 0.2 < len(short_T) / 16000 < 1.5 < len(long_T) / 16000 < 4
+    assert np.abs(short_T).max() > 0.05
+    assert len(espeak("Buenos días.", "es")) and len(espeak("Bonjour.", "fr"))
 
 
 def test_a_model_folder_is_measured(

@@ -29,7 +29,7 @@ def test_round_trip(folder: Path) -> None:
     core = load_model(folder, codec_name="spectral", codec_hash="abc", phone_table_version=1)
     assert core.shape.codec_hash == "abc" and not core.training
     stored = load_file(folder / "model.safetensors")
-    assert all(t.dtype == torch.float16 for t in stored.values())
+    assert all(t.dtype == torch.float16 and torch.equal(t, t.bfloat16().half()) for t in stored.values())
     for name, value in core.state_dict().items():
         torch.testing.assert_close(value, stored[name].float())
     assert load_model(folder, dtype=torch.bfloat16).embed.weight.dtype == torch.bfloat16

@@ -1,0 +1,99 @@
+"""Public programs that stand beside the model: what a package from PyPI does, with what the package brings.
+
+Shapes: T samples at 16 kHz, F frames of a program's own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from eval.base import RATE
+from eval.measures.base import packaged
+from speechx.audio import resample
+
+__all__ = ["espeak", "noisereduce", "rnnoise"]
+
+ESPEAK_VOICES = {"en": "en-us", "pt": "pt-br"}  # others go by the name of their language
+
+
+@cache
+def _spectral_gate() -> Any:
+    import noisereduce
+
+    return noisereduce
+
+
+def noisereduce(wav_T: np.ndarray) -> np.ndarray:
+    """Spectral gating with a noise estimate that follows the recording (package noisereduce, its defaults)."""
+    return np.asarray(_spectral_gate().reduce_noise(y=wav_T, sr=RATE), np.float32)
+
+
+@cache
+def _rnnoise_library() -> Any:
+    """librnnoise as package pyrnnoise ships it; the package itself pulls in plotting."""
+    library = ctypes.CDLL(str(packaged("pyrnnoise", "librnnoise.so", "pyrnnoise")))
+    library.rnnoise_create.restype = ctypes.c_void_p
+    library.rnnoise_create.argtypes = [ctypes.c_void_p]
+    library.rnnoise_destroy.argtypes = [ctypes.c_void_p]
+    floats = ctypes.POINTER(ctypes.c_float)
+    library.rnnoise_process_frame.argtypes = [ctypes.c_void_p, floats, floats]
+    library.rnnoise_process_frame.restype = ctypes.c_float
+    return library
+
+
+def rnnoise(wav_T: np.ndarray) -> np.ndarray:
+    """RNNoise (Valin 2018): 10 ms frames at 48 kHz; its delay of two frames is taken out."""
+    library, frame = _rnnoise_library(), 480
+    wide_T = resample(wav_T, RATE, 48000)
+    frames_FT = np.pad(wide_T, (0, 3 * frame - len(wide_T) % frame)).reshape(-1, frame) * np.float32(32768)
+    out_FT = np.zeros_like(frames_FT)
+    state = library.rnnoise_create(None)
+    pointer = ctypes.POINTER(ctypes.c_float)
+    try:
+        for source, target in zip(np.ascontiguousarray(frames_FT, np.float32), out_FT, strict=True):
+            library.rnnoise_process_frame(
+                state, target.ctypes.data_as(pointer), source.ctypes.data_as(pointer)
+            )
+    finally:
+        library.rnnoise_destroy(state)
+    made_T = np.asarray(out_FT.reshape(-1)[2 * frame :][: len(wide_T)] / 32768, np.float32)
+    clean_T = resample(made_T, 48000, RATE)
+    return np.pad(clean_T, (0, max(0, len(wav_T) - len(clean_T))))[: len(wav_T)]
+
+
+@cache
+def _espeak_library() -> tuple[Any, int]:
+    """espeak-ng as package espeakng-loader ships it, ready to speak into memory, and its sample rate."""
+    library = ctypes.CDLL(str(packaged("espeakng_loader", "libespeak-ng.so", "espeakng-loader")))
+    data = packaged("espeakng_loader", "espeak-ng-data/phontab", "espeakng-loader").parent
+    synchronous = 2
+    rate = library.espeak_Initialize(synchronous, 0, str(data.parent).encode(), 0)
+    if rate <= 0:
+        raise RuntimeError(f"espeak-ng cannot use its data in {data}")
+    return library, rate
+
+
+def espeak(text: str, language: str) -> np.ndarray:
+    """espeak-ng's own voice of the language: the same words from a synthesizer that clones nobody."""
+    library, rate = _espeak_library()
+    made: list[np.ndarray] = []
+
+    @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+    def take(samples: Any, count: int, _: Any) -> int:
+        if samples and count > 0:
+            made.append(np.ctypeslib.as_array(samples, (count,)).astype(np.float32) / 32768)
+        return 0
+
+    if library.espeak_SetVoiceByName(ESPEAK_VOICES.get(language, language).encode()):
+        raise ValueError(f"espeak-ng has no voice for language {language!r}")
+    library.espeak_SetSynthCallback(take)
+    encoded, by_character, utf8 = text.encode(), 1, 1
+    size = ctypes.c_size_t(len(encoded) + 1)
+    failed = library.espeak_Synth(encoded, size, 0, by_character, 0, utf8, None, None)
+    if failed or library.espeak_Synchronize():
+        raise RuntimeError("espeak-ng said nothing")
+    return resample(np.concatenate(made), rate, RATE) if made else np.zeros(0, np.float32)
