@@ -198,7 +198,9 @@ class CodecTrainer:
     @torch.no_grad()
     def _average(self) -> None:
         decay = min(self.config.ema, (self.step + 1) / (self.step + 10))
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.codec.parameters()), 1 - decay)
+        # What is frozen is left alone: the mean of two negative zeros is a positive one, which is another hash.
+        average, codec = (c.decoder if self.config.decoder_only else c for c in (self.average, self.codec))
+        torch._foreach_lerp_(list(average.parameters()), list(codec.parameters()), 1 - decay)
         for mine, theirs in zip(self.average.buffers(), self.codec.buffers(), strict=True):
             mine.copy_(theirs)
 

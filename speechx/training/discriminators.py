@@ -12,9 +12,16 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
+FLOOR = 1e-4
+"""Power below which a bin is not made louder any more."""
+
 
 class SpectrumDiscriminator(nn.Module):
-    """2-D convolutions over the real and imaginary parts of one STFT."""
+    """2-D convolutions over the real and imaginary parts of one STFT, its magnitudes to the power 0.3.
+
+    Speech is quiet in most bins: uncompressed, its features drown in the layers' biases, and real and generated speech get
+    the same score.
+    """
 
     window: torch.Tensor
 
@@ -47,6 +54,7 @@ class SpectrumDiscriminator(nn.Module):
             return_complex=True,
             normalized=True,
         )
+        spec_BNS = spec_BNS * (spec_BNS.real.square() + spec_BNS.imag.square() + FLOOR) ** -0.35
         x = torch.stack([spec_BNS.real, spec_BNS.imag], 1).transpose(2, 3)
         x = x.contiguous(memory_format=torch.channels_last)
         features = []
