@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -84,11 +84,8 @@ class Task(ABC, Generic[R]):
         asked = {
             name: value for name in ("temperature", "top_p") if (value := getattr(req, name)) is not None
         }
-        return SamplingParams(
-            **{**self.sampling, **asked},  # type: ignore[arg-type]
-            seed=req.seed or 0,
-            max_frames=frame_limit(prompt),
-        )
+        settings: dict[str, Any] = {**self.sampling, **asked}
+        return SamplingParams(**settings, seed=req.seed or 0, max_frames=frame_limit(prompt))
 
     @abstractmethod
     def example(self, cut: Utterance, pool: Pool, rng: np.random.Generator) -> Example | None:
