@@ -26,6 +26,7 @@ __all__ = [
 BEGIN, END = "<!-- evaluation: begin (made by `speechx eval card`) -->", "<!-- evaluation: end -->"
 PUBLISHED = "Published elsewhere, for orientation only (quoted second-hand: check the paper before citing)"
 MET = {True: "met", False: "not met", None: "not measured"}
+SPEED = ("rtf", "first_audio")
 CARD_METRICS = 6
 ARROWS = {"higher": " ↑", "lower": " ↓", None: ""}
 
@@ -148,8 +149,9 @@ def card_tables(report: dict[str, Any]) -> str:
         + "Measured by " + ", ".join(f"{m['name']} ({m['hash']})" for m in report["measures"] if "hash" in m) + ".",
     ]  # fmt: skip
     for ability, section in report["abilities"].items():
-        metrics = [metric_of(m) for m in section["metrics"]][:CARD_METRICS]
-        metrics += [metric_of(m) for m in section["metrics"] if m["name"] in ("rtf", "first_audio")]
+        speed = [metric_of(m) for m in section["metrics"] if m["name"] in SPEED]
+        quality = [metric_of(m) for m in section["metrics"] if m["name"] not in SPEED]
+        metrics = quality[:CARD_METRICS] + speed
         kept = {n: s for n, s in section["systems"].items() if s["kind"] != "control"}
         lines += [
             "",

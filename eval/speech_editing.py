@@ -15,7 +15,14 @@ SPAN = Metric("wer_span", "missed share of the words in the edited span (placed 
 SPEAKER = Metric(
     "speaker", "cosine of the speaker embeddings, output and the recording's untouched speech", "higher"
 )
-SAME = Metric("untouched", "share of the samples outside the span that are the input's own", "higher", "%")
+MARGIN = round(0.025 * RATE)
+"""Samples on either side of the span that a cross-fade may use."""
+SAME = Metric(
+    "untouched",
+    "share of the samples more than 25 ms outside the span that are the input's own",
+    "higher",
+    "%",
+)
 SEAM = Metric("seam", "greatest spectral step at the seams over the usual one: 1 is unheard", "lower")
 BACKGROUND = Metric(
     "background", "difference of the background's level in the span to the true one", "lower", "dB", 1
@@ -59,7 +66,8 @@ class SpeechEditingEvaluator(Evaluator):
         outside_T = np.concatenate([input_T[: round(asked[0] * RATE)], input_T[round(asked[1] * RATE) :]])
         _parts.add_likeness(scores, "speaker", self.measures, wav_T, outside_T)
         head, tail = metrics.identity(wav_T, input_T)
-        scores.add(("untouched",), lambda: {"untouched": min(1.0, (head + tail) / max(1, len(outside_T)))})
+        beyond = max(1, len(outside_T) - 2 * MARGIN)
+        scores.add(("untouched",), lambda: {"untouched": min(1.0, (head + tail) / beyond)})
         scores.add(("seam",), lambda: {"seam": metrics.seam_jump(wav_T, head, tail)})
 
         def background() -> dict[str, float]:
