@@ -20,16 +20,11 @@ __all__ = ["espeak", "noisereduce", "rnnoise"]
 ESPEAK_VOICES = {"en": "en-us", "pt": "pt-br"}  # others go by the name of their language
 
 
-@cache
-def _spectral_gate() -> Any:
-    import noisereduce
-
-    return noisereduce
-
-
 def noisereduce(wav_T: np.ndarray) -> np.ndarray:
     """Spectral gating with a noise estimate that follows the recording (package noisereduce, its defaults)."""
-    return np.asarray(_spectral_gate().reduce_noise(y=wav_T, sr=RATE), np.float32)
+    import noisereduce as package
+
+    return np.asarray(package.reduce_noise(y=wav_T, sr=RATE), np.float32)
 
 
 @cache
