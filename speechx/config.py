@@ -17,6 +17,8 @@ class StrictConfig:
     """Base of the config dataclasses: dict in, dict out, presets, hash. Fields are JSON values and tuples."""
 
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
+    LATER: ClassVar[frozenset[str]] = frozenset()
+    """Fields added after the first release: at their default they are left out of the hash, as they were then."""
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -44,7 +46,9 @@ class StrictConfig:
 
     def hash(self) -> str:
         """Hash of the content, the same on every machine."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
+        defaults = {f.name: f.default for f in fields(self) if f.name in self.LATER}
+        values = {k: v for k, v in self.to_dict().items() if k not in defaults or v != defaults[k]}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
     def with_(self, **changes: Any) -> Self:
         return replace(self, **changes)
@@ -71,6 +75,8 @@ class LMConfig(StrictConfig):
     local_layers: int = 2
     local_heads: int = 4
     local_ffn_dim: int = 704
+    # Whether a code can be copied from the recording's frame of the same moment (pointer-generator network).
+    copies: bool = False
     # The text pointer.
     max_advance: int = 3  # phones the pointer may move in one step
     max_phone_age: int = 32  # ages of a phone that have their own embedding, in frames
@@ -87,6 +93,7 @@ class LMConfig(StrictConfig):
     codec_hash: str = ""
     phone_table_version: int = 1
 
+    LATER = frozenset({"copies"})
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "tiny": {
             "dim": 64, "layers": 2, "heads": 2, "ffn_dim": 128, "max_positions": 1024,

@@ -10,6 +10,7 @@ head, G codes of a step, V code values.
 """
 
 from collections.abc import Callable
+from copy import deepcopy
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from speechx.batch import LOOKAHEAD, PAST_END
 from speechx.config import LMConfig
 from speechx.kvcache import KVCache
 from speechx.linear import Linear, Precision
-from speechx.model import CodecLMCore, Rows
+from speechx.model import CodecLMCore, CopyPath, Rows
 from speechx.modules import Block, rms_norm
 from speechx.prompt import FLAG_TARGET, PackedPrompt
 from speechx.vocab import NUM_PHONES
@@ -84,6 +85,7 @@ class Decoder:
         self.local_in = Linear(core.local_in.weight, precision)
         self.local_table = core.local_embed.weight.detach().float()
         self.local_heads = [Linear(w.t(), precision) for w in core.local_heads.detach()]
+        self.copy = deepcopy(core.copy).float() if c.copies else None
         self.rope = torch.complex(core.rope[:, 0].float(), core.rope[:, 1].float())
         self.cache = KVCache(c.layers, slots, c.heads, max_steps, c.dim // c.heads, self.device)
         # Keys and values of the local transformer, (2, N, H, G - 1, E) per block; overwritten every step.
@@ -181,13 +183,24 @@ class Decoder:
 
     # The local transformer
 
-    def codes(self, h_ND: Tensor, choose: Choose) -> Tensor:
-        """The codes of one step, (N, G), each given the ones before it."""
+    def codes(self, h_ND: Tensor, choose: Choose, track_NG: Tensor | None = None) -> Tensor:
+        """The codes of one step, (N, G), each given the ones before it.
+
+        track_NG: the recording's codes of the same moment, -1 = none; used where the model can copy.
+        """
         N, V = len(h_ND), self.config.codebook_size
-        chosen = [choose(0, self.first_head(h_ND).float())]
+        copy = self.copy if track_NG is not None else None
+        logits = self.first_head(h_ND).float()
+        if copy is not None and track_NG is not None:
+            logits = CopyPath.add(logits, h_ND.float() @ copy.first, track_NG[:, 0])
+            copied = copy.codes[copy.rows(track_NG, V)]
+        chosen = [choose(0, logits)]
         extra = self.local_in(h_ND).float()
         for k in range(self.config.num_slots - 1):
             x = self.local_table[chosen[-1] + k * V]
+            if copy is not None and track_NG is not None:
+                x += copied[:, k]
+                x += (chosen[-1] == track_NG[:, k])[:, None] * copy.kept[k]
             if k == 0:
                 x += extra
             for block, kv in zip(self.local_blocks, self.local_kv, strict=True):
@@ -196,7 +209,11 @@ class Decoder:
                 q = qkv[:, 0, :, None]
                 y = F.scaled_dot_product_attention(q, kv[0, :N, :, : k + 1], kv[1, :N, :, : k + 1])
                 x = block.finish(x, y.view(N, -1))
-            chosen.append(choose(k + 1, self.local_heads[k](rms_norm(x)).float()))
+            x = rms_norm(x)
+            logits = self.local_heads[k](x).float()
+            if copy is not None and track_NG is not None:
+                logits = CopyPath.add(logits, x.float() @ copy.gates[k], track_NG[:, k + 1])
+            chosen.append(choose(k + 1, logits))
         return torch.stack(chosen, dim=1)
 
 

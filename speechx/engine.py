@@ -246,7 +246,7 @@ class Engine:
             recent = self._recent(requests) if sampler.checks_repetition else logits_NV
             return sampler.choose_first(logits_NV, uniform[:, :1], uniform[:, -2:-1], recent)
 
-        codes_NG = self.decoder.codes(h_ND, choose).to(torch.int16).cpu().numpy()
+        codes_NG = self.decoder.codes(h_ND, choose, self._track(requests)).to(torch.int16).cpu().numpy()
         return [self._emit(r, codes_NG[i], advance[i] if advance else 0) for i, r in enumerate(requests)]
 
     def _sampler_of(self, requests: list[_Request]) -> BatchSampler:
@@ -258,6 +258,17 @@ class Engine:
     def _input_rows(self, r: _Request) -> np.ndarray:
         phones, age = (None, 0) if r.pointer is None else (r.pointer.phones(), r.pointer.age)
         return self.decoder.target_rows(r.token, r.codes_G, phones, age)
+
+    def _track(self, requests: list[_Request]) -> torch.Tensor | None:
+        """The recordings' codes of this step, (N, G); None where the model or no request has a use for them."""
+        if not self.config.copies or all(r.track_D is None for r in requests):
+            return None
+        track_NG = np.full((len(requests), self.config.num_slots), NO_CODE, dtype=np.int64)
+        for i, r in enumerate(requests):
+            codes_TG = r.packed.track_codes_TG
+            if codes_TG is not None and r.steps < len(codes_TG):
+                track_NG[i] = codes_TG[r.steps]
+        return torch.from_numpy(track_NG).to(self.decoder.device)
 
     def _recent(self, requests: list[_Request]) -> torch.Tensor:
         width = max(len(r.recent) for r in requests)

@@ -5,6 +5,11 @@ gives the step's first code and the pointer's advance directly; the local transf
 turn, from that output and the codes before (GPST, Moshi, CSM). The first codebook is the semantic one, and
 this way it is trained on every target step, the local transformer on a random part of them.
 
+Where the target follows a recording frame by frame, a code is often the recording's own. With config.copies
+each code slot has a gate, a number from the state that is about to choose, added to the logit of the code
+that the recording has there (after the pointer-generator network, See et al. 2017, section 2.2, as a logit
+instead of a mixture); the local transformer sees that code and which of the frame's earlier ones were kept.
+
 The class here is a plain torch module, so that running a model does not import transformers (seconds);
 speechx.pretrained.CodecLM is the same model as a PreTrainedModel.
 
@@ -41,6 +46,35 @@ class Rows:
         self.count = self.code + config.num_slots * config.codebook_size
 
 
+class CopyPath(nn.Module):
+    """What the code slots know of the recording's frame. All zeros at first: that changes nothing.
+
+    first: gate of the first code, from the global transformer. gates: of the others, from the local one. kept:
+    added after each code that is the recording's. codes: the recording's code of the slot to be chosen, row 0
+    where there is none.
+    """
+
+    def __init__(self, config: LMConfig) -> None:
+        super().__init__()
+        G, V, D = config.num_slots, config.codebook_size, config.local_dim
+        self.first = nn.Parameter(torch.zeros(config.dim))
+        self.gates = nn.Parameter(torch.zeros(G - 1, D))
+        self.kept = nn.Parameter(torch.zeros(G - 1, D))
+        self.codes = nn.Parameter(torch.zeros(1 + (G - 1) * V, D))
+
+    def rows(self, track_MG: Tensor, codebook_size: int) -> Tensor:
+        """Rows of `codes` for slots 2..G, (M, G - 1)."""
+        track = track_MG[:, 1:]
+        offset = 1 + codebook_size * torch.arange(track.shape[1], device=track.device)
+        return torch.where(track < 0, 0, track + offset)
+
+    @staticmethod
+    def add(logits: Tensor, gate: Tensor, track: Tensor) -> Tensor:
+        """Logits (..., V) with each gate (...) added at the recording's code (...); -1 is nowhere."""
+        gate = torch.where(track < 0, 0, gate).to(logits.dtype)
+        return logits.scatter_add(-1, track.clamp(min=0)[..., None], gate[..., None])
+
+
 @dataclass
 class LMOutput:
     """Training result. metrics are detached scalars: ce_1.. per code slot, acc_1, advance_ce, advance_acc."""
@@ -69,6 +103,8 @@ class CodecLMCore(nn.Module):
             Block(c.local_dim, c.local_heads, c.local_ffn_dim, c.dropout) for _ in range(c.local_layers)
         )
         self.local_heads = nn.Parameter(torch.empty(G - 1, c.local_dim, V))
+        if c.copies:
+            self.copy = CopyPath(c)
         self.make_buffers()
         if draw:
             self.reset_parameters()
@@ -150,14 +186,39 @@ class CodecLMCore(nn.Module):
             x_BTD = block(x_BTD, cos_sin)
         return rms_norm(x_BTD.flatten(0, 1)[batch.target_index_N])
 
-    def local_logits(self, h_MD: Tensor, codes_MG: Tensor) -> Tensor:
-        """Logits of codes 2..G given the codes before, (G - 1, M, V). Codes below 0 count as 0."""
+    def track_codes(self, batch: LMBatch) -> Tensor | None:
+        """The recordings' codes at the target steps, (N, G), -1 = none; None where there is no use for them."""
+        if not self.shape.copies or batch.track_codes_BT2G is None:
+            return None
+        return batch.track_codes_BT2G[:, :, 0].flatten(0, 1)[batch.target_index_N]
+
+    def first_logits(self, h_ND: Tensor, track_NG: Tensor | None = None) -> Tensor:
+        """Logits of the first code, (N, V) float32."""
+        logits = self.first_head(h_ND).float()
+        if track_NG is None:
+            return logits
+        return CopyPath.add(logits, h_ND.float() @ self.copy.first, track_NG[:, 0])
+
+    def local_logits(self, h_MD: Tensor, codes_MG: Tensor, track_MG: Tensor | None = None) -> Tensor:
+        """Logits of codes 2..G given the codes before, (G - 1, M, V). Codes below 0 count as 0.
+
+        track_MG: the recording's codes of the same moments, -1 = none.
+        """
         codes = codes_MG[:, :-1].clamp(min=0)
-        x = self.local_embed(codes + self.local_rows).to(h_MD.dtype)
+        x = self.local_embed(codes + self.local_rows)
+        if track_MG is not None:
+            kept = (codes_MG[:, :-1] == track_MG[:, :-1])[..., None]
+            x = x + F.embedding(self.copy.rows(track_MG, self.shape.codebook_size), self.copy.codes, 0)
+            x = x + kept * self.copy.kept
+        x = x.to(h_MD.dtype)
         x = torch.cat([x[:, :1] + self.local_in(h_MD)[:, None], x[:, 1:]], dim=1)
         for block in self.local_blocks:
             x = block(x)
-        return torch.bmm(rms_norm(x).transpose(0, 1), self.local_heads)
+        x = rms_norm(x)
+        logits = torch.bmm(x.transpose(0, 1), self.local_heads)
+        if track_MG is not None:
+            logits = CopyPath.add(logits, (x * self.copy.gates).sum(-1).T, track_MG[:, 1:].T)
+        return logits
 
     def forward(self, batch: LMBatch) -> LMOutput:
         """Loss of a batch. Draws the local transformer's steps from torch's global generator."""
@@ -168,16 +229,18 @@ class CodecLMCore(nn.Module):
         advance_N = batch.target_advance_BT.flatten()[batch.target_index_N]
         advance_logits = self.advance_head(h_ND).float()
         advance_ce = _mean_ce(advance_logits, advance_N)
-        first_logits = self.first_head(h_ND).float()
+        track_NG = self.track_codes(batch)
+        first_logits = self.first_logits(h_ND, track_NG)
         first_ce = _mean_ce(first_logits, target_NG[:, 0], c.label_smoothing)
 
         M = max(1, round(N * c.local_fraction))
         if M < N:
             chosen = torch.randperm(N, device=h_ND.device)[:M]
-            local_logits = self.local_logits(h_ND[chosen], target_NG[chosen])
+            track_MG = None if track_NG is None else track_NG[chosen]
+            local_logits = self.local_logits(h_ND[chosen], target_NG[chosen], track_MG)
             local_target = target_NG[chosen, 1:]
         else:
-            local_logits, local_target = self.local_logits(h_ND, target_NG), target_NG[:, 1:]
+            local_logits, local_target = self.local_logits(h_ND, target_NG, track_NG), target_NG[:, 1:]
         local_ce = [
             _mean_ce(logits.float(), wanted, c.label_smoothing)
             for logits, wanted in zip(local_logits, local_target.T, strict=True)

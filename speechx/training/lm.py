@@ -51,6 +51,7 @@ class LMTrainConfig(Recipe):
     anneal_minutes: float = 0.0  # with a value: the rate is down, and the run over, after so long or `steps`
     shares: dict[int, float] = {}
     code_noise: float = 0.02
+    aligned_noise: float = 0.0  # code_noise where the target follows a recording, which tells the truth
     workers: int = 0
     log_every: int = 50
     eval_every: int = 500
@@ -159,8 +160,11 @@ class LMTrainer:
     def load(self, state: dict[str, Any], weights_only: bool = False) -> None:
         """`weights_only`: the next stage starts from these weights with a fresh optimizer and step 0."""
         if weights_only:
-            self.model.load_state_dict(state["average"])
-            self.average.load_state_dict(state["average"])
+            for model in (self.model, self.average):
+                missing, unknown = model.load_state_dict(state["average"], strict=False)
+                wrong = [name for name in missing if not name.startswith("copy.")] + unknown
+                if wrong:
+                    raise ValueError(f"the stage to start from has another shape: {', '.join(wrong[:5])}")
             return
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
@@ -203,15 +207,23 @@ class Feeder:
         rng = np.random.default_rng((self.config.seed, step, 2))
         examples = [to_example(self.shards[i], self.model_config) for i in self.stream.batch(step)]
         batch = collate(examples, self.model_config)
-        if self.noise and self.config.code_noise > 0:
-            # Wrong codes in the input teach the model to recover from its own slips.
-            codes = batch.codes_BTG
-            hit = torch.from_numpy(rng.random(codes.shape[:2]) < self.config.code_noise) & (
-                codes[..., 0] >= 0
-            )
-            wrong = torch.from_numpy(rng.integers(0, self.model_config.codebook_size, codes.shape))
-            batch.codes_BTG = torch.where(hit[..., None], wrong, codes)
+        if self.noise:
+            self._slip(batch, rng)
         return batch
+
+    def _slip(self, batch: LMBatch, rng: np.random.Generator) -> None:
+        """Wrong codes in the input teach the model to recover from its own slips."""
+        codes = batch.codes_BTG
+        drawn = torch.from_numpy(rng.random(codes.shape[:2]))
+        wrong = torch.from_numpy(rng.integers(0, self.model_config.codebook_size, codes.shape))
+        hit = (drawn < self.config.code_noise) & (codes[..., 0] >= 0)
+        batch.codes_BTG = torch.where(hit[..., None], wrong, codes)
+        if self.config.aligned_noise > 0 and batch.track_codes_BT2G is not None:
+            # A slip sounds like speech: it is a real frame of another moment.
+            other = codes[:, torch.from_numpy(rng.permutation(codes.shape[1]))]
+            hit = (drawn < self.config.aligned_noise) & (batch.track_codes_BT2G[:, :, 0, 0] >= 0)
+            hit &= codes[..., 0] >= 0
+            batch.codes_BTG = torch.where(hit[..., None], other, batch.codes_BTG)
 
     def steps(self, first: int, last: int) -> Any:
         """Yields the batches of steps first..last-1."""

@@ -21,10 +21,14 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def make_core(g: int = 1) -> CodecLMCore:
+def make_core(g: int = 1, copies: bool = False) -> CodecLMCore:
     torch.manual_seed(0)
-    core = CodecLMCore(LMConfig.preset("tiny", frames_per_step=g, max_positions=256))
+    core = CodecLMCore(LMConfig.preset("tiny", frames_per_step=g, max_positions=256, copies=copies))
     with torch.no_grad():
+        if copies:
+            for parameter in core.copy.parameters():
+                parameter.normal_(std=0.3)
+            core.copy.codes[0] = 0  # no recording
         # Untrained weights say nearly the same everywhere; larger ones make the tests say something.
         for parameter in core.parameters():
             parameter.mul_(3.0)
@@ -57,10 +61,11 @@ def codes_of(emissions: list[Emission]) -> np.ndarray:
     return np.concatenate([e.codes_FK for e in emissions])
 
 
+@pytest.mark.parametrize("copies", [False, True])
 @pytest.mark.parametrize("g", [1, 2])
 @pytest.mark.parametrize("make", [text_prompt, aligned_prompt])
-def test_cached_decoding_agrees_with_the_training_forward(make, g: int) -> None:  # type: ignore[no-untyped-def]
-    core, packed = make_core(g), make(3, g)
+def test_cached_decoding_agrees_with_the_training_forward(make, g: int, copies: bool) -> None:  # type: ignore[no-untyped-def]
+    core, packed = make_core(g, copies), make(3, g)
     engine = Engine(core, slots=2, precision="float32")
     id = engine.add(packed, GREEDY)
     emissions = run(engine)[id]
@@ -70,8 +75,9 @@ def test_cached_decoding_agrees_with_the_training_forward(make, g: int) -> None:
     with torch.no_grad():
         h_ND = core.hidden(batch)
         target_NG = batch.target_codes_BTG[0][batch.target_index_N]
-        first = core.first_head(h_ND).argmax(-1)
-        local = core.local_logits(h_ND, target_NG).argmax(-1).T
+        track_NG = core.track_codes(batch)
+        first = core.first_logits(h_ND, track_NG).argmax(-1)
+        local = core.local_logits(h_ND, target_NG, track_NG).argmax(-1).T
         advance = core.advance_head(h_ND).argmax(-1)
     counts = target_NG >= 0
     wanted = torch.cat([first[:, None], local], dim=1)
@@ -86,7 +92,7 @@ def test_cached_decoding_agrees_with_the_training_forward(make, g: int) -> None:
 def test_a_request_is_the_same_alone_and_in_a_batch(precision: Precision, greedy: bool) -> None:
     if precision == "int8" and not has_int8():
         pytest.skip("this torch has no int8 product")
-    core = make_core()
+    core = make_core(copies=greedy)
     prompts = [text_prompt(i) if i % 2 else aligned_prompt(i) for i in range(6)]
     params = [SamplingParams(greedy=greedy, seed=i, max_frames=12) for i in range(6)]
     alone = []

@@ -72,6 +72,31 @@ def test_it_learns_and_says_what_it_learned(g: int) -> None:
         np.testing.assert_array_equal(np.concatenate(codes), pair.target_FK)
 
 
+def test_copying_starts_as_no_change_and_is_learned() -> None:
+    """Random frames that the target repeats: without the copy path this many steps do not find the rule."""
+    rng = np.random.default_rng(0)
+
+    def batch(config: LMConfig) -> LMBatch:
+        noisy = rng.integers(0, 1024, (40, 8))
+        prompt = Prompt(2, (Token(NS), Frames(noisy, aligned=True)), track_codes_FK=noisy, frames=40)
+        return collate([TrainExample(pack(prompt), noisy)], config)
+
+    torch.manual_seed(0)
+    plain = CodecLMCore(LMConfig.preset("tiny", local_fraction=1.0))
+    core = CodecLMCore(LMConfig.preset("tiny", local_fraction=1.0, copies=True))
+    missing, unknown = core.load_state_dict(plain.state_dict(), strict=False)
+    assert not unknown and all(name.startswith("copy.") for name in missing)
+    probe = batch(core.shape)
+    assert core(probe).loss.item() == pytest.approx(plain(probe).loss.item(), abs=1e-5)
+    optimizer = torch.optim.AdamW(core.parameters(), lr=1e-2)
+    for _ in range(60):
+        optimizer.zero_grad()
+        core(batch(core.shape)).loss.backward()
+        optimizer.step()
+    metrics = core(batch(core.shape)).metrics
+    assert metrics["ce_1"] < 1 and metrics["ce_8"] < 1, "frames that were never seen are not copied"
+
+
 def test_padding_and_neighbors_change_nothing() -> None:
     core = fill(CodecLMCore(LMConfig.preset("tiny")))
     short, long = examples(frames=6)[0], examples(frames=14)[1]
