@@ -38,6 +38,7 @@ Reason = Literal["stop", "length", "abort", "deadline"]
 PREFILL_CHUNK = 128
 PREFIX_BYTES = 128 << 20
 SMALL_DIM = 512
+GUIDE_STEPS = 1  # of an unconditional prompt: the task token
 
 
 @dataclass
@@ -109,6 +110,7 @@ class _Request:
         self.codes_G = np.full(G, NO_CODE, dtype=np.int16) if packed.previous_G is None else packed.previous_G
         self.recent = np.full(params.repetition_window, NO_CODE, dtype=np.int64)
         self.track_D: torch.Tensor | None = None
+        self.guided = False
 
 
 class Engine:
@@ -132,7 +134,9 @@ class Engine:
         c = self.config = core.shape
         self.max_steps = min(max_steps or c.max_positions, c.max_positions)
         precision = precision or best_precision(core.embed.weight.device)
-        self.decoder = Decoder(core, slots, self.max_steps, precision)
+        # A guided request has a second sequence, which has heard nothing of text and voice, in a slot of its own.
+        self._guides = c.condition_dropout > 0
+        self.decoder = Decoder(core, 2 * slots if self._guides else slots, self.max_steps, precision)
         self.prefixes = PrefixCache(prefix_bytes)
         self.scheduler = Scheduler(slots)
         self._clock = clock
@@ -173,6 +177,7 @@ class Engine:
             pointer = Pointer(prompt, c.max_phone_frames, c.max_pause_frames, self._pauses)
         request = _Request(self._next_id, prompt, params, pointer, c.num_slots)
         request.limit = min(request.limit, room * g)
+        request.guided = self._guides and params.guidance != 1 and prompt.track_codes_TG is None
         self._next_id += 1
         self._requests[request.id] = request
         self.scheduler.add(Entry(request.id, prompt_chunks(0, len(prompt), PREFILL_CHUNK), params.deadline))
@@ -224,15 +229,23 @@ class Engine:
         requests = [self._requests[e.id] for e in entries]
         sampler = self._sampler_of(requests)
         ids = np.stack([self._input_rows(r) for r in requests])
+        positions = [r.packed.target_position + r.steps for r in requests]
+        lengths = [len(r.packed) + r.steps for r in requests]
+        slots = [e.slot for e in entries]
+        guided = [i for i, r in enumerate(requests) if r.guided]
+        if guided:
+            ids = np.concatenate([ids, self._guide_rows([entries[i] for i in guided])])
+            positions += [GUIDE_STEPS + requests[i].steps for i in guided]
+            lengths += [GUIDE_STEPS + requests[i].steps for i in guided]
+            slots += [slots[i] + self.slots for i in guided]
         x_ND = self.decoder.sum_rows(ids)
         for i, r in enumerate(requests):
             if r.steps == 0:
                 r.track_D = self.decoder.track_input(r.packed, -(-r.limit // self.config.frames_per_step))
             if r.track_D is not None:
                 x_ND[i] += r.track_D[r.steps]
-        positions = [r.packed.target_position + r.steps for r in requests]
-        lengths = [len(r.packed) + r.steps for r in requests]
-        h_ND = self.decoder.step(x_ND, positions, [e.slot for e in entries], lengths)
+        h_ND = self.decoder.step(x_ND, positions, slots, lengths)
+        h_ND, guide_ND = h_ND[: len(requests)], h_ND[len(requests) :]
 
         uniform = torch.from_numpy(np.stack([r.draws.row() for r in requests])).to(h_ND.device)
         advance = None
@@ -243,6 +256,10 @@ class Engine:
         def choose(slot: int, logits_NV: torch.Tensor) -> torch.Tensor:
             if slot:
                 return sampler.choose(logits_NV, uniform[:, slot : slot + 1], sampler.fine)
+            if guided:
+                push = torch.tensor([requests[i].params.guidance for i in guided], device=logits_NV.device)
+                away = self.decoder.first_head(guide_ND).float()
+                logits_NV[guided] = away.lerp(logits_NV[guided], push[:, None])
             recent = self._recent(requests) if sampler.checks_repetition else logits_NV
             return sampler.choose_first(logits_NV, uniform[:, :1], uniform[:, -2:-1], recent)
 
@@ -269,6 +286,17 @@ class Engine:
             if codes_TG is not None and r.steps < len(codes_TG):
                 track_NG[i] = codes_TG[r.steps]
         return torch.from_numpy(track_NG).to(self.decoder.device)
+
+    def _guide_rows(self, entries: list[Entry]) -> np.ndarray:
+        """Input of guided requests' second sequences: the frame before and nothing else. They begin with the task."""
+        rows = []
+        for entry in entries:
+            r = self._requests[entry.id]
+            if r.steps == 0:
+                x_ND = self.decoder.prompt_input(r.packed, 0, GUIDE_STEPS)
+                self.decoder.prefill(x_ND, np.arange(GUIDE_STEPS), entry.slot + self.slots, 0)
+            rows.append(self.decoder.target_rows(r.token, r.codes_G, None, 0))
+        return np.stack(rows)
 
     def _recent(self, requests: list[_Request]) -> torch.Tensor:
         width = max(len(r.recent) for r in requests)

@@ -159,6 +159,11 @@ def pack(prompt: Prompt, frames_per_step: int = 1, num_codebooks: int = 8) -> Pa
     )
 
 
+def unconditional(prompt: Prompt, frames: int) -> Prompt:
+    """The prompt of a target of which nothing is known but the task and where it begins."""
+    return Prompt(prompt.slot, (), previous_K=prompt.previous_K, frames=frames)
+
+
 def _token_ids(segment: Token | Text) -> np.ndarray:
     if isinstance(segment, Token):
         return np.array([segment.id])

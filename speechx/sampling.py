@@ -23,8 +23,10 @@ class SamplingParams:
     temperature, top_p: of the first (semantic) codebook; fine_*: of the others, None = the same.
     advance_temperature: of the pointer's advance, that is, of the rhythm. repetition_window,
     repetition_threshold: a first code that makes up more than this share of the last `window` ones is drawn
-    again from the whole distribution (VALL-E 2); a window of 0 turns it off. max_frames: hard limit of the
-    target. deadline: a time.monotonic() value after which the request ends.
+    again from the whole distribution (VALL-E 2); a window of 0 turns it off. guidance: how far the first
+    code's logits are pushed away from those of a step that knows neither text nor voice (classifier-free
+    guidance; 1 = not at all); only a model trained with condition_dropout has such a step, for others it is
+    left out. max_frames: hard limit of the target. deadline: a time.monotonic() value after which the request ends.
     """
 
     temperature: float = 0.8
@@ -36,6 +38,7 @@ class SamplingParams:
     greedy: bool = False
     repetition_window: int = 10
     repetition_threshold: float = 0.4
+    guidance: float = 1.0
     max_frames: int = 1500
     deadline: float | None = None
 
@@ -48,6 +51,8 @@ class SamplingParams:
             value = getattr(self, name)
             if value is not None and not 0 < value <= 1:
                 raise ValueError(f"{name} is {value}; it must be above 0 and at most 1")
+        if not 1 <= self.guidance <= 10:
+            raise ValueError(f"guidance is {self.guidance}; it must be in 1..10")
         if self.max_frames < 1:
             raise ValueError(f"max_frames is {self.max_frames}; it must be at least 1")
         if self.repetition_window < 0 or self.repetition_threshold < 0:

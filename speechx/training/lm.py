@@ -22,7 +22,7 @@ from speechx.config import LMConfig
 from speechx.data.batching import BatchStream
 from speechx.data.shards import Pair, Shards
 from speechx.model import CodecLMCore
-from speechx.prompt import pack
+from speechx.prompt import pack, unconditional
 from speechx.training.run import Recipe, Run, rng_state, set_rng_state
 
 
@@ -88,9 +88,13 @@ def optimizers(model: CodecLMCore, config: LMTrainConfig) -> list[torch.optim.Op
     return opts
 
 
-def to_example(pair: Pair, config: LMConfig) -> TrainExample:
-    packed = pack(pair.prompt, config.frames_per_step, config.num_codebooks)
-    return TrainExample(packed, pair.target_FK, pair.pointer_F if pair.prompt.track is not None else None)
+def to_example(pair: Pair, config: LMConfig, drop_condition: bool = False) -> TrainExample:
+    """drop_condition: where the text alone says what to do, without it and the voice."""
+    prompt = pair.prompt
+    if drop_condition and prompt.track is not None and prompt.track_codes_FK is None:
+        prompt = unconditional(prompt, len(pair.target_FK))
+    packed = pack(prompt, config.frames_per_step, config.num_codebooks)
+    return TrainExample(packed, pair.target_FK, pair.pointer_F if prompt.track is not None else None)
 
 
 def pair_length(pair: Pair) -> int:
@@ -205,7 +209,9 @@ class Feeder:
 
     def make(self, step: int) -> LMBatch:
         rng = np.random.default_rng((self.config.seed, step, 2))
-        examples = [to_example(self.shards[i], self.model_config) for i in self.stream.batch(step)]
+        pairs = [self.shards[i] for i in self.stream.batch(step)]
+        dropped = rng.random(len(pairs)) < self.model_config.condition_dropout
+        examples = [to_example(p, self.model_config, bool(d)) for p, d in zip(pairs, dropped, strict=True)]
         batch = collate(examples, self.model_config)
         if self.noise:
             self._slip(batch, rng)

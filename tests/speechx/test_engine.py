@@ -9,7 +9,7 @@ from speechx.config import LMConfig
 from speechx.engine import Emission, Engine
 from speechx.linear import Precision, has_int8
 from speechx.model import CodecLMCore
-from speechx.prompt import Frames, PackedPrompt, Prompt, Text, Token, Track, pack
+from speechx.prompt import Frames, PackedPrompt, Prompt, Text, Token, Track, pack, unconditional
 from speechx.sampling import SamplingParams
 from speechx.vocab import NS
 
@@ -21,9 +21,12 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def make_core(g: int = 1, copies: bool = False) -> CodecLMCore:
+def make_core(g: int = 1, copies: bool = False, dropout: float = 0.0) -> CodecLMCore:
     torch.manual_seed(0)
-    core = CodecLMCore(LMConfig.preset("tiny", frames_per_step=g, max_positions=256, copies=copies))
+    config = LMConfig.preset(
+        "tiny", frames_per_step=g, max_positions=256, copies=copies, condition_dropout=dropout
+    )
+    core = CodecLMCore(config)
     with torch.no_grad():
         if copies:
             for parameter in core.copy.parameters():
@@ -87,14 +90,44 @@ def test_cached_decoding_agrees_with_the_training_forward(make, g: int, copies: 
         assert torch.equal(advance[: len(moved)], moved.long())
 
 
+@pytest.mark.parametrize("g", [1, 2])
+def test_guidance_pushes_the_first_code_away_from_what_nothing_suggests(g: int) -> None:
+    core, prompt = make_core(g, dropout=0.1), text_prompt(3, g)
+    engine = Engine(core, slots=2, precision="float32")
+    id = engine.add(prompt, SamplingParams(greedy=True, max_frames=12, guidance=2.0))
+    emissions = run(engine)[id]
+    codes_FK = codes_of(emissions)
+    pointer_F = np.concatenate([e.pointer_F for e in emissions])
+    nothing = pack(unconditional(Prompt(0, ()), len(codes_FK)), g)
+    with torch.no_grad():
+        toward, away = (
+            core.first_logits(core.hidden(collate([example], core.shape)))
+            for example in (TrainExample(prompt, codes_FK, pointer_F), TrainExample(nothing, codes_FK))
+        )
+    guided = (away + 2 * (toward - away)).argmax(-1).numpy()
+    np.testing.assert_array_equal(guided, codes_FK[::g, 0])
+    assert (toward.argmax(-1).numpy() != guided).any(), "guidance changed nothing"
+
+
+def test_a_model_that_cannot_be_guided_is_not() -> None:
+    said = []
+    for guidance in (1.0, 3.0):
+        engine = Engine(make_core(), slots=1, precision="float32")
+        engine.add(text_prompt(3), SamplingParams(greedy=True, max_frames=12, guidance=guidance))
+        said.append(codes_of(run(engine)[0]))
+    np.testing.assert_array_equal(*said)
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
 @pytest.mark.parametrize("greedy", [True, False])
 def test_a_request_is_the_same_alone_and_in_a_batch(precision: Precision, greedy: bool) -> None:
     if precision == "int8" and not has_int8():
         pytest.skip("this torch has no int8 product")
-    core = make_core(copies=greedy)
+    core = make_core(copies=greedy, dropout=0.1)
     prompts = [text_prompt(i) if i % 2 else aligned_prompt(i) for i in range(6)]
-    params = [SamplingParams(greedy=greedy, seed=i, max_frames=12) for i in range(6)]
+    params = [
+        SamplingParams(greedy=greedy, seed=i, max_frames=12, guidance=1.5 if i < 4 else 1.0) for i in range(6)
+    ]
     alone = []
     for prompt, param in zip(prompts, params, strict=True):
         engine = Engine(core, slots=1, precision=precision)
