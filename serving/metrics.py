@@ -40,16 +40,19 @@ class Metrics:
         self.audio_seconds = Counter("speechx_audio_seconds", "Sound made", names, registry=registry)
         self.engine = Gauge(
             "speechx_engine",
-            "Of the replica that answered: slots, active, waiting",
-            ["what"],
+            "Slots, active and waiting requests of each replica that answers",
+            ["replica", "what"],
             registry=registry,
         )
 
-    def note_engine(self, status: dict[str, Any]) -> None:
-        """Numbers of a replica's status."""
-        for what, value in status.items():
-            if what != "pid" and isinstance(value, int | float):
-                self.engine.labels(what).set(value)
+    def note_engines(self, statuses: list[dict[str, Any]]) -> None:
+        """Numbers of the replicas' statuses; those of a replica that has gone are forgotten."""
+        self.engine.clear()
+        for status in statuses:
+            name = str(status.get("replica", "local"))
+            for what, value in status.items():
+                if what != "pid" and isinstance(value, int | float):
+                    self.engine.labels(name, what).set(value)
 
     def text(self) -> bytes:
         return generate_latest(self.registry)

@@ -6,6 +6,7 @@ The router calls `stream`; what is wrong with a request comes back as an item, s
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -175,10 +176,10 @@ class Replica:
             self.jobs -= 1
 
     async def status(self) -> dict[str, Any]:
-        """See ServedEngine.status."""
+        """See ServedEngine.status. replica: a name that no other one has."""
         ask = getattr(self.engine, "status", None)
         known = await ask() if ask else {"model": "fake", "slots": self.options.slots, "active": self.jobs}
-        return {**known, "pid": os.getpid()}
+        return {**known, "pid": os.getpid(), "replica": f"{socket.gethostname()}:{os.getpid()}"}
 
     async def aborted(self) -> int:
         """Jobs that the fake engine saw given up, for tests."""

@@ -53,6 +53,7 @@ class HandleEngine:
     """SpeechEngine over the replicas. A replica that dies before a request's first chunk is not the client's concern."""
 
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
+        self._handle = handle
         self._stream = handle.options(method_name="stream", stream=True)
         self._status = handle.options(method_name="status")
         self._heard = float("-inf")
@@ -101,6 +102,12 @@ class HandleEngine:
             if not self._known or time.monotonic() - self._heard > FRESH_SECONDS:
                 raise
         return self._known
+
+    async def statuses(self) -> list[dict[str, Any]]:
+        """Of every replica that answers at once."""
+        response = self._handle.broadcast("status")
+        answers = await response.results_async(timeout_s=BUSY_SECONDS, return_exceptions=True)
+        return [answer for answer in answers if isinstance(answer, dict)]
 
 
 @serve.deployment

@@ -78,7 +78,8 @@ class Call:
 
 
 class Service:
-    """See the module's docstring. An engine may have `status() -> dict`, awaited, which /readyz and /metrics ask."""
+    """See the module's docstring. An engine may have `status() -> dict`, awaited, which /readyz asks, and one of several
+    replicas `statuses() -> list[dict]`, which /metrics asks."""
 
     def __init__(self, engine: SpeechEngine, settings: Settings, voices: VoiceStore | None = None) -> None:
         self.engine, self.settings = engine, settings
@@ -120,6 +121,14 @@ class Service:
         except Exception as error:
             raise ApiError(503, f"the engine is not ready: {error or type(error).__name__}", code="not_ready",
                            retry_after=5) from error  # fmt: skip
+
+    async def statuses(self) -> list[dict[str, Any]]:
+        """The state of every replica that answers; an empty list where none does."""
+        try:
+            ask = getattr(self.engine, "statuses", None)
+            return [await self.status()] if ask is None else list(await ask())
+        except (ApiError, TimeoutError):
+            return []
 
     def log(self, event: str, facts: dict[str, Any], failure: BaseException | None = None) -> None:
         if self.settings.log_requests or failure is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 
 from eval import stats
 from eval.base import Absent, Item, Output, read
-from eval.baselines import espeak, rnnoise
+from eval.baselines import deepfilternet, espeak, rnnoise
 from eval.compare import compare, markdown
 from eval.markdown import BEGIN, END, report_markdown
 from eval.measures.bank import Measures
@@ -202,10 +202,11 @@ def test_bootstrap_intervals_hold_the_mean() -> None:
     }
 
 
-def test_rnnoise_keeps_the_time() -> None:
+@pytest.mark.parametrize("baseline", [rnnoise, deepfilternet])
+def test_baselines_keep_the_time(baseline: Callable[[np.ndarray], np.ndarray]) -> None:
     wav_T = read(Path(__file__).parents[2] / "speechx" / "assets" / "samples" / "noisy_clean.flac")
     try:
-        out_T = rnnoise(wav_T)
+        out_T = baseline(wav_T)
     except Absent as error:
         pytest.skip(str(error))
     assert len(out_T) == len(wav_T)

@@ -128,6 +128,8 @@ def ask(address: str, **fields: Any) -> httpx.Response:
 def test_the_whole_way(address: str) -> None:
     ready = httpx.get(f"{address}/readyz", timeout=30).json()
     assert ready["status"] == "ready" and ready["slots"] == 4
+    counted = httpx.get(f"{address}/metrics", timeout=30).text
+    assert f'speechx_engine{{replica="{ready["replica"]}",what="slots"}} 4.0' in counted
     started = time.monotonic()
     with httpx.stream("POST", f"{address}/v1/tts", json={**TTS, "stream": True, "format": "pcm"}) as answer:
         parts = answer.iter_raw()

@@ -253,6 +253,20 @@ def test_tasks_and_operations(client: TestClient) -> None:
     assert client.get("/docs").status_code == 200
 
 
+def test_metrics_tell_of_every_replica_that_answers(make: Make) -> None:
+    class Two(FakeEngine):
+        there = 2
+
+        async def statuses(self) -> list[dict[str, Any]]:
+            return [{"replica": f"host:{i}", "slots": 8, "active": i} for i in range(self.there)]
+
+    client = make(engine=Two())
+    metrics = client.get("/metrics").text
+    assert 'speechx_engine{replica="host:1",what="active"} 1.0' in metrics and 'replica="host:0"' in metrics
+    Two.there = 1
+    assert 'replica="host:1"' not in client.get("/metrics").text
+
+
 def test_ready_means_the_engine_answers(make: Make) -> None:
     class Stuck(FakeEngine):
         async def status(self) -> Any:

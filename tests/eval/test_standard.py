@@ -1,0 +1,123 @@
+"""The field's standard measuring models, on small checkpoints of the same kinds made here: their weights are not at hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from eval.base import Unmeasurable
+from eval.measures.bank import Measures
+
+RATE = 16000
+CONVOLUTIONS = {
+    "conv_dim": (16, 16, 16), "conv_kernel": (10, 8, 4), "conv_stride": (10, 8, 4), "num_feat_extract_layers": 3,
+    "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2, "hidden_size": 32, "num_hidden_layers": 2,
+    "num_attention_heads": 2, "intermediate_size": 64,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sounds() -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return [0.1 * rng.standard_normal(n).astype(np.float32) for n in (RATE, 2 * RATE)]
+
+
+def test_hubert_hears_letters(tmp_path: Path, sounds: list[np.ndarray]) -> None:
+    """A head that hears H, then nothing, then I: greedy CTC drops the blanks and what is said twice."""
+    from transformers import (
+        HubertConfig,
+        HubertForCTC,
+        Wav2Vec2CTCTokenizer,
+        Wav2Vec2FeatureExtractor,
+        Wav2Vec2Processor,
+    )
+
+    (tmp_path / "vocab.json").write_text(json.dumps({"<pad>": 0, "<unk>": 1, "|": 2, "H": 3, "I": 4}))
+    tokenizer = Wav2Vec2CTCTokenizer(str(tmp_path / "vocab.json"), pad_token="<pad>", unk_token="<unk>")
+    Wav2Vec2Processor(Wav2Vec2FeatureExtractor(), tokenizer).save_pretrained(tmp_path)
+    torch.manual_seed(0)
+    model = HubertForCTC(HubertConfig(**CONVOLUTIONS, vocab_size=5))
+    with torch.no_grad():
+        model.lm_head.weight.zero_()
+        model.lm_head.bias.copy_(torch.tensor([0.0, -9.0, -9.0, 9.0, -9.0]))
+    model.save_pretrained(tmp_path)
+
+    measures = Measures(asr=f"hubert:{tmp_path}")
+    assert measures.transcribe(sounds[0], "en").text == "h"
+    assert measures.abouts["asr"].name == "hubert-ctc" and not measures.abouts["asr"].hash.startswith("hub:")
+    with pytest.raises(Unmeasurable, match="English only"):
+        measures.transcribe(sounds[0], "de")
+    with pytest.raises(Unmeasurable, match="languages"):
+        measures.language(sounds[0])
+
+
+def test_wavlm_tells_speakers(tmp_path: Path, sounds: list[np.ndarray]) -> None:
+    from transformers import Wav2Vec2FeatureExtractor, WavLMConfig, WavLMForXVector
+
+    torch.manual_seed(0)
+    config = WavLMConfig(
+        **CONVOLUTIONS, tdnn_dim=(16, 16), tdnn_kernel=(5, 1), tdnn_dilation=(1, 1), xvector_output_dim=12
+    )
+    model = WavLMForXVector(config).eval()
+    model.save_pretrained(tmp_path)
+    Wav2Vec2FeatureExtractor(do_normalize=False).save_pretrained(tmp_path)
+
+    measures = Measures(speaker=f"wavlm:{tmp_path}")
+    with torch.inference_mode():
+        a, b = (model(torch.from_numpy(wav_T)[None]).embeddings[0] for wav_T in sounds)
+    wanted = torch.nn.functional.cosine_similarity(a, b, dim=0).item()
+    assert measures.likeness(*sounds) == pytest.approx(wanted, abs=1e-5)
+    assert measures.likeness(sounds[0], sounds[0]) == pytest.approx(1, abs=1e-6)
+
+
+def test_utmos_from_a_file(tmp_path: Path, sounds: list[np.ndarray]) -> None:
+    class Loudness(torch.nn.Module):
+        def forward(self, wav_BT: torch.Tensor, rate: int) -> torch.Tensor:
+            return wav_BT.abs().mean(1) * (rate / 16000)
+
+    path = tmp_path / "utmos.pt"
+    torch.jit.script(Loudness()).save(str(path))
+    measures = Measures(mos=(f"utmos:{path}",))
+    assert measures.opinion("utmos", sounds[0]) == {
+        "utmos": pytest.approx(np.abs(sounds[0]).mean(), rel=1e-5)
+    }
+
+
+def test_ecapa_tells_speakers(tmp_path: Path, sounds: list[np.ndarray]) -> None:
+    pytest.importorskip("torchaudio", reason="speechbrain needs torchaudio", exc_type=(ImportError, OSError))
+    pytest.importorskip("speechbrain")
+    from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN
+
+    torch.manual_seed(0)
+    shape = {"input_size": 20, "channels": [16, 16, 16, 16, 48], "kernel_sizes": [5, 3, 3, 3, 1],
+             "dilations": [1, 2, 3, 4, 1], "attention_channels": 8, "lin_neurons": 12}  # fmt: skip
+    torch.save(ECAPA_TDNN(**shape).state_dict(), tmp_path / "embedding_model.ckpt")
+    (tmp_path / "hyperparams.yaml").write_text(
+        f"""
+compute_features: !new:speechbrain.lobes.features.Fbank
+    n_mels: 20
+mean_var_norm: !new:speechbrain.processing.features.InputNormalization
+    norm_type: sentence
+    std_norm: False
+embedding_model: !new:speechbrain.lobes.models.ECAPA_TDNN.ECAPA_TDNN
+    {json.dumps(shape)[1:-1]}
+classifier: !new:torch.nn.Identity
+modules:
+    compute_features: !ref <compute_features>
+    mean_var_norm: !ref <mean_var_norm>
+    embedding_model: !ref <embedding_model>
+    classifier: !ref <classifier>
+pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
+    loadables:
+        embedding_model: !ref <embedding_model>
+    paths:
+        embedding_model: {tmp_path}/embedding_model.ckpt
+""".replace('    "input_size"', "    input_size")
+    )
+    measures = Measures(speaker=f"ecapa:{tmp_path}")
+    assert measures.likeness(sounds[0], sounds[0]) == pytest.approx(1, abs=1e-5)
+    assert abs(measures.likeness(*sounds)) <= 1
