@@ -128,10 +128,11 @@ def bench(
     clients: Annotated[str, typer.Option(help="numbers of clients at once")] = "1,2,4,8,16",
     tasks: Annotated[str, typer.Option(help="tasks with commas between, mixed, or all")] = "tts,mixed",
     seconds: Annotated[float, typer.Option(min=1, help="how long each number of clients asks")] = 20.0,
+    replicas: Annotated[int, typer.Option(min=1, help="of a ray server that is started")] = 1,
     key: Annotated[str | None, typer.Option(help="API key", envvar="SPEECHX_API_KEY")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Load a server: first-audio p50 and p95, real-time factor, throughput, underruns, rejects."""
+    """Load a server: first-audio p50 and p95, real-time factor, throughput, underruns, rejects, memory."""
     from serving import load
     from speechx.commands.bench import machine
 
@@ -142,8 +143,8 @@ def bench(
     requests = load.bodies(tasks)
     report: dict[str, Any] = {"machine": machine(), "seconds": seconds, "loads": []}
     for name in names:
-        with load.server(url, model, name == "ray") as address:
-            report["loads"] += load.measure(address, name, requests, numbers, seconds, key)
+        with load.server(url, model, name == "ray", replicas) as (address, process):
+            report["loads"] += load.measure(address, name, requests, numbers, seconds, key, process)
     if json:
         put_json(report)
     else:

@@ -43,6 +43,7 @@ class Seen:
     errors: list[str] = field(default_factory=list)
     audio: float = 0.0
     underruns: int = 0
+    memory: list[float] = field(default_factory=list)  # MB of the server every second, where it is ours
 
     def row(self, task: str, clients: int, seconds: float) -> dict[str, Any]:
         """The report of one load."""
@@ -59,6 +60,9 @@ class Seen:
             "reject_p95": quantile(self.rejects, 0.95),
             "errors": len(self.errors),
             "first_error": self.errors[0] if self.errors else None,
+            # The first tenth is the way there.
+            "memory_early": quantile(self.memory[len(self.memory) // 10 : len(self.memory) // 2], 0.5),
+            "memory_late": quantile(self.memory[-max(1, len(self.memory) // 10) :], 0.5),
         }
 
 
@@ -106,14 +110,15 @@ def measure(
     clients: list[int],
     seconds: float,
     key: str | None = None,
+    process: int | None = None,
 ) -> list[dict[str, Any]]:
-    """Every load with every number of clients, a row each. name: of the server, for the report."""
+    """Every load with every number of clients, a row each. name: of the server, for the report; process: its id."""
     rows = []
     for load, requests in loads.items():
         for request in requests:
             _ask(address, *request, key, Seen())  # warm
         for number in clients:
-            seen = run_clients(address, requests, number, seconds, key)
+            seen = run_clients(address, requests, number, seconds, key, process)
             rows.append({"server": name, **seen.row(load, number, seconds)})
             say(
                 f"{name}: {load} x {number}: {seen.row(load, number, seconds)['done']} done, first audio "
@@ -123,7 +128,12 @@ def measure(
 
 
 def run_clients(
-    address: str, requests: list[tuple[str, bytes]], clients: int, seconds: float, key: str | None = None
+    address: str,
+    requests: list[tuple[str, bytes]],
+    clients: int,
+    seconds: float,
+    key: str | None = None,
+    process: int | None = None,
 ) -> Seen:
     """So many clients, each asking again when it has its answer, for so many seconds."""
     seen, lock, over = Seen(), threading.Lock(), time.monotonic() + seconds
@@ -144,9 +154,28 @@ def run_clients(
     threads = [threading.Thread(target=client, args=(n,), daemon=True) for n in range(clients)]
     for thread in threads:
         thread.start()
+    while process is not None and time.monotonic() < over:
+        seen.memory.append(memory(process))
+        time.sleep(1)
     for thread in threads:
         thread.join()
     return seen
+
+
+def memory(process: int) -> float:
+    """MB that a process and all that it has started have resident; shared pages count for each (Linux)."""
+    parents, sizes = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended
+            number = int(folder.name)
+            parents[number] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            sizes[number] = int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    total, todo = 0.0, [process]
+    while todo:
+        number = todo.pop()
+        total += sizes.get(number, 0.0)
+        todo += [child for child, parent in parents.items() if parent == number]
+    return round(total, 1)
 
 
 def _ask(address: str, route: str, body: bytes, key: str | None, seen: Seen) -> None:
@@ -179,10 +208,12 @@ def _ask(address: str, route: str, body: bytes, key: str | None, seen: Seen) -> 
 
 
 @contextlib.contextmanager
-def server(url: str | None, model: Path | None = None, ray: bool = False) -> Iterator[str]:
-    """The address of a server: `url`, or one started for the time being, with Ray or without."""
+def server(
+    url: str | None, model: Path | None = None, ray: bool = False, replicas: int = 1
+) -> Iterator[tuple[str, int | None]]:
+    """The address of a server and its process: `url`, or one started for the time being, with Ray or without."""
     if url is not None:
-        yield url
+        yield url, None
         return
     import socket
 
@@ -190,13 +221,13 @@ def server(url: str | None, model: Path | None = None, ray: bool = False) -> Ite
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "speechx.cli", "serve", "--port", str(port)]
-    command += [] if ray else ["--in-process"]
+    command += ["--replicas", str(replicas)] if ray else ["--in-process"]
     command += ["--model", str(model)] if model else []
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env={**os.environ})
     try:
         address = f"http://127.0.0.1:{port}"
         wait_ready(address, process)
-        yield address
+        yield address, process.pid
     finally:
         process.terminate()
         try:
@@ -226,11 +257,12 @@ def as_text(report: dict[str, Any]) -> str:
         f"{report['machine']}; {report['seconds']:g} s per row",
         "",
         "| server | load | clients | done | first audio p50 | p95 | RTF p50 | audio per second | underruns | rejected |"
-        " rejected within, p95 | failed |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        " rejected within, p95 | failed | memory, MB | at the end |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     columns = ("server", "task", "clients", "done", "first_audio_p50", "first_audio_p95", "rtf_p50",
-               "audio_per_second", "underruns", "rejects", "reject_p95", "errors")  # fmt: skip
+               "audio_per_second", "underruns", "rejects", "reject_p95", "errors", "memory_early",
+               "memory_late")  # fmt: skip
     for row in report["loads"]:
         cells = ["" if row[name] is None else str(row[name]) for name in columns]
         lines.append(f"| {' | '.join(cells)} |")

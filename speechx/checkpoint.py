@@ -35,15 +35,21 @@ def weights_hash(config: LMConfig, tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()[:16]
 
 
-def save_model(model: CodecLMCore, folder: str | Path) -> str:
+def rounded(values: Tensor, bits: int) -> Tensor:
+    """Values with so many significant bits, to nearest."""
+    mantissa, exponent = torch.frexp(values.float())
+    return torch.ldexp(torch.round(mantissa * 2**bits) / 2**bits, exponent)
+
+
+def save_model(model: CodecLMCore, folder: str | Path, bits: int = 8) -> str:
     """Write a model folder; the weights' hash. Each file appears whole or not at all.
 
-    Weights are rounded to bfloat16's eight significant bits first: training in bf16 autocast sees no more of them, and
-    the fp16 file then packs a sixth smaller, which a repository that ships them feels.
+    bits: significant bits that weights keep in the fp16 file. Training in bf16 autocast sees no more than eight; the fewer,
+    the smaller the file packs, which a repository that ships it feels.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {k: v.detach().cpu().bfloat16().half().contiguous() for k, v in model.state_dict().items()}
+    tensors = {k: rounded(v.detach().cpu(), bits).half().contiguous() for k, v in model.state_dict().items()}
     bad = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
     if bad:
         raise ValueError(f"weights are not finite in half precision: {', '.join(bad)}")

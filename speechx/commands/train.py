@@ -149,11 +149,19 @@ def export(
         Path, typer.Argument(help="checkpoint of a codec or language model run", exists=True)
     ],
     out: Annotated[Path, typer.Option(help="model folder")],
+    bits: Annotated[
+        int,
+        typer.Option(
+            min=3,
+            max=11,
+            help="significant bits of a language model's weights: fewer pack smaller in a repository",
+        ),
+    ] = 8,
 ) -> None:
     """Write the averaged weights of a checkpoint, slim or not, as a model folder."""
     from speechx.training.export import export_any
 
-    typer.echo(f"{export_any(checkpoint, out)} -> {out}")
+    typer.echo(f"{export_any(checkpoint, out, bits)} -> {out}")
 
 
 @app.command()

@@ -20,15 +20,18 @@ def pause_phones() -> tuple[int, ...]:
     return tuple(sorted(PHONE_IDS[phone] for phone in PAUSES if phone in PHONE_IDS))
 
 
-def export_lm(checkpoint: str | Path, folder: str | Path) -> None:
-    """The averaged weights of a checkpoint as FOLDER/config.json and FOLDER/model.safetensors (fp16)."""
+def export_lm(checkpoint: str | Path, folder: str | Path, bits: int = 8) -> None:
+    """The averaged weights of a checkpoint as FOLDER/config.json and FOLDER/model.safetensors (fp16).
+
+    bits: see speechx.checkpoint.save_model.
+    """
     from speechx.checkpoint import save_model
     from speechx.model import CodecLMCore
 
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)
     model = CodecLMCore(LMConfig.from_dict(state["model_config"]))
     model.load_state_dict(state["average"])
-    save_model(model, folder)
+    save_model(model, folder, bits)
 
 
 def slim_checkpoint(checkpoint: str | Path, path: str | Path) -> None:
@@ -56,11 +59,11 @@ def _half(value: Any) -> Any:
     return value
 
 
-def export_any(checkpoint: str | Path, folder: str | Path) -> str:
+def export_any(checkpoint: str | Path, folder: str | Path, bits: int = 8) -> str:
     """The averaged weights as a model folder, whatever was trained; says what it was."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)
     if "model_config" in state:
-        export_lm(checkpoint, folder)
+        export_lm(checkpoint, folder, bits)
         return "language model"
     if "codec" not in state:
         raise InputError(f"checkpoint: {checkpoint} is no codec and no language model", field="checkpoint")

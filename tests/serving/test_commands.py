@@ -93,6 +93,19 @@ def test_underruns_are_noticed() -> None:
     assert seen.underruns == 1 and seen.audio == pytest.approx(0.6, abs=0.01) and not seen.errors
 
 
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads /proc")
+def test_memory_counts_what_a_server_has_started() -> None:
+    before = load.memory(os.getpid())
+    hold = "import time; held = bytearray(b'x') * 50_000_000; print(flush=True); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None and process.stdout.readline()
+        assert 50 < load.memory(os.getpid()) - before < 200
+    finally:
+        process.kill()
+        process.wait()
+
+
 @pytest.mark.parametrize("text", ["", "0", "1,x", "1,,2", "999"])
 def test_numbers(text: str) -> None:
     with pytest.raises(InputError, match="clients"):

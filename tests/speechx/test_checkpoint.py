@@ -1,6 +1,7 @@
 """Model folders: the round trip, what is refused and how it is said, and transformers' view of them."""
 
 import json
+import zlib
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,17 @@ def test_round_trip(folder: Path) -> None:
         torch.testing.assert_close(value, stored[name].float())
     assert load_model(folder, dtype=torch.bfloat16).embed.weight.dtype == torch.bfloat16
     assert sorted(p.name for p in folder.iterdir()) == ["config.json", "model.safetensors"]
+
+
+def test_fewer_bits_are_near_and_pack_smaller(folder: Path, tmp_path: Path) -> None:
+    core = load_model(folder)
+    sizes = []
+    for bits in (8, 4):
+        save_model(core, tmp_path / str(bits), bits)
+        sizes.append(len(zlib.compress((tmp_path / str(bits) / "model.safetensors").read_bytes())))
+        for name, value in load_model(tmp_path / str(bits)).state_dict().items():
+            torch.testing.assert_close(value, core.state_dict()[name], rtol=2.0**-bits, atol=1e-7)
+    assert sizes[1] < 0.8 * sizes[0]
 
 
 @pytest.mark.parametrize(
