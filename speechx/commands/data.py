@@ -1,4 +1,4 @@
-"""`speechx data prepare|encode|mix|stats|split|join`: from folders of recordings to what the trainers read."""
+"""`speechx data prepare|perturb|encode|mix|stats|split|join`: from folders of recordings to what the trainers read."""
 
 from __future__ import annotations
 
@@ -52,6 +52,21 @@ def transcribe(
     from speechx.progress import ticker
 
     typer.echo(f"{transcribe_pack(pack, whisper, ticker('transcribe'), threads=2)} transcripts")
+
+
+@app.command()
+def perturb(
+    pack: Pack,
+    out: Annotated[Path, typer.Option(help="folder of the new pack")],
+    seed: Annotated[
+        int, typer.Option(min=0, help="an odd one sends each the other way than an even one")
+    ] = 0,
+) -> None:
+    """Make a second pack of changed voices: every training utterance slower and lower, or faster and higher."""
+    from speechx.data.perturb import perturb_pack
+    from speechx.progress import ticker
+
+    typer.echo(f"{perturb_pack(pack, out, seed, ticker('perturb'))} utterances")
 
 
 @app.command()
