@@ -64,6 +64,7 @@ class Task(ABC, Generic[R]):
         "fine_temperature": 0.4,
         "fine_top_p": 0.8,
         "advance_temperature": 0.3,
+        "guidance": 1.5,
     }
     from_codes: ClassVar[bool] = False  # training pairs come from `pair_from_codes`: no sound has to be mixed
 
@@ -80,7 +81,10 @@ class Task(ABC, Generic[R]):
         from speechx.sampling import SamplingParams
 
         if req.temperature == 0:
-            return SamplingParams(greedy=True, seed=req.seed or 0, max_frames=frame_limit(prompt))
+            guidance = self.sampling.get("guidance", 1.0)
+            return SamplingParams(
+                greedy=True, guidance=guidance, seed=req.seed or 0, max_frames=frame_limit(prompt)
+            )
         asked = {
             name: value for name in ("temperature", "top_p") if (value := getattr(req, name)) is not None
         }
