@@ -28,7 +28,7 @@ from speechx.decoder import Decoder, ahead_phones
 from speechx.kvcache import PrefixCache
 from speechx.linear import Precision, best_precision
 from speechx.model import CodecLMCore
-from speechx.prompt import NO_CODE, PackedPrompt
+from speechx.prompt import NO_CODE, PackedPrompt, Prompt, pack
 from speechx.sampling import BatchSampler, Draws, SamplingParams
 from speechx.scheduler import Entry, Scheduler, prompt_chunks
 from speechx.vocab import BOS, PAD
@@ -39,6 +39,7 @@ PREFILL_CHUNK = 128
 PREFIX_BYTES = 128 << 20
 SMALL_DIM = 512
 GUIDE_STEPS = 1  # of an unconditional prompt: the task token
+ANY_SPEECH = 0  # task slot of plain speech
 
 
 @dataclass
@@ -134,8 +135,10 @@ class Engine:
         c = self.config = core.shape
         self.max_steps = min(max_steps or c.max_positions, c.max_positions)
         precision = precision or best_precision(core.embed.weight.device)
-        # A guided request has a second sequence, which has heard nothing of text and voice, in a slot of its own.
+        # A guided request has a second sequence, which has heard nothing of text, voice and recording, in a slot of its
+        # own: it begins with the task, or, where that follows a recording, as any speech does.
         self._guides = c.condition_dropout > 0
+        self._speech = pack(Prompt(ANY_SPEECH, (), frames=1), c.frames_per_step, c.num_codebooks)
         self.decoder = Decoder(core, 2 * slots if self._guides else slots, self.max_steps, precision)
         self.prefixes = PrefixCache(prefix_bytes)
         self.scheduler = Scheduler(slots)
@@ -177,7 +180,7 @@ class Engine:
             pointer = Pointer(prompt, c.max_phone_frames, c.max_pause_frames, self._pauses)
         request = _Request(self._next_id, prompt, params, pointer, c.num_slots)
         request.limit = min(request.limit, room * g)
-        request.guided = self._guides and params.guidance != 1 and prompt.track_codes_TG is None
+        request.guided = self._guides and params.guidance != 1
         self._next_id += 1
         self._requests[request.id] = request
         self.scheduler.add(Entry(request.id, prompt_chunks(0, len(prompt), PREFILL_CHUNK), params.deadline))
@@ -288,12 +291,13 @@ class Engine:
         return torch.from_numpy(track_NG).to(self.decoder.device)
 
     def _guide_rows(self, entries: list[Entry]) -> np.ndarray:
-        """Input of guided requests' second sequences: the frame before and nothing else. They begin with the task."""
+        """Input of guided requests' second sequences: the frame before and nothing else."""
         rows = []
         for entry in entries:
             r = self._requests[entry.id]
             if r.steps == 0:
-                x_ND = self.decoder.prompt_input(r.packed, 0, GUIDE_STEPS)
+                packed = r.packed if r.packed.track_codes_TG is None else self._speech
+                x_ND = self.decoder.prompt_input(packed, 0, GUIDE_STEPS)
                 self.decoder.prefill(x_ND, np.arange(GUIDE_STEPS), entry.slot + self.slots, 0)
             rows.append(self.decoder.target_rows(r.token, r.codes_G, None, 0))
         return np.stack(rows)

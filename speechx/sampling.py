@@ -24,7 +24,7 @@ class SamplingParams:
     advance_temperature: of the pointer's advance, that is, of the rhythm. repetition_window,
     repetition_threshold: a first code that makes up more than this share of the last `window` ones is drawn
     again from the whole distribution (VALL-E 2); a window of 0 turns it off. guidance: how far the first
-    code's logits are pushed away from those of a step that knows neither text nor voice (classifier-free
+    code's logits are pushed away from those of a step that knows only the frames before (classifier-free
     guidance; 1 = not at all); only a model trained with condition_dropout has such a step, for others it is
     left out. max_frames: hard limit of the target. deadline: a time.monotonic() value after which the request ends.
     """

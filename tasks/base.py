@@ -64,7 +64,7 @@ class Task(ABC, Generic[R]):
         "fine_temperature": 0.4,
         "fine_top_p": 0.8,
         "advance_temperature": 0.3,
-        "guidance": 1.5,
+        "guidance": 2.0,
     }
     from_codes: ClassVar[bool] = False  # training pairs come from `pair_from_codes`: no sound has to be mixed
 

@@ -22,6 +22,8 @@ class SpeechRemoval(AlignedTask[SpeechRemovalRequest]):
     name = "speech_removal"
     slot = 4
     marker = SR
+    # Speech is not what this one should sound like: nothing to be guided away from.
+    sampling = {**AlignedTask.sampling, "guidance": 1.0}
     speaks = False
     summary = "take the speech away, keep the background sound"
     Request = SpeechRemovalRequest

@@ -91,14 +91,16 @@ def test_cached_decoding_agrees_with_the_training_forward(make, g: int, copies: 
 
 
 @pytest.mark.parametrize("g", [1, 2])
-def test_guidance_pushes_the_first_code_away_from_what_nothing_suggests(g: int) -> None:
-    core, prompt = make_core(g, dropout=0.1), text_prompt(3, g)
+@pytest.mark.parametrize("make", [text_prompt, aligned_prompt])
+def test_guidance_pushes_the_first_code_away_from_what_speech_suggests(make, g: int) -> None:  # type: ignore[no-untyped-def]
+    core, prompt = make_core(g, dropout=0.1), make(3, g)
     engine = Engine(core, slots=2, precision="float32")
     id = engine.add(prompt, SamplingParams(greedy=True, max_frames=12, guidance=2.0))
     emissions = run(engine)[id]
     codes_FK = codes_of(emissions)
-    pointer_F = np.concatenate([e.pointer_F for e in emissions])
-    nothing = pack(unconditional(Prompt(0, ()), len(codes_FK)), g)
+    pointer_F = np.concatenate([e.pointer_F for e in emissions]) if prompt.track else None
+    before_K = None if prompt.previous_G is None else prompt.previous_G[-8:]
+    nothing = pack(unconditional(Prompt(0, (), previous_K=before_K), len(codes_FK)), g)
     with torch.no_grad():
         toward, away = (
             core.first_logits(core.hidden(collate([example], core.shape)))
