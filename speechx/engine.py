@@ -177,7 +177,8 @@ class Engine:
             )
         pointer = None
         if prompt.track is not None:
-            pointer = Pointer(prompt, c.max_phone_frames, c.max_pause_frames, self._pauses)
+            longest = min(c.max_phone_frames, params.max_phone_frames or c.max_phone_frames)
+            pointer = Pointer(prompt, longest, c.max_pause_frames, self._pauses)
         request = _Request(self._next_id, prompt, params, pointer, c.num_slots)
         request.limit = min(request.limit, room * g)
         request.guided = self._guides and params.guidance != 1

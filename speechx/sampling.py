@@ -26,7 +26,8 @@ class SamplingParams:
     again from the whole distribution (VALL-E 2); a window of 0 turns it off. guidance: how far the first
     code's logits are pushed away from those of a step that knows only the frames before (classifier-free
     guidance; 1 = not at all); only a model trained with condition_dropout has such a step, for others it is
-    left out. max_frames: hard limit of the target. deadline: a time.monotonic() value after which the request ends.
+    left out. max_phone_frames: no phone lasts longer, pauses apart; the model's own limit holds, too.
+    max_frames: hard limit of the target. deadline: a time.monotonic() value after which the request ends.
     """
 
     temperature: float = 0.8
@@ -39,6 +40,7 @@ class SamplingParams:
     repetition_window: int = 10
     repetition_threshold: float = 0.4
     guidance: float = 1.0
+    max_phone_frames: int | None = None
     max_frames: int = 1500
     deadline: float | None = None
 
@@ -53,6 +55,8 @@ class SamplingParams:
                 raise ValueError(f"{name} is {value}; it must be above 0 and at most 1")
         if not 1 <= self.guidance <= 10:
             raise ValueError(f"guidance is {self.guidance}; it must be in 1..10")
+        if self.max_phone_frames is not None and self.max_phone_frames < 1:
+            raise ValueError(f"max_phone_frames is {self.max_phone_frames}; it must be at least 1")
         if self.max_frames < 1:
             raise ValueError(f"max_frames is {self.max_frames}; it must be at least 1")
         if self.repetition_window < 0 or self.repetition_threshold < 0:

@@ -51,7 +51,9 @@ class AlignedTask(Task[A]):
     marker: ClassVar[int]
     speaks: ClassVar[bool] = True  # whether the text is heard in the output
     # The target is nearly determined by the input: stray less from the likeliest than free speech does.
-    sampling = {**Task.sampling, "temperature": 0.6, "top_p": 0.8, "guidance": 1.5}
+    sampling = {
+        **Task.sampling, "temperature": 0.6, "top_p": 0.8, "guidance": 1.5, "max_phone_frames": None
+    }  # fmt: skip
 
     def condition(self, req: A, front: Front) -> tuple[Segment, ...]:
         """Segments before the marker (an enrollment)."""

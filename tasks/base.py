@@ -58,13 +58,14 @@ class Task(ABC, Generic[R]):
     summary: ClassVar[str]
     Request: ClassVar[type[TaskRequest]]
     # Of SamplingParams; a request's temperature and top_p replace those of the first codebook. Chosen on the dev split.
-    sampling: ClassVar[Mapping[str, float]] = {
+    sampling: ClassVar[Mapping[str, Any]] = {
         "temperature": 0.7,
         "top_p": 0.9,
         "fine_temperature": 0.4,
         "fine_top_p": 0.8,
         "advance_temperature": 0.3,
         "guidance": 2.0,
+        "max_phone_frames": 12,
     }
     from_codes: ClassVar[bool] = False  # training pairs come from `pair_from_codes`: no sound has to be mixed
 
@@ -81,10 +82,12 @@ class Task(ABC, Generic[R]):
         from speechx.sampling import SamplingParams
 
         if req.temperature == 0:
-            guidance = self.sampling.get("guidance", 1.0)
-            return SamplingParams(
-                greedy=True, guidance=guidance, seed=req.seed or 0, max_frames=frame_limit(prompt)
-            )
+            kept = {
+                name: self.sampling[name]
+                for name in ("guidance", "max_phone_frames")
+                if name in self.sampling
+            }
+            return SamplingParams(greedy=True, **kept, seed=req.seed or 0, max_frames=frame_limit(prompt))
         asked = {
             name: value for name in ("temperature", "top_p") if (value := getattr(req, name)) is not None
         }

@@ -14,6 +14,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Callable
@@ -208,12 +209,25 @@ def join_parts(
             folders.append(Path(scratch) / part.stem)
             try:
                 with tarfile.open(part) as tar:
-                    tar.extractall(folders[-1], filter="data")
+                    _unpack(tar, folders[-1])
             except (tarfile.TarError, EOFError) as error:
                 raise InputError(f"parts: {part} is broken: {error}", field="parts") from error
         made = prepare_pack(folders, out, workers, progress, keep_paths=False)
         _join_features(folders, out)
     return made
+
+
+def _unpack(tar: tarfile.TarFile, folder: Path) -> None:
+    """Plain files inside the folder and nothing else. (extractall's filter came with Python 3.11.4, after Debian's.)"""
+    for member in tar:
+        name = Path(member.name)
+        if not member.isfile() or name.is_absolute() or ".." in name.parts:
+            raise tarfile.TarError(f"{member.name} is no plain file of a part")
+        content = tar.extractfile(member)
+        assert content is not None
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        with (folder / name).open("wb") as out:
+            shutil.copyfileobj(content, out)
 
 
 def _join_features(folders: list[Path], out: Path) -> None:

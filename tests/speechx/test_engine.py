@@ -185,9 +185,10 @@ def test_how_a_target_ends() -> None:
         assert [e.finished for e in emissions] == [False] * (len(emissions) - 1) + [True]
 
 
+@pytest.mark.parametrize("asked", [None, 2, 7])
 @pytest.mark.parametrize("advance", [0, 3])
-def test_no_run_on_and_no_skip_whatever_the_pointer_head_says(advance: int) -> None:
-    core = make_core()
+def test_no_run_on_and_no_skip_whatever_the_pointer_head_says(advance: int, asked: int | None) -> None:
+    core, longest = make_core(), min(3, asked or 3)
     core.shape = core.shape.with_(max_phone_frames=3, max_pause_frames=5, pause_phones=(1,))
     packed = text_prompt(0)
     packed.track.ids[3] = 1
@@ -197,12 +198,13 @@ def test_no_run_on_and_no_skip_whatever_the_pointer_head_says(advance: int) -> N
         return torch.nn.functional.one_hot(torch.full((len(h_ND),), advance), 4).float()
 
     engine.decoder.advance_head = always  # type: ignore[assignment]
-    engine.add(packed, SamplingParams(greedy=True))
+    engine.add(packed, SamplingParams(greedy=True, max_phone_frames=asked))
     pointer_F = np.concatenate([e.pointer_F for e in run(engine)[0]])
     assert pointer_F[0] == packed.track.start and pointer_F.max() < packed.track.stop
     if advance == 0:
         counts = np.bincount(pointer_F)[packed.track.start :]
-        assert counts.tolist() == [5 if p == 3 else 3 for p in range(packed.track.start, packed.track.stop)]
+        wanted = [5 if p == 3 else longest for p in range(packed.track.start, packed.track.stop)]
+        assert counts.tolist() == wanted
     else:
         assert np.diff(pointer_F).tolist() == [3] * (len(pointer_F) - 1)
 
