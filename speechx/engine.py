@@ -28,7 +28,7 @@ from speechx.decoder import Decoder, ahead_phones
 from speechx.kvcache import PrefixCache
 from speechx.linear import Precision, best_precision
 from speechx.model import CodecLMCore
-from speechx.prompt import NO_CODE, PackedPrompt, Prompt, pack
+from speechx.prompt import NO_CODE, PackedPrompt, Prompt, pack, unconditional
 from speechx.sampling import BatchSampler, Draws, SamplingParams
 from speechx.scheduler import Entry, Scheduler, prompt_chunks
 from speechx.vocab import BOS, PAD
@@ -138,7 +138,7 @@ class Engine:
         # A guided request has a second sequence, which has heard nothing of text, voice and recording, in a slot of its
         # own: it begins with the task, or, where that follows a recording, as any speech does.
         self._guides = c.condition_dropout > 0
-        self._speech = pack(Prompt(ANY_SPEECH, (), frames=1), c.frames_per_step, c.num_codebooks)
+        self._speech = pack(unconditional(Prompt(ANY_SPEECH, ()), 1), c.frames_per_step, c.num_codebooks)
         self.decoder = Decoder(core, 2 * slots if self._guides else slots, self.max_steps, precision)
         self.prefixes = PrefixCache(prefix_bytes)
         self.scheduler = Scheduler(slots)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tarfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -83,6 +84,15 @@ def test_broken_parts(pack_folder: Path, tmp_path: Path) -> None:
     (part,) = split_pack(pack_folder, tmp_path / "parts", max_mib=60)
     part.write_bytes(part.read_bytes()[:100_000])
     with pytest.raises(InputError, match="broken"):
+        join_parts(tmp_path / "parts", tmp_path / "out", workers=1)
+
+
+@pytest.mark.parametrize("name", ["../escaped", "/tmp/escaped"])
+def test_a_part_writes_nothing_outside_its_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "parts").mkdir()
+    with tarfile.open(tmp_path / "parts" / "part-0000.tar", "w") as tar:
+        tar.addfile(tarfile.TarInfo(name))
+    with pytest.raises(InputError, match="no plain file"):
         join_parts(tmp_path / "parts", tmp_path / "out", workers=1)
 
 
