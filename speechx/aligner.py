@@ -166,8 +166,10 @@ WORD_EDGE = 4
 
 
 def features(codes_BKF: torch.Tensor, codec: SpectralCodec) -> torch.Tensor:
-    """What the aligner reads of codes: the semantic entry and the sum of the others (B, F, 2 * quantizer_dim)."""
+    """What the aligner reads of codes: the semantic entry and what the decoder reads (version 1: the other entries)."""
     semantic_BFD = codec.semantic_quantizer.lookup(codes_BKF[:, 0])
+    if codec.config.acoustic_dim:
+        return torch.cat([semantic_BFD, codec.latent(codes_BKF).float()], -1)
     return torch.cat([semantic_BFD, codec.acoustic_quantizer.lookup(codes_BKF[:, 1:])], -1)
 
 

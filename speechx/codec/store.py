@@ -12,6 +12,9 @@ import torch
 from speechx.codec.spectral import TRAINING_ONLY, SpectralCodec, SpectralConfig
 from speechx.errors import InputError
 
+NEWEST = 2
+"""Version of spectral codecs."""
+
 FILES = ("model.safetensors", "decoder.safetensors")
 
 
@@ -21,7 +24,7 @@ def save_codec(codec: SpectralCodec, folder: str | Path) -> None:
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    config = codec.config.model_dump() | {"hash": codec.hash, "weights_hash": codec.weights_hash}
+    config = codec.config.facts() | {"hash": codec.hash, "weights_hash": codec.weights_hash}
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     state = {
         k: v.half().contiguous()
@@ -49,10 +52,10 @@ def load_codec(folder: str | Path) -> SpectralCodec:
     values = json.loads((folder / "config.json").read_text())
     values.pop("hash", None)
     expected = values.pop("weights_hash", None)
-    if values.get("name") != "spectral" or values.get("version", 0) > SpectralConfig().version:
+    if values.get("name") != "spectral" or values.get("version", 0) > NEWEST:
         raise InputError(
             f"codec: {folder} holds codec {values.get('name')!r} version {values.get('version')}, "
-            f"this release reads spectral up to version {SpectralConfig().version}",
+            f"this release reads spectral up to version {NEWEST}",
             field="codec",
         )
     codec = SpectralCodec.from_config(SpectralConfig(**values))

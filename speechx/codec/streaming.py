@@ -46,7 +46,7 @@ class SpectralStream:
             return torch.zeros(0)
         self.closed = True
         # The offline pass sees one frame of zeros after the end; the samples still in the tail follow it.
-        out_T = self._advance(torch.zeros(1, 1, self.codec.config.quantizer_dim, dtype=torch.float64))
+        out_T = self._advance(torch.zeros(1, 1, self.codec.config.latent_dim, dtype=torch.float64))
         return torch.cat([out_T, self.tail_L])[:left]
 
     def _advance(self, latent_BFD: torch.Tensor) -> torch.Tensor:

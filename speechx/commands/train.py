@@ -126,6 +126,7 @@ def lm(
         device=device,
         max_minutes=max_minutes,
         start_from=None if start_from is None else str(start_from),
+        vectors_KVD=made.code_vectors(),
     )
     export_lm(out / "last.pt", out / "model")
     typer.echo(f"language model -> {out / 'model'}")

@@ -41,32 +41,38 @@ def perturb_pack(
 ) -> int:
     """Writes the pack OUT: the speech of the train split of the pack, changed. Returns how many utterances.
 
-    Phones and alignments that lie beside the pack are taken over, the latter scaled. It has no noise, no teacher and no
-    pitch: it is for the language model. Raises InputError where OUT holds a pack already.
+    Phones and alignments that lie beside the pack are taken over, the latter scaled. Noise comes along as it is, for
+    mixtures of the new voices. It has no teacher and no pitch: it is for the language model. Raises InputError where OUT
+    holds a pack already.
     """
     folder, out = Path(folder), Path(out)
     if (out / "index.jsonl").exists():
         raise InputError(f"out: {out} holds a pack already; choose another folder", field="out")
     pack = AudioPack(folder)
-    rows = [row for row in pack.rows if row.split == "train" and row.speaker is not None]
+    rows = [row for row in pack.rows if row.split == "train"]
     out.mkdir(parents=True, exist_ok=True)
     offset, made, lines = 0, dict[Key, tuple[str, float, int]](), []
 
     def changed(row: PackRow) -> np.ndarray:
         wav_T = pack.audio(row)
+        if row.speaker is None:
+            return wav_T
         return np.asarray(soxr.resample(wav_T, 16000 * speed_of(row, seed), 16000), np.float32)
 
     with (out / "pcm.i16.tmp").open("wb") as samples, one_thread_each() as pool:
         for done, (row, wav_T) in enumerate(zip(rows, pool.map(changed, rows), strict=True), 1):
-            speed = speed_of(row, seed)
-            id = f"{row.id}@{speed}"
             samples.write((wav_T.clip(-1, 1) * 32767).astype(np.int16).tobytes())
             entry = {
-                "id": id, "corpus": row.corpus, "split": "train", "offset": offset, "samples": len(wav_T),
-                "speaker": f"{row.speaker}@{speed}", "language": row.language, "text": row.text,
+                "id": row.id, "corpus": row.corpus, "split": "train", "offset": offset, "samples": len(wav_T),
+                "language": row.language,
             }  # fmt: skip
+            if row.speaker is None:
+                entry |= {"kind": row.kind}
+            else:
+                speed = speed_of(row, seed)
+                entry |= {"id": f"{row.id}@{speed}", "speaker": f"{row.speaker}@{speed}", "text": row.text}
+                made[row.corpus, row.id] = (entry["id"], speed, -(-len(wav_T) // FRAME))
             lines.append(json.dumps(entry, ensure_ascii=False) + "\n")
-            made[row.corpus, row.id] = (id, speed, -(-len(wav_T) // FRAME))
             offset += len(wav_T)
             if progress is not None:
                 progress(done, len(rows))
@@ -77,7 +83,7 @@ def perturb_pack(
     (out / "index.jsonl.tmp").write_text("".join(lines))
     for name in ("pcm.i16", "index.jsonl"):
         os.replace(out / f"{name}.tmp", out / name)
-    return len(rows)
+    return len(made)
 
 
 def _scaled(item: dict[str, Any], id: str, speed: float, frames: int) -> dict[str, Any]:

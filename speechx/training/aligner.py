@@ -43,7 +43,7 @@ class AlignerTrainer:
     def __init__(self, config: AlignerTrainConfig, codec: SpectralCodec) -> None:
         torch.manual_seed(config.seed)
         self.config, self.codec = config, codec
-        shape = {"codec_hash": codec.hash, "latent_dim": 2 * codec.config.quantizer_dim}
+        shape = {"codec_hash": codec.hash, "latent_dim": codec.config.quantizer_dim + codec.config.latent_dim}
         self.model = Aligner(config.aligner.model_copy(update=shape))
         self.opt = torch.optim.AdamW(
             self.model.parameters(), lr=config.lr, weight_decay=config.weight_decay, betas=(0.9, 0.98)

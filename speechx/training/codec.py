@@ -20,7 +20,7 @@ from speechx.codec.spectral import SpectralCodec, SpectralConfig
 from speechx.data.crops import CropDataset
 from speechx.data.packs import AudioPack
 from speechx.training.discriminators import Discriminators, discriminator_loss, generator_loss
-from speechx.training.losses import EnvelopeLoss, MultiScaleMel, distillation_loss, pitch_losses
+from speechx.training.losses import EnvelopeLoss, MultiScaleMel, anchor_loss, distillation_loss, pitch_losses
 from speechx.training.run import Recipe, Run, compiled, rng_state, set_rng_state
 
 
@@ -45,6 +45,7 @@ class CodecTrainConfig(Recipe):
     anneal_minutes: float = 0.0  # with a value: the rate is down, and the run over, after so long or `steps`
     quantizer_dropout: float = 0.2
     decoder_only: bool = False  # the codes stay what they are: a better decoder for the same language model
+    semantic_fixed: bool = False  # the first codebook and its encoder stay what they are
     adversarial_from: int = 6000
     adversarial_from_share: float = 1.0  # or from this share of anneal_minutes, where that comes first
     adversarial_seconds: float = 1.0
@@ -59,6 +60,7 @@ class CodecTrainConfig(Recipe):
     w_commit: float = 0.25
     w_distill: float = 1.0
     w_pitch: float = 1.0
+    w_anchor: float = 0.3
     w_adversarial: float = 0.1
     w_matching: float = 0.3
     corpus_weights: dict[str, float] = {}
@@ -77,8 +79,11 @@ class CodecTrainer:
         self.judges = Discriminators(config.stft_sizes, config.periods, config.channels).to(self.device)
         self.mel = MultiScaleMel(config.codec.sample_rate).to(self.device)
         self.envelope = EnvelopeLoss(config.codec.stft_hop).to(self.device)
-        trained = self.codec.decoder if config.decoder_only else self.codec
-        generator = [*trained.parameters(), *(() if config.decoder_only else self.to_teacher.parameters())]
+        for name, parameter in self.codec.named_parameters():
+            parameter.requires_grad_(not self._fixed(name))
+        trained = [p for p in self.codec.parameters() if p.requires_grad]
+        teaches = not (config.decoder_only or config.semantic_fixed)
+        generator = [*trained, *(self.to_teacher.parameters() if teaches else ())]
         options: dict[str, Any] = {"betas": config.betas, "weight_decay": config.weight_decay}
         self.opt_g = torch.optim.AdamW(generator, lr=config.lr, **options)
         self.opt_d = torch.optim.AdamW(self.judges.parameters(), lr=config.lr_discriminators, **options)
@@ -88,6 +93,13 @@ class CodecTrainer:
         self.joined: int | None = None  # the step at which the discriminators joined
         self.net: Any = compiled(self.codec) if config.compile else self.codec
         self.judge: Any = compiled(self.judges, dynamic=False) if config.compile else self.judges
+
+    def _fixed(self, name: str) -> bool:
+        """Whether the recipe leaves this parameter of the codec alone."""
+        config = self.config
+        if config.decoder_only:
+            return not name.startswith("decoder.")
+        return config.semantic_fixed and name.startswith("encoder.") and not name.startswith("encoder.acoustic")
 
     def _autocast(self, judging: bool = False) -> torch.autocast:
         wanted = self.config.bf16 and not (judging and self.device.type == "cpu")
@@ -123,14 +135,21 @@ class CodecTrainer:
             with self._autocast():
                 out = self.codec.redecode(codes_BKF, f0_BS, noise_from)
             return self._update(out, wav_BT, f0_BS, has_f0_B, {})
+        if config.semantic_fixed:
+            self.codec.semantic_quantizer.eval()
         keep_B = torch.full((wav_BT.shape[0],), config.codec.num_codebooks, device=self.device)
         dropped_B = torch.rand(wav_BT.shape[0], device=self.device) < config.quantizer_dropout
         keep_B = torch.where(dropped_B, torch.randint_like(keep_B, 1, config.codec.num_codebooks), keep_B)
         with self._autocast():
             out = self.net(wav_BT, keep_B, f0_BS, noise_from)
             teach = [self.to_teacher(out["semantic_q_BFD"]), self.to_teacher(out["semantic_BFD"])]
-        distill = torch.stack([distillation_loss(t, teacher_BFE, mask_B) for t in teach]).mean()
-        return self._update(out, wav_BT, f0_BS, has_f0_B, {"commit": out["commit"], "distill": distill})
+        of_codes = {"commit": out["commit"]}
+        if not config.semantic_fixed:
+            distill = [distillation_loss(t, teacher_BFE, mask_B) for t in teach]
+            of_codes["distill"] = torch.stack(distill).mean()
+        if "bend_BFD" in out:
+            of_codes["anchor"] = anchor_loss(out["bend_BFD"].float(), f0_BS, has_f0_B)
+        return self._update(out, wav_BT, f0_BS, has_f0_B, of_codes)
 
     def _update(
         self,
@@ -151,7 +170,7 @@ class CodecTrainer:
             + config.w_envelope * envelope
             + config.w_convergence * convergence
         )
-        weights = {"commit": config.w_commit, "distill": config.w_distill}
+        weights = {"commit": config.w_commit, "distill": config.w_distill, "anchor": config.w_anchor}
         for name, value in of_codes.items():
             loss = loss + weights[name] * value
         octave, voicing = pitch_losses(out["octave_BS"], out["voicing_BS"], f0_BS, has_f0_B)
@@ -199,8 +218,8 @@ class CodecTrainer:
     def _average(self) -> None:
         decay = min(self.config.ema, (self.step + 1) / (self.step + 10))
         # What is frozen is left alone: the mean of two negative zeros is a positive one, which is another hash.
-        average, codec = (c.decoder if self.config.decoder_only else c for c in (self.average, self.codec))
-        torch._foreach_lerp_(list(average.parameters()), list(codec.parameters()), 1 - decay)
+        moved = [(a, p) for a, p in zip(self.average.parameters(), self.codec.parameters(), strict=True) if p.requires_grad]
+        torch._foreach_lerp_([a for a, _ in moved], [p for _, p in moved], 1 - decay)
         for mine, theirs in zip(self.average.buffers(), self.codec.buffers(), strict=True):
             mine.copy_(theirs)
 
@@ -219,15 +238,18 @@ class CodecTrainer:
     def load(self, state: dict[str, Any], weights_only: bool = False) -> None:
         """`weights_only`: start a new recipe from these weights (optimizers and step begin afresh).
 
-        A recipe for the decoder alone starts from the averaged weights as they are stored: its codes are those of the
-        codec that was exported.
+        A recipe that leaves parts alone starts from the averaged weights as they are stored: its codes are those of the
+        codec that was exported. A module one of whose tensors has another shape begins anew.
         """
-        if weights_only and self.config.decoder_only:
+        if weights_only and (self.config.decoder_only or self.config.semantic_fixed):
             stored = {name: value.half().float() for name, value in state["average"].items()}
             state = state | {"codec": stored, "average": stored}
         for module, key in ((self.codec, "codec"), (self.average, "average")):
             own = dict(module.named_parameters()) | dict(module.named_buffers())
-            fits = {n: v for n, v in state[key].items() if n in own and own[n].shape == v.shape}
+            other = {
+                n.rpartition(".")[0] for n, v in state[key].items() if n in own and own[n].shape != v.shape
+            }
+            fits = {n: v for n, v in state[key].items() if n in own and n.rpartition(".")[0] not in other}
             for name, value in fits.items():
                 own[name].copy_(value)
             missing = sorted(set(own) - set(fits))

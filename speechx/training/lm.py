@@ -23,6 +23,7 @@ from speechx.data.batching import BatchStream
 from speechx.data.shards import Pair, Shards
 from speechx.model import CodecLMCore
 from speechx.prompt import pack, unconditional
+from speechx.training.newcodes import start_codes
 from speechx.training.run import Recipe, Run, rng_state, set_rng_state
 
 
@@ -52,6 +53,7 @@ class LMTrainConfig(Recipe):
     shares: dict[int, float] = {}
     code_noise: float = 0.02
     aligned_noise: float = 0.0  # code_noise where the target follows a recording, which tells the truth
+    new_codebooks: int = 0  # so many, the last ones, mean something else than in the stage to start from
     workers: int = 0
     log_every: int = 50
     eval_every: int = 500
@@ -161,14 +163,27 @@ class LMTrainer:
             "opt": [opt.state_dict() for opt in self.opts], "rng": rng_state(),
         }  # fmt: skip
 
-    def load(self, state: dict[str, Any], weights_only: bool = False) -> None:
-        """`weights_only`: the next stage starts from these weights with a fresh optimizer and step 0."""
+    def load(
+        self, state: dict[str, Any], weights_only: bool = False, vectors_KVD: torch.Tensor | None = None
+    ) -> None:
+        """`weights_only`: the next stage starts from these weights with a fresh optimizer and step 0.
+
+        vectors_KVD: what the codec's codes stand for; what knows `new_codebooks` begins anew from them.
+        """
         if weights_only:
+            new, before = self.config.new_codebooks, state["model_config"]["codec_hash"]
+            if not new and before != self.model_config.codec_hash:
+                raise ValueError(
+                    f"the stage to start from was trained with codec {before}, these shards are of "
+                    f"{self.model_config.codec_hash}: say in the recipe how many codebooks are new (new_codebooks)"
+                )
             for model in (self.model, self.average):
                 missing, unknown = model.load_state_dict(state["average"], strict=False)
                 wrong = [name for name in missing if not name.startswith("copy.")] + unknown
                 if wrong:
                     raise ValueError(f"the stage to start from has another shape: {', '.join(wrong[:5])}")
+                if new:
+                    start_codes(model, new, vectors_KVD, self.config.seed)
             return
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
@@ -251,7 +266,7 @@ class Feeder:
 def train(
     config: LMTrainConfig, shards: Shards, dev: Shards | None, out: str, *, phone_table_version: int, codec_name: str,
     pause_phones: tuple[int, ...], resume: bool = False, device: str = "cpu", max_minutes: float | None = None,
-    start_from: str | None = None,
+    start_from: str | None = None, vectors_KVD: torch.Tensor | None = None,
 ) -> LMTrainer:  # fmt: skip
     """Runs the recipe until its steps or the minutes are over; leaves `last.pt` in `out`."""
     facts = {
@@ -265,7 +280,8 @@ def train(
     if resume and run.checkpoint.is_file():
         trainer.load(run.load())
     elif start_from:
-        trainer.load(torch.load(start_from, map_location="cpu", weights_only=False), weights_only=True)
+        state = torch.load(start_from, map_location="cpu", weights_only=False)
+        trainer.load(state, weights_only=True, vectors_KVD=vectors_KVD)
     feeder = Feeder(shards, config, model_config)
     dev_batches: dict[int, list[LMBatch]] = {}
     if dev is not None:

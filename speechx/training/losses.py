@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from speechx.codec.acoustic import STFT_FRAMES, PITCH_AXES, pitch_axes
+
 
 @functools.lru_cache
 def mel_matrix(sample_rate: int, size: int, bands: int) -> np.ndarray:
@@ -85,6 +87,15 @@ def pitch_losses(
     octave = ((octave_BS - target_BS).abs() * voiced_BS).sum() / voiced_BS.sum().clamp_min(1)
     entropy_BS = F.binary_cross_entropy_with_logits(voicing_BS, (f0_BS > 0).float(), reduction="none")
     return octave, (entropy_BS * known_BS).sum() / known_BS.sum().clamp_min(1)
+
+
+def anchor_loss(bend_BFD: torch.Tensor, f0_BS: torch.Tensor, has_f0_B: torch.Tensor) -> torch.Tensor:
+    """What keeps the acoustic latent of version 2 what it is: the network bends the cepstra little, and says F0 and voicing
+    in the last axes. In squared log magnitude, a mean over STFT frames.
+    """
+    target_BF4, known_BF4 = pitch_axes(f0_BS)
+    tone_BF4 = (bend_BFD[..., -PITCH_AXES:] - target_BF4).square() * known_BF4 * has_f0_B[:, None, None]
+    return (bend_BFD[..., :-PITCH_AXES].square().sum(-1).mean() + tone_BF4.sum(-1).mean()) / STFT_FRAMES
 
 
 class EnvelopeLoss(nn.Module):

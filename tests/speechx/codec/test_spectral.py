@@ -1,4 +1,4 @@
-"""The codec: shapes, streaming, folders. Random weights; the tiny preset."""
+"""The codec, both versions: shapes, streaming, folders. Random weights; the tiny presets."""
 
 from __future__ import annotations
 
@@ -17,10 +17,14 @@ from speechx.codec.store import load_codec, save_codec
 from speechx.errors import InputError
 
 
-@pytest.fixture(scope="module")
-def codec() -> SpectralCodec:
+@pytest.fixture(scope="module", params=["tiny", "tiny-v2"])
+def codec(request: pytest.FixtureRequest) -> SpectralCodec:
     torch.manual_seed(1)
-    return SpectralCodec.from_config(SpectralConfig.preset("tiny"))
+    codec = SpectralCodec.from_config(SpectralConfig.preset(request.param))
+    if codec.config.acoustic_dim:
+        codec.mean_D.normal_()
+        codec.scale_D.uniform_(0.5, 5.0)
+    return codec
 
 
 def noise(batch: int, samples: int, seed: int = 2) -> torch.Tensor:
@@ -137,7 +141,7 @@ def test_a_folder_keeps_the_codec(codec: SpectralCodec, tmp_path: Path) -> None:
 
 def test_other_weights_have_another_hash(codec: SpectralCodec) -> None:
     torch.manual_seed(9)
-    assert SpectralCodec.from_config(SpectralConfig.preset("tiny")).hash != codec.hash
+    assert SpectralCodec.from_config(codec.config).hash != codec.hash
 
 
 def test_changed_weights_are_found_out(codec: SpectralCodec, tmp_path: Path) -> None:
@@ -158,6 +162,9 @@ def test_folders_that_hold_no_codec(codec: SpectralCodec, tmp_path: Path) -> Non
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | {"name": "other"}))
     with pytest.raises(InputError, match="'other'"):
+        load_codec(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(config | {"version": 3}))
+    with pytest.raises(InputError, match="version 3"):
         load_codec(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps(config | {"dim": 48}))
     with pytest.raises(InputError, match="do not fit"):

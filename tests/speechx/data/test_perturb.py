@@ -37,8 +37,15 @@ def test_every_training_utterance_once_more(aligned: Path, tmp_path: Path) -> No
     before = {row.id: row for row in old.rows if row.split == "train" and row.speaker is not None}
     assert perturb_pack(aligned, tmp_path / "new") == len(before)
     new = AudioPack(tmp_path / "new")
-    assert {row.id.partition("@")[0] for row in new.rows} == set(before) and len(new.rows) == len(before)
+    voices = [row for row in new.rows if row.speaker is not None]
+    assert {row.id.partition("@")[0] for row in voices} == set(before) and len(voices) == len(before)
+    noises = {row.id: row for row in old.rows if row.split == "train" and row.speaker is None}
+    assert noises.keys() == {row.id for row in new.rows if row.speaker is None} and noises
     for row in new.rows:
+        if row.speaker is None:
+            assert row.kind == noises[row.id].kind
+            assert np.abs(new.audio(row) - old.audio(noises[row.id])).max() < 1e-4, "noise stays as it is"
+    for row in voices:
         was = before[row.id.partition("@")[0]]
         speed = speed_of(was)
         assert 0.86 <= speed <= 0.95 or 1.06 <= speed <= 1.16
@@ -50,9 +57,9 @@ def test_every_training_utterance_once_more(aligned: Path, tmp_path: Path) -> No
         )
         assert np.corrcoef(first_T, back_T)[0, 1] > 0.97, "it is the same sound at another speed"
     phones = [json.loads(x) for x in next((tmp_path / "new").glob("phones-*.jsonl")).read_text().splitlines()]
-    assert {p["id"] for p in phones} <= {row.id for row in new.rows} and phones
+    assert {p["id"] for p in phones} <= {row.id for row in voices} and phones
     found = {w["id"]: w for w in map(json.loads, (tmp_path / "new/words-abc.jsonl").read_text().splitlines())}
-    for row in new.rows:
+    for row in voices:
         speed, pointer = float(row.id.partition("@")[2]), np.array(found[row.id]["pointer"])
         assert len(pointer) == -(-row.samples // 640)
         assert np.abs(pointer - np.arange(len(pointer)) * speed / 2).max() <= 1.5

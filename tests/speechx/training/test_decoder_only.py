@@ -1,4 +1,4 @@
-"""A better decoder for codes that stay what they are."""
+"""Recipes that leave parts of a codec alone: a better decoder, a better acoustic path."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ import torch
 
 from speechx.codec.spectral import SpectralConfig
 from speechx.codec.store import export_checkpoint
-from speechx.training.codec import CodecTrainConfig, train
+from speechx.training.codec import CodecTrainConfig, CodecTrainer, train
 
-SMALL = {"codec": SpectralConfig.preset("tiny"), "batch": 2, "crop_frames": 10, "warmup": 1, "bf16": False}
+SMALL = {"batch": 2, "crop_frames": 10, "warmup": 1, "bf16": False}
+TINY = {**SMALL, "codec": SpectralConfig.preset("tiny")}
 
 
 def test_codes_and_their_hash_stay(pack_folder: Path, tmp_path: Path) -> None:
-    train(CodecTrainConfig(**SMALL, steps=2), str(pack_folder), str(tmp_path / "all"), False, "cpu", None)
+    train(CodecTrainConfig(**TINY, steps=2), str(pack_folder), str(tmp_path / "all"), False, "cpu", None)
     before = export_checkpoint(tmp_path / "all/last.pt", tmp_path / "before")
-    recipe = CodecTrainConfig(**SMALL, steps=3, decoder_only=True, adversarial_from=1)
+    recipe = CodecTrainConfig(**TINY, steps=3, decoder_only=True, adversarial_from=1)
     start = str(tmp_path / "all/last.pt")
     train(recipe, str(pack_folder), str(tmp_path / "dec"), False, "cpu", None, start)
     after = export_checkpoint(tmp_path / "dec/last.pt", tmp_path / "after")
@@ -27,3 +28,33 @@ def test_codes_and_their_hash_stay(pack_folder: Path, tmp_path: Path) -> None:
     codes_BKF = before.encode(wav_BT)
     assert torch.equal(codes_BKF, after.encode(wav_BT))
     assert not torch.equal(before.decode(codes_BKF), after.decode(codes_BKF))
+
+
+def test_a_new_acoustic_path_keeps_the_first_codebook(pack_folder: Path, tmp_path: Path) -> None:
+    """Version 2 begins with the semantic half of a version 1: what a language model knows of it stays true."""
+    train(CodecTrainConfig(**TINY, steps=2), str(pack_folder), str(tmp_path / "one"), False, "cpu", None)
+    before = export_checkpoint(tmp_path / "one/last.pt", tmp_path / "before")
+    recipe = CodecTrainConfig(
+        **SMALL, codec=SpectralConfig.preset("tiny-v2"), steps=3, semantic_fixed=True, adversarial_from=100
+    )
+    start = str(tmp_path / "one/last.pt")
+    trainer = train(recipe, str(pack_folder), str(tmp_path / "two"), False, "cpu", None, start)
+    after = export_checkpoint(tmp_path / "two/last.pt", tmp_path / "after")
+
+    assert after.hash != before.hash and after.name == "spectral-v2"
+    torch.manual_seed(2)
+    wav_BT = 0.1 * torch.randn(1, 6400)
+    first, second = before.encode(wav_BT), after.encode(wav_BT)
+    assert torch.equal(first[:, 0], second[:, 0]) and not torch.equal(first[:, 1:], second[:, 1:])
+    moved = {n.split(".")[1] for n, p in trainer.codec.encoder.named_parameters(prefix="encoder") if p.requires_grad}
+    assert moved == {"acoustic"}
+    assert bool((after.scale_D != 1).any()), "the axes were measured on the first batch"
+
+
+def test_a_shape_that_changed_begins_anew(pack_folder: Path, tmp_path: Path) -> None:
+    train(CodecTrainConfig(**TINY, steps=1), str(pack_folder), str(tmp_path / "one"), False, "cpu", None)
+    recipe = CodecTrainConfig(**SMALL, codec=SpectralConfig.preset("tiny-v2"), steps=1)
+    trainer = CodecTrainer(recipe, "cpu")
+    trainer.load(torch.load(tmp_path / "one/last.pt", weights_only=False), weights_only=True)
+    started = [bool(layer.started) for layer in trainer.codec.acoustic_quantizer.layers]
+    assert not any(started) and bool(trainer.codec.semantic_quantizer.started)
