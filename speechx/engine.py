@@ -181,7 +181,7 @@ class Engine:
             pointer = Pointer(prompt, longest, c.max_pause_frames, self._pauses)
         request = _Request(self._next_id, prompt, params, pointer, c.num_slots)
         request.limit = min(request.limit, room * g)
-        request.guided = self._guides and params.guidance != 1
+        request.guided = self._guides and (params.guidance, params.fine_guidance) != (1, 1)
         self._next_id += 1
         self._requests[request.id] = request
         self.scheduler.add(Entry(request.id, prompt_chunks(0, len(prompt), PREFILL_CHUNK), params.deadline))
@@ -249,25 +249,41 @@ class Engine:
             if r.track_D is not None:
                 x_ND[i] += r.track_D[r.steps]
         h_ND = self.decoder.step(x_ND, positions, slots, lengths)
-        h_ND, guide_ND = h_ND[: len(requests)], h_ND[len(requests) :]
+        N = len(requests)
+        # The second sequences go on through the local transformer only where its codes are guided, too.
+        deep = any(requests[i].params.fine_guidance != 1 for i in guided)
+        first_away = self.decoder.first_head(h_ND[N:]).float() if guided and not deep else None
 
         uniform = torch.from_numpy(np.stack([r.draws.row() for r in requests])).to(h_ND.device)
         advance = None
         if any(r.pointer is not None for r in requests):
-            logits_NA = self.decoder.advance_head(h_ND).float()
+            logits_NA = self.decoder.advance_head(h_ND[:N]).float()
             advance = sampler.choose_advance(logits_NA, uniform[:, -1:]).tolist()
 
-        def choose(slot: int, logits_NV: torch.Tensor) -> torch.Tensor:
-            if slot:
-                return sampler.choose(logits_NV, uniform[:, slot : slot + 1], sampler.fine)
-            if guided:
-                push = torch.tensor([requests[i].params.guidance for i in guided], device=logits_NV.device)
-                away = self.decoder.first_head(guide_ND).float()
-                logits_NV[guided] = away.lerp(logits_NV[guided], push[:, None])
-            recent = self._recent(requests) if sampler.checks_repetition else logits_NV
-            return sampler.choose_first(logits_NV, uniform[:, :1], uniform[:, -2:-1], recent)
+        def push(name: str) -> torch.Tensor:
+            return torch.tensor([getattr(requests[i].params, name) for i in guided], device=h_ND.device)[
+                :, None
+            ]
 
-        codes_NG = self.decoder.codes(h_ND, choose, self._track(requests)).to(torch.int16).cpu().numpy()
+        def choose(slot: int, logits: torch.Tensor) -> torch.Tensor:
+            logits_NV = logits[:N]
+            away_MV = logits[N:] if deep else None if slot else first_away
+            if away_MV is not None:
+                scale_M1 = push("fine_guidance" if slot else "guidance")
+                logits_NV[guided] = away_MV.lerp(logits_NV[guided], scale_M1)
+            if slot:
+                codes_N = sampler.choose(logits_NV, uniform[:, slot : slot + 1], sampler.fine)
+            else:
+                recent = self._recent(requests) if sampler.checks_repetition else logits_NV
+                codes_N = sampler.choose_first(logits_NV, uniform[:, :1], uniform[:, -2:-1], recent)
+            return torch.cat([codes_N, codes_N[guided]]) if deep else codes_N
+
+        track = self._track(requests)
+        if deep and track is not None:  # the second sequences have heard no recording
+            track = torch.cat([track, torch.full_like(track[: len(guided)], NO_CODE)])
+        codes_NG = (
+            self.decoder.codes(h_ND if deep else h_ND[:N], choose, track)[:N].to(torch.int16).cpu().numpy()
+        )
         return [self._emit(r, codes_NG[i], advance[i] if advance else 0) for i, r in enumerate(requests)]
 
     def _sampler_of(self, requests: list[_Request]) -> BatchSampler:

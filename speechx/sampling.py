@@ -26,7 +26,8 @@ class SamplingParams:
     again from the whole distribution (VALL-E 2); a window of 0 turns it off. guidance: how far the first
     code's logits are pushed away from those of a step that knows only the frames before (classifier-free
     guidance; 1 = not at all); only a model trained with condition_dropout has such a step, for others it is
-    left out. max_phone_frames: no phone lasts longer, pauses apart; the model's own limit holds, too.
+    left out. fine_guidance: the same for the other codes, for which the local transformer runs a second time.
+    max_phone_frames: no phone lasts longer, pauses apart; the model's own limit holds, too.
     max_frames: hard limit of the target. deadline: a time.monotonic() value after which the request ends.
     """
 
@@ -40,6 +41,7 @@ class SamplingParams:
     repetition_window: int = 10
     repetition_threshold: float = 0.4
     guidance: float = 1.0
+    fine_guidance: float = 1.0
     max_phone_frames: int | None = None
     max_frames: int = 1500
     deadline: float | None = None
@@ -53,8 +55,9 @@ class SamplingParams:
             value = getattr(self, name)
             if value is not None and not 0 < value <= 1:
                 raise ValueError(f"{name} is {value}; it must be above 0 and at most 1")
-        if not 1 <= self.guidance <= 10:
-            raise ValueError(f"guidance is {self.guidance}; it must be in 1..10")
+        for name in ("guidance", "fine_guidance"):
+            if not 1 <= getattr(self, name) <= 10:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be in 1..10")
         if self.max_phone_frames is not None and self.max_phone_frames < 1:
             raise ValueError(f"max_phone_frames is {self.max_phone_frames}; it must be at least 1")
         if self.max_frames < 1:

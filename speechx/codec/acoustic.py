@@ -72,7 +72,10 @@ def cepstral_matrix(bins: int, count: int) -> np.ndarray:
 
 
 class AcousticEncoder(nn.Module):
-    """Log magnitudes (B, S, features) of `speechx.codec.stft.Analysis` -> acoustic latent (B, F, D). Symmetric context."""
+    """Log magnitudes (B, S, features) of `speechx.codec.stft.Analysis` -> acoustic latent (B, F, D). Symmetric context.
+
+    The network also sees what the encoder of the semantic latent has made of them, (B, F, C).
+    """
 
     cepstra: torch.Tensor
 
@@ -86,20 +89,21 @@ class AcousticEncoder(nn.Module):
         self.at_50hz = ConvNeXt(width, depth=depth)
         self.to_full = Conv(width, width, 4, stride=2)
         self.at_25hz = nn.ModuleList([ConvNeXt(width, depth=depth) for _ in range(config.acoustic_blocks)])
-        self.out = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, config.acoustic_dim))
-        last = self.out[1]
-        assert isinstance(last, nn.Linear)
-        nn.init.normal_(last.weight, std=1e-3)
-        nn.init.zeros_(last.bias)
+        self.norm, self.norm_heard = nn.LayerNorm(width), nn.LayerNorm(config.dim)
+        self.out = nn.Linear(width, config.acoustic_dim)
+        self.out_heard = nn.Linear(config.dim, config.acoustic_dim, bias=False)
+        for linear in (self.out, self.out_heard):
+            nn.init.normal_(linear.weight, std=1e-3)
+        nn.init.zeros_(self.out.bias)
 
-    def forward(self, x_BSN: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, x_BSN: torch.Tensor, heard_BFC: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(latent (B, F, D), the network's part of it (B, F, D))."""
         batch, frames = x_BSN.shape[0], x_BSN.shape[1] // STFT_FRAMES
         h = self.at_50hz(self.to_half(x_BSN))
         h = self.to_full(h)
         for block in self.at_25hz:
             h = block(h)
-        part_BFD = self.out(h).float()
+        part_BFD = (self.out(self.norm(h)) + self.out_heard(self.norm_heard(heard_BFC))).float()
         with torch.autocast(x_BSN.device.type, enabled=False):
             # `Analysis` scales its logarithms by 0.4 around 1.
             log_BSN = (x_BSN[..., : self.bins].float() - 1.0) / 0.4

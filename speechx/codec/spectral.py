@@ -53,7 +53,9 @@ class SpectralConfig(BaseModel):
     decoder_half: int = 4
     decoder_head: int = 2
     teacher_dim: int = 512
-    acoustic_dim: int = 0  # 0 = version 1: the acoustic latent has quantizer_dim axes and no encoder of its own
+    acoustic_dim: int = (
+        0  # 0 = version 1: the acoustic latent has quantizer_dim axes and no encoder of its own
+    )
     acoustic_width: int = 256
     acoustic_blocks: int = 4
 
@@ -118,7 +120,7 @@ class Encoder(nn.Module):
             x = block(x)
         bend_BFD = None
         if self.acoustic is not None:
-            acoustic_BFD, bend_BFD = self.acoustic(spectrum_BSN)
+            acoustic_BFD, bend_BFD = self.acoustic(spectrum_BSN, x)
         else:
             acoustic_BFD = self.acoustic_out(x)
         for block in self.semantic:

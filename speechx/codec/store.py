@@ -75,14 +75,24 @@ def load_codec(folder: str | Path) -> SpectralCodec:
     return codec
 
 
-def export_checkpoint(checkpoint: str | Path, folder: str | Path) -> SpectralCodec:
-    """The averaged weights of a training checkpoint, as a codec folder."""
+def export_checkpoint(checkpoint: str | Path, folder: str | Path, bits: int = 11) -> SpectralCodec:
+    """The averaged weights of a training checkpoint, as a codec folder.
+
+    bits: significant bits of the weights that the recipe trained, codebooks and pitch apart; fp16 has 11. Fewer pack smaller
+    in a repository. They count for the codec's hash: sound is to be encoded with the folder that is shipped.
+    """
+    from speechx.checkpoint import rounded
+
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)
     codec = SpectralCodec.from_config(SpectralConfig(**state["config"]["codec"]))
     own = dict(codec.named_parameters()) | dict(codec.named_buffers())
+    trained = {name for name, _ in codec.named_parameters() if not name.startswith("decoder.pitch.")}
+    if state["config"].get("semantic_fixed") or state["config"].get("decoder_only"):
+        trained = {name for name in trained if name.startswith(("encoder.acoustic.", "decoder."))}
     with torch.no_grad():
         for name, value in state["average"].items():
             if name in own:
-                own[name].copy_(value.half().float())
+                kept = rounded(value, bits) if name in trained and bits < 11 else value
+                own[name].copy_(kept.half().float())
     save_codec(codec, folder)
     return codec

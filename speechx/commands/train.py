@@ -151,13 +151,13 @@ def export(
     ],
     out: Annotated[Path, typer.Option(help="model folder")],
     bits: Annotated[
-        int,
+        int | None,
         typer.Option(
             min=3,
             max=11,
-            help="significant bits of a language model's weights: fewer pack smaller in a repository",
+            help="significant bits of the weights: fewer pack smaller in a repository; 8, of a codec 11",
         ),
-    ] = 8,
+    ] = None,
 ) -> None:
     """Write the averaged weights of a checkpoint, slim or not, as a model folder."""
     from speechx.training.export import export_any

@@ -20,7 +20,13 @@ from speechx.codec.spectral import SpectralCodec, SpectralConfig
 from speechx.data.crops import CropDataset
 from speechx.data.packs import AudioPack
 from speechx.training.discriminators import Discriminators, discriminator_loss, generator_loss
-from speechx.training.losses import EnvelopeLoss, MultiScaleMel, anchor_loss, distillation_loss, pitch_losses
+from speechx.training.losses import (
+    EnvelopeLoss,
+    MultiScaleMel,
+    anchor_losses,
+    distillation_loss,
+    pitch_losses,
+)
 from speechx.training.run import Recipe, Run, compiled, rng_state, set_rng_state
 
 
@@ -60,7 +66,8 @@ class CodecTrainConfig(Recipe):
     w_commit: float = 0.25
     w_distill: float = 1.0
     w_pitch: float = 1.0
-    w_anchor: float = 0.3
+    w_bend: float = 0.3
+    w_tone: float = 1.0
     w_adversarial: float = 0.1
     w_matching: float = 0.3
     corpus_weights: dict[str, float] = {}
@@ -99,7 +106,9 @@ class CodecTrainer:
         config = self.config
         if config.decoder_only:
             return not name.startswith("decoder.")
-        return config.semantic_fixed and name.startswith("encoder.") and not name.startswith("encoder.acoustic")
+        return (
+            config.semantic_fixed and name.startswith("encoder.") and not name.startswith("encoder.acoustic")
+        )
 
     def _autocast(self, judging: bool = False) -> torch.autocast:
         wanted = self.config.bf16 and not (judging and self.device.type == "cpu")
@@ -148,7 +157,7 @@ class CodecTrainer:
             distill = [distillation_loss(t, teacher_BFE, mask_B) for t in teach]
             of_codes["distill"] = torch.stack(distill).mean()
         if "bend_BFD" in out:
-            of_codes["anchor"] = anchor_loss(out["bend_BFD"].float(), f0_BS, has_f0_B)
+            of_codes["bend"], of_codes["tone"] = anchor_losses(out["bend_BFD"].float(), f0_BS, has_f0_B)
         return self._update(out, wav_BT, f0_BS, has_f0_B, of_codes)
 
     def _update(
@@ -170,9 +179,8 @@ class CodecTrainer:
             + config.w_envelope * envelope
             + config.w_convergence * convergence
         )
-        weights = {"commit": config.w_commit, "distill": config.w_distill, "anchor": config.w_anchor}
         for name, value in of_codes.items():
-            loss = loss + weights[name] * value
+            loss = loss + getattr(config, f"w_{name}") * value
         octave, voicing = pitch_losses(out["octave_BS"], out["voicing_BS"], f0_BS, has_f0_B)
         loss = loss + config.w_pitch * (octave + voicing)
         metrics = {
@@ -218,7 +226,11 @@ class CodecTrainer:
     def _average(self) -> None:
         decay = min(self.config.ema, (self.step + 1) / (self.step + 10))
         # What is frozen is left alone: the mean of two negative zeros is a positive one, which is another hash.
-        moved = [(a, p) for a, p in zip(self.average.parameters(), self.codec.parameters(), strict=True) if p.requires_grad]
+        moved = [
+            (a, p)
+            for a, p in zip(self.average.parameters(), self.codec.parameters(), strict=True)
+            if p.requires_grad
+        ]
         torch._foreach_lerp_([a for a, _ in moved], [p for _, p in moved], 1 - decay)
         for mine, theirs in zip(self.average.buffers(), self.codec.buffers(), strict=True):
             mine.copy_(theirs)
@@ -258,12 +270,14 @@ class CodecTrainer:
                     f"the checkpoint has no {missing[0]}: start from its weights instead of resuming it"
                 )
         self.to_teacher.load_state_dict(state["to_teacher"])
-        same_judges = (
-            state["config"]["stft_sizes"] == self.config.stft_sizes
-            and state["config"]["channels"] == self.config.channels
-        )
-        if same_judges and tuple(state["config"]["periods"]) == self.config.periods:
+        own_judges = self.judges.state_dict()
+        shapes = {name: value.shape for name, value in state["judges"].items()}
+        if shapes == {name: value.shape for name, value in own_judges.items()}:
             self.judges.load_state_dict(state["judges"])
+        elif not weights_only:
+            raise ValueError(
+                "the checkpoint has other discriminators: start from its weights instead of resuming it"
+            )
         if not weights_only:
             self.opt_g.load_state_dict(state["opt_g"])
             self.opt_d.load_state_dict(state["opt_d"])

@@ -17,10 +17,11 @@ FLOOR = 1e-4
 
 
 class SpectrumDiscriminator(nn.Module):
-    """2-D convolutions over the real and imaginary parts of one STFT, its magnitudes to the power 0.3.
+    """2-D convolutions over magnitude, real and imaginary part of one STFT, its magnitudes to the power 0.3.
 
     Speech is quiet in most bins: uncompressed, its features drown in the layers' biases, and real and generated speech get
-    the same score.
+    the same score. The parts alone, whose phases are as good as random, hide from a young network what magnitudes show
+    (UnivNet, Jang et al. 2021, section 2.2, looks at nothing else).
     """
 
     window: torch.Tensor
@@ -31,7 +32,7 @@ class SpectrumDiscriminator(nn.Module):
         self.register_buffer("window", torch.hann_window(size), persistent=False)
         c = channels
         shapes = [
-            (2, c, (3, 5), (1, 2)),
+            (3, c, (3, 5), (1, 2)),
             (c, c, (3, 5), (1, 2)),
             (c, 2 * c, (3, 5), (2, 2)),
             (2 * c, 2 * c, (3, 5), (1, 2)),
@@ -54,8 +55,9 @@ class SpectrumDiscriminator(nn.Module):
             return_complex=True,
             normalized=True,
         )
-        spec_BNS = spec_BNS * (spec_BNS.real.square() + spec_BNS.imag.square() + FLOOR) ** -0.35
-        x = torch.stack([spec_BNS.real, spec_BNS.imag], 1).transpose(2, 3)
+        power_BNS = spec_BNS.real.square() + spec_BNS.imag.square() + FLOOR
+        spec_BNS = spec_BNS * power_BNS**-0.35
+        x = torch.stack([power_BNS**0.15, spec_BNS.real, spec_BNS.imag], 1).transpose(2, 3)
         x = x.contiguous(memory_format=torch.channels_last)
         features = []
         for layer in self.layers:

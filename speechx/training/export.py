@@ -59,15 +59,15 @@ def _half(value: Any) -> Any:
     return value
 
 
-def export_any(checkpoint: str | Path, folder: str | Path, bits: int = 8) -> str:
+def export_any(checkpoint: str | Path, folder: str | Path, bits: int | None = None) -> str:
     """The averaged weights as a model folder, whatever was trained; says what it was."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)
     if "model_config" in state:
-        export_lm(checkpoint, folder, bits)
+        export_lm(checkpoint, folder, bits or 8)
         return "language model"
     if "codec" not in state:
         raise InputError(f"checkpoint: {checkpoint} is no codec and no language model", field="checkpoint")
     from speechx.codec.store import export_checkpoint
 
-    codec = export_checkpoint(checkpoint, folder)
+    codec = export_checkpoint(checkpoint, folder, bits or 11)
     return f"codec {codec.name} {codec.hash}"

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from speechx.codec.acoustic import STFT_FRAMES, PITCH_AXES, pitch_axes
+from speechx.codec.acoustic import PITCH_AXES, STFT_FRAMES, pitch_axes
 
 
 @functools.lru_cache
@@ -89,13 +89,16 @@ def pitch_losses(
     return octave, (entropy_BS * known_BS).sum() / known_BS.sum().clamp_min(1)
 
 
-def anchor_loss(bend_BFD: torch.Tensor, f0_BS: torch.Tensor, has_f0_B: torch.Tensor) -> torch.Tensor:
-    """What keeps the acoustic latent of version 2 what it is: the network bends the cepstra little, and says F0 and voicing
-    in the last axes. In squared log magnitude, a mean over STFT frames.
+def anchor_losses(
+    bend_BFD: torch.Tensor, f0_BS: torch.Tensor, has_f0_B: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What keeps the acoustic latent of version 2 what it is: how far the network bends the cepstra, and how wrong F0 and
+    voicing in the last axes are. In squared log magnitude, a mean over STFT frames.
     """
     target_BF4, known_BF4 = pitch_axes(f0_BS)
     tone_BF4 = (bend_BFD[..., -PITCH_AXES:] - target_BF4).square() * known_BF4 * has_f0_B[:, None, None]
-    return (bend_BFD[..., :-PITCH_AXES].square().sum(-1).mean() + tone_BF4.sum(-1).mean()) / STFT_FRAMES
+    bend = bend_BFD[..., :-PITCH_AXES].square().sum(-1).mean()
+    return bend / STFT_FRAMES, tone_BF4.sum(-1).mean() / STFT_FRAMES
 
 
 class EnvelopeLoss(nn.Module):

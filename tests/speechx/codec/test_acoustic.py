@@ -43,7 +43,9 @@ def test_pitch_axes() -> None:
     target_BF4, known_BF4 = pitch_axes(f0_BS)
     octave, slope, voiced, voicing_slope = (target_BF4[0] / torch.tensor(PITCH_SCALE)).T
     torch.testing.assert_close(octave[[0, 2]], torch.tensor([1.0, 0.0]))
-    assert abs(slope[0]) < 1e-6 and abs(slope[2]) < 1e-6 and slope[3] < 0, "the first cosine falls, the pitch rises"
+    assert abs(slope[0]) < 1e-6 and abs(slope[2]) < 1e-6 and slope[3] < 0, (
+        "the first cosine falls, the pitch rises"
+    )
     assert voiced.tolist() == [1.0, 0.0, 0.5, 1.0]
     assert voicing_slope[2] < 0 and abs(voicing_slope[0]) < 1e-6
     assert known_BF4[0, 1].tolist() == [0, 0, 1, 1], "nobody knows the pitch of what has none"

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from speechx.codec.spectral import SpectralConfig
-from speechx.codec.store import export_checkpoint
+from speechx.codec.store import export_checkpoint, load_codec
 from speechx.training.codec import CodecTrainConfig, CodecTrainer, train
 
 SMALL = {"batch": 2, "crop_frames": 10, "warmup": 1, "bf16": False}
@@ -46,9 +46,22 @@ def test_a_new_acoustic_path_keeps_the_first_codebook(pack_folder: Path, tmp_pat
     wav_BT = 0.1 * torch.randn(1, 6400)
     first, second = before.encode(wav_BT), after.encode(wav_BT)
     assert torch.equal(first[:, 0], second[:, 0]) and not torch.equal(first[:, 1:], second[:, 1:])
-    moved = {n.split(".")[1] for n, p in trainer.codec.encoder.named_parameters(prefix="encoder") if p.requires_grad}
+    moved = {
+        n.split(".")[1]
+        for n, p in trainer.codec.encoder.named_parameters(prefix="encoder")
+        if p.requires_grad
+    }
     assert moved == {"acoustic"}
     assert bool((after.scale_D != 1).any()), "the axes were measured on the first batch"
+
+    # Rounded for a repository: what was trained, nothing else.
+    small = export_checkpoint(tmp_path / "two/last.pt", tmp_path / "small", bits=4)
+    assert load_codec(tmp_path / "small").hash == small.hash != after.hash
+    assert torch.equal(small.encode(wav_BT)[:, 0], second[:, 0])
+    for (name, a), b in zip(after.named_parameters(), small.parameters(), strict=True):
+        same = name.startswith("decoder.pitch") or not name.startswith(("encoder.acoustic", "decoder"))
+        assert torch.equal(a, b) or not same
+        torch.testing.assert_close(a, b, rtol=2.0**-4, atol=1e-6)
 
 
 def test_a_shape_that_changed_begins_anew(pack_folder: Path, tmp_path: Path) -> None:
