@@ -78,7 +78,7 @@ def score(
         _prime(evaluator, batch)
         # Outputs are made before, by themselves: what is timed of them is not disturbed.
         with one_thread_each() as pool:
-            for row in pool.map(lambda pair: _row(system, *pair, evaluator, folder), batch):
+            for row in pool.map(lambda pair: _row(system, pair[0], pair[1], evaluator, folder), batch):
                 yield row
                 count += 1
                 if time.monotonic() - last > 5:

@@ -70,8 +70,9 @@ def perturb_pack(
                 entry |= {"kind": row.kind}
             else:
                 speed = speed_of(row, seed)
-                entry |= {"id": f"{row.id}@{speed}", "speaker": f"{row.speaker}@{speed}", "text": row.text}
-                made[row.corpus, row.id] = (entry["id"], speed, -(-len(wav_T) // FRAME))
+                id = f"{row.id}@{speed}"
+                entry |= {"id": id, "speaker": f"{row.speaker}@{speed}", "text": row.text}
+                made[row.corpus, row.id] = (id, speed, -(-len(wav_T) // FRAME))
             lines.append(json.dumps(entry, ensure_ascii=False) + "\n")
             offset += len(wav_T)
             if progress is not None:

@@ -36,12 +36,10 @@ def start_codes(model: CodecLMCore, new: int, vectors_KVD: torch.Tensor | None, 
         axes = vectors_KVD.shape[-1]
         spread = torch.randn(axes, width, generator=generator) / axes**0.5
         tables = [vectors_KVD[k].cpu() @ spread for k in books]
-        factor = (sum(t.square().mean() for t in sizes) / sum(t.square().mean() for t in tables)).sqrt()
-        noise = 0.1 * sum(t.std() for t in sizes) / len(sizes)
-        return [
-            (t * factor.cpu() + torch.randn(V, width, generator=generator) * noise.cpu()).to(device)
-            for t in tables
-        ]
+        size = torch.stack([t.square().mean() for t in sizes]).mean().cpu()
+        factor = (size / torch.stack([t.square().mean() for t in tables]).mean()).sqrt()
+        noise = 0.1 * size.sqrt()
+        return [(t * factor + torch.randn(V, width, generator=generator) * noise).to(device) for t in tables]
 
     first = model.rows.code
     old_rows = [model.embed.weight[first + s * V : first + (s + 1) * V] for s in slots]
