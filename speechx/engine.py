@@ -261,9 +261,8 @@ class Engine:
             advance = sampler.choose_advance(logits_NA, uniform[:, -1:]).tolist()
 
         def push(name: str) -> torch.Tensor:
-            return torch.tensor([getattr(requests[i].params, name) for i in guided], device=h_ND.device)[
-                :, None
-            ]
+            values = [[float(getattr(requests[i].params, name))] for i in guided]
+            return torch.tensor(values, device=h_ND.device)
 
         def choose(slot: int, logits: torch.Tensor) -> torch.Tensor:
             logits_NV = logits[:N]

@@ -14,7 +14,7 @@ from torch import Tensor
 
 Precision = Literal["float32", "bfloat16", "int8"]
 
-MIN_ROWS = 4
+MIN_ROWS = 8
 INT8_BLOCK = 16  # the int8 kernel takes whole vectors
 
 

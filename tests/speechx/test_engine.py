@@ -9,7 +9,17 @@ from speechx.config import LMConfig
 from speechx.engine import Emission, Engine
 from speechx.linear import Precision, has_int8
 from speechx.model import CodecLMCore
-from speechx.prompt import Frames, PackedPrompt, Prompt, Text, Token, Track, pack, unconditional
+from speechx.prompt import (
+    Frames,
+    PackedPrompt,
+    Prompt,
+    Text,
+    Token,
+    Track,
+    group_frames,
+    pack,
+    unconditional,
+)
 from speechx.sampling import SamplingParams
 from speechx.vocab import NS
 
@@ -91,24 +101,32 @@ def test_cached_decoding_agrees_with_the_training_forward(make, g: int, copies: 
 
 
 @pytest.mark.parametrize("g", [1, 2])
+@pytest.mark.parametrize("fine", [1.0, 3.0])
 @pytest.mark.parametrize("make", [text_prompt, aligned_prompt])
-def test_guidance_pushes_the_first_code_away_from_what_speech_suggests(make, g: int) -> None:  # type: ignore[no-untyped-def]
-    core, prompt = make_core(g, dropout=0.1), make(3, g)
+def test_guidance_pushes_codes_away_from_what_speech_suggests(make, fine: float, g: int) -> None:  # type: ignore[no-untyped-def]
+    core, prompt = make_core(g, dropout=0.1, copies=True), make(3, g)
     engine = Engine(core, slots=2, precision="float32")
-    id = engine.add(prompt, SamplingParams(greedy=True, max_frames=12, guidance=2.0))
+    id = engine.add(prompt, SamplingParams(greedy=True, max_frames=12, guidance=2.0, fine_guidance=fine))
     emissions = run(engine)[id]
     codes_FK = codes_of(emissions)
     pointer_F = np.concatenate([e.pointer_F for e in emissions]) if prompt.track else None
     before_K = None if prompt.previous_G is None else prompt.previous_G[-8:]
     nothing = pack(unconditional(Prompt(0, (), previous_K=before_K), len(codes_FK)), g)
+    codes_NG = torch.from_numpy(group_frames(codes_FK, g).astype(np.int64))
+    first, others = [], []
     with torch.no_grad():
-        toward, away = (
-            core.first_logits(core.hidden(collate([example], core.shape)))
-            for example in (TrainExample(prompt, codes_FK, pointer_F), TrainExample(nothing, codes_FK))
-        )
-    guided = (away + 2 * (toward - away)).argmax(-1).numpy()
-    np.testing.assert_array_equal(guided, codes_FK[::g, 0])
-    assert (toward.argmax(-1).numpy() != guided).any(), "guidance changed nothing"
+        for example in (TrainExample(prompt, codes_FK, pointer_F), TrainExample(nothing, codes_FK)):
+            batch = collate([example], core.shape)
+            h_ND, track_NG = core.hidden(batch), core.track_codes(batch)
+            first.append(core.first_logits(h_ND, track_NG))
+            others.append(core.local_logits(h_ND, codes_NG, track_NG))
+    guided = (first[1] + 2 * (first[0] - first[1])).argmax(-1)
+    assert torch.equal(guided, codes_NG[:, 0])
+    assert (first[0].argmax(-1) != guided).any(), "guidance changed nothing"
+    wanted_NG = (others[1] + fine * (others[0] - others[1])).argmax(-1).T
+    known_NG = codes_NG[:, 1:] >= 0  # the last group may not be full
+    assert torch.equal(wanted_NG[known_NG], codes_NG[:, 1:][known_NG])
+    assert fine == 1 or (others[0].argmax(-1).T != wanted_NG).any(), "guidance of the others changed nothing"
 
 
 def test_a_model_that_cannot_be_guided_is_not() -> None:
@@ -128,7 +146,10 @@ def test_a_request_is_the_same_alone_and_in_a_batch(precision: Precision, greedy
     core = make_core(copies=greedy, dropout=0.1)
     prompts = [text_prompt(i) if i % 2 else aligned_prompt(i) for i in range(6)]
     params = [
-        SamplingParams(greedy=greedy, seed=i, max_frames=12, guidance=1.5 if i < 4 else 1.0) for i in range(6)
+        SamplingParams(
+            greedy=greedy, seed=i, max_frames=12, guidance=1.5 if i < 4 else 1.0, fine_guidance=1 + i % 3
+        )
+        for i in range(6)
     ]
     alone = []
     for prompt, param in zip(prompts, params, strict=True):
