@@ -52,7 +52,8 @@ class AlignedTask(Task[A]):
     speaks: ClassVar[bool] = True  # whether the text is heard in the output
     # The target is nearly determined by the input: stray less from the likeliest than free speech does.
     sampling = {
-        **Task.sampling, "temperature": 0.6, "top_p": 0.8, "guidance": 1.5, "max_phone_frames": None
+        **Task.sampling, "temperature": 0.6, "top_p": 0.8, "guidance": 1.5, "fine_guidance": 1.0,
+        "max_phone_frames": None,
     }  # fmt: skip
 
     def condition(self, req: A, front: Front) -> tuple[Segment, ...]:

@@ -65,6 +65,7 @@ class Task(ABC, Generic[R]):
         "fine_top_p": 0.8,
         "advance_temperature": 0.3,
         "guidance": 2.0,
+        "fine_guidance": 3.0,
         "max_phone_frames": 12,
     }
     from_codes: ClassVar[bool] = False  # training pairs come from `pair_from_codes`: no sound has to be mixed
@@ -84,7 +85,7 @@ class Task(ABC, Generic[R]):
         if req.temperature == 0:
             kept = {
                 name: self.sampling[name]
-                for name in ("guidance", "max_phone_frames")
+                for name in ("guidance", "fine_guidance", "max_phone_frames")
                 if name in self.sampling
             }
             return SamplingParams(greedy=True, **kept, seed=req.seed or 0, max_frames=frame_limit(prompt))
