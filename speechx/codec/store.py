@@ -87,7 +87,9 @@ def export_checkpoint(checkpoint: str | Path, folder: str | Path, bits: int = 11
     codec = SpectralCodec.from_config(SpectralConfig(**state["config"]["codec"]))
     own = dict(codec.named_parameters()) | dict(codec.named_buffers())
     trained = {name for name, _ in codec.named_parameters() if not name.startswith("decoder.pitch.")}
-    if state["config"].get("semantic_fixed") or state["config"].get("decoder_only"):
+    if state["config"].get("decoder_only"):
+        trained = {name for name in trained if name.startswith("decoder.")}
+    elif state["config"].get("semantic_fixed"):
         trained = {name for name in trained if name.startswith(("encoder.acoustic.", "decoder."))}
     with torch.no_grad():
         for name, value in state["average"].items():
