@@ -23,11 +23,11 @@ from typing import Literal
 import numpy as np
 import torch
 
-from speechx.batch import LOOKAHEAD
-from speechx.decoder import Decoder, ahead_phones
+from speechx.decoder import Decoder
 from speechx.kvcache import PrefixCache
 from speechx.linear import Precision, best_precision
 from speechx.model import CodecLMCore
+from speechx.pointer import Pointer
 from speechx.prompt import NO_CODE, PackedPrompt, Prompt, pack, unconditional
 from speechx.sampling import BatchSampler, Draws, SamplingParams
 from speechx.scheduler import Entry, Scheduler, prompt_chunks
@@ -65,35 +65,6 @@ def cpu_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-class Pointer:
-    """A request's place in its phones, with the hard bounds on how long a phone lasts."""
-
-    def __init__(self, packed: PackedPrompt, max_phone: int, max_pause: int, pauses: frozenset[int]) -> None:
-        assert packed.track is not None
-        track = packed.track
-        self.at, self.stop = track.start, track.stop
-        self.age = 0  # frames spent on the phone
-        self.clamps = packed.frames is not None  # the length ends the target, not the pointer
-        self.ahead = ahead_phones(track.ids)
-        self.limits = [max_pause if int(i) in pauses else max_phone for i in track.ids]
-
-    def phones(self) -> np.ndarray:
-        """The phones the next step sees, (LOOKAHEAD,)."""
-        return self.ahead[self.at : self.at + LOOKAHEAD]
-
-    def move(self, advance: int, frames: int) -> bool:
-        """Count the step's frames, move on; True when the end of the text is reached."""
-        self.age += frames
-        if advance == 0 and self.age >= self.limits[self.at]:
-            advance = 1
-        to = self.at + advance
-        if to >= self.stop and self.clamps:
-            to = self.stop - 1
-        if to > self.at:
-            self.at, self.age = to, 0
-        return to >= self.stop
 
 
 class _Request:
