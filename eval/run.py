@@ -23,7 +23,6 @@ from eval.base import RATE, Evaluator, Item, Output, Unmeasurable, checked, eval
 from eval.measures.bank import Measures
 from eval.sets import plain
 from eval.systems import System
-from speechx.data.tokens import one_thread_each
 from speechx.errors import InputError
 
 __all__ = ["Header", "read_scores", "run", "systems_for"]
@@ -76,14 +75,12 @@ def score(
     last, count = time.monotonic(), 0
     for batch in _batched(system.outputs(items)):
         _prime(evaluator, batch)
-        # Outputs are made before, by themselves: what is timed of them is not disturbed.
-        with one_thread_each() as pool:
-            for row in pool.map(lambda pair: _row(system, pair[0], pair[1], evaluator, folder), batch):
-                yield row
-                count += 1
-                if time.monotonic() - last > 5:
-                    last = time.monotonic()
-                    say(f"    {count}/{len(items)}")
+        for item, result in batch:
+            yield _row(system, item, result, evaluator, folder)
+            count += 1
+            if time.monotonic() - last > 5:
+                last = time.monotonic()
+                say(f"    {count}/{len(items)}")
 
 
 def _batched(

@@ -9,7 +9,6 @@ A name may carry a source: "whisper:/models/large-v3", "wavlm:/models/wavlm-sv".
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, TypeVar
@@ -85,14 +84,9 @@ class Measures:
         self._models: dict[str, Any] = dict(models or {})
         self._failed: dict[str, str] = {}
         self._heard: OrderedDict[Hashable, Any] = OrderedDict()
-        self._lock = threading.RLock()  # several items are measured at once; models run outside it
 
     def model(self, role: str) -> Any:
         """The model of a role. Raises Unmeasurable, each time with the same reason, where it cannot be had."""
-        with self._lock:
-            return self._loaded(role)
-
-    def _loaded(self, role: str) -> Any:
         if role in self._failed:
             raise Absent(self._failed[role])
         if role not in self._models:
@@ -131,14 +125,13 @@ class Measures:
         """Transcripts of many recordings at once; asked for again, they are there."""
         asr: Recognizer = self.model("asr")
         keys = [("asr", language, _key(wav_T)) for wav_T, language in pairs]
-        with self._lock:
-            known = {k: self._heard[k] for k in keys if k in self._heard}
-        todo = {k: pair for k, pair in zip(keys, pairs, strict=True) if k not in known}
+        todo = {k: pair for k, pair in zip(keys, pairs, strict=True) if k not in self._heard}
         if todo:
             made = asr.transcribe([w for w, _ in todo.values()], [language for _, language in todo.values()])
-            known.update(zip(todo, made, strict=True))
-            self._remember(known)
-        return [known[k] for k in keys]
+            self._heard.update(zip(todo, made, strict=True))
+        out = [self._heard[k] for k in keys]
+        self._forget()
+        return out
 
     def language(self, wav_T: np.ndarray) -> dict[str, float]:
         asr: Recognizer = self.model("asr")
@@ -170,19 +163,15 @@ class Measures:
         return self._once(("codec", _key(wav_T)), lambda: codec(wav_T))
 
     def _once(self, key: Hashable, make: Callable[[], V]) -> V:
-        with self._lock:
-            if key in self._heard:
-                known: V = self._heard[key]
-                return known
-        value = make()
-        self._remember({key: value})
+        if key not in self._heard:
+            self._heard[key] = make()
+        value: V = self._heard[key]
+        self._forget()
         return value
 
-    def _remember(self, found: dict[Any, Any]) -> None:
-        with self._lock:
-            self._heard.update(found)
-            while len(self._heard) > REMEMBERED:
-                self._heard.popitem(last=False)
+    def _forget(self) -> None:
+        while len(self._heard) > REMEMBERED:
+            self._heard.popitem(last=False)
 
     @property
     def abouts(self) -> dict[str, About]:

