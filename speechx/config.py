@@ -91,12 +91,14 @@ class LMConfig(StrictConfig):
     # Part of the spoken examples seen without text and voice, which classifier-free guidance needs (Ho and
     # Salimans 2022; for codec models AudioGen, section 3.3).
     condition_dropout: float = 0.0
+    # Part of the examples that follow a recording seen with nothing else than its frame of the same moment.
+    recording_dropout: float = 0.0
     # What it was trained with.
     codec_name: str = ""
     codec_hash: str = ""
     phone_table_version: int = 1
 
-    LATER = frozenset({"copies", "condition_dropout"})
+    LATER = frozenset({"copies", "condition_dropout", "recording_dropout"})
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
         "tiny": {
             "dim": 64, "layers": 2, "heads": 2, "ffn_dim": 128, "max_positions": 1024,

@@ -183,6 +183,13 @@ class Decoder:
 
     # The local transformer
 
+    def first_logits(self, h_ND: Tensor, track_NG: Tensor | None = None) -> Tensor:
+        """Logits of the first code of one step, (N, V) float32; track_NG as in `codes`."""
+        logits_NV = self.first_head(h_ND).float()
+        if self.copy is None or track_NG is None:
+            return logits_NV
+        return CopyPath.add(logits_NV, h_ND.float() @ self.copy.first, track_NG[:, 0])
+
     def codes(self, h_ND: Tensor, choose: Choose, track_NG: Tensor | None = None) -> Tensor:
         """The codes of one step, (N, G), each given the ones before it.
 
@@ -190,11 +197,9 @@ class Decoder:
         """
         N, V = len(h_ND), self.config.codebook_size
         copy = self.copy if track_NG is not None else None
-        logits = self.first_head(h_ND).float()
+        chosen = [choose(0, self.first_logits(h_ND, track_NG))]
         if copy is not None and track_NG is not None:
-            logits = CopyPath.add(logits, h_ND.float() @ copy.first, track_NG[:, 0])
             copied = copy.codes[copy.rows(track_NG, V)]
-        chosen = [choose(0, logits)]
         extra = self.local_in(h_ND).float()
         for k in range(self.config.num_slots - 1):
             x = self.local_table[chosen[-1] + k * V]

@@ -83,6 +83,7 @@ class _Request:
         self.recent = np.full(params.repetition_window, NO_CODE, dtype=np.int64)
         self.track_D: torch.Tensor | None = None
         self.guided = False
+        self.guide_hears = False  # whether the second sequence follows the recording, too
 
 
 class Engine:
@@ -106,8 +107,8 @@ class Engine:
         c = self.config = core.shape
         self.max_steps = min(max_steps or c.max_positions, c.max_positions)
         precision = precision or best_precision(core.embed.weight.device)
-        # A guided request has a second sequence, which has heard nothing of text, voice and recording, in a slot of its
-        # own: it begins with the task, or, where that follows a recording, as any speech does.
+        # A guided request has a second sequence, which has heard nothing of text and voice, in a slot of its own: it begins
+        # with the task, or, where it is not to know the recording that the first one follows, as any speech does.
         self._guides = c.condition_dropout > 0
         self._speech = pack(unconditional(Prompt(ANY_SPEECH, ()), 1), c.frames_per_step, c.num_codebooks)
         self.decoder = Decoder(core, 2 * slots if self._guides else slots, self.max_steps, precision)
@@ -153,6 +154,9 @@ class Engine:
         request = _Request(self._next_id, prompt, params, pointer, c.num_slots)
         request.limit = min(request.limit, room * g)
         request.guided = self._guides and (params.guidance, params.fine_guidance) != (1, 1)
+        if prompt.track_codes_TG is not None and params.guidance_knows == "recording":
+            request.guided &= c.recording_dropout > 0
+            request.guide_hears = True
         self._next_id += 1
         self._requests[request.id] = request
         self.scheduler.add(Entry(request.id, prompt_chunks(0, len(prompt), PREFILL_CHUNK), params.deadline))
@@ -200,36 +204,24 @@ class Engine:
             self.prefixes.put(key, self.decoder.cache.read(entry.slot, stop))
 
     def _decode(self, entries: list[Entry]) -> list[Emission]:
-        """One step of every running request."""
+        """One step of every running request. Second sequences are the rows behind those of the requests."""
         requests = [self._requests[e.id] for e in entries]
+        N, guided = len(requests), [i for i, r in enumerate(requests) if r.guided]
+        h_ND = self._advance_sequences(entries, requests, guided)
         sampler = self._sampler_of(requests)
-        ids = np.stack([self._input_rows(r) for r in requests])
-        positions = [r.packed.target_position + r.steps for r in requests]
-        lengths = [len(r.packed) + r.steps for r in requests]
-        slots = [e.slot for e in entries]
-        guided = [i for i, r in enumerate(requests) if r.guided]
-        if guided:
-            ids = np.concatenate([ids, self._guide_rows([entries[i] for i in guided])])
-            positions += [GUIDE_STEPS + requests[i].steps for i in guided]
-            lengths += [GUIDE_STEPS + requests[i].steps for i in guided]
-            slots += [slots[i] + self.slots for i in guided]
-        x_ND = self.decoder.sum_rows(ids)
-        for i, r in enumerate(requests):
-            if r.steps == 0:
-                r.track_D = self.decoder.track_input(r.packed, -(-r.limit // self.config.frames_per_step))
-            if r.track_D is not None:
-                x_ND[i] += r.track_D[r.steps]
-        h_ND = self.decoder.step(x_ND, positions, slots, lengths)
-        N = len(requests)
-        # The second sequences go on through the local transformer only where its codes are guided, too.
-        deep = any(requests[i].params.fine_guidance != 1 for i in guided)
-        first_away = self.decoder.first_head(h_ND[N:]).float() if guided and not deep else None
-
         uniform = torch.from_numpy(np.stack([r.draws.row() for r in requests])).to(h_ND.device)
         advance = None
         if any(r.pointer is not None for r in requests):
             logits_NA = self.decoder.advance_head(h_ND[:N]).float()
             advance = sampler.choose_advance(logits_NA, uniform[:, -1:]).tolist()
+
+        track_NG = away_track = self._track(requests)
+        if guided and track_NG is not None:
+            hears_M1 = torch.tensor([[requests[i].guide_hears] for i in guided], device=track_NG.device)
+            away_track = torch.where(hears_M1, track_NG[guided], NO_CODE)
+        # The second sequences go on through the local transformer only where its codes are guided, too.
+        deep = any(requests[i].params.fine_guidance != 1 for i in guided)
+        first_away = self.decoder.first_logits(h_ND[N:], away_track) if guided and not deep else None
 
         def push(name: str) -> torch.Tensor:
             values = [[float(getattr(requests[i].params, name))] for i in guided]
@@ -248,13 +240,35 @@ class Engine:
                 codes_N = sampler.choose_first(logits_NV, uniform[:, :1], uniform[:, -2:-1], recent)
             return torch.cat([codes_N, codes_N[guided]]) if deep else codes_N
 
-        track = self._track(requests)
-        if deep and track is not None:  # the second sequences have heard no recording
-            track = torch.cat([track, torch.full_like(track[: len(guided)], NO_CODE)])
-        codes_NG = (
-            self.decoder.codes(h_ND if deep else h_ND[:N], choose, track)[:N].to(torch.int16).cpu().numpy()
-        )
-        return [self._emit(r, codes_NG[i], advance[i] if advance else 0) for i, r in enumerate(requests)]
+        if deep and track_NG is not None and away_track is not None:
+            track_NG = torch.cat([track_NG, away_track])
+        codes_NG = self.decoder.codes(h_ND if deep else h_ND[:N], choose, track_NG)[:N]
+        codes = codes_NG.to(torch.int16).cpu().numpy()
+        return [self._emit(r, codes[i], advance[i] if advance else 0) for i, r in enumerate(requests)]
+
+    def _advance_sequences(
+        self, entries: list[Entry], requests: list[_Request], guided: list[int]
+    ) -> torch.Tensor:
+        """One step of the global transformer for every request, and behind them the second sequences."""
+        ids = np.stack([self._input_rows(r) for r in requests])
+        positions = [r.packed.target_position + r.steps for r in requests]
+        lengths = [len(r.packed) + r.steps for r in requests]
+        slots = [e.slot for e in entries]
+        if guided:
+            ids = np.concatenate([ids, self._guide_rows([entries[i] for i in guided])])
+            positions += [GUIDE_STEPS + requests[i].steps for i in guided]
+            lengths += [GUIDE_STEPS + requests[i].steps for i in guided]
+            slots += [slots[i] + self.slots for i in guided]
+        x_ND = self.decoder.sum_rows(ids)
+        hears = [i for i in guided if requests[i].guide_hears]
+        for i, r in enumerate(requests):
+            if r.steps == 0:
+                r.track_D = self.decoder.track_input(r.packed, -(-r.limit // self.config.frames_per_step))
+            if r.track_D is not None:
+                x_ND[i] += r.track_D[r.steps]
+                if i in hears:
+                    x_ND[len(requests) + guided.index(i)] += r.track_D[r.steps]
+        return self.decoder.step(x_ND, positions, slots, lengths)
 
     def _sampler_of(self, requests: list[_Request]) -> BatchSampler:
         key = tuple(r.id for r in requests)
@@ -278,12 +292,12 @@ class Engine:
         return torch.from_numpy(track_NG).to(self.decoder.device)
 
     def _guide_rows(self, entries: list[Entry]) -> np.ndarray:
-        """Input of guided requests' second sequences: the frame before and nothing else."""
+        """Input of guided requests' second sequences: the frame before, and nothing of text and voice."""
         rows = []
         for entry in entries:
             r = self._requests[entry.id]
             if r.steps == 0:
-                packed = r.packed if r.packed.track_codes_TG is None else self._speech
+                packed = r.packed if r.guide_hears or r.packed.track_codes_TG is None else self._speech
                 x_ND = self.decoder.prompt_input(packed, 0, GUIDE_STEPS)
                 self.decoder.prefill(x_ND, np.arange(GUIDE_STEPS), entry.slot + self.slots, 0)
             rows.append(self.decoder.target_rows(r.token, r.codes_G, None, 0))

@@ -160,8 +160,11 @@ def pack(prompt: Prompt, frames_per_step: int = 1, num_codebooks: int = 8) -> Pa
 
 
 def unconditional(prompt: Prompt, frames: int) -> Prompt:
-    """The prompt of a target of which nothing is known but the task and where it begins."""
-    return Prompt(prompt.slot, (), previous_K=prompt.previous_K, frames=frames)
+    """The prompt of a target of which nothing is known but the task, where it begins, and, where it follows a recording,
+    the frame of the same moment: neither text nor voice, nor what comes later."""
+    return Prompt(
+        prompt.slot, (), track_codes_FK=prompt.track_codes_FK, previous_K=prompt.previous_K, frames=frames
+    )
 
 
 def _token_ids(segment: Token | Text) -> np.ndarray:

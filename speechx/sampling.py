@@ -8,6 +8,7 @@ Shape suffixes: N requests, V code values, W window of the last codes.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -27,6 +28,8 @@ class SamplingParams:
     code's logits are pushed away from those of a step that knows only the frames before (classifier-free
     guidance; 1 = not at all); only a model trained with condition_dropout has such a step, for others it is
     left out. fine_guidance: the same for the other codes, for which the local transformer runs a second time.
+    guidance_knows: "recording" where that step knows the recording's frame of the same moment, too, so that text and
+    voice alone are pushed (for models trained with recording_dropout; left out for others).
     max_phone_frames: no phone lasts longer, pauses apart; the model's own limit holds, too.
     max_frames: hard limit of the target. deadline: a time.monotonic() value after which the request ends.
     """
@@ -42,6 +45,7 @@ class SamplingParams:
     repetition_threshold: float = 0.4
     guidance: float = 1.0
     fine_guidance: float = 1.0
+    guidance_knows: Literal["frames", "recording"] = "frames"
     max_phone_frames: int | None = None
     max_frames: int = 1500
     deadline: float | None = None
@@ -58,6 +62,8 @@ class SamplingParams:
         for name in ("guidance", "fine_guidance"):
             if not 1 <= getattr(self, name) <= 10:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be in 1..10")
+        if self.guidance_knows not in ("frames", "recording"):
+            raise ValueError(f"guidance_knows is {self.guidance_knows!r}; it must be 'frames' or 'recording'")
         if self.max_phone_frames is not None and self.max_phone_frames < 1:
             raise ValueError(f"max_phone_frames is {self.max_phone_frames}; it must be at least 1")
         if self.max_frames < 1:

@@ -85,7 +85,7 @@ class Task(ABC, Generic[R]):
         if req.temperature == 0:
             kept = {
                 name: self.sampling[name]
-                for name in ("guidance", "fine_guidance", "max_phone_frames")
+                for name in ("guidance", "fine_guidance", "guidance_knows", "max_phone_frames")
                 if name in self.sampling
             }
             return SamplingParams(greedy=True, **kept, seed=req.seed or 0, max_frames=frame_limit(prompt))

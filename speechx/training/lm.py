@@ -91,9 +91,9 @@ def optimizers(model: CodecLMCore, config: LMTrainConfig) -> list[torch.optim.Op
 
 
 def to_example(pair: Pair, config: LMConfig, drop_condition: bool = False) -> TrainExample:
-    """drop_condition: where the text alone says what to do, without it and the voice."""
+    """drop_condition: without text, voice and what comes later, see LMConfig.condition_dropout and recording_dropout."""
     prompt = pair.prompt
-    if drop_condition and prompt.track is not None and prompt.track_codes_FK is None:
+    if drop_condition and (prompt.track is not None or prompt.track_codes_FK is not None):
         prompt = unconditional(prompt, len(pair.target_FK))
     packed = pack(prompt, config.frames_per_step, config.num_codebooks)
     return TrainExample(packed, pair.target_FK, pair.pointer_F if prompt.track is not None else None)
@@ -225,9 +225,13 @@ class Feeder:
     def make(self, step: int) -> LMBatch:
         rng = np.random.default_rng((self.config.seed, step, 2))
         pairs = [self.shards[i] for i in self.stream.batch(step)]
-        dropped = rng.random(len(pairs)) < self.model_config.condition_dropout
-        examples = [to_example(p, self.model_config, bool(d)) for p, d in zip(pairs, dropped, strict=True)]
-        batch = collate(examples, self.model_config)
+        c = self.model_config
+        parts = [
+            c.condition_dropout if p.prompt.track_codes_FK is None else c.recording_dropout for p in pairs
+        ]
+        dropped = rng.random(len(pairs)) < np.array(parts)
+        examples = [to_example(p, c, bool(d)) for p, d in zip(pairs, dropped, strict=True)]
+        batch = collate(examples, c)
         if self.noise:
             self._slip(batch, rng)
         return batch

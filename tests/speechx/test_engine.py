@@ -1,5 +1,7 @@
 """The engine: cached decoding equals the training forward, batching changes nothing, ends and bounds hold."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -34,8 +36,9 @@ def _one_thread() -> None:
 def make_core(g: int = 1, copies: bool = False, dropout: float = 0.0) -> CodecLMCore:
     torch.manual_seed(0)
     config = LMConfig.preset(
-        "tiny", frames_per_step=g, max_positions=256, copies=copies, condition_dropout=dropout
-    )
+        "tiny", frames_per_step=g, max_positions=256, copies=copies, condition_dropout=dropout,
+        recording_dropout=dropout,
+    )  # fmt: skip
     core = CodecLMCore(config)
     with torch.no_grad():
         if copies:
@@ -102,16 +105,26 @@ def test_cached_decoding_agrees_with_the_training_forward(make, g: int, copies: 
 
 @pytest.mark.parametrize("g", [1, 2])
 @pytest.mark.parametrize("fine", [1.0, 3.0])
-@pytest.mark.parametrize("make", [text_prompt, aligned_prompt])
-def test_guidance_pushes_codes_away_from_what_speech_suggests(make, fine: float, g: int) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize(
+    ("make", "knows"), [(text_prompt, "frames"), (aligned_prompt, "frames"), (aligned_prompt, "recording")]
+)
+def test_guidance_pushes_codes_away_from_what_speech_suggests(make, knows: str, fine: float, g: int) -> None:  # type: ignore[no-untyped-def]
+    """With "recording", away from what the recording's frame of the moment suggests without the rest of the prompt."""
     core, prompt = make_core(g, dropout=0.1, copies=True), make(3, g)
     engine = Engine(core, slots=2, precision="float32")
-    id = engine.add(prompt, SamplingParams(greedy=True, max_frames=12, guidance=2.0, fine_guidance=fine))
+    params = SamplingParams(
+        greedy=True, max_frames=12, guidance=2.0, fine_guidance=fine, guidance_knows=knows
+    )
+    id = engine.add(prompt, params)
     emissions = run(engine)[id]
     codes_FK = codes_of(emissions)
     pointer_F = np.concatenate([e.pointer_F for e in emissions]) if prompt.track else None
     before_K = None if prompt.previous_G is None else prompt.previous_G[-8:]
-    nothing = pack(unconditional(Prompt(0, (), previous_K=before_K), len(codes_FK)), g)
+    known = Prompt(0, (), previous_K=before_K)
+    if knows == "recording":
+        heard_FK = prompt.track_codes_TG.reshape(-1, 8)[: prompt.frames]
+        known = Prompt(2, (Token(NS),), track_codes_FK=heard_FK, previous_K=before_K)
+    nothing = pack(unconditional(known, len(codes_FK)), g)
     codes_NG = torch.from_numpy(group_frames(codes_FK, g).astype(np.int64))
     first, others = [], []
     with torch.no_grad():
@@ -138,6 +151,18 @@ def test_a_model_that_cannot_be_guided_is_not() -> None:
     np.testing.assert_array_equal(*said)
 
 
+def test_a_model_that_never_heard_a_recording_alone_is_not_guided_by_it() -> None:
+    core = make_core(dropout=0.1)
+    core.shape = replace(core.shape, recording_dropout=0.0)
+    said = []
+    for guidance in (1.0, 3.0):
+        engine = Engine(core, slots=1, precision="float32")
+        params = SamplingParams(greedy=True, max_frames=12, guidance=guidance, guidance_knows="recording")
+        engine.add(aligned_prompt(3), params)
+        said.append(codes_of(run(engine)[0]))
+    np.testing.assert_array_equal(*said)
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
 @pytest.mark.parametrize("greedy", [True, False])
 def test_a_request_is_the_same_alone_and_in_a_batch(precision: Precision, greedy: bool) -> None:
@@ -147,7 +172,12 @@ def test_a_request_is_the_same_alone_and_in_a_batch(precision: Precision, greedy
     prompts = [text_prompt(i) if i % 2 else aligned_prompt(i) for i in range(6)]
     params = [
         SamplingParams(
-            greedy=greedy, seed=i, max_frames=12, guidance=1.5 if i < 4 else 1.0, fine_guidance=1 + i % 3
+            greedy=greedy,
+            seed=i,
+            max_frames=12,
+            guidance=1.5 if i < 4 else 1.0,
+            fine_guidance=1 + i % 3,
+            guidance_knows="recording" if i % 4 == 2 else "frames",
         )
         for i in range(6)
     ]
