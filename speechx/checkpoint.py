@@ -35,21 +35,28 @@ def weights_hash(config: LMConfig, tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()[:16]
 
 
-def rounded(values: Tensor, bits: int) -> Tensor:
-    """Values with so many significant bits, to nearest."""
-    mantissa, exponent = torch.frexp(values.float())
-    return torch.ldexp(torch.round(mantissa * 2**bits) / 2**bits, exponent)
+def on_grid(values: Tensor, step: float) -> Tensor:
+    """Values moved to the nearest multiple of a power of two that is about `step` of their root mean square.
+
+    One grid for a whole tensor: its values then repeat, and a file of them packs smaller than one whose values have
+    fewer significant bits and the same error (docs/experiments.md). A step of 0 leaves them as they are.
+    """
+    size = values.float().square().mean().sqrt() * step
+    if not step or size == 0:
+        return values
+    unit = 2.0 ** size.log2().round()
+    return (values.float() / unit).round() * unit
 
 
-def save_model(model: CodecLMCore, folder: str | Path, bits: int = 8) -> str:
+def save_model(model: CodecLMCore, folder: str | Path, step: float = 0.0) -> str:
     """Write a model folder; the weights' hash. Each file appears whole or not at all.
 
-    bits: significant bits that weights keep in the fp16 file. Training in bf16 autocast sees no more than eight; the fewer,
-    the smaller the file packs, which a repository that ships it feels.
+    step: see `on_grid`; of matrices alone. The larger, the smaller the file packs, which a repository that ships it feels.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {k: rounded(v.detach().cpu(), bits).half().contiguous() for k, v in model.state_dict().items()}
+    weights = {k: v.detach().cpu() for k, v in model.state_dict().items()}
+    tensors = {k: (on_grid(v, step) if v.ndim > 1 else v).half().contiguous() for k, v in weights.items()}
     bad = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
     if bad:
         raise ValueError(f"weights are not finite in half precision: {', '.join(bad)}")

@@ -75,26 +75,25 @@ def load_codec(folder: str | Path) -> SpectralCodec:
     return codec
 
 
-def export_checkpoint(checkpoint: str | Path, folder: str | Path, bits: int = 11) -> SpectralCodec:
+def export_checkpoint(checkpoint: str | Path, folder: str | Path, step: float = 0.0) -> SpectralCodec:
     """The averaged weights of a training checkpoint, as a codec folder.
 
-    bits: significant bits of the weights that the recipe trained, codebooks and pitch apart; fp16 has 11. Fewer pack smaller
-    in a repository. They count for the codec's hash: sound is to be encoded with the folder that is shipped.
+    step: of the grid that the decoder's matrices are moved to (speechx.checkpoint.on_grid); the encoder keeps its own.
     """
-    from speechx.checkpoint import rounded
+    from speechx.checkpoint import on_grid
 
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)
     codec = SpectralCodec.from_config(SpectralConfig(**state["config"]["codec"]))
     own = dict(codec.named_parameters()) | dict(codec.named_buffers())
-    trained = {name for name, _ in codec.named_parameters() if not name.startswith("decoder.pitch.")}
-    if state["config"].get("decoder_only"):
-        trained = {name for name in trained if name.startswith("decoder.")}
-    elif state["config"].get("semantic_fixed"):
-        trained = {name for name in trained if name.startswith(("encoder.acoustic.", "decoder."))}
+    coarse = {
+        name
+        for name, value in codec.named_parameters()
+        if name.startswith("decoder.") and not name.startswith("decoder.pitch.") and value.ndim > 1
+    }
     with torch.no_grad():
         for name, value in state["average"].items():
             if name in own:
-                kept = rounded(value, bits) if name in trained and bits < 11 else value
+                kept = on_grid(value, step) if name in coarse else value
                 own[name].copy_(kept.half().float())
     save_codec(codec, folder)
     return codec

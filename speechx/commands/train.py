@@ -150,19 +150,20 @@ def export(
         Path, typer.Argument(help="checkpoint of a codec or language model run", exists=True)
     ],
     out: Annotated[Path, typer.Option(help="model folder")],
-    bits: Annotated[
-        int | None,
+    step: Annotated[
+        float,
         typer.Option(
-            min=3,
-            max=11,
-            help="significant bits of the weights: fewer pack smaller in a repository; 8, of a codec 11",
+            min=0,
+            max=0.5,
+            help="round matrices (of a codec, its decoder's) to a grid, as a share of their root mean square: 0.125 packs "
+            "to half; 0 does not round",
         ),
-    ] = None,
+    ] = 0.0,
 ) -> None:
     """Write the averaged weights of a checkpoint, slim or not, as a model folder."""
     from speechx.training.export import export_any
 
-    typer.echo(f"{export_any(checkpoint, out, bits)} -> {out}")
+    typer.echo(f"{export_any(checkpoint, out, step)} -> {out}")
 
 
 @app.command()

@@ -20,10 +20,10 @@ def pause_phones() -> tuple[int, ...]:
     return tuple(sorted(PHONE_IDS[phone] for phone in PAUSES if phone in PHONE_IDS))
 
 
-def export_lm(checkpoint: str | Path, folder: str | Path, bits: int = 8) -> None:
+def export_lm(checkpoint: str | Path, folder: str | Path, step: float = 0.0) -> None:
     """The averaged weights of a checkpoint as FOLDER/config.json and FOLDER/model.safetensors (fp16).
 
-    bits: see speechx.checkpoint.save_model.
+    step: see speechx.checkpoint.save_model.
     """
     from speechx.checkpoint import save_model
     from speechx.model import CodecLMCore
@@ -31,7 +31,7 @@ def export_lm(checkpoint: str | Path, folder: str | Path, bits: int = 8) -> None
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)
     model = CodecLMCore(LMConfig.from_dict(state["model_config"]))
     model.load_state_dict(state["average"])
-    save_model(model, folder, bits)
+    save_model(model, folder, step)
 
 
 def slim_checkpoint(checkpoint: str | Path, path: str | Path) -> None:
@@ -59,15 +59,15 @@ def _half(value: Any) -> Any:
     return value
 
 
-def export_any(checkpoint: str | Path, folder: str | Path, bits: int | None = None) -> str:
+def export_any(checkpoint: str | Path, folder: str | Path, step: float = 0.0) -> str:
     """The averaged weights as a model folder, whatever was trained; says what it was."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)
     if "model_config" in state:
-        export_lm(checkpoint, folder, bits or 8)
+        export_lm(checkpoint, folder, step)
         return "language model"
     if "codec" not in state:
         raise InputError(f"checkpoint: {checkpoint} is no codec and no language model", field="checkpoint")
     from speechx.codec.store import export_checkpoint
 
-    codec = export_checkpoint(checkpoint, folder, bits or 11)
+    codec = export_checkpoint(checkpoint, folder, step)
     return f"codec {codec.name} {codec.hash}"

@@ -54,14 +54,14 @@ def test_a_new_acoustic_path_keeps_the_first_codebook(pack_folder: Path, tmp_pat
     assert moved == {"acoustic"}
     assert bool((after.scale_D != 1).any()), "the axes were measured on the first batch"
 
-    # Rounded for a repository: what was trained, nothing else.
-    small = export_checkpoint(tmp_path / "two/last.pt", tmp_path / "small", bits=4)
-    assert load_codec(tmp_path / "small").hash == small.hash != after.hash
-    assert torch.equal(small.encode(wav_BT)[:, 0], second[:, 0])
+    # On a grid, for a repository: the decoder's matrices, nothing else, and so no code changes.
+    small = export_checkpoint(tmp_path / "two/last.pt", tmp_path / "small", step=0.125)
+    assert load_codec(tmp_path / "small").hash == small.hash == after.hash
+    assert load_codec(tmp_path / "small").weights_hash != after.weights_hash
     for (name, a), b in zip(after.named_parameters(), small.parameters(), strict=True):
-        same = name.startswith("decoder.pitch") or not name.startswith(("encoder.acoustic", "decoder"))
-        assert torch.equal(a, b) or not same
-        torch.testing.assert_close(a, b, rtol=2.0**-4, atol=1e-6)
+        coarse = name.startswith("decoder.") and "pitch" not in name and a.ndim > 1
+        assert torch.equal(a, b) or coarse
+        torch.testing.assert_close(a, b, rtol=0, atol=0.1 * float(a.detach().square().mean().sqrt()))
 
 
 def test_a_shape_that_changed_begins_anew(pack_folder: Path, tmp_path: Path) -> None:
