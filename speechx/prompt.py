@@ -58,11 +58,15 @@ Segment = Token | Text | Frames
 
 @dataclass(frozen=True)
 class Track:
-    """Phones of the target. The pointer runs over [start, stop); the target ends when it reaches stop."""
+    """Phones of the target. The pointer runs over [start, stop); the target ends when it reaches stop.
+
+    path_F: the phone of each target frame, where a recording tells; then nobody has to guess the rhythm.
+    """
 
     ids: np.ndarray  # (N,) phone table indices
     start: int
     stop: int
+    path_F: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -210,6 +214,8 @@ def _check(prompt: Prompt, num_codebooks: int) -> None:
             raise ValueError(f"track [{track.start}, {track.stop}) is not inside its {len(track.ids)} phones")
         if track.ids.min() < 0 or track.ids.max() >= NUM_PHONES:
             raise ValueError(f"track has phones outside 0..{NUM_PHONES - 1}")
+        if track.path_F is not None and len(track.path_F) != prompt.frames:
+            raise ValueError(f"path_F has {len(track.path_F)} frames, the target {prompt.frames}")
     for segment in prompt.segments:
         if isinstance(segment, Frames):
             shape = segment.codes_FK.shape

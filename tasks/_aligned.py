@@ -67,14 +67,18 @@ class AlignedTask(Task[A]):
         return self.window(codes_FK, speech, self.condition(req, front))
 
     def window(
-        self, codes_FK: np.ndarray, speech: PhoneSequence | None, before: tuple[Segment, ...]
+        self,
+        codes_FK: np.ndarray,
+        speech: PhoneSequence | None,
+        before: tuple[Segment, ...],
+        pointer_F: np.ndarray | None = None,
     ) -> Prompt:
-        """The prompt of one stretch (F, K) of the recording and of what is said in it."""
+        """The prompt of one stretch (F, K) of the recording, of what is said in it, and when (F,)."""
         segments = (*before, Token(self.marker), Frames(codes_FK, aligned=True))
         track = None
         if speech is not None:
             segments = (*segments, Text(speech.ids, speech.language))
-            track = Track(speech.ids, 0, len(speech.ids))
+            track = Track(speech.ids, 0, len(speech.ids), pointer_F)
         return Prompt(self.slot, segments, track, track_codes_FK=codes_FK, frames=len(codes_FK))
 
     def plan(self, req: A, front: Front) -> Plan:
@@ -86,15 +90,15 @@ class AlignedTask(Task[A]):
 
         def parts() -> Iterator[Generated]:
             spans = windows(reader.frames)
-            # One window needs no alignment to know its words; several share them out by it.
+            # When each word is said is in the recording. Left to itself, the model loses its place in the text.
             pointer_F: np.ndarray | None = None
-            if speech is not None and len(spans) > 1:
+            if speech is not None:
                 pointer_F = front.align(reader.read(0, reader.frames), speech).pointer_F
             for index, (start, stop, keep) in enumerate(spans):
-                said = speech
-                if speech is not None and pointer_F is not None:
-                    said = _words.heard(speech, pointer_F[start:stop])
-                prompt = self.window(reader.read(start, stop), said, before)
+                said, at_F = speech, pointer_F
+                if speech is not None and pointer_F is not None and len(spans) > 1:
+                    said, at_F = _words.heard(speech, pointer_F[start:stop])
+                prompt = self.window(reader.read(start, stop), said, before, at_F)
                 words = said.words if said is not None else ()
                 yield Generated(
                     prompt, words, keep, joined=index > 0, gain=1 / gain, speech=said if self.speaks else None

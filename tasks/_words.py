@@ -42,15 +42,18 @@ def _starts_silent(pieces: list[tuple[PhoneSequence, int, int]]) -> bool:
     return first is not None and first[0].ids[first[1]] == SILENCE
 
 
-def heard(speech: PhoneSequence, pointer_F: np.ndarray) -> PhoneSequence | None:
-    """The words of which a phone is heard in these frames; None where there is none."""
+def heard(
+    speech: PhoneSequence, pointer_F: np.ndarray
+) -> tuple[PhoneSequence, np.ndarray] | tuple[None, None]:
+    """(the words of which a phone is heard in these frames, the pointer over them); twice None where there is none."""
     if len(pointer_F) == 0:
-        return None
+        return None, None
     low, high = int(pointer_F[0]), int(pointer_F[-1]) + 1
     inside = [w for w in speech.words if w.start < high and w.stop > low]
     if not inside:
-        return None
-    return join([(speech, inside[0].start, inside[-1].stop)], speech.language)[0]
+        return None, None
+    said, (offset,) = join([(speech, inside[0].start, inside[-1].stop)], speech.language)
+    return said, np.clip(pointer_F + offset, 0, len(said.ids) - 1).astype(np.int32)
 
 
 def since(

@@ -236,6 +236,27 @@ def test_how_a_target_ends() -> None:
         assert [e.finished for e in emissions] == [False] * (len(emissions) - 1) + [True]
 
 
+@pytest.mark.parametrize("g", [1, 2])
+def test_a_pointer_whose_path_is_known_follows_it(g: int) -> None:
+    """Decoding is then what training saw: phones and ages of the alignment, whatever the pointer head says."""
+    core, codes = make_core(g), np.random.default_rng(1).integers(0, 1024, (12, 8))
+    phones = np.arange(2, 9)
+    path_F = np.array([0, 0, 1, 1, 2, 2, 2, 2, 5, 5, 6, 6])
+    prompt = Prompt(
+        2, (Token(NS), Frames(codes, aligned=True), Text(phones, "en")), Track(phones, 0, 7, path_F),
+        track_codes_FK=codes, frames=12,
+    )  # fmt: skip
+    engine = Engine(core, slots=1, precision="float32")
+    packed = pack(prompt, g)
+    engine.add(packed, GREEDY)
+    emissions = run(engine)[0]
+    np.testing.assert_array_equal(np.concatenate([e.pointer_F for e in emissions]), path_F)
+    batch = collate([TrainExample(packed, codes_of(emissions), path_F)], core.shape)
+    with torch.no_grad():
+        first = core.first_logits(core.hidden(batch), core.track_codes(batch)).argmax(-1)
+    assert torch.equal(first, batch.target_codes_BTG[0][batch.target_index_N][:, 0])
+
+
 @pytest.mark.parametrize("asked", [None, 2, 7])
 @pytest.mark.parametrize("advance", [0, 3])
 def test_no_run_on_and_no_skip_whatever_the_pointer_head_says(advance: int, asked: int | None) -> None:

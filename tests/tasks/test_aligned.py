@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from speechx.data import mixing
+from speechx.errors import InputError
 from tasks._aligned import ONE_GO, windows
 
 
@@ -55,6 +56,9 @@ def test_text_is_shared_out_among_windows(pipeline: Any, speech: Any) -> None:
     assert len(prompts) == 4
     # A tiny aligner is no judge of where words are; but every window has words, and times do not go back.
     assert all(p.track is not None and p.frames == 200 for p in prompts)
+    for prompt in prompts:
+        path_F = prompt.track.path_F
+        assert len(path_F) == 200 and (np.diff(path_F) >= 0).all() and path_F[-1] < prompt.track.stop
     starts = [w.start for w in result.words]
     assert starts == sorted(starts) and starts[-1] <= result.seconds
 
@@ -66,6 +70,23 @@ def test_a_short_recording_has_all_its_text(pipeline: Any, speech: Any) -> None:
     assert [w.text for w in result.words] == ["One", "two", "three"]
     prompt = pipeline.runner.engine.added[0][0]
     assert prompt.track.stop == len(prompt.track.ids) and prompt.frames == 75
+
+
+def test_words_stay_where_the_recording_has_them(pipeline: Any, speech: Any, aligned: None) -> None:
+    """The `aligned` fixture hears three words in three seconds, each 0.8 s long."""
+    job = pipeline.job("noise_suppression", audio=(speech(3), 16000), text="One two three.")
+    pipeline.speak(job)
+    track = pipeline.runner.engine.added[0][0].track
+    starts = [int(np.flatnonzero(track.path_F == p)[0]) for p in np.unique(track.path_F) if p]
+    assert any(abs(s - 25) <= 1 for s in starts) and any(abs(s - 50) <= 1 for s in starts)
+
+
+def test_a_text_too_long_for_the_recording_is_refused(pipeline: Any, speech: Any) -> None:
+    with pytest.raises(InputError, match="don't belong together") as caught:
+        pipeline.speak(
+            pipeline.job("noise_suppression", audio=(speech(1), 16000), text="far too many words " * 20)
+        )
+    assert caught.value.field == "text"
 
 
 def test_extraction_shows_the_enrollment_first(pipeline: Any, speech: Any) -> None:
