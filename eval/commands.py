@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Measure how good each task is.", no_args_is_help=True)
 
+WorkersOption = Annotated[
+    int, typer.Option(min=0, help="processes that measure, 1 GB each; 0 is one for each core, at most 4")
+]
 TaskOption = Annotated[list[str], typer.Option("--task", help="task, more than once, or all")]
 
 
@@ -103,10 +107,12 @@ def run(
     ] = "whisper-base",
     speaker: Annotated[str, typer.Option(help="ge2e, wavlm[:FOLDER], ecapa[:FOLDER]")] = "ge2e",
     mos: Annotated[list[str], typer.Option(help="besides DistillMOS and DNSMOS: utmos[:FILE]")] = [],  # noqa: B006
+    workers: WorkersOption = 0,
     model: ModelOption = None,
 ) -> None:
     """Score a model, its references and baselines on a set; start it again to go on where it stopped."""
     from eval.measures.bank import Measures
+    from eval.pool import Pool, Recipe, workers_for
     from eval.report import machine, write_report
     from eval.run import run as score_all
     from eval.sets import load_set
@@ -119,7 +125,8 @@ def run(
         label, _, folder = name.partition("=")
         given.append(FolderSystem(label, Path(folder))) if folder else more.append(label)
     speaking, codec, model_hash = (None, None, "none") if no_model else load_model(model, slots)
-    measures = Measures(asr=asr, speaker=speaker, mos=("distillmos", "dnsmos", *mos), codec=codec)
+    recipe = Recipe(asr, speaker, ("distillmos", "dnsmos", *mos), model, codec=not no_model)
+    measures = Measures(recipe.asr, recipe.speaker, recipe.mos, codec=codec)
     for label in more:
         built_in(label, measures)  # an unknown name is said before anything runs
     header: dict[str, Any] = {
@@ -134,13 +141,17 @@ def run(
     wanted = chosen_set.chosen(None if "all" in task else task_names(task), items or None)
     if not wanted:
         raise InputError(f"task: the set {test_set} has no items of {', '.join(task)}", field="task")
+    count = workers_for(workers)
+    pool = Pool(recipe, count) if count > 1 else None
     try:
         systems = [*given, *([speaking] if speaking else [])]
-        score_all(output, wanted, systems, lambda n: built_in(n, measures), measures, header, more, say)
+        score_all(output, wanted, systems, lambda n: built_in(n, measures), measures, header, more, say, pool)
     finally:
+        if pool is not None:
+            pool.close()
         if speaking is not None:
             speaking.engine.close()
-    said = measures.describe() or stored_measures(output)
+    said = (measures if pool is None else pool).describe() or stored_measures(output)
     report = write_report(output, {**header, "measures": said}, wanted)
     for ability, section in report["abilities"].items():
         failed = sum(s["failed"] for s in section["systems"].values() if s["kind"] == "model")
@@ -158,6 +169,7 @@ def everything(
     full: Annotated[bool, typer.Option("--full", help="100 items of each ability")] = False,
     corpus: Annotated[list[str], typer.Option(help="only these corpora of the sources")] = [],  # noqa: B006
     no_model: Annotated[bool, typer.Option("--no-model", help="references alone")] = False,
+    workers: WorkersOption = 0,
     model: ModelOption = None,
 ) -> None:
     """Make a test set, run the model on it, write the reports: what `make eval` does."""
@@ -165,7 +177,20 @@ def everything(
     test_set = output / f"set-{count}"
     if not (test_set / "set.json").is_file():
         build(sources, test_set, ["all"], count, "test", 1, (4.0, 10.0), 3.0, "cross-sentence", 0, corpus)
-    run(test_set, output / f"run-{count}", ["all"], 0, [], 1, no_model, "whisper-base", "ge2e", [], model)
+    run(
+        test_set,
+        output / f"run-{count}",
+        ["all"],
+        0,
+        [],
+        1,
+        no_model,
+        "whisper-base",
+        "ge2e",
+        [],
+        workers,
+        model,
+    )
 
 
 def stored_measures(folder: Path) -> list[dict[str, Any]]:
@@ -180,20 +205,17 @@ def stored_measures(folder: Path) -> list[dict[str, Any]]:
 
 def load_model(folder: Path | None, slots: int) -> tuple[Any, Callable[[np.ndarray], np.ndarray], str]:
     """(the system, its codec round trip, the hash of its weights)."""
+    from eval.pool import round_trip
     from eval.systems import ModelSystem
     from speechx.async_engine import LocalEngine
     from speechx.loading import load_pipeline
 
     pipeline = load_pipeline(folder, slots=max(1, slots))
-    front = pipeline.front
-
-    def round_trip(wav_T: np.ndarray) -> np.ndarray:
-        from speechx.data.mixing import standard_gain
-
-        gain = standard_gain(wav_T)
-        return front.decode(front.encode(wav_T * gain))[: len(wav_T)] / gain
-
-    return ModelSystem(LocalEngine(pipeline), slots=slots), round_trip, pipeline.model
+    return (
+        ModelSystem(LocalEngine(pipeline), slots=slots),
+        partial(round_trip, pipeline.front),
+        pipeline.model,
+    )
 
 
 @app.command()

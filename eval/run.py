@@ -1,6 +1,6 @@
 """`speechx eval run`: every system on every item of a set, each score on disk as soon as it is made.
 
-    items -> batches -> System.outputs -> transcripts of the batch at once -> Evaluator.measure -> scores.jsonl
+    items -> System.outputs -> batches -> Evaluator.measure, here or in the processes of a pool -> scores.jsonl
 
 A row of scores.jsonl is one output of one system: what it scored, what could not be measured and why, what was heard. Rows
 that are there are not made again, so an interrupted run goes on where it stopped; those that failed, or lacked something to
@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from eval.base import RATE, Evaluator, Item, Output, Unmeasurable, checked, evaluator_class
+from eval.base import RATE, Evaluator, Item, Output, Scores, Unmeasurable, checked, evaluator_class
 from eval.measures.bank import Measures
+from eval.pool import Pool
 from eval.sets import plain
 from eval.systems import System
 from speechx.errors import InputError
@@ -48,8 +50,12 @@ def run(
     header: Header,
     more: Sequence[str] = (),
     say: Callable[[str], None] = lambda text: None,
+    pool: Pool | None = None,
 ) -> None:
-    """Scores all items. `header` names what the scores depend on; a folder with another header is refused (InputError)."""
+    """Scores all items. `header` names what the scores depend on; a folder with another header is refused (InputError).
+
+    pool: measures several outputs at once, where given; while a model speaks, nothing else is done, for it is timed.
+    """
     out.mkdir(parents=True, exist_ok=True)
     _same_header(out / "run.json", header)
     done = {(row["system"], row["id"]) for row in read_scores(out) if not row.get("again")}
@@ -63,24 +69,49 @@ def run(
                 todo = [item for item in own if (system.name, item.id) not in done]
                 if todo:
                     say(f"{ability}, {system.name}: {len(todo)} of {len(own)} items to do")
-                for row in score(system, todo, evaluator, out / "audio" / system.name, say):
+                for row in score(system, todo, evaluator, out / "audio" / system.name, say, pool):
                     file.write(json.dumps(row, ensure_ascii=False) + "\n")
                     file.flush()
 
 
 def score(
-    system: System, items: Sequence[Item], evaluator: Evaluator, folder: Path, say: Callable[[str], None]
+    system: System,
+    items: Sequence[Item],
+    evaluator: Evaluator,
+    folder: Path,
+    say: Callable[[str], None],
+    pool: Pool | None = None,
 ) -> Iterator[dict[str, Any]]:
     """A row for each item. Outputs are kept as FOLDER/<id>.wav."""
-    last, count = time.monotonic(), 0
+    last = time.monotonic()
+    made = _measured(system, items, evaluator) if pool is None else _measured_in(pool, system, items)
+    for count, (item, result, scores) in enumerate(made, 1):
+        yield _row(system, item, result, scores, folder)
+        if time.monotonic() - last > 5:
+            last = time.monotonic()
+            say(f"    {count}/{len(items)}")
+
+
+def _measured(
+    system: System, items: Sequence[Item], evaluator: Evaluator
+) -> Iterator[tuple[Item, Output | Exception, Scores | None]]:
     for batch in _batched(system.outputs(items)):
         _prime(evaluator, batch)
         for item, result in batch:
-            yield _row(system, item, result, evaluator, folder)
-            count += 1
-            if time.monotonic() - last > 5:
-                last = time.monotonic()
-                say(f"    {count}/{len(items)}")
+            yield item, result, evaluator.measure(item, result) if isinstance(result, Output) else None
+
+
+def _measured_in(
+    pool: Pool, system: System, items: Sequence[Item]
+) -> Iterator[tuple[Item, Output | Exception, Scores | None]]:
+    waiting: deque[tuple[Item, Output | Exception, Any]] = deque()
+    for batch in _batched(system.outputs(items)):
+        waiting += [(i, r, pool.submit(i, r) if isinstance(r, Output) else None) for i, r in batch]
+        while len(waiting) > (0 if system.kind == "model" else BATCH):
+            item, result, future = waiting.popleft()
+            yield item, result, None if future is None else pool.result(future)
+    for item, result, future in waiting:
+        yield item, result, None if future is None else pool.result(future)
 
 
 def _batched(
@@ -103,17 +134,16 @@ def _prime(evaluator: Evaluator, batch: Sequence[tuple[Item, Output | Exception]
 
 
 def _row(
-    system: System, item: Item, result: Output | Exception, evaluator: Evaluator, folder: Path
+    system: System, item: Item, result: Output | Exception, scores: Scores | None, folder: Path
 ) -> dict[str, Any]:
     row: dict[str, Any] = {
         "ability": item.ability, "task": item.task, "system": system.name, "kind": system.kind, "id": item.id,
     }  # fmt: skip
     known = {**item.meta, "language": item.language, "speaker": item.speaker}
-    if isinstance(result, Exception):
+    if isinstance(result, Exception) or scores is None:
         said = str(result) or type(result).__name__
         row |= {"status": "error", "error": said, "scores": {}, "missing": {}, "again": True}
     else:
-        scores = evaluator.measure(item, result)
         row |= {
             "status": "ok",
             "scores": {n: [round(s.value, 6), s.weight] for n, s in scores.items() if s.value is not None},

@@ -120,6 +120,12 @@ def file_hash(path: Path) -> str:
     return digest.hexdigest()[:16]
 
 
+def threads() -> int:
+    """CPU threads of a measuring model: OMP_NUM_THREADS where that is set, else at most four of the machine's cores."""
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return int(told) if told.isdecimal() and int(told) else min(4, os.cpu_count() or 1)
+
+
 def cache_folder() -> Path:
     """$SPEECHX_CACHE, else ~/.cache/speechx."""
     return Path(os.environ.get("SPEECHX_CACHE") or Path.home() / ".cache" / "speechx")

@@ -13,7 +13,7 @@ from types import ModuleType
 import numpy as np
 
 from eval.base import RATE, Absent
-from eval.measures.base import About, file_hash, package_version, packaged
+from eval.measures.base import About, file_hash, package_version, packaged, threads
 from eval.mel import mel_power
 
 __all__ = ["DNSMOS", "DistillMOS"]
@@ -47,6 +47,7 @@ class DNSMOS:
         )
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        options.intra_op_num_threads = threads()
         self._p835, self._p808 = (
             onnxruntime.InferenceSession(str(p), options, providers=["CPUExecutionProvider"])
             for p in (p835, p808)

@@ -6,7 +6,6 @@ Shapes: T samples at 16 kHz, B windows, M mel bands, S mel frames.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from eval.base import RATE, Absent, Unmeasurable
-from eval.measures.base import About, Transcript, cache_folder, file_hash, packaged
+from eval.measures.base import About, Transcript, cache_folder, file_hash, packaged, threads
 
 __all__ = ["Whisper", "join_base"]
 
@@ -53,7 +52,7 @@ def join_base(folder: Path | None = None) -> Path:
 class Whisper:
     """A `Recognizer`. source: a folder, or the name of a size that faster-whisper gets from the hub."""
 
-    def __init__(self, source: str | Path | None = None, threads: int | None = None) -> None:
+    def __init__(self, source: str | Path | None = None) -> None:
         try:
             import ctranslate2
             from faster_whisper.feature_extractor import FeatureExtractor
@@ -78,7 +77,7 @@ class Whisper:
             str(folder),
             device="cpu",
             compute_type="int8",
-            intra_threads=threads or min(4, os.cpu_count() or 1),
+            intra_threads=threads(),
         )
         self._features = FeatureExtractor(feature_size=self._model.n_mels)
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
