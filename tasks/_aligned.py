@@ -50,11 +50,9 @@ class AlignedTask(Task[A]):
 
     marker: ClassVar[int]
     speaks: ClassVar[bool] = True  # whether the text is heard in the output
-    # The target is nearly determined by the input: stray less from the likeliest than free speech does.
-    sampling = {
-        **Task.sampling, "temperature": 0.6, "top_p": 0.8, "guidance": 1.5, "fine_guidance": 1.0,
-        "max_phone_frames": None,
-    }  # fmt: skip
+    # The target is nearly determined by the input: stray less from the likeliest than free speech does, and be guided by
+    # what the recording alone does not say.
+    sampling = {**Task.sampling, "top_p": 0.8, "guidance_knows": "recording", "max_phone_frames": None}
 
     def condition(self, req: A, front: Front) -> tuple[Segment, ...]:
         """Segments before the marker (an enrollment)."""

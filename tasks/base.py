@@ -59,10 +59,10 @@ class Task(ABC, Generic[R]):
     Request: ClassVar[type[TaskRequest]]
     # Of SamplingParams; a request's temperature and top_p replace those of the first codebook. Chosen on the dev split.
     sampling: ClassVar[Mapping[str, Any]] = {
-        "temperature": 0.7,
+        "temperature": 0.6,
         "top_p": 0.9,
-        "fine_temperature": 0.4,
-        "fine_top_p": 0.8,
+        "fine_temperature": 0.2,
+        "fine_top_p": 0.7,
         "advance_temperature": 0.3,
         "guidance": 2.0,
         "fine_guidance": 3.0,

@@ -23,7 +23,7 @@ class SpeechRemoval(AlignedTask[SpeechRemovalRequest]):
     slot = 4
     marker = SR
     # Speech is not what this one should sound like: nothing to be guided away from.
-    sampling = {**AlignedTask.sampling, "guidance": 1.0}
+    sampling = {**AlignedTask.sampling, "guidance": 1.0, "fine_guidance": 1.0}
     speaks = False
     summary = "take the speech away, keep the background sound"
     Request = SpeechRemovalRequest
