@@ -49,7 +49,7 @@ class AlignedTask(Task[A]):
     """The shared half of the three. A subclass names its marker and makes its examples."""
 
     marker: ClassVar[int]
-    speaks: ClassVar[bool] = True  # whether the text is heard in the output
+    speaks: ClassVar[bool] = True  # whether the text is heard in the output; only then is the model shown it
     # The target is nearly determined by the input: stray less from the likeliest than free speech does, and be guided by
     # what the recording alone does not say.
     sampling = {**Task.sampling, "top_p": 0.8, "guidance_knows": "recording", "max_phone_frames": None}
@@ -61,7 +61,7 @@ class AlignedTask(Task[A]):
     def prompt(self, req: A, front: Front) -> Prompt:
         wav_T = front.load_audio(req.audio, "audio")
         codes_FK = front.encode(wav_T * mixing.standard_gain(wav_T))
-        speech = front.phones(req.text, req.language) if req.text else None
+        speech = front.phones(req.text, req.language) if req.text and self.speaks else None
         return self.window(codes_FK, speech, self.condition(req, front))
 
     def window(
@@ -83,7 +83,7 @@ class AlignedTask(Task[A]):
         wav_T = front.load_audio(req.audio, "audio")
         gain = mixing.standard_gain(wav_T)
         reader = front.reader(wav_T * gain)
-        speech = front.phones(req.text, req.language) if req.text else None
+        speech = front.phones(req.text, req.language) if req.text and self.speaks else None
         before = self.condition(req, front)
 
         def parts() -> Iterator[Generated]:
@@ -98,9 +98,7 @@ class AlignedTask(Task[A]):
                     said, at_F = _words.heard(speech, pointer_F[start:stop])
                 prompt = self.window(reader.read(start, stop), said, before, at_F)
                 words = said.words if said is not None else ()
-                yield Generated(
-                    prompt, words, keep, joined=index > 0, gain=1 / gain, speech=said if self.speaks else None
-                )
+                yield Generated(prompt, words, keep, joined=index > 0, gain=1 / gain, speech=said)
 
         notes: dict[str, object] = {"warning": "the recording is clipped"} if is_clipped(wav_T) else {}
         return Plan(parts(), samples=len(wav_T), notes=notes)
