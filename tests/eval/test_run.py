@@ -235,6 +235,8 @@ def test_a_model_folder_is_measured(
         *tasks,
         "--items",
         "1",
+        "--workers",
+        "1",  # the fakes are known to this process alone
         "--model",
         str(tiny_folder),
         "-o",
