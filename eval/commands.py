@@ -151,7 +151,9 @@ def run(
             pool.close()
         if speaking is not None:
             speaking.engine.close()
-    said = (measures if pool is None else pool).describe() or stored_measures(output)
+    # Rows that were there before were made with what the last report said; this call may have needed less.
+    told = [*stored_measures(output), *(measures if pool is None else pool).describe()]
+    said = list({about["role"]: about for about in told}.values())
     report = write_report(output, {**header, "measures": said}, wanted)
     for ability, section in report["abilities"].items():
         failed = sum(s["failed"] for s in section["systems"].values() if s["kind"] == "model")
@@ -194,7 +196,7 @@ def everything(
 
 
 def stored_measures(folder: Path) -> list[dict[str, Any]]:
-    """Where every score was there before, no measuring model was loaded: what the last report said of them stands."""
+    """The measuring models of the last report in this folder, if there is one."""
     from eval.report import load_report
 
     try:

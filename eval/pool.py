@@ -1,7 +1,7 @@
 """Measuring in processes of their own, one for each core: several outputs at once.
 
 In one process the measuring libraries take turns, each waiting with all its threads for the slowest; a process a core needs
-a quarter less time for the same scores. The models are loaded once in each.
+about a tenth less time for the same scores (docs/experiments.md). The models are loaded once in each.
 """
 
 from __future__ import annotations
