@@ -8,7 +8,7 @@ import numpy as np
 
 from speechx.data import mixing
 from speechx.data.types import Pool, Utterance
-from tasks._edits import FRAME_RATE
+from tasks._edits import FRAME_RATE, Heard
 
 FADE = 240
 """Samples of the cross-fades at the borders of swapped words: 15 ms."""
@@ -16,9 +16,7 @@ FADE = 240
 
 def random_span(cut: Utterance, rng: np.random.Generator) -> tuple[float, float]:
     """10-50 % of the utterance in seconds, on the codec's frames; between words where their times are known."""
-    length = cut.seconds * float(rng.uniform(0.1, 0.5))
-    start = float(rng.uniform(0, cut.seconds - length))
-    stop = start + length
+    start, stop = _part(cut.seconds, rng)
     if cut.words:
         inside = [w for w in cut.words if start <= (w.start + w.end) / 2 < stop]
         if not inside:
@@ -27,6 +25,22 @@ def random_span(cut: Utterance, rng: np.random.Generator) -> tuple[float, float]
     first = int(start * FRAME_RATE)
     last = max(first + 2, round(stop * FRAME_RATE))
     return first / FRAME_RATE, min(last, int(cut.seconds * FRAME_RATE)) / FRAME_RATE
+
+
+def random_words(heard: Heard, frames: int, rng: np.random.Generator) -> tuple[int, int]:
+    """Neighboring words [first, last) that fill 10-50 % of a recording."""
+    start, stop = _part(frames, rng)
+    middle_W = heard.frames_W2.mean(1)
+    inside = np.flatnonzero((middle_W >= start) & (middle_W < stop))
+    if not len(inside):
+        inside = np.array([np.abs(middle_W - start).argmin()])
+    return int(inside[0]), int(inside[-1]) + 1
+
+
+def _part(length: float, rng: np.random.Generator) -> tuple[float, float]:
+    part = length * float(rng.uniform(0.1, 0.5))
+    start = float(rng.uniform(0, length - part))
+    return start, start + part
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,12 @@ class Heard:
                 spans.append((at, at))
         return cls(speech, np.array(spans, np.int64).reshape(-1, 2))
 
+    @classmethod
+    def spoken(cls, speech: PhoneSequence, pointer_F: np.ndarray) -> Heard:
+        """Frames of every word from the phone that each frame says."""
+        borders_W2 = np.array([(word.start, word.stop) for word in speech.words], np.int64).reshape(-1, 2)
+        return cls(speech, np.searchsorted(pointer_F, borders_W2))
+
 
 @dataclass(frozen=True)
 class Edit:

@@ -68,7 +68,8 @@ class Task(ABC, Generic[R]):
         "fine_guidance": 3.0,
         "max_phone_frames": 12,
     }
-    from_codes: ClassVar[bool] = False  # training pairs come from `pair_from_codes`: no sound has to be mixed
+    # What training pairs are made of: `example`, `pair_from_codes` (no sound has to be mixed), or as one asks.
+    pairs_of: ClassVar[Literal["sound", "codes", "either"]] = "sound"
 
     @abstractmethod
     def prompt(self, req: R, front: Front) -> Prompt:

@@ -44,7 +44,7 @@ class CrossLingualTTS(Task[CrossLingualTTSRequest]):
     slot = 1
     summary = "say a text in a language that the voice was not recorded in"
     Request = CrossLingualTTSRequest
-    from_codes = True
+    pairs_of = "codes"
 
     def prompt(self, req: CrossLingualTTSRequest, front: Front) -> Prompt:
         codes_FK, key = front.voice_codes(req.voice)

@@ -27,7 +27,9 @@ from tasks import _edit_examples, _edits, _fields, _splice
 from tasks.base import Pair, Task, TaskRequest
 
 if TYPE_CHECKING:
+    from speechx.data.coded import CodedPool, CodedUtterance
     from speechx.front import Front
+    from speechx.text import PhoneSequence
 
 MAX_SECONDS = 600.0
 
@@ -60,6 +62,7 @@ class SpeechEditing(Task[SpeechEditingRequest]):
     Request = SpeechEditingRequest
     # The rhythm is that of the words around; chance in it drags single phones out.
     sampling = {**Task.sampling, "advance_temperature": 0.1}
+    pairs_of = "either"  # of codes: clean, and nothing else was said in the gap
 
     def prompt(self, req: SpeechEditingRequest, front: Front) -> Prompt:
         """The prompt of the first change."""
@@ -69,7 +72,7 @@ class SpeechEditing(Task[SpeechEditingRequest]):
             raise InputError(
                 "text says nothing new in this place: there is nothing to generate", field="text"
             )
-        return self.edit_prompt(req, work.codes_FK, work.edits[0], said)
+        return self.edit_prompt(work.codes_FK, work.edits[0], said, req.keep_background)
 
     def locate(self, req: SpeechEditingRequest, front: Front) -> _splice.Workpiece:
         """Encodes the recording and finds the changes. Raises InputError: no change, transcript of something else."""
@@ -99,18 +102,18 @@ class SpeechEditing(Task[SpeechEditingRequest]):
         return _splice.Workpiece(len(wav_T), codes_FK, gain, heard, new, edits)
 
     def edit_prompt(
-        self, req: SpeechEditingRequest, codes_FK: np.ndarray, edit: _edits.Edit, said: _edits.Script
+        self, codes_FK: np.ndarray, edit: _edits.Edit, said: _edits.Script, keep_background: bool
     ) -> Prompt:
         """The prompt of one change."""
         pre_FK, mid_FK = codes_FK[said.before : edit.start], codes_FK[edit.start : edit.stop]
         post_FK = codes_FK[edit.stop : said.after]
-        shows_mid = req.keep_background and len(mid_FK) > 0
+        shows_mid = keep_background and len(mid_FK) > 0
         segments: list[Segment] = [Frames(pre_FK)] if len(pre_FK) else []
         segments += [Token(SOE), Frames(mid_FK) if shows_mid else Token(MASK), Token(EOE)]
         segments += [Frames(post_FK)] if len(post_FK) else []
-        segments.append(Text(said.speech.ids, req.language))
+        segments.append(Text(said.speech.ids, said.speech.language))
         return Prompt(
-            self.slot_background if req.keep_background else self.slot,
+            self.slot_background if keep_background else self.slot,
             tuple(segments),
             Track(said.speech.ids, said.start, said.stop),
             previous_K=pre_FK[-1] if len(pre_FK) else None,
@@ -125,7 +128,7 @@ class SpeechEditing(Task[SpeechEditingRequest]):
             said = work.script(edit)
             if not said.words:
                 return None
-            prompt = self.edit_prompt(req, work.codes_FK, edit, said)
+            prompt = self.edit_prompt(work.codes_FK, edit, said, req.keep_background)
             return work.generated(edit, said, prompt)
 
         def parts() -> Iterator[Part]:
@@ -170,10 +173,27 @@ class SpeechEditing(Task[SpeechEditingRequest]):
         said = _edits.script(edit, heard, text, len(codes_FK))
         if not said.words:
             raise InputError("no word is spoken in the span", field="span")
-        prompt = self.edit_prompt(req, codes_FK, edit, said)
-        # Here old and new text are one: its phones are shifted by where the context starts.
-        shift = said.start - (text.words[edit.new_start - 1].stop if edit.new_start > 0 else 0)
-        return Pair(prompt, whole_FK[first:last], aligned.pointer_F[first:last] + shift)
+        prompt = self.edit_prompt(codes_FK, edit, said, req.keep_background)
+        return Pair(prompt, whole_FK[first:last], aligned.pointer_F[first:last] + _shift(said, edit, text))
+
+    def pair_from_codes(self, cut: CodedUtterance, pool: CodedPool, rng: np.random.Generator) -> Pair | None:
+        """Words of a clean recording said again in their own place."""
+        frames = len(cut.codes_FK)
+        heard = _edits.Heard.spoken(cut.speech, cut.pointer_F)
+        first, last = _edit_examples.random_words(heard, frames, rng)
+        start, stop = _edits.gap(heard, first, last, frames)
+        edit = _edits.Edit(first, last, first, last, start, stop)
+        said = _edits.script(edit, heard, cut.speech, frames)
+        if not said.words or stop - start < 2:
+            return None
+        prompt = self.edit_prompt(cut.codes_FK, edit, said, keep_background=False)
+        pointer_F = cut.pointer_F[start:stop] + _shift(said, edit, cut.speech)
+        return Pair(prompt, cut.codes_FK[start:stop], pointer_F)
+
+
+def _shift(said: _edits.Script, edit: _edits.Edit, text: PhoneSequence) -> int:
+    """By how much the phones of a text move in a script of it: old and new text are one, the context starts later."""
+    return said.start - (text.words[edit.new_start - 1].stop if edit.new_start > 0 else 0)
 
 
 def _overlaps(edit: _edits.Edit, span: tuple[float, float]) -> bool:

@@ -41,7 +41,7 @@ class TTS(Task[TTSRequest]):
     slot = 0
     summary = "say a text in the voice of a short recording"
     Request = TTSRequest
-    from_codes = True
+    pairs_of = "codes"
 
     def prompt(self, req: TTSRequest, front: Front) -> Prompt:
         codes_FK, key = front.voice_codes(req.voice)

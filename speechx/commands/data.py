@@ -94,6 +94,12 @@ def mix(
     max_per: Annotated[
         float, typer.Option(help="phone error rate above which text and recording do not belong together")
     ] = 0.6,
+    from_codes: Annotated[
+        bool,
+        typer.Option(
+            help="make pairs of codes alone, which is quick, also where the task rather mixes sound"
+        ),
+    ] = False,
 ) -> None:
     """Make training pairs of tasks from a pack, as shards."""
     from speechx.data.mix import mix_shards
@@ -110,6 +116,7 @@ def mix(
         seed=seed,
         rooms=rooms,
         max_per=max_per,
+        from_codes=from_codes,
         progress=ticker("mix"),
     )
     for name, line in report.items():

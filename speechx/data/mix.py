@@ -36,13 +36,14 @@ MAX_TRIES = 8
 def mix_shards(
     pack_folder: str | Path, codec_folder: str | Path, aligner_folder: str | Path, out: str | Path, *,
     tasks: list[str] | None = None, split: str = "train", count: int = 1000, seed: int = 1,
-    rooms: int = 200, max_per: float = MAX_PER, progress: Callable[[int, int], None] | None = None,
+    rooms: int = 200, max_per: float = MAX_PER, from_codes: bool = False, progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, str]:  # fmt: skip
     """`count` pairs for each task. Returns a line a task on what was made and why some were not.
 
     Pair i of a task comes from the random stream (seed, slot, i): two seeds give two different sets. What the pack lacks
     of codes, phones and alignments is made first. max_per: above this phone error rate an utterance whose codes are used
-    is left out.
+    is left out. from_codes: make pairs of codes, many a second, also for a task that rather makes them of sound;
+    ValueError for one that cannot.
     """
     from speechx import registry
 
@@ -61,7 +62,7 @@ def mix_shards(
     )
     likely_coded = _odds([len(cut.codes_FK) for cut in coded.utterances], coded.corpora)
 
-    def from_codes(task: Any, rng: np.random.Generator) -> Pair | str:
+    def pair_of_codes(task: Any, rng: np.random.Generator) -> Pair | str:
         if not coded.utterances:
             raise ValueError(
                 f"no utterance of the split {split} has text that fits it (phone error rate at most {max_per:g}): train the "
@@ -70,14 +71,16 @@ def mix_shards(
         cut = coded.utterances[int(rng.choice(len(coded.utterances), p=likely_coded))]
         return task.pair_from_codes(cut, coded, rng) or "without what the task needs"
 
-    def from_sound(task: Any, rng: np.random.Generator) -> Pair | str:
+    def pair_of_sound(task: Any, rng: np.random.Generator) -> Pair | str:
         cut = sounds.utterance(usable[int(rng.choice(len(usable), p=likely_sounds))])
         return _pair(task, sounds, cut, rng, front)
 
     chosen = {name: registry.task(name) for name in tasks or registry.task_names()}
+    if unable := [name for name, task in chosen.items() if from_codes and _source(task) == "sound"]:
+        raise ValueError(f"from_codes: {', '.join(unable)} needs sound: leave the option out, or the task")
     report: dict[str, str] = {}
     for number, (name, task) in enumerate(chosen.items()):
-        make = from_codes if getattr(task, "from_codes", False) else from_sound
+        make = pair_of_codes if from_codes or _source(task) == "codes" else pair_of_sound
         failures: dict[str, int] = {}
         with ShardWriter(out, f"{name}-{split}-{seed}", codec.hash, PHONE_TABLE_VERSION) as writer:
             for made in _tries(partial(make, task), (seed, task.slot), count * MAX_TRIES):
@@ -93,6 +96,11 @@ def mix_shards(
             f"; {n} {why}" for why, n in sorted(failures.items())
         )
     return report
+
+
+def _source(task: Any) -> str:
+    """What a task makes its pairs of: codes, sound, or either."""
+    return str(getattr(task, "pairs_of", "sound"))
 
 
 def _tries(

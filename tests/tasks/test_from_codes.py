@@ -15,7 +15,7 @@ from speechx.data.tokens import TokenRow
 from speechx.prompt import Frames, Text
 from tests.tasks.conftest import SENTENCES
 
-NAMES = [name for name in registry.task_names() if getattr(registry.task(name), "from_codes", False)]
+NAMES = [name for name in registry.task_names() if getattr(registry.task(name), "pairs_of", "") == "codes"]
 
 
 def corpus(front: Any, texts: list[tuple[str, str]], per: float = 0.1) -> CodedPool:
@@ -67,6 +67,30 @@ def test_a_lonely_utterance_is_split_at_a_word(front: Any) -> None:
         assert track.ids[pair.pointer_F[5:]].tolist() == ids[spoken[5:]].tolist()
         assert track.ids[-5:].tolist() == ids[-5:].tolist()
     assert registry.task("cross_lingual_tts").pair_from_codes(cut, pool, np.random.default_rng(0)) is None  # type: ignore[attr-defined]
+
+
+def test_an_edit_says_its_own_words_again(front: Any) -> None:
+    pool = corpus(front, [("a", "en"), ("b", "es")])
+    editing: Any = registry.task("speech_editing")
+    shares = []
+    for seed in range(20):
+        cut = pool.utterances[seed % 2]
+        cut.codes_FK[:] = np.arange(150)[:, None]
+        pair = editing.pair_from_codes(cut, pool, np.random.default_rng(seed))
+        around = [s.codes_FK[:, 0] for s in pair.prompt.segments if isinstance(s, Frames)]
+        gap = pair.target_FK[:, 0]
+        assert len(gap) == len(pair.pointer_F)
+        # Frames before, the gap and frames after are one recording; nothing of the gap is shown.
+        assert sorted(np.concatenate([*around, gap]).tolist()) == list(range(150))
+        track = pair.prompt.track
+        spoken, ids = cut.pointer_F[gap], cut.speech.ids
+        new = track.ids[track.start : track.stop].tolist()
+        assert pair.prompt.slot == editing.slot and new in [
+            ids[i : i + len(new)].tolist() for i in range(len(ids))
+        ]
+        assert track.ids[pair.pointer_F.clip(0)].tolist()[3:-3] == ids[spoken].tolist()[3:-3]
+        shares.append(len(gap) / 150)
+    assert min(shares) > 0.05 and max(shares) < 0.7 and np.ptp(shares) > 0.2
 
 
 def test_texts_that_do_not_fit_are_left_out(front: Any) -> None:
