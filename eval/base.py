@@ -28,6 +28,7 @@ __all__ = [
 RATE = 16000
 MIN_SECONDS = 0.1
 UNTOLD = "the system does not tell"
+UNTIMED = "made while other outputs were measured"
 
 
 class Unmeasurable(Exception):
@@ -231,7 +232,8 @@ class Evaluator(ABC):
             scores = self.score(item, wav_T)
         for name, key in (("rtf", "rtf"), ("first_audio", "first_audio_seconds")):
             told = output.info.get(key)
-            scores[name] = Score(told, reason=None if told is not None else UNTOLD)
+            why = UNTIMED if output.info.get("untimed") else UNTOLD
+            scores[name] = Score(told, reason=None if told is not None else why)
         made = "seed" in output.info
         scores["truncated"] = (
             Score(float(bool(output.info.get("truncated")))) if made else Score(None, reason=UNTOLD)

@@ -13,8 +13,9 @@ import itertools
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from speechx.errors import InputError
 __all__ = ["Header", "read_scores", "run", "systems_for"]
 
 BATCH = 8
+TIMED = 8
+TIMES = {"rtf", "first_audio_seconds", "seconds"}
 Header = dict[str, Any]
 
 
@@ -54,7 +57,8 @@ def run(
 ) -> None:
     """Scores all items. `header` names what the scores depend on; a folder with another header is refused (InputError).
 
-    pool: measures several outputs at once, where given; while a model speaks, nothing else is done, for it is timed.
+    pool: measures several outputs at once, where given. A model is timed on its first items of each ability, while nothing
+    else is done; the rest it makes while others are measured.
     """
     out.mkdir(parents=True, exist_ok=True)
     _same_header(out / "run.json", header)
@@ -105,13 +109,28 @@ def _measured_in(
     pool: Pool, system: System, items: Sequence[Item]
 ) -> Iterator[tuple[Item, Output | Exception, Scores | None]]:
     waiting: deque[tuple[Item, Output | Exception, Any]] = deque()
-    for batch in _batched(system.outputs(items)):
-        waiting += [(i, r, pool.submit(i, r) if isinstance(r, Output) else None) for i, r in batch]
-        while len(waiting) > (0 if system.kind == "model" else BATCH):
+
+    def send(batch: Iterable[tuple[Item, Output | Exception]]) -> None:
+        waiting.extend((i, r, pool.submit(i, r) if isinstance(r, Output) else None) for i, r in batch)
+
+    if system.kind == "model":
+        send(list(system.outputs(items[:TIMED])))
+        items = items[TIMED:]
+    for pair in system.outputs(items):
+        send([_untimed(*pair)])
+        while len(waiting) > 2 * BATCH:
             item, result, future = waiting.popleft()
             yield item, result, None if future is None else pool.result(future)
     for item, result, future in waiting:
         yield item, result, None if future is None else pool.result(future)
+
+
+def _untimed(item: Item, result: Output | Exception) -> tuple[Item, Output | Exception]:
+    """Without times where it tells some: they were taken beside other work."""
+    if not isinstance(result, Output) or not TIMES & result.info.keys():
+        return item, result
+    info = {key: value for key, value in result.info.items() if key not in TIMES}
+    return item, replace(result, info=info | {"untimed": True})
 
 
 def _batched(

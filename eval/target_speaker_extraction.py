@@ -17,7 +17,7 @@ SPEAKER = Metric("speaker", "cosine of the speaker embeddings, output and clean 
 class TargetSpeakerExtractionEvaluator(Evaluator):
     task = "target_speaker_extraction"
     metrics = (
-        _parts.WER, SPEAKER, INTERFERER, WRONG, _parts.PESQ, IMPROVEMENT, _parts.SI_SDR, _parts.DNSMOS[0],
+        _parts.WER, SPEAKER, INTERFERER, WRONG, _parts.PESQ, IMPROVEMENT, _parts.SI_SDR,
         _parts.HALLUCINATION, _parts.CER, _parts.LOOP,
     )  # fmt: skip
     references = ("no_processing", "ground_truth", "codec_round_trip")
@@ -51,5 +51,4 @@ class TargetSpeakerExtractionEvaluator(Evaluator):
             return {"si_sdr": made, "si_sdr_gain": made - metrics.si_sdr(item.sound("audio"), item.target_T)}
 
         scores.add(("si_sdr", "si_sdr_gain"), ratio)
-        _parts.add_opinion(scores, self.measures, "dnsmos", ("dnsmos",), wav_T)
         return scores

@@ -331,3 +331,21 @@ def test_processes_measure_what_one_does(
     assert here == there and len(here) == len(items) > 1
     # Silence is scored without them, but for the recognizer.
     assert [about["role"] for about in pool.describe()] == ["asr"]
+
+
+def test_a_model_is_timed_while_nothing_else_is_done(
+    test_set: TestSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eval.run.TIMED", 1)
+    monkeypatch.setattr("eval.noise_suppression.NoiseSuppressionEvaluator.references", ())
+    items = test_set.chosen(["noise_suppression"])
+    recipe = Recipe("whisper-base", "ge2e", ("dnsmos",), codec=False)
+    pool = Pool(recipe, 2)
+    try:
+        run(tmp_path, items, [Moody()], lambda _: Moody(), recipe.measures(), HEADER, pool=pool)
+    finally:
+        pool.close()
+    first, *others = read_scores(tmp_path)
+    assert first["scores"]["rtf"] == [0.1, 1.0] and len(others) == len(items) - 1 > 0
+    assert all(row["missing"]["rtf"] == "made while other outputs were measured" for row in others)
+    assert all(row["scores"]["stoi"][0] > 0.99 and not row.get("again") for row in (first, *others))
