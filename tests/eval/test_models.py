@@ -12,6 +12,7 @@ import pytest
 from eval.base import Unmeasurable
 from eval.measures import whisper
 from eval.measures.bank import Measures
+from eval.measures.base import Transcript
 from speechx import audio
 
 SAMPLES = Path(__file__).parents[2] / "speechx" / "assets" / "samples"
@@ -42,6 +43,31 @@ def test_whisper_hears_the_words(measures: Measures, sound: Any) -> None:
     assert measures.transcribe(np.zeros(32000, np.float32), "en").text == ""
     told = measures.language(sound("noisy_clean"))
     assert max(told, key=lambda name: told[name]) == "en"
+
+
+def test_a_loop_of_the_recognizer_is_heard_again(
+    measures: Measures, sound: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs(measures, "asr")
+    asr, wav_T, heard = measures.model("asr"), sound("noisy_clean"), []
+
+    def answers(*texts: str) -> Any:
+        told = iter(texts)
+
+        def listen(pieces: list[np.ndarray], prompts: Any) -> list[Transcript]:
+            heard.extend(len(piece_T) for piece_T in pieces)
+            return [Transcript(next(told), 0.0, 0.0) for _ in pieces]
+
+        return listen
+
+    again_and_again = "I left " + "music " * 60
+    assert whisper.goes_round(again_and_again) and not whisper.goes_round(TEXT)
+    monkeypatch.setattr(asr, "_listen", answers(again_and_again, again_and_again, TEXT))
+    assert asr.transcribe([wav_T], ["en"])[0].text == TEXT
+    assert heard == [len(wav_T), len(wav_T) + 1600, len(wav_T) + 3200]
+    # Whoever really says it again and again is heard so.
+    monkeypatch.setattr(asr, "_listen", answers(*[again_and_again] * 4))
+    assert asr.transcribe([wav_T], ["en"])[0].text == again_and_again
 
 
 def test_speakers_are_told_apart(measures: Measures, sound: Any) -> None:
