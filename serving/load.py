@@ -163,13 +163,14 @@ def run_clients(
 
 
 def memory(process: int) -> float:
-    """MB that a process and all that it has started have resident; shared pages count for each (Linux)."""
+    """MB that a process and all that it has started hold; what they share counts once (Linux)."""
     parents, sizes = {}, {}
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has ended
             number = int(folder.name)
             parents[number] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            sizes[number] = int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+            told = (folder / "smaps_rollup").read_text()
+            sizes[number] = int(told.partition("\nPss:")[2].split()[0]) * 1024 / 1e6
     total, todo = 0.0, [process]
     while todo:
         number = todo.pop()

@@ -14,6 +14,11 @@ if "RAY_ADDRESS" not in os.environ:
     os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
+OBJECT_STORE = 128 << 20
+"""Bytes of shared memory for what router and replicas pass to each other (longest body: 64 MiB; what does not fit goes to
+disk). Ray would take a third of the machine, and use it up slowly: it goes on to fresh pages as long as there are some, so
+that memory only grows (docs/serving.md)."""
+
 
 def start(cpus: int | None = None, **more: Any) -> None:
     """Joins the cluster of $RAY_ADDRESS, as jobs have it; else starts a Ray with so many CPUs to give away."""
@@ -22,4 +27,12 @@ def start(cpus: int | None = None, **more: Any) -> None:
     if "RAY_ADDRESS" in os.environ:
         ray.init(logging_level=logging.WARNING)
         return
-    ray.init(num_cpus=cpus, include_dashboard=False, logging_level=logging.WARNING, **more)
+    # Ray's threads would each keep freed memory in a heap of their own.
+    os.environ.setdefault("MALLOC_ARENA_MAX", "1")
+    ray.init(
+        num_cpus=cpus,
+        include_dashboard=False,
+        logging_level=logging.WARNING,
+        object_store_memory=OBJECT_STORE,
+        **more,
+    )

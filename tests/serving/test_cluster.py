@@ -101,7 +101,7 @@ def test_config_files_fit(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    local_ray.start(2, object_store_memory=128 << 20, log_to_driver=False)
+    local_ray.start(2, log_to_driver=False)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -122,6 +122,12 @@ def address() -> Iterator[str]:
 
 def ask(address: str, **fields: Any) -> httpx.Response:
     return httpx.post(f"{address}/v1/tts", json={**TTS, **fields}, timeout=60)
+
+
+@pytest.mark.usefixtures("address")
+def test_shared_memory_is_bounded() -> None:
+    # Ray goes on to fresh pages as long as there are some, and by default there is a third of the machine.
+    assert ray.cluster_resources()["object_store_memory"] <= local_ray.OBJECT_STORE
 
 
 @pytest.mark.usefixtures("address")
