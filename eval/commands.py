@@ -1,4 +1,4 @@
-"""`speechx eval build|run|report|compare|card|convert`: test sets, scores, reports."""
+"""`speechx eval build|run|report|tries|compare|card|convert`: test sets, scores, reports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from speechx import registry
-from speechx.commands._common import ModelOption, say
+from speechx.commands._common import JsonOption, ModelOption, put_json, say
 from speechx.errors import InputError
 
 if TYPE_CHECKING:
@@ -235,6 +235,33 @@ def report(
     header = {k: v for k, v in told.items() if k not in ("abilities", "schema_version")}
     write_report(folder, header, list(load_set(test_set).items) if test_set else None)
     say(f"report in {folder / 'report.html'}")
+
+
+@app.command()
+def tries(
+    test_set: Annotated[Path, typer.Option("--set", help="folder of a test set")],
+    task: TaskOption = ["all"],  # noqa: B006
+    count: Annotated[int, typer.Option(min=1, help="tries of each ability, with other seeds")] = 200,
+    slots: Annotated[int, typer.Option(min=1, help="requests at once")] = 8,
+    model: ModelOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Count outputs that are none: silence, loops, run-ons, over many seeds."""
+    from eval.measures.bank import Measures
+    from eval.sets import load_set
+    from eval.tries import as_text
+    from eval.tries import tries as try_all
+
+    chosen = load_set(test_set).chosen(None if "all" in task else task_names(task))
+    if not chosen:
+        raise InputError(f"task: the set {test_set} has no items of {', '.join(task)}", field="task")
+    speaking, _, model_hash = load_model(model, slots)
+    try:
+        found = try_all(chosen, speaking, Measures(), count, say)
+    finally:
+        speaking.engine.close()
+    report = {"model": model_hash, "abilities": {name: tally.as_dict() for name, tally in found.items()}}
+    put_json(report) if json else typer.echo(as_text(report))
 
 
 @app.command()

@@ -18,7 +18,6 @@ from eval.compare import compare, markdown
 from eval.markdown import BEGIN, END, report_markdown
 from eval.measures.bank import Measures
 from eval.metrics import si_sdr
-from eval.pool import Pool, Recipe
 from eval.report import load_report, machine, write_report
 from eval.run import read_scores, run
 from eval.sets import TestSet
@@ -312,40 +311,3 @@ def test_commands(
     assert main(["eval", "card", str(out), "-o", str(card)]) == 0 and card.read_text() == text
     assert main(["eval", "run", *wanted, "--system", "nonsense"]) == 2
     assert "'nonsense' is unknown" in capsys.readouterr().err
-
-
-def test_processes_measure_what_one_does(
-    test_set: TestSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("eval.noise_suppression.NoiseSuppressionEvaluator.references", ())
-    items = test_set.chosen(["noise_suppression"])
-    recipe = Recipe("whisper-base", "ge2e", ("dnsmos",), codec=False)
-    measures = recipe.measures()
-    silence, pool = built_in("silence", measures), Pool(recipe, 2)
-    try:
-        for name, where in (("here", None), ("there", pool)):
-            run(tmp_path / name, items, [silence], lambda _: silence, measures, HEADER, pool=where)
-    finally:
-        pool.close()
-    here, there = (read_scores(tmp_path / name) for name in ("here", "there"))
-    assert here == there and len(here) == len(items) > 1
-    # Silence is scored without them, but for the recognizer.
-    assert [about["role"] for about in pool.describe()] == ["asr"]
-
-
-def test_a_model_is_timed_while_nothing_else_is_done(
-    test_set: TestSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("eval.run.TIMED", 1)
-    monkeypatch.setattr("eval.noise_suppression.NoiseSuppressionEvaluator.references", ())
-    items = test_set.chosen(["noise_suppression"])
-    recipe = Recipe("whisper-base", "ge2e", ("dnsmos",), codec=False)
-    pool = Pool(recipe, 2)
-    try:
-        run(tmp_path, items, [Moody()], lambda _: Moody(), recipe.measures(), HEADER, pool=pool)
-    finally:
-        pool.close()
-    first, *others = read_scores(tmp_path)
-    assert first["scores"]["rtf"] == [0.1, 1.0] and len(others) == len(items) - 1 > 0
-    assert all(row["missing"]["rtf"] == "made while other outputs were measured" for row in others)
-    assert all(row["scores"]["stoi"][0] > 0.99 and not row.get("again") for row in (first, *others))

@@ -1,0 +1,65 @@
+"""Counting what is no result at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from eval.base import Item, Output
+from eval.measures.bank import Measures
+from eval.sets import TestSet
+from eval.systems import Kind, truth
+from eval.tries import FAULTS, as_text, tries
+
+
+class Spoiled:
+    """The truth, but for some seeds."""
+
+    kind: Kind = "model"
+    name = "speechx"
+
+    def outputs(self, items: Iterable[Item]) -> Iterator[tuple[Item, Output | Exception]]:
+        for item in items:
+            wav_T = truth(item)
+            if item.fields["seed"] == 2:
+                yield item, RuntimeError("no")
+            elif item.fields["seed"] == 3:
+                yield item, Output(0 * wav_T)
+            elif item.fields["seed"] == 4:
+                yield item, Output(np.concatenate([wav_T, wav_T]))
+            elif item.fields["seed"] == 5:
+                yield item, Output(wav_T, info={"truncated": True})
+            else:
+                yield item, Output(wav_T)
+
+
+def test_each_fault_is_counted(test_set: TestSet, measures: Measures) -> None:
+    items = test_set.chosen(["tts", "noise_suppression"])
+    found = tries(items, Spoiled(), measures, 5 * len(items))
+    for ability, tally in found.items():
+        own = sum(item.ability == ability for item in items)
+        assert tally.tries == 5 * len(items)
+        assert tally.faults["failed"] == tally.faults["silent"] == own
+        assert tally.faults["run_on"] == 2 * own and tally.faults["loop"] == 0
+        assert all(name.rsplit("-", 1)[1] in "2345" for name, _ in tally.faulty)
+    report = {"abilities": {name: tally.as_dict() for name, tally in found.items()}}
+    assert all(fault in as_text(report).splitlines()[0] for fault in FAULTS)
+
+
+def test_the_same_words_again_and_again(
+    test_set: TestSet, fakes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (item, *_) = test_set.chosen(["tts"])
+    asr = fakes["asr"]
+    said = asr.transcribe([truth(item)], [item.language])[0]
+    looping = replace(said, text="and again and again and again and again")
+    monkeypatch.setattr(asr, "transcribe", lambda wavs, languages: [looping] * len(wavs))
+    found = tries([item], Spoiled(), Measures(models=fakes), 1)
+    assert found[item.ability].faulty == [(f"{item.id}-1", "loop")]
+    # What is left when speech is removed may well be silence, or repeat itself.
+    (rest, *_) = test_set.chosen(["speech_removal"])
+    assert tries([rest], Spoiled(), Measures(models=fakes), 1)[rest.ability].faulty == []
