@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import shlex
-import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,11 +12,7 @@ from speechx.commands._common import JsonOption, ModelOption, put_json, say
 from speechx.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import numpy as np
-
-    from eval.systems import System
+    pass
 
 app = typer.Typer(help="Measure how good each task is.", no_args_is_help=True)
 
@@ -60,7 +52,10 @@ def build(
     options = BuildOptions(
         split, items, seed, seconds, voice_seconds, protocol, rooms, tuple(corpus), noise_split
     )
-    about = build_set(sources, out, task_names(task), options, ticker("build"))
+    tell_set(build_set(sources, out, task_names(task), options, ticker("build")))
+
+
+def tell_set(about: dict[str, Any]) -> None:
     for ability, count in about["abilities"].items():
         typer.echo(
             f"{ability}: {count} items"
@@ -111,54 +106,16 @@ def run(
     model: ModelOption = None,
 ) -> None:
     """Score a model, its references and baselines on a set; start it again to go on where it stopped."""
-    from eval.measures.bank import Measures
-    from eval.pool import Pool, Recipe, workers_for
-    from eval.report import machine, write_report
-    from eval.run import run as score_all
-    from eval.sets import load_set
-    from eval.systems import FolderSystem, built_in
+    from eval.session import Session, measure
 
-    chosen_set = load_set(test_set)
-    given: list[System] = []
-    more: list[str] = []
-    for name in system:
-        label, _, folder = name.partition("=")
-        given.append(FolderSystem(label, Path(folder))) if folder else more.append(label)
-    speaking, codec, model_hash = (None, None, "none") if no_model else load_model(model, slots)
-    recipe = Recipe(asr, speaker, ("distillmos", "dnsmos", *mos), model, codec=not no_model)
-    measures = Measures(recipe.asr, recipe.speaker, recipe.mos, codec=codec)
-    for label in more:
-        built_in(label, measures)  # an unknown name is said before anything runs
-    header: dict[str, Any] = {
-        "set": {k: v for k, v in chosen_set.about.items() if k not in ("abilities", "items", "schema")},
-        "model": model_hash,
-        "measures": measures.identity(),
-        "command": shlex.join(["speechx", *sys.argv[1:]]),
-        "seed": chosen_set.about.get("seed"),
-        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
-        "machine": machine(),
-    }
-    wanted = chosen_set.chosen(None if "all" in task else task_names(task), items or None)
-    if not wanted:
-        raise InputError(f"task: the set {test_set} has no items of {', '.join(task)}", field="task")
-    count = workers_for(workers)
-    pool = Pool(recipe, count) if count > 1 else None
-    try:
-        systems = [*given, *([speaking] if speaking else [])]
-        score_all(output, wanted, systems, lambda n: built_in(n, measures), measures, header, more, say, pool)
-    finally:
-        if pool is not None:
-            pool.close()
-        if speaking is not None:
-            speaking.engine.close()
-    # Rows that were there before were made with what the last report said; this call may have needed less.
-    told = [*stored_measures(output), *(measures if pool is None else pool).describe()]
-    said = list({about["role"]: about for about in told}.values())
-    report = write_report(output, {**header, "measures": said}, wanted)
-    for ability, section in report["abilities"].items():
-        failed = sum(s["failed"] for s in section["systems"].values() if s["kind"] == "model")
-        say(f"{ability}: {section['items']} items, {failed} without output")
-    say(f"report in {output / 'report.html'}")
+    names = None if "all" in task else task_names(task)
+    measure(
+        Session(
+            test_set, output, tasks=names, items=items, systems=system, slots=slots, speaks=not no_model, asr=asr,
+            speaker=speaker, mos=mos, workers=workers, model=model,
+        ),
+        say,
+    )  # fmt: skip
 
 
 @app.command("all")
@@ -175,48 +132,17 @@ def everything(
     model: ModelOption = None,
 ) -> None:
     """Make a test set, run the model on it, write the reports: what `make eval` does."""
+    from eval.build import BuildOptions, build_set
+    from eval.session import Session, measure
+    from speechx.progress import ticker
+
     count = 100 if full else items
     test_set = output / f"set-{count}"
     if not (test_set / "set.json").is_file():
-        build(sources, test_set, ["all"], count, "test", 1, (4.0, 10.0), 3.0, "cross-sentence", 0, corpus)
-    run(
-        test_set,
-        output / f"run-{count}",
-        ["all"],
-        0,
-        [],
-        1,
-        no_model,
-        "whisper-base",
-        "ge2e",
-        [],
-        workers,
-        model,
-    )
-
-
-def stored_measures(folder: Path) -> list[dict[str, Any]]:
-    """The measuring models of the last report in this folder, if there is one."""
-    from eval.report import load_report
-
-    try:
-        return list(load_report(folder)["measures"])
-    except InputError:
-        return []
-
-
-def load_model(folder: Path | None, slots: int) -> tuple[Any, Callable[[np.ndarray], np.ndarray], str]:
-    """(the system, its codec round trip, the hash of its weights)."""
-    from eval.pool import round_trip
-    from eval.systems import ModelSystem
-    from speechx.async_engine import LocalEngine
-    from speechx.loading import load_pipeline
-
-    pipeline = load_pipeline(folder, slots=max(1, slots))
-    return (
-        ModelSystem(LocalEngine(pipeline), slots=slots),
-        partial(round_trip, pipeline.front),
-        pipeline.model,
+        options = BuildOptions(count=count, corpora=tuple(corpus))
+        tell_set(build_set(sources, test_set, task_names(["all"]), options, ticker("build")))
+    measure(
+        Session(test_set, output / f"run-{count}", speaks=not no_model, workers=workers, model=model), say
     )
 
 
@@ -248,6 +174,7 @@ def tries(
 ) -> None:
     """Count outputs that are none: silence, loops, run-ons, over many seeds."""
     from eval.measures.bank import Measures
+    from eval.session import load_model
     from eval.sets import load_set
     from eval.tries import as_text
     from eval.tries import tries as try_all

@@ -272,7 +272,7 @@ def test_commands(
             "echo",
         )
 
-    monkeypatch.setattr("eval.commands.load_model", loaded)
+    monkeypatch.setattr("eval.session.load_model", loaded)
     monkeypatch.setattr("eval.measures.bank.Measures", partial(Measures, models=fakes))
     out = tmp_path / "run"
     wanted = [
