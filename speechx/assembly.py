@@ -11,6 +11,7 @@ import numpy as np
 
 from speechx import audio
 from speechx.joining import NOTHING, Joiner
+from speechx.masking import Mask
 from speechx.plan import Generated, Part, Plan, Ready
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Assembly:
     def __init__(self, plan: Plan, front: Front) -> None:
         self._plan, self._front = plan, front
         self._joiner = Joiner(plan.fade)
+        self._mask = None if plan.over_T is None else Mask(plan.over_T)
         self._stream: WaveStream | None = None
         self._stream_at = self._frames_in = 0
         self._gain = np.float32(1)
@@ -56,7 +58,7 @@ class Assembly:
 
     def ready(self, part: Ready) -> np.ndarray:
         """Audio that needs no work."""
-        return self._joiner.push(part.wav_T)
+        return self._out(self._joiner.push(part.wav_T))
 
     def frames(self, part: Generated, codes_FK: np.ndarray) -> np.ndarray:
         """The next frames (F, K) of a part that streams."""
@@ -65,7 +67,7 @@ class Assembly:
         if not len(codes_FK):
             return NOTHING
         self._frames_in += len(codes_FK)
-        return self._joiner.push(self._stream.push(codes_FK) * self._gain)
+        return self._out(self._joiner.push(self._stream.push(codes_FK) * self._gain))
 
     def enclosed(self, part: Generated, codes_FK: np.ndarray) -> np.ndarray:
         """All frames of a part, decoded between the frames around it, with a cross-fade's length of those."""
@@ -82,15 +84,19 @@ class Assembly:
             if part.after_FK is None
             else len(wav_T) - round(len(part.after_FK) * samples_per_frame) + fade
         )
-        return self._joiner.push(wav_T[start:stop])
+        return self._out(self._joiner.push(wav_T[start:stop]))
 
     def close(self) -> np.ndarray:
         """What is left."""
-        return np.concatenate([self._flush(), self._joiner.close()])
+        wav_T = np.concatenate([self._flush(), self._out(self._joiner.close())])
+        return wav_T if self._mask is None else np.concatenate([wav_T, self._mask.close()])
+
+    def _out(self, wav_T: np.ndarray) -> np.ndarray:
+        return wav_T if self._mask is None else self._mask.push(wav_T)
 
     def _flush(self) -> np.ndarray:
         if self._stream is None:
             return NOTHING
-        wav_T = self._joiner.push(self._stream.flush() * self._gain)
+        wav_T = self._out(self._joiner.push(self._stream.flush() * self._gain))
         self._stream = None
         return wav_T

@@ -60,10 +60,12 @@ class Plan:
 
     sample_rate: of the output; generated parts are resampled to it. fade: samples by which neighbouring parts that are
     not `joined` overlap (each part brings them). samples: exact output length where known (windows end on a frame).
+    over_T: a recording at 16 kHz of which the output is a part; the parts are a mask on it (speechx.masking).
     """
 
     parts: Iterable[Part]
     sample_rate: int = 16000
     fade: int = 0
     samples: int | None = None
+    over_T: np.ndarray | None = None
     notes: dict[str, object] = field(default_factory=dict)

@@ -50,6 +50,7 @@ class AlignedTask(Task[A]):
 
     marker: ClassVar[int]
     speaks: ClassVar[bool] = True  # whether the text is heard in the output; only then is the model shown it
+    masks: ClassVar[bool] = False  # whether the output is a part of the recording that a mask can let through
     # The target is nearly determined by the input: stray less from the likeliest than free speech does, and be guided by
     # what the recording alone does not say.
     sampling = {**Task.sampling, "top_p": 0.8, "guidance_knows": "recording", "max_phone_frames": None}
@@ -101,7 +102,7 @@ class AlignedTask(Task[A]):
                 yield Generated(prompt, words, keep, joined=index > 0, gain=1 / gain, speech=said)
 
         notes: dict[str, object] = {"warning": "the recording is clipped"} if is_clipped(wav_T) else {}
-        return Plan(parts(), samples=len(wav_T), notes=notes)
+        return Plan(parts(), samples=len(wav_T), over_T=wav_T if self.masks else None, notes=notes)
 
     @abstractmethod
     def mixture(self, cut: Utterance, pool: Pool, rng: np.random.Generator) -> Mixture | None:

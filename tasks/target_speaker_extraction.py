@@ -36,6 +36,7 @@ class TargetSpeakerExtraction(AlignedTask[TargetSpeakerExtractionRequest]):
     name = "target_speaker_extraction"
     slot = 3
     marker = TSE
+    masks = True
     sampling = {**AlignedTask.sampling, "guidance": 4.0}
     summary = "pull one speaker out of a mixture, known by a short recording"
     Request = TargetSpeakerExtractionRequest
