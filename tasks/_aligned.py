@@ -53,7 +53,13 @@ class AlignedTask(Task[A]):
     masks: ClassVar[bool] = False  # whether the output is a part of the recording that a mask can let through
     # The target is nearly determined by the input: stray less from the likeliest than free speech does, and be guided by
     # what the recording alone does not say.
-    sampling = {**Task.sampling, "top_p": 0.8, "guidance_knows": "recording", "max_phone_frames": None}
+    sampling = {
+        **Task.sampling,
+        "top_p": 0.8,
+        "guidance": 2.0,
+        "guidance_knows": "recording",
+        "max_phone_frames": None,
+    }
 
     def condition(self, req: A, front: Front) -> tuple[Segment, ...]:
         """Segments before the marker (an enrollment)."""

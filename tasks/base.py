@@ -64,7 +64,7 @@ class Task(ABC, Generic[R]):
         "fine_temperature": 0.2,
         "fine_top_p": 0.7,
         "advance_temperature": 0.3,
-        "guidance": 2.0,
+        "guidance": 2.5,
         "fine_guidance": 3.0,
         "max_phone_frames": 12,
     }
