@@ -93,6 +93,24 @@ def log_spectral_distance(estimate_T: np.ndarray, target_T: np.ndarray, floor_db
     return float(np.sqrt(np.square(a_SM - b_SM).mean(1)).mean())
 
 
+def level_difference(estimate_T: np.ndarray, target_T: np.ndarray, audible_db: float = -60.0) -> float:
+    """Mean difference of level in dB, without sign, of the half seconds in which the target is audible. Silence counts as
+    -90 dBFS: whoever gives nothing is as far off as the target is above that."""
+    estimate_T, target_T = same_length(estimate_T, target_T)
+    parts = range(0, max(1, len(target_T) - RATE // 4), RATE // 2)
+    levels = np.array(
+        [
+            [np.mean(np.square(x[at : at + RATE // 2], dtype=np.float64)) for x in (estimate_T, target_T)]
+            for at in parts
+        ]
+    )
+    levels_P2 = 10 * np.log10(levels + 1e-9)
+    heard_P2 = levels_P2[levels_P2[:, 1] > audible_db]
+    if not len(heard_P2):
+        raise Unmeasurable("the reference is silent")
+    return float(np.abs(heard_P2[:, 0] - heard_P2[:, 1]).mean())
+
+
 def identity(output_T: np.ndarray, input_T: np.ndarray, tolerance: float = 1e-4) -> tuple[int, int]:
     """Samples at the start and at the end that the output shares with the input (never counting one twice)."""
     length = min(len(output_T), len(input_T))

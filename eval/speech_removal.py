@@ -14,11 +14,12 @@ MCD = Metric("mcd", "mel-cepstral distance to the true background", "lower", "dB
 SPECTRUM = Metric(
     "spectrum", "log-spectral distance to the true background, level included", "lower", "dB", 1
 )
+LEVEL = Metric("level", "difference of level to the true background, where that is audible", "lower", "dB", 1)
 
 
 class SpeechRemovalEvaluator(Evaluator):
     task = "speech_removal"
-    metrics = (LEFT, SPEECH, MCD, SPECTRUM)
+    metrics = (LEFT, SPEECH, MCD, SPECTRUM, LEVEL)
     references = ("no_processing", "ground_truth", "codec_round_trip", "rnnoise_rest")
     worst_by = "spectrum"
     bars = (Bar("words_left", 0.10, 0.0), Bar("mcd", 6.0, 3.5))
@@ -47,4 +48,6 @@ class SpeechRemovalEvaluator(Evaluator):
         )
         scores.add(("mcd",), lambda: {"mcd": metrics.mcd(_parts.quiet(wav_T), item.target_T)})
         scores.add(("spectrum",), lambda: {"spectrum": metrics.log_spectral_distance(wav_T, item.target_T)})
+        # A silent output has a better MCD than most noises have to one another: this tells it from a background.
+        scores.add(("level",), lambda: {"level": metrics.level_difference(wav_T, item.target_T)})
         return scores

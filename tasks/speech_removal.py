@@ -27,10 +27,10 @@ class SpeechRemoval(AlignedTask[SpeechRemovalRequest]):
     name = "speech_removal"
     slot = 4
     marker = SR
-    # Away from what speech in general would go on with. Noise has no likeliest code: draw it freely.
+    # Noise has no likeliest code: drawn freely it keeps its level, by its likeliest codes it is silence.
     sampling = {
-        **AlignedTask.sampling, "top_p": 0.9, "fine_temperature": 0.6, "fine_top_p": 0.9, "guidance": 1.5,
-        "fine_guidance": 1.5, "guidance_knows": "frames",
+        **AlignedTask.sampling, "temperature": 1.0, "top_p": 1.0, "fine_temperature": 1.0, "fine_top_p": 1.0,
+        "guidance": 1.0, "fine_guidance": 1.0,
     }  # fmt: skip
     speaks = False
     summary = "take the speech away, keep the background sound"
