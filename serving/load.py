@@ -224,7 +224,9 @@ def server(
     command = [sys.executable, "-m", "speechx.cli", "serve", "--port", str(port)]
     command += ["--replicas", str(replicas)] if ray else ["--in-process"]
     command += ["--model", str(model)] if model else []
-    quiet = subprocess.DEVNULL  # a worker of Ray tells its troubles on the standard output, which is the report's
+    quiet = (
+        subprocess.DEVNULL
+    )  # a worker of Ray tells its troubles on the standard output, which is the report's
     process = subprocess.Popen(command, stdout=quiet, stderr=quiet, env={**os.environ})
     try:
         address = f"http://127.0.0.1:{port}"

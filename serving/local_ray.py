@@ -14,7 +14,7 @@ if "RAY_ADDRESS" not in os.environ:
     os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
-OBJECT_STORE = 128 << 20
+OBJECT_STORE = 80_000_000
 """Bytes of shared memory for what router and replicas pass to each other (longest body: 64 MiB; what does not fit goes to
 disk). Ray would take a third of the machine, and use it up slowly: it goes on to fresh pages as long as there are some, so
 that memory only grows (docs/serving.md)."""
@@ -27,8 +27,9 @@ def start(cpus: int | None = None, **more: Any) -> None:
     if "RAY_ADDRESS" in os.environ:
         ray.init(logging_level=logging.WARNING)
         return
-    # Ray's threads would each keep freed memory in a heap of their own.
+    # Ray's threads would each keep freed memory in a heap of their own, and the heap what is free at its end.
     os.environ.setdefault("MALLOC_ARENA_MAX", "1")
+    os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", "65536")
     ray.init(
         num_cpus=cpus,
         include_dashboard=False,
