@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from speechx import registry
 from speechx.commands._common import JsonOption, ModelOption, put_json, say
 from speechx.errors import InputError
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer(help="Measure how good each task is.", no_args_is_help=True)
 

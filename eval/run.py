@@ -25,7 +25,7 @@ from eval.base import RATE, Evaluator, Item, Output, Scores, Unmeasurable, check
 from eval.measures.bank import Measures
 from eval.pool import Pool
 from eval.sets import plain
-from eval.systems import System
+from eval.systems import ModelSystem, System
 from speechx.errors import InputError
 
 __all__ = ["Header", "read_scores", "run", "systems_for"]
@@ -113,11 +113,12 @@ def _measured_in(
     def send(batch: Iterable[tuple[Item, Output | Exception]]) -> None:
         waiting.extend((i, r, pool.submit(i, r) if isinstance(r, Output) else None) for i, r in batch)
 
-    if system.kind == "model":
+    timed = isinstance(system, ModelSystem)  # what a folder tells of its times was taken elsewhere
+    if timed:
         send(list(system.outputs(items[:TIMED])))
         items = items[TIMED:]
     for pair in system.outputs(items):
-        send([_untimed(*pair)])
+        send([_untimed(*pair) if timed else pair])
         while len(waiting) > 2 * BATCH:
             item, result, future = waiting.popleft()
             yield item, result, None if future is None else pool.result(future)

@@ -166,7 +166,7 @@ def memory(process: int) -> float:
     """MB that a process and all that it has started hold; what they share counts once (Linux)."""
     parents, sizes = {}, {}
     for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it has ended
+        with contextlib.suppress(OSError, IndexError):  # it has ended
             number = int(folder.name)
             parents[number] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
             told = (folder / "smaps_rollup").read_text()

@@ -2,7 +2,7 @@
 
 Every code the model gets wrong is a wrong sound, though the right one is there, in the recording. So where the output
 follows a recording, the recording itself is heard, attenuated in each band as far as it is louder than the estimate: a ratio
-mask (Narayanan and Wang 2013, section 2) from a generative model instead of a classifier. docs/experiments.md has what it
+mask (Narayanan and Wang 2013) from a generative model instead of a classifier. docs/experiments.md has what it
 gains.
 
 Shapes: T samples, M STFT frames, F bins, B bands.

@@ -36,6 +36,7 @@ def test_a_model_is_timed_while_nothing_else_is_done(
     test_set: TestSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("eval.run.TIMED", 1)
+    monkeypatch.setattr("eval.run.ModelSystem", Moody)
     monkeypatch.setattr("eval.noise_suppression.NoiseSuppressionEvaluator.references", ())
     items = test_set.chosen(["noise_suppression"])
     recipe = Recipe("whisper-base", "ge2e", ("dnsmos",), codec=False)
