@@ -5,33 +5,11 @@ Shapes: T samples, S frames, M mel bands, N frequency bins.
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 
+from speechx.mel import slaney_filters
+
 __all__ = ["cepstra", "log_mel", "mel_power"]
-
-
-def _to_mel(hertz: np.ndarray) -> np.ndarray:
-    """Slaney's scale: linear below 1 kHz, logarithmic above."""
-    linear = hertz / (200 / 3)
-    return np.where(hertz < 1000, linear, 15 + np.log(np.maximum(hertz, 1e-9) / 1000) / (np.log(6.4) / 27))
-
-
-def _to_hertz(mel: np.ndarray) -> np.ndarray:
-    return np.where(mel < 15, mel * (200 / 3), 1000 * np.exp((mel - 15) * (np.log(6.4) / 27)))
-
-
-@cache
-def filters(rate: int, window: int, bands: int) -> np.ndarray:
-    """(M, N) triangles of equal area, 0 Hz to half the rate."""
-    ends = _to_mel(np.array([0.0, rate / 2]))
-    edges = _to_hertz(np.linspace(ends[0], ends[1], bands + 2))
-    bins = np.fft.rfftfreq(window, 1 / rate)
-    widths = np.diff(edges)
-    ramps = edges[:, None] - bins[None]
-    rising, falling = -ramps[:-2] / widths[:-1, None], ramps[2:] / widths[1:, None]
-    return np.maximum(0, np.minimum(rising, falling)) * (2 / (edges[2:] - edges[:-2]))[:, None]
 
 
 def mel_power(
@@ -42,7 +20,7 @@ def mel_power(
     frames_SW = np.lib.stride_tricks.sliding_window_view(padded_T, window)[::hop]
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
     power_SN = np.abs(np.fft.rfft(frames_SW * hann, axis=1)) ** 2
-    return power_SN @ filters(rate, window, bands).T
+    return power_SN @ slaney_filters(rate, window, bands).T
 
 
 def log_mel(wav_T: np.ndarray, bands: int = 80) -> np.ndarray:

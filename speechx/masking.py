@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["Mask", "mel_bands"]
+from speechx.mel import htk_filters
+
+__all__ = ["Mask"]
 
 WINDOW, HOP = 512, 128
 LOOK = 4
@@ -26,16 +28,6 @@ FLOOR, FLOOR_IN_SILENCE = 0.2, 0.03
 """Least gain while the estimate has about the level of the recording, and while it says nothing."""
 
 
-def mel_bands(bands: int = BANDS, bins: int = WINDOW // 2 + 1, rate: int = 16000) -> np.ndarray:
-    """(B, F) float32: triangles, equally wide in mel."""
-    top = 2595 * np.log10(1 + rate / 2 / 700)
-    edges = 700 * (10 ** (np.linspace(0, top, bands + 2) / 2595) - 1)
-    hertz = np.linspace(0, rate / 2, bins)
-    rising = (hertz - edges[:-2, None]) / np.diff(edges)[:-1, None]
-    falling = (edges[2:, None] - hertz) / np.diff(edges)[1:, None]
-    return np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
-
-
 class Mask:
     """`push` the estimate as it is made, from the first sample on; `close` at the end. Gives the masked recording, as long
     as what was pushed, 64 ms later. The same in pieces and as a whole.
@@ -46,7 +38,7 @@ class Mask:
     def __init__(self, recording_T: np.ndarray) -> None:
         self._recording_T = recording_T
         self._window = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
-        self._bands_BF = mel_bands()
+        self._bands_BF = htk_filters(16000, WINDOW, BANDS)
         spread_FB = self._bands_BF.T.copy()
         spread_FB[0, 0] = spread_FB[-1, -1] = 1  # no triangle reaches the ends
         self._spread_FB = spread_FB / spread_FB.sum(1, keepdims=True)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
-from functools import cache
 
 import numpy as np
+
+from speechx.mel import htk_filters
 
 __all__ = ["mel_png", "png", "png_uri", "waveform_svg"]
 
@@ -38,21 +39,7 @@ def log_mel(wav_T: np.ndarray, rate: int) -> np.ndarray:
     padded_T = np.pad(wav_T, (WINDOW // 2, WINDOW // 2 + HOP))
     frames_SW = np.lib.stride_tricks.sliding_window_view(padded_T, WINDOW)[:: HOP * max(1, rate // 16000)]
     power_SN = np.abs(np.fft.rfft(frames_SW * np.hanning(WINDOW), axis=1)) ** 2
-    return 10 * np.log10(power_SN @ _filters(rate).T + 1e-10)
-
-
-@cache
-def _filters(rate: int) -> np.ndarray:
-    """Triangular mel filters (M, N)."""
-
-    def mel(hertz: np.ndarray | float) -> np.ndarray | float:
-        return 2595 * np.log10(1 + np.asarray(hertz) / 700)
-
-    edges = 700 * (10 ** (np.linspace(0, float(mel(min(8000, rate / 2))), MELS + 2) / 2595) - 1)
-    bins = np.fft.rfftfreq(WINDOW, 1 / rate)
-    rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-    falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
-    return np.maximum(0, np.minimum(rising, falling))
+    return 10 * np.log10(power_SN @ htk_filters(rate, WINDOW, MELS, min(8000, rate / 2)).T + 1e-10)
 
 
 def waveform_svg(wav_T: np.ndarray, width: int = 600, height: int = 80) -> str:

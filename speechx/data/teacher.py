@@ -16,6 +16,7 @@ import numpy as np
 
 from speechx.data.packs import FRAME, TEACHER_DIM, AudioPack
 from speechx.errors import InputError
+from speechx.mel import slaney_filters
 
 __all__ = ["add_teacher", "log_mel"]
 
@@ -85,19 +86,5 @@ def log_mel(wav_T: np.ndarray, bands: int = 80) -> np.ndarray:
     padded_T = np.pad(wav_T, 200, mode="reflect")
     frames_SN = np.lib.stride_tricks.sliding_window_view(padded_T, 400)[::160][: len(wav_T) // 160]
     power_SN = np.abs(np.fft.rfft(frames_SN * window_N, axis=1)) ** 2
-    log_MS = np.log10(np.maximum(mel_filters(bands) @ power_SN.T, 1e-10))
+    log_MS = np.log10(np.maximum(slaney_filters(16000, 400, bands) @ power_SN.T, 1e-10))
     return ((np.maximum(log_MS, log_MS.max() - 8.0) + 4.0) / 4.0).astype(np.float32)
-
-
-def mel_filters(bands: int) -> np.ndarray:
-    """Slaney's mel filters (M, 201) for 16 kHz and 400 points: linear to 1 kHz, then logarithmic, of equal area."""
-
-    def to_hz(mel: np.ndarray) -> np.ndarray:
-        return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp(np.log(6.4) / 27 * (mel - 15)))
-
-    top = 15 + 27 * np.log(8.0) / np.log(6.4)
-    edges = to_hz(np.linspace(0, top, bands + 2))
-    bins_N = np.arange(201) * 40.0
-    rise = (bins_N - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-    fall = (edges[2:, None] - bins_N) / (edges[2:] - edges[1:-1])[:, None]
-    return np.maximum(0, np.minimum(rise, fall)) * (2 / (edges[2:] - edges[:-2]))[:, None]

@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from speechx.codec.acoustic import PITCH_AXES, STFT_FRAMES, pitch_axes
-
-
-@functools.lru_cache
-def mel_matrix(sample_rate: int, size: int, bands: int) -> np.ndarray:
-    """Triangular HTK mel filters (bands, size // 2 + 1), 0 Hz to half the rate, unit peak."""
-
-    def mel(hz: np.ndarray) -> np.ndarray:
-        return 2595 * np.log10(1 + hz / 700)
-
-    bins_N = mel(np.linspace(0, sample_rate / 2, size // 2 + 1))
-    edges = np.linspace(0, bins_N[-1], bands + 2)
-    rise = (bins_N[None] - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-    fall = (edges[2:, None] - bins_N[None]) / (edges[2:] - edges[1:-1])[:, None]
-    return np.maximum(0, np.minimum(rise, fall)).astype(np.float32)
+from speechx.mel import htk_filters
 
 
 class MultiScaleMel(nn.Module):
@@ -40,7 +24,7 @@ class MultiScaleMel(nn.Module):
         self.sizes = [size for size, _ in scales]
         for size, bands in scales:
             self.register_buffer(
-                f"mel_{size}", torch.from_numpy(mel_matrix(sample_rate, size, bands)), persistent=False
+                f"mel_{size}", torch.from_numpy(htk_filters(sample_rate, size, bands)), persistent=False
             )
             self.register_buffer(f"window_{size}", torch.hann_window(size), persistent=False)
 
