@@ -11,7 +11,7 @@ import numpy as np
 
 from speechx import audio
 from speechx.joining import NOTHING, Joiner
-from speechx.masking import Mask
+from speechx.masking import mask_over
 from speechx.plan import Generated, Part, Plan, Ready
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Assembly:
     def __init__(self, plan: Plan, front: Front) -> None:
         self._plan, self._front = plan, front
         self._joiner = Joiner(plan.fade)
-        self._mask = None if plan.over_T is None else Mask(plan.over_T)
+        self._mask = mask_over(plan.over, front)
         self._stream: WaveStream | None = None
         self._stream_at = self._frames_in = 0
         self._gain = np.float32(1)

@@ -23,6 +23,7 @@ from speechx.errors import InputError
 if TYPE_CHECKING:
     from speechx.aligner import Aligner, Alignment
     from speechx.codec.base import Codec, StreamDecoder
+    from speechx.masknet import MaskNet
     from speechx.text import PhoneSequence, TextFrontend
 
 __all__ = ["CodeReader", "Front", "VoiceBook", "WaveStream"]
@@ -50,8 +51,8 @@ class VoiceBook(Protocol):
 class Front:
     """Front end of one model. Threads may share it.
 
-    paths: whether a string may name a file; a server that takes strings from strangers says False.
-    max_phone_errors: the phone error rate above which a transcript does not belong to a recording.
+    mask_net: what masks recordings (speechx.masking). paths: whether a string may name a file; a server that takes strings
+    from strangers says False. max_phone_errors: phone error rate above which a transcript does not belong to a recording.
     """
 
     def __init__(
@@ -60,11 +61,13 @@ class Front:
         text: TextFrontend | None = None,
         aligner: Aligner | None = None,
         voices: VoiceBook | None = None,
+        mask_net: MaskNet | None = None,
         *,
         paths: bool = True,
         max_phone_errors: float = 0.75,
     ) -> None:
         self.codec, self.aligner, self.voices, self.paths = codec, aligner, voices, paths
+        self.mask_net = mask_net
         self.max_phone_errors = max_phone_errors
         self.sample_rate = codec.sample_rate
         self.frame_rate = codec.frame_rate

@@ -1,4 +1,6 @@
-"""From a model folder to a pipeline. A model folder has codec/, lm/ and aligner/, each a config.json and weights."""
+"""From a model folder to a pipeline. A model folder has codec/ and lm/, and may have aligner/ and mask/, each a config.json
+and weights.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from speechx.aligner import Aligner
     from speechx.codec.spectral import SpectralCodec
     from speechx.front import Front, VoiceBook
+    from speechx.masknet import MaskNet
     from speechx.pipeline import Pipeline
 
 T = TypeVar("T")
@@ -47,8 +50,9 @@ def load_front(
     folder = model_folder(path, parts=("codec",))
     codec = _checked("codec", folder / "codec", load_codec)
     return Front(
-        codec, aligner=_aligner(folder / "aligner", codec), voices=voices or VoiceStore(), paths=paths
-    )
+        codec, aligner=_aligner(folder / "aligner", codec), voices=voices or VoiceStore(),
+        mask_net=_mask_net(folder / "mask", codec), paths=paths,
+    )  # fmt: skip
 
 
 def load_pipeline(
@@ -89,12 +93,27 @@ def _aligner(folder: Path, codec: SpectralCodec) -> Aligner | None:
     if not folder.exists():
         return None
     aligner = _checked("aligner", folder, Aligner.load)
-    if aligner.config.codec_hash and aligner.config.codec_hash != codec.hash:
+    _check_codec("aligner", folder, aligner.config.codec_hash, codec)
+    return aligner
+
+
+def _mask_net(folder: Path, codec: SpectralCodec) -> MaskNet | None:
+    """The net that masks recordings, or None where the model comes without one."""
+    from speechx.masknet import MaskNet
+
+    if not folder.exists():
+        return None
+    net = _checked("mask", folder, MaskNet.load)
+    _check_codec("mask", folder, net.config.codec_hash, codec)
+    return net
+
+
+def _check_codec(name: str, folder: Path, trained: str, codec: SpectralCodec) -> None:
+    if trained and trained != codec.hash:
         raise InputError(
-            f"model: the aligner in {folder} was trained on codec {aligner.config.codec_hash}, not on {codec.hash}",
+            f"model: the {name} in {folder} was trained on codec {trained}, not on {codec.hash}",
             field="model",
         )
-    return aligner
 
 
 def _checked(name: str, folder: Path, load: Callable[[Path], T]) -> T:
@@ -114,7 +133,7 @@ def _checked(name: str, folder: Path, load: Callable[[Path], T]) -> T:
 def weights_hash(folder: Path) -> str:
     """16 hex digits over all weight files of a model folder: results tell it, so that they can be traced."""
     digest = hashlib.sha256()
-    for part in ("codec", "lm", "aligner"):
+    for part in ("codec", "lm", "aligner", "mask"):
         for file in sorted((folder / part).glob("*.safetensors")):
             digest.update(f"{part}/{file.name}".encode() + hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:16]

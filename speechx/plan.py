@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from speechx.prompt import Prompt
     from speechx.text import PhoneSequence, Word
 
-__all__ = ["Generated", "Part", "Plan", "Ready"]
+__all__ = ["Generated", "Over", "Part", "Plan", "Ready"]
 
 
 @dataclass(frozen=True)
@@ -55,17 +55,31 @@ Part = Ready | Generated
 
 
 @dataclass(frozen=True)
+class Over:
+    """A recording that the output is a part of: what is generated is a mask on it (speechx.masking).
+
+    wav_T: at 16 kHz. slot: of the task. voice_FK: codes of the voice that is wanted, where the task is told one.
+    by_rule: whether the rule is used where the model has no net for the task; else it is heard as generated.
+    """
+
+    wav_T: np.ndarray
+    slot: int
+    voice_FK: np.ndarray | None = None
+    by_rule: bool = True
+
+
+@dataclass(frozen=True)
 class Plan:
     """parts: may be made lazily, so that the first sound of a long text does not wait for the last sentence.
 
     sample_rate: of the output; generated parts are resampled to it. fade: samples by which neighbouring parts that are
     not `joined` overlap (each part brings them). samples: exact output length where known (windows end on a frame).
-    over_T: a recording at 16 kHz of which the output is a part; the parts are a mask on it (speechx.masking).
+    over: a recording that the parts are a mask on.
     """
 
     parts: Iterable[Part]
     sample_rate: int = 16000
     fade: int = 0
     samples: int | None = None
-    over_T: np.ndarray | None = None
+    over: Over | None = None
     notes: dict[str, object] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from pydantic import Field
 from speechx.data import mixing
 from speechx.data.types import Example, Pool, Utterance
 from speechx.loudness import is_clipped
-from speechx.plan import Generated, Plan
+from speechx.plan import Generated, Over, Plan
 from speechx.prompt import Frames, Prompt, Segment, Text, Token, Track
 from tasks import _fields, _words
 from tasks.base import Task, TaskRequest
@@ -50,7 +50,7 @@ class AlignedTask(Task[A]):
 
     marker: ClassVar[int]
     speaks: ClassVar[bool] = True  # whether the text is heard in the output; only then is the model shown it
-    masks: ClassVar[bool] = False  # whether the output is a part of the recording that a mask can let through
+    by_rule: ClassVar[bool] = True  # whether a model without a net for it masks by the rule (speechx.masking)
     # The target is nearly determined by the input: stray less from the likeliest than free speech does, and be guided by
     # what the recording alone does not say.
     sampling = {
@@ -64,6 +64,10 @@ class AlignedTask(Task[A]):
     def condition(self, req: A, front: Front) -> tuple[Segment, ...]:
         """Segments before the marker (an enrollment)."""
         return ()
+
+    def voice(self, req: A, front: Front) -> np.ndarray | None:
+        """Codes (F, K) of the voice that is wanted."""
+        return None
 
     def prompt(self, req: A, front: Front) -> Prompt:
         wav_T = front.load_audio(req.audio, "audio")
@@ -108,7 +112,8 @@ class AlignedTask(Task[A]):
                 yield Generated(prompt, words, keep, joined=index > 0, gain=1 / gain, speech=said)
 
         notes: dict[str, object] = {"warning": "the recording is clipped"} if is_clipped(wav_T) else {}
-        return Plan(parts(), samples=len(wav_T), over_T=wav_T if self.masks else None, notes=notes)
+        over = Over(wav_T, self.slot, self.voice(req, front), self.by_rule)
+        return Plan(parts(), samples=len(wav_T), over=over, notes=notes)
 
     @abstractmethod
     def mixture(self, cut: Utterance, pool: Pool, rng: np.random.Generator) -> Mixture | None:

@@ -22,7 +22,6 @@ class NoiseSuppression(AlignedTask[NoiseSuppressionRequest]):
     name = "noise_suppression"
     slot = 2
     marker = NS
-    masks = True
     summary = "keep the speech of a recording, take the noise away"
     Request = NoiseSuppressionRequest
 

@@ -33,6 +33,7 @@ class SpeechRemoval(AlignedTask[SpeechRemovalRequest]):
         "guidance": 1.0, "fine_guidance": 1.0,
     }  # fmt: skip
     speaks = False
+    by_rule = False
     summary = "take the speech away, keep the background sound"
     Request = SpeechRemovalRequest
 

@@ -36,7 +36,6 @@ class TargetSpeakerExtraction(AlignedTask[TargetSpeakerExtractionRequest]):
     name = "target_speaker_extraction"
     slot = 3
     marker = TSE
-    masks = True
     sampling = {**AlignedTask.sampling, "guidance": 4.0}
     summary = "pull one speaker out of a mixture, known by a short recording"
     Request = TargetSpeakerExtractionRequest
@@ -44,6 +43,9 @@ class TargetSpeakerExtraction(AlignedTask[TargetSpeakerExtractionRequest]):
     def condition(self, req: TargetSpeakerExtractionRequest, front: Front) -> tuple[Segment, ...]:
         codes_FK, key = front.voice_codes(req.enrollment, field="enrollment")
         return Token(ENR), Frames(codes_FK, cache_key=key)
+
+    def voice(self, req: TargetSpeakerExtractionRequest, front: Front) -> np.ndarray:
+        return front.voice_codes(req.enrollment, field="enrollment")[0]
 
     def mixture(self, cut: Utterance, pool: Pool, rng: np.random.Generator) -> Mixture | None:
         enrolled = enroll(cut, pool, rng)

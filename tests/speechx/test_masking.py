@@ -6,18 +6,34 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from eval.metrics import si_sdr
 from speechx import audio
-from speechx.masking import FLOOR_IN_SILENCE, Mask
+from speechx.masking import FLOOR_IN_SILENCE, Mask, NetMask, RuleMask
+from speechx.masknet import MaskConfig, MaskNet, to_bins
 from speechx.mel import htk_filters
 
 SAMPLES = Path(__file__).parents[2] / "speechx" / "assets" / "samples"
 
 
-def masked(recording_T: np.ndarray, estimate_T: np.ndarray) -> np.ndarray:
-    mask = Mask(recording_T)
+def whole(mask: Mask, estimate_T: np.ndarray) -> np.ndarray:
     return np.concatenate([mask.push(estimate_T), mask.close()])
+
+
+def masked(recording_T: np.ndarray, estimate_T: np.ndarray) -> np.ndarray:
+    return whole(RuleMask(recording_T), estimate_T)
+
+
+@pytest.fixture(scope="module")
+def net() -> MaskNet:
+    """It has learned nothing, but its gains move."""
+    torch.manual_seed(0)
+    net = MaskNet(MaskConfig(width=24, fused=16))
+    with torch.no_grad():
+        net.out.weight.mul_(20)
+        net.out.bias.zero_()
+    return net.eval()
 
 
 @pytest.fixture(scope="module")
@@ -43,20 +59,58 @@ def test_the_truth_takes_the_noise_away(noisy_T: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_pieces_give_what_the_whole_gives(noisy_T: np.ndarray, seed: int) -> None:
+@pytest.mark.parametrize("kind", ["rule", "net"])
+def test_pieces_give_what_the_whole_gives(noisy_T: np.ndarray, net: MaskNet, seed: int, kind: str) -> None:
     rng = np.random.default_rng(seed)
     recording_T = noisy_T[: int(rng.integers(1, 20000))]
     # The last frame of a codec reaches beyond the recording.
     estimate_T = 0.1 * rng.standard_normal(len(recording_T) + int(rng.integers(0, 640))).astype(np.float32)
-    mask, pieces, at = Mask(recording_T), [], 0
+
+    def mask() -> Mask:
+        return RuleMask(recording_T) if kind == "rule" else NetMask(recording_T, net, 3, torch.ones(96))
+
+    parted, pieces, at = mask(), [], 0
     while at < len(estimate_T):
         size = int(rng.integers(1, 3000))
-        pieces.append(mask.push(estimate_T[at : at + size]))
+        pieces.append(parted.push(estimate_T[at : at + size]))
         at += size
-        assert sum(map(len, pieces)) >= min(at, len(estimate_T)) - 1152, "it may lag by 72 ms"
-    pieces.append(mask.close())
-    assert (np.concatenate(pieces) == masked(recording_T, estimate_T)).all()
+        assert sum(map(len, pieces)) >= min(at, len(estimate_T)) - 1280, "it may lag by 80 ms"
+    pieces.append(parted.close())
+    assert np.abs(np.concatenate(pieces) - whole(mask(), estimate_T)).max() < 1e-5
     assert sum(map(len, pieces)) == len(estimate_T)
+
+
+def test_the_net_hears_what_it_was_trained_on(noisy_T: np.ndarray, net: MaskNet) -> None:
+    """Frames, look-ahead and level are those of `forward` (without the level, which a mask may not change)."""
+    rng = np.random.default_rng(0)
+    estimate_T = (0.1 * rng.standard_normal(len(noisy_T))).astype(np.float32)
+    out_T = whole(NetMask(noisy_T, net, 2), estimate_T)
+    window_T = torch.hann_window(512).sqrt()
+    from speechx.data.mixing import standard_gain
+
+    sounds_BT = torch.from_numpy(np.stack([noisy_T, estimate_T]) * np.float32(standard_gain(noisy_T)))
+    spectra = torch.stft(
+        torch.nn.functional.pad(sounds_BT, (256, 512)), 512, 256, window=window_T, center=False, return_complex=True
+    ).transpose(1, 2)  # fmt: skip
+    with torch.inference_mode():
+        output_MF = net(spectra[:1], spectra[1:], torch.tensor([0]), torch.zeros(1, 96))[0]
+    frames_MT = (torch.fft.irfft(output_MF) * window_T).numpy() / standard_gain(noisy_T)
+    expected_T = np.zeros(256 * len(frames_MT) + 256)
+    for m, frame_T in enumerate(frames_MT):
+        expected_T[256 * m : 256 * m + 512] += frame_T
+    assert np.abs(expected_T[256 : 256 + len(out_T)] - out_T).max() < 1e-5
+    louder_T = whole(NetMask(2 * noisy_T, net, 2), 2 * estimate_T)
+    assert np.abs(louder_T - 2 * out_T).max() < 1e-4
+
+
+def test_the_task_and_the_voice_are_heard(noisy_T: np.ndarray, net: MaskNet) -> None:
+    outputs = [whole(NetMask(noisy_T, net, slot), noisy_T) for slot in (2, 3, 4)]
+    outputs.append(whole(NetMask(noisy_T, net, 3, torch.ones(96)), noisy_T))
+    assert all(np.abs(a - b).max() > 1e-3 for i, a in enumerate(outputs) for b in outputs[:i])
+
+
+def test_bands_of_the_net_cover_all_bins() -> None:
+    assert np.allclose(to_bins(96).sum(1), 1) and (to_bins(96).sum(0) > 0).all()
 
 
 def test_bands_cover_all_frequencies() -> None:

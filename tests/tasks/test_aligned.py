@@ -10,7 +10,7 @@ import pytest
 
 from speechx.data import mixing
 from speechx.errors import InputError
-from speechx.masking import Mask
+from speechx.masking import RuleMask
 from tasks._aligned import ONE_GO, windows
 
 
@@ -30,7 +30,7 @@ def test_a_long_recording_has_no_seams(pipeline: Any, speech: Any, stream: bool)
     wav_T = speech(40.3) * 0.2
     gain = mixing.standard_gain(wav_T)
     front = pipeline.front
-    mask = Mask(wav_T)
+    mask = RuleMask(wav_T)
     expected_T = np.concatenate([mask.push(front.decode(front._encode(wav_T * gain)) / gain), mask.close()])
     expected_T = expected_T[: len(wav_T)]
     chunks = list(pipeline.stream(pipeline.job("noise_suppression", audio=(wav_T, 16000), stream=stream)))

@@ -1,0 +1,132 @@
+"""The net that masks: lessons by a language model, a few steps of training, and its files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from speechx import loading
+from speechx.aligner import Aligner, AlignerConfig
+from speechx.checkpoint import save_model
+from speechx.codec.spectral import SpectralCodec, SpectralConfig
+from speechx.codec.store import load_codec, save_codec
+from speechx.config import LMConfig
+from speechx.data.estimates import make_estimates, read_estimates
+from speechx.data.synthetic import synthetic_pack
+from speechx.errors import InputError
+from speechx.loading import load_pipeline
+from speechx.masknet import MaskConfig, MaskNet
+from speechx.model import CodecLMCore
+from speechx.training.mask import MaskTrainConfig, MaskTrainer, train
+from speechx.training.maskdata import Mixtures, Shares
+from speechx.training.run import Run
+
+TASKS = ("noise_suppression", "target_speaker_extraction", "speech_removal")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A model that knows nothing, a pack of made-up voices, and two lessons of each task."""
+    root = tmp_path_factory.mktemp("mask")
+    torch.manual_seed(0)
+    save_codec(SpectralCodec.from_config(SpectralConfig.preset("tiny")), root / "model/codec")
+    codec = load_codec(root / "model/codec")
+    Aligner(AlignerConfig.preset("tiny", codec_hash=codec.hash)).save(root / "model/aligner")
+    lm = CodecLMCore(LMConfig.preset("tiny", codec_name=codec.name, codec_hash=codec.hash))
+    save_model(lm, root / "model/lm")
+    pack = synthetic_pack(root / "pack", utterances=24, speakers=3, noises=4, words=5)
+    pipeline = load_pipeline(root / "model", slots=2)
+    for task in TASKS:
+        make_estimates(pack, pipeline, root / "lessons", task=task, count=2)
+    return {"model": root / "model", "pack": pack, "lessons": root / "lessons"}
+
+
+def test_lessons(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    lessons = read_estimates(folders["lessons"])
+    assert sorted(lesson.task for lesson in lessons) == sorted(2 * TASKS)
+    for lesson in lessons:
+        sounds = (lesson.recording_T, lesson.other_T, lesson.target_T, lesson.estimate_T)
+        assert len({len(wav_T) for wav_T in sounds}) == 1 and len(lesson.recording_T) > 16000
+        assert np.abs(lesson.estimate_T).max() > 0
+        assert (lesson.voice_FK is not None) == (lesson.task == "target_speaker_extraction")
+        if lesson.task == "speech_removal":
+            assert np.array_equal(lesson.target_T, lesson.other_T)
+    # Those that are there are kept, and more are added.
+    pipeline = load_pipeline(folders["model"], slots=2)
+    make_estimates(folders["pack"], pipeline, folders["lessons"], task=TASKS[0], count=3)
+    more = read_estimates(folders["lessons"])
+    assert len(more) == 7 and any(np.array_equal(lessons[0].estimate_T, m.estimate_T) for m in more)
+
+
+def recipe(**changes: object) -> MaskTrainConfig:
+    facts = {
+        "net": MaskConfig(width=32, fused=32), "shares": Shares(rooms=0), "steps": 6, "batch": 4, "seconds": 1.0,
+        "warmup": 2, "lr": 5e-3, "log_every": 2,
+    }  # fmt: skip
+    return MaskTrainConfig(**(facts | changes))
+
+
+def test_it_learns(folders: dict[str, Path]) -> None:
+    codec = load_codec(folders["model"] / "codec")
+    config = recipe(net=MaskConfig(width=32, fused=32, voice_dim=2 * codec.config.latent_dim))
+    lessons = read_estimates(folders["lessons"])
+    mixtures = Mixtures(str(folders["pack"]), lessons, codec, config.net.slots, config.shares, 1.0)
+    trainer = MaskTrainer(config)
+    batch = mixtures.batch(3, np.random.default_rng(0))
+    losses = [float(trainer.train_step(batch, 0.3, np.random.default_rng(0)).mean()) for _ in range(16)]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_it_resumes_exactly(
+    folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codec = load_codec(folders["model"] / "codec")
+    sources = recipe(), str(folders["pack"]), str(folders["lessons"]), codec
+    train(*sources, str(tmp_path / "whole"))
+    asked = iter([False] * 3 + [True])
+    monkeypatch.setattr(Run, "out_of_time", lambda self: next(asked))
+    train(*sources, str(tmp_path / "parted"))
+    monkeypatch.undo()
+    train(*sources, str(tmp_path / "parted"), resume=True)
+    whole, parted = (MaskNet.load(tmp_path / name / "model").state_dict() for name in ("whole", "parted"))
+    assert all(torch.equal(whole[name], parted[name]) for name in whole)
+    assert len(whole["gru.weight_hh_l0"].unique()) < 64, "on a grid"
+
+
+def test_a_model_folder_may_have_one(
+    folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = folders["model"]
+    without = loading.weights_hash(folder)
+    assert loading.load_front(folder).mask_net is None
+    codec = load_codec(folder / "codec")
+    net = MaskNet(MaskConfig(width=8, fused=8, voice_dim=2 * codec.config.latent_dim, codec_hash=codec.hash))
+    net.save(folder / "mask")
+    assert loading.load_front(folder).mask_net is not None and loading.weights_hash(folder) != without
+    pipeline = load_pipeline(folder)
+    noise_T = 0.1 * np.random.default_rng(0).standard_normal(16000).astype(np.float32)
+    made = [
+        pipeline.speak(pipeline.job("speech_removal", audio=(noise_T, 16000), stream=stream, seed=1)).wav_T
+        for stream in (False, True)
+    ]
+    assert len(made[0]) == 16000 and np.abs(made[0] - made[1]).max() < 1e-5
+    assert np.corrcoef(made[0], noise_T)[0, 1] > 0.9, "untrained, it lets the recording through"
+
+    file, facts = folder / "mask/model.safetensors", folder / "mask/config.json"
+    told = facts.read_text()
+    for says, spoil in {
+        "does not match the hash": lambda: file.write_bytes(file.read_bytes()[:-2] + b"\0\1"),
+        "trained on codec 0123": lambda: MaskNet(net.config.model_copy(update={"codec_hash": "0123"})).save(
+            folder / "mask"
+        ),
+        "has format 7": lambda: facts.write_text(json.dumps(json.loads(told) | {"format": 7})),
+        "cannot be read": lambda: facts.write_text("{"),
+    }.items():
+        spoil()
+        with pytest.raises(InputError, match=says):
+            loading.load_front(folder)
+        net.save(folder / "mask")
