@@ -1,4 +1,4 @@
-"""`speechx eval build|run|report|tries|prefer|compare|card|convert`: test sets, scores, reports."""
+"""`speechx eval build|run|report|tries|compare|card|convert`: test sets, scores, reports."""
 
 from __future__ import annotations
 
@@ -186,32 +186,6 @@ def tries(
         speaking.engine.close()
     report = {"model": model_hash, "abilities": {name: tally.as_dict() for name, tally in found.items()}}
     put_json(report) if json else typer.echo(as_text(report))
-
-
-@app.command()
-def prefer(
-    tries: Annotated[list[Path], typer.Argument(help="folders made by `speechx data tries`")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="folder for `speechx train preference`")],
-    asr: Annotated[
-        str, typer.Option(help="recognizer, as of `run`; better not the one that measures")
-    ] = "whisper-base",
-    model: ModelOption = None,
-) -> None:
-    """Tell which words of several tries at the same request are understood."""
-    from eval.measures.bank import Measures
-    from eval.prefer import prefer as listen
-    from speechx.loading import load_front
-    from speechx.progress import ticker
-
-    front = load_front(model)
-    recognizer = Measures(asr=asr).model("asr")
-    found = listen(
-        tries, out, recognizer, decode=front.decode, phones=front.phones, progress=ticker("listen")
-    )
-    typer.echo(
-        f"{found.errors:.1%} of the words were not understood; {found.words} words of {found.groups} requests were said "
-        f"both ways: {found.tries} tries"
-    )
 
 
 @app.command()

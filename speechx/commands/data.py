@@ -1,4 +1,4 @@
-"""`speechx data prepare|perturb|encode|mix|estimate|tries|stats|split|join`: from recordings to what trainers read."""
+"""`speechx data prepare|perturb|encode|mix|estimate|stats|split|join`: from recordings to what trainers read."""
 
 from __future__ import annotations
 
@@ -145,33 +145,6 @@ def estimate(
                 pack, pipeline, out, task=name, split=split, count=count, seed=seed, progress=ticker(name)
             )
         )
-
-
-@app.command()
-def tries(
-    pack: Pack,
-    out: Annotated[Path, typer.Option(help="folder of the tries")],
-    task: Annotated[str, typer.Option(help="tts or cross_lingual_tts")] = "tts",
-    model: Annotated[Path | None, typer.Option(help="model folder")] = None,
-    split: str = "train",
-    count: Annotated[int, typer.Option(help="requests")] = 400,
-    each: Annotated[int, typer.Option(min=2, help="tries at each")] = 4,
-    seed: int = 1,
-    language: Annotated[list[str], typer.Option(help="of the texts; may be repeated")] = ["en"],  # noqa: B006
-    skip: Annotated[list[str], typer.Option(help="corpus whose texts are not used; may be repeated")] = [],  # noqa: B006
-) -> None:
-    """Let the language model try the same requests several times: what `speechx train preference` learns from."""
-    from speechx.data.tries import make_tries
-    from speechx.loading import load_pipeline
-    from speechx.progress import ticker
-
-    pipeline = load_pipeline(model, slots=16)
-    languages, without = tuple(language), tuple(skip)
-    kept = make_tries(
-        pack, pipeline, out, task=task, split=split, count=count, each=each, seed=seed, languages=languages,
-        skip=without, progress=ticker("tries"),
-    )  # fmt: skip
-    typer.echo(f"{kept} tries")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`speechx train codec|aligner|lm|mask|preference|smoke`: the recipes that made the shipped weights."""
+"""`speechx train codec|aligner|lm|mask|smoke`: the recipes that made the shipped weights."""
 
 from __future__ import annotations
 
@@ -152,33 +152,6 @@ def mask(
         MaskTrainConfig.read(config), str(pack), str(estimates), load_codec(codec), str(out), resume,
         max_minutes, anneal_minutes, None if start_from is None else str(start_from),
     )  # fmt: skip
-
-
-@app.command()
-def preference(
-    config: Config,
-    tries: Annotated[list[Path], typer.Option(help="folder made by `speechx eval prefer`; may be repeated")],
-    out: Out,
-    model: Annotated[
-        Path | None, typer.Option(help="model folder to tune; the shipped one by default")
-    ] = None,
-    max_minutes: Minutes = None,
-    device: Device = "cpu",
-    step: Annotated[float, typer.Option(min=0, max=0.5, help="grid of the factors, as of `export`")] = 0.0,
-) -> None:
-    """Tune the language model to the words that were understood; writes a copy of lm/ with the change to OUT/lm."""
-    import shutil
-
-    from speechx.checkpoint import load_model, save_adapter
-    from speechx.loading import model_folder
-    from speechx.training.preference import PreferenceConfig, tune
-
-    folder = model_folder(model) / "lm"
-    core = load_model(folder)
-    core.shape = core.shape.with_(dropout=0.0)
-    factors = tune(core, tries, out, PreferenceConfig.read(config), max_minutes, device)
-    shutil.copytree(folder, out / "lm", dirs_exist_ok=True)
-    typer.echo(f"adapter {save_adapter(out / 'lm', factors, step)} -> {out / 'lm'}")
 
 
 @app.command()
