@@ -10,9 +10,15 @@ from speechx.config import LMConfig
 from speechx.training.aligner import AlignerTrainConfig
 from speechx.training.codec import CodecTrainConfig
 from speechx.training.lm import LMTrainConfig
+from speechx.training.mask import MaskTrainConfig
 
 FOLDER = Path(__file__).resolve().parents[3] / "configs"
-KINDS = {"codec": CodecTrainConfig, "aligner": AlignerTrainConfig, "lm": LMTrainConfig}
+KINDS = {
+    "codec": CodecTrainConfig,
+    "aligner": AlignerTrainConfig,
+    "lm": LMTrainConfig,
+    "mask": MaskTrainConfig,
+}
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
