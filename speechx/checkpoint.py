@@ -27,7 +27,12 @@ FORMAT = 1  # goes up when older weights mean something else; such folders are r
 
 def weights_hash(config: LMConfig, tensors: dict[str, Tensor]) -> str:
     """16 hex digits over the config and the bytes of every tensor."""
-    digest = hashlib.sha256(config.hash().encode())
+    return tensors_hash(config.hash(), tensors)
+
+
+def tensors_hash(config: str, tensors: dict[str, Tensor]) -> str:
+    """`weights_hash` of any model, whose config is told as text."""
+    digest = hashlib.sha256(config.encode())
     for name in sorted(tensors):
         tensor = tensors[name].contiguous()
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

@@ -12,7 +12,6 @@ Sources: gains of bands by a GRU (RNNoise, Valin 2018), square-root Hann windows
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -25,6 +24,8 @@ import torch
 import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict
 from torch import nn
+
+from speechx.checkpoint import on_grid, tensors_hash
 
 if TYPE_CHECKING:
     from speechx.codec.spectral import SpectralCodec
@@ -185,15 +186,16 @@ class MaskNet(nn.Module):
         """Writes config.json and model.safetensors (fp16). step: of the grid of matrices (speechx.checkpoint.on_grid)."""
         from safetensors.torch import save
 
-        from speechx.checkpoint import on_grid
-
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {}
         for name, value in self.state_dict().items():
             value = value.detach().cpu()
             tensors[name] = (on_grid(value, step) if value.ndim > 1 else value).half().contiguous()
-        facts = {**self.config.model_dump(), "weights_hash": _digest(self.config, tensors)}
+        facts = {
+            **self.config.model_dump(),
+            "weights_hash": tensors_hash(self.config.model_dump_json(), tensors),
+        }
         (folder / "model.safetensors.tmp").write_bytes(save(tensors, metadata={"format": "pt"}))
         (folder / "config.json.tmp").write_text(json.dumps(facts, indent=2) + "\n")
         for file in ("model.safetensors", "config.json"):
@@ -211,20 +213,10 @@ class MaskNet(nn.Module):
         expected = facts.pop("weights_hash", None)
         config = MaskConfig(**facts)
         tensors = load_file(folder / "model.safetensors")
-        if _digest(config, tensors) != expected:
+        if tensors_hash(config.model_dump_json(), tensors) != expected:
             raise ValueError(
                 "model.safetensors does not match the hash in config.json: one of them is damaged or was replaced"
             )
         net = cls(config)
         net.load_state_dict({name: value.float() for name, value in tensors.items()})
         return net.eval()
-
-
-def _digest(config: MaskConfig, tensors: dict[str, torch.Tensor]) -> str:
-    """16 hex digits over the config and the bytes of every tensor."""
-    digest = hashlib.sha256(config.model_dump_json().encode())
-    for name in sorted(tensors):
-        tensor = tensors[name].contiguous()
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:16]

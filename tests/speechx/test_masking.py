@@ -11,7 +11,6 @@ import torch
 from eval.metrics import si_sdr
 from speechx import audio
 from speechx.data import mixing
-from speechx.data.mixing import standard_gain
 from speechx.loading import load_front
 from speechx.masking import FLOOR_IN_SILENCE, Mask, NetMask, RuleMask, mask_over
 from speechx.masknet import MaskConfig, MaskNet, to_bins
@@ -90,13 +89,13 @@ def test_the_net_hears_what_it_was_trained_on(noisy_T: np.ndarray, net: MaskNet)
     estimate_T = (0.1 * rng.standard_normal(len(noisy_T))).astype(np.float32)
     out_T = whole(NetMask(noisy_T, net, 2), estimate_T)
     window_T = torch.hann_window(512).sqrt()
-    sounds_BT = torch.from_numpy(np.stack([noisy_T, estimate_T]) * np.float32(standard_gain(noisy_T)))
+    sounds_BT = torch.from_numpy(np.stack([noisy_T, estimate_T]) * np.float32(mixing.standard_gain(noisy_T)))
     spectra = torch.stft(
         torch.nn.functional.pad(sounds_BT, (256, 512)), 512, 256, window=window_T, center=False, return_complex=True
     ).transpose(1, 2)  # fmt: skip
     with torch.inference_mode():
         output_MF = net(spectra[:1], spectra[1:], torch.tensor([0]), torch.zeros(1, 96))[0]
-    frames_MT = (torch.fft.irfft(output_MF) * window_T).numpy() / standard_gain(noisy_T)
+    frames_MT = (torch.fft.irfft(output_MF) * window_T).numpy() / mixing.standard_gain(noisy_T)
     expected_T = np.zeros(256 * len(frames_MT) + 256)
     for m, frame_T in enumerate(frames_MT):
         expected_T[256 * m : 256 * m + 512] += frame_T
