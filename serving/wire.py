@@ -134,7 +134,7 @@ async def to_request(service: Service, task: TaskProtocol, fields: dict[str, Any
     kinds = {k: v for k, v in audio_kinds(task).items() if fields.get(k) is not None}
     placeholder = dict.fromkeys(kinds, b"?")  # what is wrong elsewhere is said before any sound is decoded
     request = registry.parse_request(task.name, fields | placeholder)
-    if getattr(request, "best_of", 1) > limits.best_of:
+    if (getattr(request, "best_of", None) or 1) > limits.best_of:
         raise ApiError(
             422, f"best_of is {request.best_of}; the limit is {limits.best_of}",  # type: ignore[attr-defined]
             code="too_large", field="best_of", limit=limits.best_of,

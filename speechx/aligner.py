@@ -10,6 +10,7 @@ Source: CTC (Graves et al. 2006), its forced alignment (Kürzinger et al. 2020, 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from torch import nn
 
 from speechx.codec.layers import ConvNeXt, Upsample
 from speechx.jobs import WordTime
+from speechx.text.phones import PHONE_IDS
 
 if TYPE_CHECKING:
     from speechx.codec.spectral import SpectralCodec
@@ -30,6 +32,12 @@ SILENCE = 1
 """Index of "_" in the phone table."""
 
 STEPS_PER_FRAME = 2
+
+CONTEXT = 16
+"""Frames before a stretch that its first phones are heard by: more than the layers see."""
+
+ERROR_NATS = 3.0
+"""What a phone error weighs beside the likelihood, of tries at the same phones."""
 
 
 class AlignerConfig(BaseModel):
@@ -127,12 +135,25 @@ class Aligner(nn.Module):
     def phone_errors(self, codes_FK: np.ndarray, text: PhoneSequence, codec: SpectralCodec) -> float:
         """Phone error rate of what is heard freely against the text, silences and pauses not counted."""
         heard = free_phones(self.posteriors(codes_FK, codec))
-        wanted = [i for i, phone in zip(text.ids.tolist(), text.phones, strict=True) if phone not in PAUSES]
-        # Pauses are heard at will: they are taken out of both.
-        silent = {BLANK, SILENCE} | {
-            i for i, p in zip(text.ids.tolist(), text.phones, strict=True) if p in PAUSES
-        }
-        return edit_distance(wanted, [i for i in heard if i not in silent]) / max(1, len(wanted))
+        return spoken_errors(text.ids, heard) / max(1, sum(phone not in PAUSES for phone in text.phones))
+
+    @torch.inference_mode()
+    def fit(self, codes_FK: np.ndarray, ids_N: np.ndarray, codec: SpectralCodec, start: int = 0) -> float:
+        """How well the frames from `start` on say phones (table indices); higher is better, about 0 the best.
+
+        The log-likelihood of the phones less that of the best free string, less ERROR_NATS for each phone error: the one
+        tells apart what is heard as the same phones, the other is not moved by how sure the aligner is. -inf where the
+        frames are too few.
+        """
+        early = max(0, start - CONTEXT)
+        logp_HP = self.posteriors(codes_FK[early:], codec)[(start - early) * STEPS_PER_FRAME :]
+        steps, phones = torch.tensor([len(logp_HP)]), torch.tensor([len(ids_N)])
+        loss = torch.nn.functional.ctc_loss(
+            torch.from_numpy(logp_HP)[:, None], torch.from_numpy(ids_N.astype(np.int64))[None], steps, phones,
+            blank=BLANK, reduction="none",
+        )  # fmt: skip
+        ratio = -float(loss[0]) - float(logp_HP.max(1).sum())
+        return ratio - ERROR_NATS * spoken_errors(ids_N, free_phones(logp_HP))
 
     def save(self, folder: str | Path) -> None:
         """Writes config.json and model.safetensors (fp16)."""
@@ -231,6 +252,9 @@ class Chain:
 
 PAUSES = frozenset({"_", ",", ".", "?", "!", ";", ":"})
 
+SILENT = frozenset({BLANK, *(PHONE_IDS[phone] for phone in PAUSES if phone in PHONE_IDS)})
+"""Table entries that are no sound. Pauses are heard at will: errors are counted without them."""
+
 
 def word_times(peak_N: np.ndarray, text: PhoneSequence) -> tuple[WordTime, ...]:
     """Start and end in seconds of each word, from the middles of its phones."""
@@ -250,6 +274,12 @@ def free_phones(score_HP: np.ndarray) -> list[int]:
     keep_H = np.ones(len(best_H), bool)
     keep_H[1:] = best_H[1:] != best_H[:-1]
     return best_H[keep_H & (best_H != BLANK)].tolist()
+
+
+def spoken_errors(wanted: Iterable[int], heard: Iterable[int]) -> int:
+    """Phone errors of what is heard, silences and pauses not counted."""
+    said, other = ([int(i) for i in phones if int(i) not in SILENT] for phones in (wanted, heard))
+    return edit_distance(said, other)
 
 
 def edit_distance(a: list[int], b: list[int]) -> int:

@@ -17,8 +17,6 @@ Shape suffixes: F frames, K codebooks, G codes of a step, N requests, D width.
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -29,28 +27,16 @@ from speechx.linear import Precision, best_precision
 from speechx.model import CodecLMCore
 from speechx.pointer import Pointer
 from speechx.prompt import NO_CODE, PackedPrompt, Prompt, pack, unconditional
-from speechx.sampling import BatchSampler, Draws, SamplingParams
+from speechx.request import Emission, Reason, Request
+from speechx.sampling import BatchSampler, SamplingParams
 from speechx.scheduler import Entry, Scheduler, prompt_chunks
-from speechx.vocab import BOS, PAD
-
-Reason = Literal["stop", "length", "abort", "deadline"]
+from speechx.vocab import PAD
 
 PREFILL_CHUNK = 128
 PREFIX_BYTES = 128 << 20
 SMALL_DIM = 512
 GUIDE_STEPS = 1  # of an unconditional prompt: the task token
 ANY_SPEECH = 0  # task slot of plain speech
-
-
-@dataclass
-class Emission:
-    """New frames of one request. pointer_F is the phone of each frame, -1 without a track."""
-
-    id: int
-    codes_FK: np.ndarray  # int16
-    pointer_F: np.ndarray  # int32
-    finished: bool = False
-    reason: Reason | None = None
 
 
 @contextmanager
@@ -65,25 +51,6 @@ def cpu_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-class _Request:
-    """Decoding state of one request."""
-
-    def __init__(
-        self, id: int, packed: PackedPrompt, params: SamplingParams, pointer: Pointer | None, G: int
-    ) -> None:
-        self.id, self.packed, self.params, self.pointer = id, packed, params, pointer
-        self.draws = Draws(params.seed, G + 2)
-        self.frames = 0
-        self.steps = 0
-        self.limit = params.max_frames if packed.frames is None else min(packed.frames, params.max_frames)
-        self.token = BOS if packed.previous_G is None else PAD
-        self.codes_G = np.full(G, NO_CODE, dtype=np.int16) if packed.previous_G is None else packed.previous_G
-        self.recent = np.full(params.repetition_window, NO_CODE, dtype=np.int64)
-        self.track_D: torch.Tensor | None = None
-        self.guided = False
-        self.guide_hears = False  # whether the second sequence follows the recording, too
 
 
 class Engine:
@@ -115,7 +82,7 @@ class Engine:
         self.prefixes = PrefixCache(prefix_bytes)
         self.scheduler = Scheduler(slots)
         self._clock = clock
-        self._requests: dict[int, _Request] = {}
+        self._requests: dict[int, Request] = {}
         self._next_id = 0
         self._pauses = frozenset(c.pause_phones)
         self._threads = threads or (1 if c.dim <= SMALL_DIM else torch.get_num_threads())
@@ -129,8 +96,10 @@ class Engine:
     def has_work(self) -> bool:
         return len(self.scheduler) > 0
 
-    def add(self, prompt: PackedPrompt, params: SamplingParams | None = None) -> int:
-        """Put a request in line; its id.
+    def add(
+        self, prompt: PackedPrompt, params: SamplingParams | None = None, stops: tuple[int, ...] = ()
+    ) -> int:
+        """Put a request in line; its id. stops: rising places in its text at which it waits for `resume`.
 
         Raises ValueError for a prompt that leaves no room for its target.
         """
@@ -151,12 +120,13 @@ class Engine:
         if prompt.track is not None:
             longest = min(c.max_phone_frames, params.max_phone_frames or c.max_phone_frames)
             pointer = Pointer(prompt, longest, c.max_pause_frames, self._pauses, c.max_advance)
-        request = _Request(self._next_id, prompt, params, pointer, c.num_slots)
+        request = Request(self._next_id, prompt, params, pointer, c.num_slots)
         request.limit = min(request.limit, room * g)
         request.guided = self._guides and (params.guidance, params.fine_guidance) != (1, 1)
         if prompt.track_codes_TG is not None and params.guidance_knows == "recording":
             request.guided &= c.recording_dropout > 0
             request.guide_hears = True
+        request.stops = stops if pointer is not None else ()
         self._next_id += 1
         self._requests[request.id] = request
         self.scheduler.add(Entry(request.id, prompt_chunks(0, len(prompt), PREFILL_CHUNK), params.deadline))
@@ -166,6 +136,21 @@ class Engine:
         """Take a request out at once; no emission follows. False if it is not there any more."""
         self._requests.pop(id, None)
         return self.scheduler.remove(id) is not None
+
+    def resume(self, id: int) -> None:
+        """Let a request that waits go on."""
+        self.scheduler.hold(id, False)
+
+    @torch.inference_mode()
+    def fork(self, source: int, target: int) -> None:
+        """Let one request go on from where another of the same prompt is. It keeps its own random numbers."""
+        one, other = self._requests[source], self._requests[target]
+        assert len(one.packed) == len(other.packed) and one.guided == other.guided
+        a, b = self.scheduler.slot_of(source), self.scheduler.slot_of(target)
+        self.decoder.cache.copy(a, b, len(one.packed), len(one.packed) + one.steps)
+        if one.guided:
+            self.decoder.cache.copy(a + self.slots, b + self.slots, 0, GUIDE_STEPS + one.steps)
+        other.follow(one)
 
     @torch.inference_mode()
     def step(self) -> list[Emission]:
@@ -196,7 +181,13 @@ class Engine:
         entry.chunks += prompt_chunks(start, len(packed), PREFILL_CHUNK)
 
     def _prefill(self, entry: Entry, start: int, stop: int) -> None:
-        packed = self._requests[entry.id].packed
+        request = self._requests[entry.id]
+        packed, request.filled = request.packed, stop
+        # Tries at one part have the same prompt: its keys and values are made once.
+        for twin in self._requests.values():
+            if twin.packed is packed and twin is not request and twin.filled >= stop:
+                self.decoder.cache.copy(self.scheduler.slot_of(twin.id), entry.slot, start, stop)
+                return
         x_ND = self.decoder.prompt_input(packed, start, stop)
         self.decoder.prefill(x_ND, packed.positions_T[start:stop], entry.slot, start)
         key = packed.prefix_key
@@ -247,7 +238,7 @@ class Engine:
         return [self._emit(r, codes[i], advance[i] if advance else 0) for i, r in enumerate(requests)]
 
     def _advance_sequences(
-        self, entries: list[Entry], requests: list[_Request], guided: list[int]
+        self, entries: list[Entry], requests: list[Request], guided: list[int]
     ) -> torch.Tensor:
         """One step of the global transformer for every request, and behind them the second sequences."""
         ids = np.stack([self._input_rows(r) for r in requests])
@@ -270,17 +261,17 @@ class Engine:
                     x_ND[len(requests) + guided.index(i)] += r.track_D[r.steps]
         return self.decoder.step(x_ND, positions, slots, lengths)
 
-    def _sampler_of(self, requests: list[_Request]) -> BatchSampler:
+    def _sampler_of(self, requests: list[Request]) -> BatchSampler:
         key = tuple(r.id for r in requests)
         if self._sampler is None or self._sampler[0] != key:
             self._sampler = key, BatchSampler([r.params for r in requests], self.decoder.device)
         return self._sampler[1]
 
-    def _input_rows(self, r: _Request) -> np.ndarray:
+    def _input_rows(self, r: Request) -> np.ndarray:
         phones, age = (None, 0) if r.pointer is None else (r.pointer.phones(), r.pointer.age)
         return self.decoder.target_rows(r.token, r.codes_G, phones, age)
 
-    def _track(self, requests: list[_Request]) -> torch.Tensor | None:
+    def _track(self, requests: list[Request]) -> torch.Tensor | None:
         """The recordings' codes of this step, (N, G); None where the model or no request has a use for them."""
         if not self.config.copies or all(r.track_D is None for r in requests):
             return None
@@ -303,14 +294,14 @@ class Engine:
             rows.append(self.decoder.target_rows(r.token, r.codes_G, None, 0))
         return np.stack(rows)
 
-    def _recent(self, requests: list[_Request]) -> torch.Tensor:
+    def _recent(self, requests: list[Request]) -> torch.Tensor:
         width = max(len(r.recent) for r in requests)
         recent_NW = np.full((len(requests), width), NO_CODE, dtype=np.int64)
         for i, r in enumerate(requests):
             recent_NW[i, : len(r.recent)] = r.recent
         return torch.from_numpy(recent_NW).to(self.decoder.device)
 
-    def _emit(self, r: _Request, codes_G: np.ndarray, advance: int) -> Emission:
+    def _emit(self, r: Request, codes_G: np.ndarray, advance: int) -> Emission:
         """Take in a step's codes, move the pointer, and say what is new."""
         g = self.config.frames_per_step
         at = -1 if r.pointer is None else r.pointer.at
@@ -325,6 +316,9 @@ class Engine:
         if ended or r.frames >= r.limit:
             exact = r.packed.frames is not None and r.frames >= r.packed.frames
             return self._finish(r.id, emission, "stop" if ended or exact else "length")
+        if r.stops_here():
+            self.scheduler.hold(r.id)
+            emission.waits = True
         return emission
 
     def _empty(self) -> Emission:

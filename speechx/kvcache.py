@@ -31,6 +31,10 @@ class KVCache:
         """A copy of the first steps of a slot, (L, 2, H, T, E)."""
         return self.kv_LS2HTE[:, slot, :, :, :steps].clone()
 
+    def copy(self, source: int, target: int, start: int, stop: int) -> None:
+        """Steps [start, stop) of one slot into another."""
+        self.kv_LS2HTE[:, target, :, :, start:stop] = self.kv_LS2HTE[:, source, :, :, start:stop]
+
     def write(self, slot: int, kv_L2HTE: Tensor) -> None:
         """Fill the first steps of a slot."""
         self.kv_LS2HTE[:, slot, :, :, : kv_L2HTE.shape[3]] = kv_L2HTE

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 from speechx import registry
 from speechx.errors import InputError
 from speechx.jobs import Chunk, Job
+from speechx.plan import Generated
 from speechx.result import Speech, collect
-from speechx.run import Rank, Run, Try
+from speechx.run import Rank, Run
+from speechx.tries import Try
 
 if TYPE_CHECKING:
     from speechx.engine import Engine
@@ -63,23 +65,36 @@ class Runner:
             attempt = self._tries.get(emission.id)
             if attempt is None:
                 continue  # aborted in the meantime
-            attempt.feed(emission.codes_FK, emission.pointer_F)
+            attempt.feed(emission.codes_FK, emission.pointer_F, emission.waits)
             if emission.finished:
                 del self._tries[emission.id]
                 attempt.run.finish_try(attempt, emission.reason)
         for run in self._runs:
+            self._guarded(run, partial(self._choose, run))
             self._guarded(run, run.advance)
         touched = [r for r in self._runs if r.outbox or r.done]
         for run in [r for r in self._runs if r.done]:
             self.abort(run) if run.error else self._runs.remove(run)
         return touched
 
+    def _choose(self, run: Run) -> None:
+        """Lets tries that wait at the end of a phrase go on, each from where the best one is."""
+        for best, others in run.choices():
+            for other in others:
+                self.engine.fork(best.id, other.id)
+                self.engine.resume(other.id)
+            self.engine.resume(best.id)
+
     def _add_wanted(self, run: Run, ahead: int) -> None:
         if run.job.deadline is not None and time.monotonic() > run.job.deadline:
             raise TimeoutError(f"job {run.job.id} was not done by its deadline")
-        for attempt, prompt, params in run.wanted(ahead):
+        for attempt, params in run.wanted(ahead, self.slots):
+            busy = attempt.part
+            assert isinstance(busy.part, Generated)
             try:
-                self._tries[self.engine.add(self.pack(prompt), params)] = attempt
+                busy.packed = busy.packed or self.pack(busy.part.prompt)
+                attempt.id = self.engine.add(busy.packed, params, busy.stops)
+                self._tries[attempt.id] = attempt
             except ValueError as error:  # too long for the model, or nothing to generate
                 raise InputError(str(error)) from error
 

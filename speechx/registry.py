@@ -50,6 +50,7 @@ class TaskProtocol(Protocol):
     slot: int
     summary: str
     Request: type[BaseModel]
+    tries: int
 
     def prompt(self, req: Any, front: Any) -> Prompt: ...
 

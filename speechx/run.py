@@ -9,20 +9,21 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from speechx.assembly import Assembly
+from speechx.errors import InputError
 from speechx.jobs import Chunk, Job, WordTime
 from speechx.joining import NOTHING
 from speechx.plan import Generated, Part, Plan, Ready
 from speechx.text import Word
+from speechx.tries import Busy, Try, phrase_ends
 
 if TYPE_CHECKING:
     from speechx.front import Front
-    from speechx.prompt import Prompt
     from speechx.registry import TaskProtocol
     from speechx.sampling import SamplingParams
 
@@ -34,38 +35,6 @@ Rank = Callable[[Generated, np.ndarray], float]
 FIRST_FRAMES, NEXT_FRAMES = 4, 10
 """Frames decoded at once when streaming: 160 ms twice, then as much as there has been, up to 400 ms. A player that starts
 with the first chunk would run dry if the second were long."""
-
-
-@dataclass
-class Try:
-    """One attempt at a generated part: frames so far."""
-
-    run: Run
-    part: _Busy
-    codes: list[np.ndarray] = field(default_factory=list)
-    pointers: list[np.ndarray] = field(default_factory=list)
-    reason: str | None = None
-
-    def feed(self, codes_FK: np.ndarray, pointer_F: np.ndarray) -> None:
-        if len(codes_FK):
-            self.codes.append(codes_FK)
-            self.pointers.append(pointer_F)
-
-    def codes_FK(self) -> np.ndarray:
-        return np.concatenate(self.codes) if self.codes else np.zeros((0, 0), np.int16)
-
-    def pointer_F(self) -> np.ndarray:
-        return np.concatenate(self.pointers) if self.pointers else np.zeros(0, np.int32)
-
-
-@dataclass
-class _Busy:
-    """A part that was asked for: ready audio, or its tries and how many frames were decoded."""
-
-    part: Part
-    tries: list[Try] = field(default_factory=list)
-    begun: bool = False
-    decoded: int = 0
 
 
 class Run:
@@ -83,7 +52,7 @@ class Run:
         self.seed, self.streams = seed, bool(getattr(job.request, "stream", False))
         self._parts: Iterator[Part] = iter(plan.parts)
         self._exhausted = False
-        self._active: deque[_Busy] = deque()
+        self._active: deque[Busy] = deque()
         self._assembly = Assembly(plan, front)
         self._words: list[WordTime] = []
         self._settled = 0  # words of finished parts
@@ -93,22 +62,42 @@ class Run:
 
     # To the engine
 
-    def wanted(self, ahead: int) -> Iterator[tuple[Try, Prompt, SamplingParams]]:
-        """Prompts to add now, so that `ahead` parts are in the engine at once. Raises InputError for an impossible part."""
+    def wanted(self, ahead: int, most: int) -> Iterator[tuple[Try, SamplingParams]]:
+        """Tries to add now, so that about `ahead` are in the engine, of one part at least; `most`: what it decodes at once.
+
+        Raises InputError for an impossible part.
+        """
+        tries = self.tries(most)
+        ahead = max(1, ahead // tries)
         while not self._exhausted and sum(isinstance(b.part, Generated) for b in self._active) < ahead:
             part = next(self._parts, None)
             if part is None:
                 self._exhausted = True
                 break
-            busy = _Busy(part)
+            busy = Busy(part)
             self._active.append(busy)
             if isinstance(part, Generated):
-                for index in range(self.request.best_of):
+                if tries > 1 and self.front.aligner is not None:
+                    busy.stops = phrase_ends(part)
+                for index in range(tries):
                     busy.tries.append(Try(self, busy))
                     params = self.task.params(self.request, part.prompt)
                     seed = (self.seed + 7919 * self._made + 104_729 * index) % 2**31
-                    yield busy.tries[-1], part.prompt, replace(params, seed=seed, deadline=self.job.deadline)
+                    yield busy.tries[-1], replace(params, seed=seed, deadline=self.job.deadline)
                 self._made += 1
+
+    def tries(self, most: int) -> int:
+        """How many tries a part gets: what the request says, else the task, as far as the engine has room.
+
+        Raises InputError where more are asked for than the engine decodes at once: they wait for each other.
+        """
+        asked = getattr(self.request, "best_of", 1)
+        if asked is not None and asked > most:
+            raise InputError(
+                f"best_of is {asked}, and the engine decodes {most} at once: ask for fewer, or give it more slots",
+                field="best_of",
+            )
+        return asked or min(self.task.tries, most)
 
     def finish_try(self, attempt: Try, reason: str | None) -> None:
         """The engine has ended a try."""
@@ -117,8 +106,19 @@ class Run:
             self.fail(TimeoutError(f"job {self.job.id} was not done by its deadline"))
         elif reason == "abort":
             self.fail(InterruptedError(f"job {self.job.id} was aborted"))
-        elif reason == "length" and attempt.part.part.prompt.frames is None:  # type: ignore[union-attr]
-            self._info["truncated"] = True
+
+    def choices(self) -> Iterator[tuple[Try, list[Try]]]:
+        """Where all tries at a part wait: the best one, and those that are to go on from where it is."""
+        for busy in self._active:
+            if waiting := busy.due():
+                best = self._best(busy, waiting)
+                others = [t for t in waiting if t is not best]
+                for attempt in waiting:
+                    attempt.waits = False
+                for other in others:
+                    other.become(best)
+                busy.chosen.append(len(best.codes_FK()))
+                yield best, others
 
     def note(self, **facts: Any) -> None:
         """Adds to the info of every chunk."""
@@ -144,7 +144,7 @@ class Run:
         if self._exhausted and not self.done:
             self._close()
 
-    def _sound(self, busy: _Busy) -> tuple[bool, np.ndarray]:
+    def _sound(self, busy: Busy) -> tuple[bool, np.ndarray]:
         """(whether the part is through, the output samples that are final now)."""
         part, begun_T = busy.part, NOTHING
         if not busy.begun:
@@ -153,13 +153,18 @@ class Run:
             at = self._assembly.position / self.plan.sample_rate
             self._words += [w.shifted(at) for w in part.words]
             return True, np.concatenate([begun_T, self._assembly.ready(part)])
-        over = all(t.reason is not None for t in busy.tries)
-        early = len(busy.tries) == 1 and self.streams and self._assembly.streams(part)
-        if not (over or early):
+        over = busy.over
+        if not (over or (self.streams and self._assembly.streams(part))):
             return False, begun_T
-        chosen = busy.tries[0] if len(busy.tries) == 1 else self._best(part, busy.tries)
+        chosen, count = busy.settled()
+        if over and len(busy.tries) > 1:
+            chosen = self._best(busy, busy.finished())
+        if over:
+            count = len(chosen.codes_FK())
+            if chosen.reason == "length" and part.prompt.frames is None:
+                self._info["truncated"] = True
         frames = slice(*part.keep) if part.keep else slice(None)
-        codes_FK, pointer_F = chosen.codes_FK()[frames], chosen.pointer_F()[frames]
+        codes_FK, pointer_F = chosen.codes_FK()[:count][frames], chosen.pointer_F()[:count][frames]
         enough = min(NEXT_FRAMES, max(FIRST_FRAMES, busy.decoded))
         if not over and len(codes_FK) - busy.decoded < enough:
             return False, begun_T
@@ -171,17 +176,20 @@ class Run:
         self._note_words(part, pointer_F, over)
         return over, np.concatenate([begun_T, wav_T])
 
-    def _best(self, part: Generated, tries: list[Try]) -> Try:
-        """The try with the fewest phone errors; a hook may add its own measure (speaker likeness)."""
+    def _best(self, busy: Busy, tries: list[Try]) -> Try:
+        """The try that says the phones best; a hook may add its own measure (speaker likeness)."""
+        part = busy.part
+        assert isinstance(part, Generated)
+        start, ids_N = busy.compared()
 
         def score(attempt: Try) -> float:
             codes_FK = attempt.codes_FK()
             if not len(codes_FK):
                 return -np.inf
-            points = -2.0 if attempt.reason == "length" and part.prompt.frames is None else 0.0
-            if part.speech is not None and self.front.aligner is not None:
-                points -= self.front.phone_errors(codes_FK, part.speech)
-            return points + (self.rank(part, codes_FK) if self.rank else 0.0)
+            points = self.rank(part, codes_FK) if self.rank else 0.0
+            if ids_N is not None and self.front.aligner is not None:
+                points += self.front.fit(codes_FK, ids_N, start)
+            return points
 
         return max(tries, key=score)
 

@@ -23,6 +23,7 @@ class Entry:
     chunks: deque[tuple[int, int]]
     deadline: float | None = None
     slot: int = -1
+    held: bool = False  # keeps its slot, is not decoded
 
 
 @dataclass
@@ -97,8 +98,15 @@ class Scheduler:
             self._running.append(self._prefilling.popleft())
             if plan.prefill:
                 break
-        plan.decode = list(self._running)
+        plan.decode = [entry for entry in self._running if not entry.held]
         return plan
+
+    def hold(self, id: int, held: bool = True) -> None:
+        """Stop decoding a request, or go on."""
+        self._live[id].held = held
+
+    def slot_of(self, id: int) -> int:
+        return self._live[id].slot
 
     def remove(self, id: int) -> Entry | None:
         """Take a request out, wherever it is; its slot is free again. None if it is not there."""

@@ -39,7 +39,9 @@ class TaskRequest(BaseModel):
         None, ge=0, le=2, description="of the first codebook; 0 always takes the likeliest; default by task"
     )
     top_p: float | None = Field(None, gt=0, le=1, description="share of the likeliest codes to draw from")
-    best_of: int = Field(1, ge=1, le=16, description="make this many, keep the one the aligner likes best")
+    best_of: int | None = Field(
+        None, ge=1, le=16, description="tries at each phrase, of which the aligner chooses; default by task"
+    )
     format: Literal["wav", "flac", "opus", "mp3", "pcm"] | None = Field(
         None, description="audio format of the result (default wav, or the output's suffix)"
     )
@@ -68,6 +70,8 @@ class Task(ABC, Generic[R]):
         "fine_guidance": 3.0,
         "max_phone_frames": 12,
     }
+    # Tries at each phrase where a request does not say (`best_of`).
+    tries: ClassVar[int] = 1
     # What training pairs are made of: `example`, `pair_from_codes` (no sound has to be mixed), or as one asks.
     pairs_of: ClassVar[Literal["sound", "codes", "either"]] = "sound"
 

@@ -19,21 +19,26 @@ class Emission:
     pointer_F: np.ndarray
     finished: bool
     reason: str | None
+    waits: bool = False
 
 
 @dataclass
 class EchoEngine:
     """An engine without a model: aligned prompts give their own frames back, others random ones, two a phone.
 
-    Every step gives each sequence up to `stride` frames. Prompts are not packed.
+    Every step gives each sequence up to `stride` frames, none while it waits. Prompts are not packed. All say a phone in the
+    same time, so a fork needs nothing copied.
     """
 
     stride: int = 5
     added: list[tuple[Any, Any]] = field(default_factory=list)
     aborted: list[int] = field(default_factory=list)
+    forks: list[tuple[int, int]] = field(default_factory=list)
     _left: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    _stops: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    _held: set[int] = field(default_factory=set)
 
-    def add(self, prompt: Any, params: Any) -> int:
+    def add(self, prompt: Any, params: Any, stops: tuple[int, ...] = ()) -> int:
         self.added.append((prompt, params))
         pointer_F = np.full(prompt.frames or 0, -1, np.int32)
         if prompt.track is not None:
@@ -45,7 +50,15 @@ class EchoEngine:
         else:
             codes_FK = np.random.default_rng(params.seed).integers(0, 1024, (len(pointer_F), 8))
         self._left[len(self.added)] = codes_FK.astype(np.int16), pointer_F.astype(np.int32)
+        self._stops[len(self.added)] = stops
         return len(self.added)
+
+    def fork(self, source: int, target: int) -> None:
+        assert {source, target} <= self._held
+        self.forks.append((source, target))
+
+    def resume(self, sequence: int) -> None:
+        self._held.remove(sequence)
 
     def abort(self, sequence: int) -> None:
         self.aborted.append(sequence)
@@ -58,9 +71,19 @@ class EchoEngine:
     def step(self) -> list[Emission]:
         out = []
         for key, (codes_FK, pointer_F) in list(self._left.items()):
-            now, later = slice(None, self.stride), slice(self.stride, None)
-            finished = len(codes_FK) <= self.stride
-            out.append(Emission(key, codes_FK[now], pointer_F[now], finished, "stop" if finished else None))
+            if key in self._held:
+                continue
+            count, waits = self.stride, False
+            if stops := self._stops[key]:
+                until = int(np.searchsorted(pointer_F, stops[0]))
+                count, waits = min(count, until), until <= count
+            now, later = slice(None, count), slice(count, None)
+            finished = len(codes_FK) <= count
+            reason = "stop" if finished else None
+            out.append(Emission(key, codes_FK[now], pointer_F[now], finished, reason, waits))
+            if waits:
+                self._stops[key] = stops[1:]
+                self._held.add(key)
             self._left[key] = codes_FK[later], pointer_F[later]
             if finished:
                 del self._left[key]

@@ -81,11 +81,11 @@ def test_a_failure_is_that_jobs_alone(pipeline: Any, monkeypatch: pytest.MonkeyP
     engine = pipeline.runner.engine
     add, calls = engine.add, []
 
-    def failing(prompt: Any, params: Any) -> int:
+    def failing(prompt: Any, params: Any, stops: tuple[int, ...]) -> int:
         calls.append(prompt)
         if params.seed == 13:
             raise ValueError("too long")
-        return add(prompt, params)
+        return add(prompt, params, stops)
 
     monkeypatch.setattr(engine, "add", failing)
     good, bad = (pipeline.job("tts", text="Hello.", voice="heart", seed=s) for s in (1, 13))

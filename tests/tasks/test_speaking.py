@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 import pytest
 
 from speechx.errors import InputError
+from speechx.plan import Generated
 from speechx.prompt import Text
+from speechx.tries import phrase_ends
 
 SENTENCE = "The library closes early on Sundays so we had better leave. "
 
@@ -82,21 +85,54 @@ def test_bad_voices(pipeline: Any, voice: Any, says: str) -> None:
     assert caught.value.field == "voice"
 
 
-def test_best_of_takes_the_try_with_the_fewest_phone_errors(
-    pipeline: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("stream", [False, True])
+def test_each_phrase_is_that_of_the_try_that_says_it_best(
+    pipeline: Any, monkeypatch: pytest.MonkeyPatch, stream: bool
 ) -> None:
-    seen: list[float] = []
+    heard: list[list[int]] = []
 
-    def errors(codes_FK: np.ndarray, speech: Any) -> float:
-        seen.append(float(codes_FK[0, 0]))
-        return seen[-1]
+    def fit(codes_FK: np.ndarray, ids_N: np.ndarray, start: int = 0) -> float:
+        heard.append([len(codes_FK), start, len(ids_N)])
+        return float(codes_FK[-1, 0])
 
-    monkeypatch.setattr(pipeline.front, "phone_errors", errors)
+    monkeypatch.setattr(pipeline.front, "fit", fit)
+    job = pipeline.job("tts", text=SENTENCE, voice="heart", seed=3, best_of=3, stream=stream)
+    chunks = list(pipeline.stream(job))
+    engine, front = pipeline.runner.engine, pipeline.front
+    assert len(engine.added) == 3 and len({s.seed for _, s in engine.added}) == 3
+    phones = front.phones(SENTENCE, "en")
+    # The engine of the tests makes two frames of each phone, and each try's are known by its seed.
+    tries = [
+        np.random.default_rng(s.seed).integers(0, 1024, (2 * len(phones.ids), 8)).astype(np.int16)
+        for _, s in engine.added
+    ]
+    ends = [2 * stop for stop in phrase_ends(Generated(engine.added[0][0], phones.words))]
+    assert len(ends) > 3 and [h[0] for h in heard[::3]] == [*ends, 2 * len(phones.ids)]
+    assert [h[1] for h in heard[::3]] == [0, 0, *ends[:-1]]  # with the phrase before
+    assert all(count == 2 * ids + start for count, start, ids in heard)
+    parts = []
+    for start, stop in itertools.pairwise([0, *ends, 2 * len(phones.ids)]):
+        best = max(tries, key=lambda codes_FK: codes_FK[stop - 1, 0])
+        parts.append(best[start:stop])
+    assert len(engine.forks) == 2 * len(ends)
+    wav_T = np.concatenate([c.wav_T for c in chunks])
+    assert np.abs(wav_T - front.decode(np.concatenate(parts))).max() < 1e-4
+    if stream:  # what has been chosen is heard before the rest is made
+        assert len(chunks[0].wav_T) <= 640 * ends[0]
+
+
+def test_more_tries_than_the_engine_decodes_at_once(pipeline: Any) -> None:
+    job = pipeline.job("tts", text="Hello.", voice="heart", best_of=pipeline.runner.slots + 1)
+    with pytest.raises(InputError, match="best_of is 9, and the engine decodes 8 at once") as caught:
+        pipeline.speak(job)
+    assert caught.value.field == "best_of"
+
+
+def test_a_measure_of_ones_own_among_tries(pipeline: Any) -> None:
+    pipeline.rank = lambda part, codes_FK: 1e6 * float(codes_FK[0, 0])
     best = pipeline.speak(pipeline.job("tts", text="Hello.", voice="heart", seed=3, best_of=4))
-    assert len(pipeline.runner.engine.added) == 4 and len(seen) == 4
-    monkeypatch.undo()
     seeds = [s.seed for _, s in pipeline.runner.engine.added]
-    alone = pipeline.speak(
-        pipeline.job("tts", text="Hello.", voice="heart", seed=seeds[int(np.argmin(seen))])
-    )
+    first = [np.random.default_rng(seed).integers(0, 1024, (1, 8))[0, 0] for seed in seeds]
+    seed = seeds[int(np.argmax(first))]
+    alone = pipeline.speak(pipeline.job("tts", text="Hello.", voice="heart", seed=seed, best_of=1))
     assert np.array_equal(best.wav_T, alone.wav_T)

@@ -1,0 +1,86 @@
+"""Tries at a part: where they are compared, and by what."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from speechx.aligner import ERROR_NATS
+from speechx.data.mixing import standard_gain
+from speechx.loading import load_front
+from speechx.plan import Generated
+from speechx.prompt import Frames, Prompt, Text, Track
+from speechx.samples import sample_requests
+from speechx.text import TextFrontend
+from speechx.tries import PHRASE, Busy, Try, phrase_ends
+
+SPEECH = TextFrontend()("The library closes early on Sundays, so we had better leave before lunch.", "en")
+
+
+def part(frames: int | None = None, start: int = 0, speech: bool = False) -> Generated:
+    segments = (Frames(np.zeros((3, 8), int)), Text(SPEECH.ids, "en"))
+    track = Track(SPEECH.ids, start, len(SPEECH.ids))
+    return Generated(
+        Prompt(0, segments, track, frames=frames), SPEECH.words, speech=SPEECH if speech else None
+    )
+
+
+def test_phrases_end_where_words_end() -> None:
+    ends = phrase_ends(part())
+    assert set(ends) <= {word.stop for word in SPEECH.words}
+    borders = [0, *ends, len(SPEECH.ids)]
+    assert (
+        len(ends) >= 4 and min(np.diff(borders)[:-1]) >= PHRASE and borders[-1] - borders[-2] >= PHRASE // 2
+    )
+    begun = SPEECH.words[3].start
+    assert all(end >= begun + PHRASE for end in phrase_ends(part(start=begun)))
+
+
+def test_a_part_of_known_length_is_compared_as_a_whole() -> None:
+    assert phrase_ends(part(frames=40)) == ()
+    start, ids_N = Busy(part(frames=40, speech=True)).compared()
+    assert start == 0 and ids_N is not None and np.array_equal(ids_N, SPEECH.ids)
+    assert Busy(part(frames=40)).compared() == (0, None)
+
+
+def test_a_try_that_never_ends_is_not_chosen() -> None:
+    busy = Busy(part())
+    busy.tries = [Try(None, busy, reason=reason) for reason in ("length", "stop", "length")]  # type: ignore[arg-type]
+    assert busy.finished() == [busy.tries[1]]
+    for attempt in busy.tries:
+        attempt.reason = "length"
+    assert busy.finished() == busy.tries
+
+
+def test_nobody_is_chosen_before_all_have_come() -> None:
+    busy = Busy(part(), stops=(9,))
+    busy.tries = [Try(None, busy) for _ in range(3)]  # type: ignore[arg-type]
+    busy.tries[0].waits = busy.tries[1].waits = True
+    assert busy.due() == []
+    busy.tries[2].reason = "length"  # it will not come
+    assert busy.due() == busy.tries[:2]
+
+
+def test_fit_tells_what_is_said_from_what_is_not() -> None:
+    """By the shipped aligner, on a sample recording, read to its end and from the middle on."""
+    sample = next(
+        s for s in sample_requests() if s.fields.get("keep_background") is None and "transcript" in s.fields
+    )
+    front, said = load_front(), sample.fields["transcript"]
+    wav_T = front.load_audio(sample.before)
+    codes_FK = front.encode(wav_T * standard_gain(wav_T))
+    words = said.split()
+    right = front.phones(said, "en")
+    middle = len(words) // 2
+    changed = front.phones(" ".join([*words[:middle], "cabbage", *words[middle + 1 :]]), "en")
+    fit = front.fit(codes_FK, right.ids)
+    # An error costs about three phones, each ERROR_NATS and as much of the likelihood.
+    assert fit > front.fit(codes_FK, changed.ids) + 2 * ERROR_NATS
+    assert fit > front.fit(codes_FK, right.ids[::-1]) + 20 * ERROR_NATS
+    aligned = front.align(codes_FK, right)
+    first, word = round(aligned.words[middle].start * 25), right.words[middle]
+    later = front.fit(codes_FK, right.ids[word.start :], first)
+    assert (
+        later > fit - ERROR_NATS
+        and later > front.fit(codes_FK, right.ids[: word.start], first) + 2 * ERROR_NATS
+    )
+    assert front.fit(codes_FK[:5], right.ids) == -np.inf  # no room for so many
