@@ -65,8 +65,10 @@ def load_pipeline(
 ) -> Pipeline:
     """A pipeline over the weights of a folder. Raises InputError where weights are missing or do not belong together.
 
-    slots: requests in the engine's batch at once. voices: known voices (default: VoiceStore()). paths: see `Front`.
+    slots: tries in the engine's batch at once, at least as many as a part gets by default. voices: known voices (default:
+    VoiceStore()). paths: see `Front`.
     """
+    from speechx import registry
     from speechx.checkpoint import load_model
     from speechx.engine import Engine
     from speechx.pipeline import Pipeline, Runner
@@ -82,6 +84,7 @@ def load_pipeline(
     core = _checked("lm", folder / "lm", use)
     config = core.shape
     packer = partial(pack, frames_per_step=config.frames_per_step, num_codebooks=config.num_codebooks)
+    slots = max(slots, *(task.tries for task in registry.tasks().values()))
     runner = Runner(Engine(core.to(device), slots=slots), packer, slots=slots)
     return Pipeline(front, runner, model=weights_hash(folder))
 

@@ -87,17 +87,18 @@ class Run:
                 self._made += 1
 
     def tries(self, most: int) -> int:
-        """How many tries a part gets: what the request says, else the task, as far as the engine has room.
+        """How many tries a part gets: what the request says, else the task, where there is an aligner to choose.
 
-        Raises InputError where more are asked for than the engine decodes at once: they wait for each other.
+        Raises InputError where that is more than the engine decodes at once: they wait for each other.
         """
-        asked = getattr(self.request, "best_of", 1)
-        if asked is not None and asked > most:
+        usual = self.task.tries if self.front.aligner is not None else 1
+        tries = int(getattr(self.request, "best_of", None) or usual)
+        if tries > most:
             raise InputError(
-                f"best_of is {asked}, and the engine decodes {most} at once: ask for fewer, or give it more slots",
+                f"best_of is {tries}, and the engine decodes {most} at once: ask for fewer, or give it more slots",
                 field="best_of",
             )
-        return asked or min(self.task.tries, most)
+        return tries
 
     def finish_try(self, attempt: Try, reason: str | None) -> None:
         """The engine has ended a try."""

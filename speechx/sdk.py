@@ -48,8 +48,8 @@ class SpeechX:
     def load(cls, path: str | Path | None = None, *, device: str = "cpu", slots: int = 8) -> SpeechX:
         """Loads a model folder: `path`, else $SPEECHX_MODEL, else the weights in the package.
 
-        slots: requests in the engine's batch at once. Raises InputError where the folder, the weights or their codec
-        do not fit.
+        slots: tries in the engine's batch at once, three of a request that speaks. Raises InputError where the folder, the
+        weights or their codec do not fit.
         """
         from speechx.loading import load_pipeline
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Busy", "Try", "phrase_ends"]
 
-PHRASE = 8
-"""Phones from one choice to the next, at least: a word or two."""
+FIRST, PHRASE = 4, 8
+"""Phones from one choice to the next, at least: a word or two. The first one lets the listener wait for less."""
 
 
 def phrase_ends(part: Generated) -> tuple[int, ...]:
@@ -32,9 +32,9 @@ def phrase_ends(part: Generated) -> tuple[int, ...]:
     track = part.prompt.track
     if track is None or part.prompt.frames is not None:
         return ()
-    ends, at = [], track.start
+    ends, at = list[int](), track.start
     for word in part.words:
-        if word.stop - at >= PHRASE and track.stop - word.stop >= PHRASE // 2:
+        if word.stop - at >= (PHRASE if ends else FIRST) and track.stop - word.stop >= PHRASE // 2:
             at = word.stop
             ends.append(at)
     return tuple(ends)

@@ -44,6 +44,7 @@ class CrossLingualTTS(Task[CrossLingualTTSRequest]):
     slot = 1
     summary = "say a text in a language that the voice was not recorded in"
     Request = CrossLingualTTSRequest
+    tries = 3
     pairs_of = "codes"
 
     def prompt(self, req: CrossLingualTTSRequest, front: Front) -> Prompt:

@@ -62,6 +62,7 @@ class SpeechEditing(Task[SpeechEditingRequest]):
     Request = SpeechEditingRequest
     # The rhythm is that of the words around; chance in it drags single phones out.
     sampling = {**Task.sampling, "advance_temperature": 0.1}
+    tries = 3
     pairs_of = "either"  # of codes: clean, and nothing else was said in the gap
 
     def prompt(self, req: SpeechEditingRequest, front: Front) -> Prompt:

@@ -41,6 +41,7 @@ class TTS(Task[TTSRequest]):
     slot = 0
     summary = "say a text in the voice of a short recording"
     Request = TTSRequest
+    tries = 3
     pairs_of = "codes"
 
     def prompt(self, req: TTSRequest, front: Front) -> Prompt:

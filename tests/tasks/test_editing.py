@@ -47,7 +47,7 @@ def test_outside_the_cross_fade_nothing_changes(pipeline: Any, speech: Any, rate
 def test_two_changes_leave_what_is_between(pipeline: Any, speech: Any) -> None:
     wav_T = speech(11)
     result = edit(pipeline, wav_T, 16000, OLD.replace("green", "black").replace("early", "late"))
-    assert len(pipeline.runner.engine.added) == 2
+    assert len(pipeline.runner.engine.added) == 2 * 3  # three tries at each
     between_T = wav_T[round(4.1 * 16000) : round(6.8 * 16000)]
     found = [
         np.array_equal(result.wav_T[i : i + len(between_T)], between_T)
@@ -84,7 +84,7 @@ def test_prompts(pipeline: Any, speech: Any) -> None:
     edit(pipeline, wav_T, 16000, text)
     edit(pipeline, wav_T, 16000, text, keep_background=True)
     edit(pipeline, wav_T, 16000, text, transcript=None, span=(3.0, 3.9))
-    clean, background, by_span = (p for p, _ in pipeline.runner.engine.added)
+    clean, background, by_span = (p for p, _ in pipeline.runner.engine.added[::3])
     assert (clean.slot, background.slot) == (5, 6)
     assert Token(MASK) in clean.segments and Token(MASK) not in background.segments
     assert sum(isinstance(s, Frames) for s in clean.segments) == 2
