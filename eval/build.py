@@ -12,20 +12,25 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from eval.base import RATE
 from eval.sets import SetWriter
 from speechx import registry
+from speechx.data.mixing import standard_gain
 from speechx.data.packs import AudioPack, PackRow
 from speechx.data.pool import PackPool
 from speechx.data.types import Example, Utterance
 from speechx.errors import InputError
+from speechx.jobs import WordTime
 from speechx.vocab import LANGUAGES
 
-__all__ = ["BuildOptions", "Corpus", "build_set", "generator"]
+if TYPE_CHECKING:
+    from speechx.front import Front
+
+__all__ = ["BuildOptions", "Corpus", "build_set", "generator", "words_by"]
 
 TRIES = 4
 GIVE_UP = 300  # utterances in a row of which nothing can be made: the corpus lacks what the task needs
@@ -47,6 +52,23 @@ class BuildOptions:
     rooms: int = 0
     corpora: tuple[str, ...] = ()
     noise_split: str = ""  # of the noises, where it is another: a corpus of noise may have no dev split
+
+
+Words = Callable[[Utterance], tuple[WordTime, ...] | None]
+
+
+def words_by(front: Front) -> Words:
+    """When the words of an utterance are said, by a model's aligner; None where it cannot place them."""
+
+    def words(cut: Utterance) -> tuple[WordTime, ...] | None:
+        assert cut.text is not None
+        try:
+            codes_FK = front.encode(cut.wav_T * standard_gain(cut.wav_T))
+            return front.align(codes_FK, front.phones(cut.text, cut.language)).words
+        except InputError:
+            return None
+
+    return words
 
 
 def generator(*parts: object) -> np.random.Generator:
@@ -137,8 +159,12 @@ def build_set(
     tasks: Sequence[str],
     options: BuildOptions,
     progress: Callable[[int, int], None] | None = None,
+    words: Words | None = None,
 ) -> dict[str, Any]:
-    """Writes the set; returns set.json with `short`: how many items each ability lacks. Raises InputError."""
+    """Writes the set; returns set.json with `short`: how many items each ability lacks. Raises InputError.
+
+    words: tells when the words of an utterance are said; then the spans of edits begin and end between words.
+    """
     if options.protocol not in ("cross-sentence", "continuation"):
         raise InputError(
             f"protocol: {options.protocol!r} is neither cross-sentence nor continuation", field="protocol"
@@ -149,12 +175,13 @@ def build_set(
     pool = PackPool(corpus, "any", rooms=options.rooms)
     names = [registry.task(t).name for t in tasks]
     with SetWriter(out) as writer:
-        made = _fill(writer, pool, names, options, progress)
+        made = _fill(writer, pool, names, options, progress, words)
         short = {a: options.count - made[a] for n in names for a in _abilities(n) if made[a] < options.count}
         return writer.close({
             "name": out.name, "split": options.split, "noise_split": options.noise_split or options.split,
             "seed": options.seed, "protocol": options.protocol,
             "seconds": options.seconds, "voice_seconds": options.voice_seconds, "rooms": options.rooms,
+            "spans": "between words" if words else "anywhere",
             "corpora": sorted({r.corpus for r in corpus.rows}), "abilities": dict(made), "short": short,
         })  # fmt: skip
 
@@ -165,6 +192,7 @@ def _fill(
     names: Sequence[str],
     options: BuildOptions,
     progress: Callable[[int, int], None] | None,
+    words: Words | None,
 ) -> Counter[str]:
     """Writes the items of all tasks; how many of each ability."""
     made, total = Counter[str](), sum(len(_abilities(n)) for n in names) * options.count
@@ -173,7 +201,7 @@ def _fill(
         for row in candidates(pool, name, options):
             if not any(room.values()) or misses >= GIVE_UP:
                 break
-            found = _fitting(name, row, pool, options, room)
+            found = _fitting(name, row, pool, options, room, words)
             misses = 0 if found else misses + 1
             if found is None:
                 continue
@@ -194,10 +222,14 @@ def _fill(
 
 
 def _fitting(
-    name: str, row: PackRow, pool: PackPool, options: BuildOptions, room: dict[str, int]
+    name: str, row: PackRow, pool: PackPool, options: BuildOptions, room: dict[str, int], words: Words | None
 ) -> tuple[str, Example] | None:
     """An example of an utterance, of an ability that has room: an example maker that chooses is asked a few times."""
     cut = pool.utterance(row)
+    if words is not None and "span" in registry.task(name).Request.model_fields:
+        cut = replace(cut, words=words(cut))
+        if cut.words is None:
+            return None
     for attempt in range(TRIES):
         rng = generator(options.seed, name, row.corpus, row.id, attempt)
         example = _example(registry.task(name), cut, pool, rng, options)

@@ -41,15 +41,21 @@ def build(
     rooms: Annotated[int, typer.Option(help="simulated rooms (pyroomacoustics); 0: synthetic tails")] = 0,
     corpus: Annotated[list[str], typer.Option(help="only these corpora of the sources")] = [],  # noqa: B006
     noise_split: Annotated[str, typer.Option(help="split of the noises (default: as --split)")] = "",
+    words: Annotated[
+        bool, typer.Option(help="spans of edits begin and end between words, which the model's aligner finds")
+    ] = True,
+    model: ModelOption = None,
 ) -> None:
     """Make a test set out of clean recordings (and of noise, for the tasks that need it)."""
-    from eval.build import BuildOptions, build_set
+    from eval.build import BuildOptions, build_set, words_by
+    from speechx.loading import load_front
     from speechx.progress import ticker
 
     options = BuildOptions(
         split, items, seed, seconds, voice_seconds, protocol, rooms, tuple(corpus), noise_split
     )
-    tell_set(build_set(sources, out, task_names(task), options, ticker("build")))
+    by = words_by(load_front(model)) if words else None
+    tell_set(build_set(sources, out, task_names(task), options, ticker("build"), by))
 
 
 def tell_set(about: dict[str, Any]) -> None:
@@ -129,15 +135,17 @@ def everything(
     model: ModelOption = None,
 ) -> None:
     """Make a test set, run the model on it, write the reports: what `make eval` does."""
-    from eval.build import BuildOptions, build_set
+    from eval.build import BuildOptions, build_set, words_by
     from eval.session import Session, measure
+    from speechx.loading import load_front
     from speechx.progress import ticker
 
     count = 100 if full else items
     test_set = output / f"set-{count}"
     if not (test_set / "set.json").is_file():
         options = BuildOptions(count=count, corpora=tuple(corpus))
-        tell_set(build_set(sources, test_set, task_names(["all"]), options, ticker("build")))
+        words = words_by(load_front(model))
+        tell_set(build_set(sources, test_set, task_names(["all"]), options, ticker("build"), words))
     measure(
         Session(test_set, output / f"run-{count}", speaks=not no_model, workers=workers, model=model), say
     )

@@ -15,7 +15,9 @@ from eval.build import BuildOptions, build_set
 from eval.recipes import convert_set
 from eval.sets import TestSet, load_set
 from speechx.commands.batch import read_manifest
+from speechx.data.types import Utterance
 from speechx.errors import InputError
+from speechx.jobs import WordTime
 from tests.eval.conftest import TASKS
 
 
@@ -168,3 +170,26 @@ def test_public_layouts(tmp_path: Path, speech: Any) -> None:
         assert read_manifest(tmp_path / folder / "manifest.jsonl")
     with pytest.raises(InputError, match="needs the LibriSpeech subset"):
         convert_set("libri2mix", tmp_path / "l2m", tmp_path / "4", None, 1, "en", None)
+
+
+def test_spans_of_edits_begin_and_end_between_words(pack: Path, tmp_path: Path, small: BuildOptions) -> None:
+    """The words' times come from an aligner; utterances in which it finds no place for them are left out."""
+    asked: list[str] = []
+
+    def words(cut: Utterance) -> tuple[WordTime, ...] | None:
+        assert cut.text is not None
+        asked.append(cut.id)
+        if len(asked) == 1:
+            return None
+        said = cut.text.split()
+        step = cut.seconds / len(said)
+        return tuple(WordTime(w, i * step, (i + 1) * step) for i, w in enumerate(said))
+
+    about = build_set([pack], tmp_path / "set", ["speech_editing", "tts"], small, words=words)
+    assert about["spans"] == "between words"
+    items = [i for i in load_set(tmp_path / "set").items if i.task == "speech_editing"]
+    assert items and asked[0] not in {item.meta["id"] for item in items}
+    for item in items:
+        step = item.meta["seconds"] / len(str(item.text).split())
+        for edge in item.meta["span"]:  # to a codec frame
+            assert abs(edge / step - round(edge / step)) * step <= 0.041
