@@ -25,11 +25,13 @@ __all__ = ["FAULTS", "Tally", "as_text", "tries"]
 
 BATCH = 8
 TOO_LONG = 1.8
+AGAIN = 3200
+"""Samples of silence before an output that seems to loop: what the recognizer makes up is gone then."""
 FAULTS = {
     "failed": "no output, or one that is broken",
     "silent": "silence where the reference has sound",
     "run_on": f"more than {TOO_LONG:g} times as long as the reference, or cut off at the limit",
-    "loop": "the same words three times or more",
+    "loop": "the same words three times or more, also when it is heard again after a moment of silence",
 }
 
 
@@ -91,11 +93,16 @@ def faults_of(item: Item, result: Output | Exception, measures: Measures) -> lis
         found.append("silent")
     if len(wav_T) > TOO_LONG * len(wanted_T) or result.info.get("truncated"):
         found.append("run_on")
-    if _speaks(item) and words.repeats(
-        item.text or "", measures.transcribe(wav_T, item.language).text, item.language
+    if _speaks(item) and all(
+        _loops(item, heard_T, measures) for heard_T in (wav_T, np.pad(wav_T, (AGAIN, 0)))
     ):
         found.append("loop")
     return found
+
+
+def _loops(item: Item, wav_T: np.ndarray, measures: Measures) -> bool:
+    heard = measures.transcribe(wav_T, item.language).text
+    return words.repeats(item.text or "", heard, item.language)
 
 
 def _speaks(item: Item) -> bool:

