@@ -9,7 +9,8 @@ thread.
 The life of a request: `add` puts it in line -> a slot is free: it is admitted, a known voice's keys and
 values are copied from the prefix cache -> its prompt is prefilled in chunks -> each step gives it one more
 frame (or group) -> its pointer reaches the end of its text, or its length is reached: the last emission says
-so and the slot is free.
+so and the slot is free. At the places it was given as `stops` it waits until `resume`; with `fork` it goes on
+from where another request of the same prompt is.
 
 Shape suffixes: F frames, K codebooks, G codes of a step, N requests, D width.
 """
