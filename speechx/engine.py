@@ -120,7 +120,8 @@ class Engine:
         pointer = None
         if prompt.track is not None:
             longest = min(c.max_phone_frames, params.max_phone_frames or c.max_phone_frames)
-            pointer = Pointer(prompt, longest, c.max_pause_frames, self._pauses, c.max_advance)
+            pause, pace = c.max_pause_frames, params.max_pace
+            pointer = Pointer(prompt, longest, pause, self._pauses, c.max_advance, pace)
         request = Request(self._next_id, prompt, params, pointer, c.num_slots)
         request.limit = min(request.limit, room * g)
         request.guided = self._guides and (params.guidance, params.fine_guidance) != (1, 1)

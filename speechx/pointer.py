@@ -6,12 +6,24 @@ from speechx.batch import LOOKAHEAD, legal_pointer
 from speechx.decoder import ahead_phones
 from speechx.prompt import PackedPrompt
 
+SLACK = 12
+"""Frames that spoken phones may take beyond the pace: one may be drawn out, not each."""
+
 
 class Pointer:
-    """A request's place in its phones, with the hard bounds on how long a phone lasts."""
+    """A request's place in its phones, with the hard bounds on how long a phone lasts.
+
+    max_phone, max_pause: frames of one. max_pace: frames of a spoken phone on average; None: no bound.
+    """
 
     def __init__(
-        self, packed: PackedPrompt, max_phone: int, max_pause: int, pauses: frozenset[int], max_advance: int
+        self,
+        packed: PackedPrompt,
+        max_phone: int,
+        max_pause: int,
+        pauses: frozenset[int],
+        max_advance: int,
+        max_pace: float | None = None,
     ) -> None:
         assert packed.track is not None
         track = packed.track
@@ -24,6 +36,9 @@ class Pointer:
         self.clamps = packed.frames is not None  # the length ends the target, not the pointer
         self.ahead = ahead_phones(track.ids)
         self.limits = [max_pause if int(i) in pauses else max_phone for i in track.ids]
+        self.max_pace, self.spoken = max_pace, [int(i) not in pauses for i in track.ids]
+        self.taken = 0  # frames of spoken phones
+        self.allowed = 0.0  # those that the phones so far may take
 
     def phones(self) -> np.ndarray:
         """The phones the next step sees, (LOOKAHEAD,)."""
@@ -33,13 +48,18 @@ class Pointer:
         """Count the step's frames, move on; True when the end of the text is reached."""
         self.age += frames
         self.steps += 1
+        drags = False
+        if self.max_pace is not None and self.spoken[self.at]:
+            self.taken += frames
+            drags = self.taken >= self.allowed + self.max_pace + SLACK
         if self.path_S is not None:
             advance = int(self.path_S[min(self.steps, len(self.path_S) - 1)]) - self.at
-        elif advance == 0 and self.age >= self.limits[self.at]:
+        elif advance == 0 and (drags or self.age >= self.limits[self.at]):
             advance = 1
         to = self.at + advance
         if to >= self.stop and self.clamps:
             to = self.stop - 1
         if to > self.at:
+            self.allowed += (self.max_pace or 0) * sum(self.spoken[self.at : to])
             self.at, self.age = to, 0
         return to >= self.stop

@@ -31,6 +31,7 @@ class SamplingParams:
     guidance_knows: "recording" where that step knows the recording's frame of the same moment, too, so that text and
     voice alone are pushed (for models trained with recording_dropout; left out for others).
     max_phone_frames: no phone lasts longer, pauses apart; the model's own limit holds, too.
+    max_pace: frames that a spoken phone takes at most on average; a dozen more are free.
     max_frames: hard limit of the target. deadline: a time.monotonic() value after which the request ends.
     """
 
@@ -47,6 +48,7 @@ class SamplingParams:
     fine_guidance: float = 1.0
     guidance_knows: Literal["frames", "recording"] = "frames"
     max_phone_frames: int | None = None
+    max_pace: float | None = None
     max_frames: int = 1500
     deadline: float | None = None
 
@@ -66,6 +68,8 @@ class SamplingParams:
             raise ValueError(f"guidance_knows is {self.guidance_knows!r}; it must be 'frames' or 'recording'")
         if self.max_phone_frames is not None and self.max_phone_frames < 1:
             raise ValueError(f"max_phone_frames is {self.max_phone_frames}; it must be at least 1")
+        if self.max_pace is not None and self.max_pace < 1:
+            raise ValueError(f"max_pace is {self.max_pace}; it must be at least 1")
         if self.max_frames < 1:
             raise ValueError(f"max_frames is {self.max_frames}; it must be at least 1")
         if self.repetition_window < 0 or self.repetition_threshold < 0:

@@ -69,6 +69,7 @@ class Task(ABC, Generic[R]):
         "guidance": 2.5,
         "fine_guidance": 3.0,
         "max_phone_frames": 12,
+        "max_pace": 4.0,
     }
     # Tries at each phrase where a request does not say (`best_of`).
     tries: ClassVar[int] = 1
@@ -90,7 +91,7 @@ class Task(ABC, Generic[R]):
         if req.temperature == 0:
             kept = {
                 name: self.sampling[name]
-                for name in ("guidance", "fine_guidance", "guidance_knows", "max_phone_frames")
+                for name in ("guidance", "fine_guidance", "guidance_knows", "max_phone_frames", "max_pace")
                 if name in self.sampling
             }
             return SamplingParams(greedy=True, **kept, seed=req.seed or 0, max_frames=frame_limit(prompt))

@@ -9,6 +9,7 @@ import torch
 from speechx.batch import TrainExample, collate
 from speechx.engine import Emission, Engine
 from speechx.linear import Precision, has_int8
+from speechx.pointer import SLACK
 from speechx.prompt import (
     Frames,
     Prompt,
@@ -226,6 +227,22 @@ def test_no_run_on_and_no_skip_whatever_the_pointer_head_says(advance: int, aske
         assert counts.tolist() == wanted
     else:
         assert np.diff(pointer_F).tolist() == [3] * (len(pointer_F) - 1)
+
+
+def test_speech_does_not_drag() -> None:
+    """Where the pointer head would stay for ever, the pace holds: the slack is used up once, then all are alike."""
+    core = make_core()
+    core.shape = core.shape.with_(max_phone_frames=30, max_pause_frames=9, pause_phones=(1,))
+    packed = text_prompt(4)
+    packed.track.ids[5] = 1
+    engine = Engine(core, slots=1, precision="float32")
+    stay = torch.nn.functional.one_hot(torch.tensor([0]), 4).float()
+    engine.decoder.advance_head = lambda h_ND: stay.expand(len(h_ND), -1)  # type: ignore[assignment]
+    engine.add(packed, SamplingParams(greedy=True, max_pace=2.0, max_frames=200))
+    pointer_F = np.concatenate([e.pointer_F for e in run(engine)[0]])
+    counts = np.bincount(pointer_F)[packed.track.start :].tolist()
+    pause = counts.pop(5 - packed.track.start)
+    assert counts == [2 + SLACK] + [2] * (len(counts) - 1) and pause == 9
 
 
 def test_abort_and_deadline() -> None:
