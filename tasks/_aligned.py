@@ -59,7 +59,6 @@ class AlignedTask(Task[A]):
         "guidance": 2.0,
         "guidance_knows": "recording",
         "max_phone_frames": None,
-        "max_pace": None,
     }
 
     def condition(self, req: A, front: Front) -> tuple[Segment, ...]:

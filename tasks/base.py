@@ -69,7 +69,6 @@ class Task(ABC, Generic[R]):
         "guidance": 2.5,
         "fine_guidance": 3.0,
         "max_phone_frames": 12,
-        "max_pace": 4.0,
     }
     # Tries at each phrase where a request does not say (`best_of`).
     tries: ClassVar[int] = 1

@@ -60,8 +60,8 @@ class SpeechEditing(Task[SpeechEditingRequest]):
     slot_background = 6
     summary = "change words of a recording, leave the rest untouched"
     Request = SpeechEditingRequest
-    # The rhythm is that of the words around; chance in it drags single phones out.
-    sampling = {**Task.sampling, "advance_temperature": 0.1}
+    # The rhythm is that of the words around; chance in it drags single phones out, and over noise all of them.
+    sampling = {**Task.sampling, "advance_temperature": 0.1, "max_pace": 4.0}
     tries = 3
     pairs_of = "either"  # of codes: clean, and nothing else was said in the gap
 
