@@ -41,6 +41,7 @@ class Shares(BaseModel):
     fresh: float = 0.5
     swapped: float = 0.5  # of lessons, those whose noise (removal: speech) is another
     nothing: float = 0.1  # items whose estimate is silent
+    short: float = 0.0  # of the noises, those that are one short sound in silence
     rooms: int = 100  # simulated ones; the other half of the fresh mixtures has synthetic tails
 
 
@@ -71,9 +72,13 @@ class _Item:
 
 
 class NoisyPool(PackPool):
-    """Half of the noises are heard for much of their length, some are colored noise."""
+    """Half of the noises are heard for much of their length, some are colored noise, some one short sound in silence."""
+
+    short = 0.0
 
     def noise(self, rng: np.random.Generator, seconds: float) -> np.ndarray:
+        if self.short and rng.random() < self.short:
+            return one_sound(PackPool.noise(self, rng, seconds), rng)
         kind = rng.random()
         if kind < 0.1:
             return colored(round(seconds * 16000), rng)
@@ -87,6 +92,18 @@ def colored(samples: int, rng: np.random.Generator) -> np.ndarray:
     bent_F = spectrum_F * np.maximum(np.arange(len(spectrum_F)), 20.0) ** rng.uniform(-1.5, 0)
     wav_T = np.fft.irfft(bent_F, samples)
     return np.asarray(0.05 * wav_T / max(float(wav_T.std()), 1e-9), np.float32)
+
+
+def one_sound(wav_T: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """0.1 to 0.8 s of a noise, about its loudest moment, and silence before and after."""
+    size = min(len(wav_T), int(rng.uniform(0.1, 0.8) * 16000))
+    loudest = int(np.square(wav_T).argmax())
+    start = int(np.clip(loudest - rng.uniform(0, 1) * size, 0, len(wav_T) - size))
+    fade_T = np.minimum(1, np.minimum(np.arange(size), np.arange(size)[::-1]) / (0.01 * 16000))
+    out_T = np.zeros_like(wav_T)
+    at = int(rng.integers(0, len(wav_T) - size + 1))
+    out_T[at : at + size] = wav_T[start : start + size] * fade_T
+    return out_T
 
 
 def heard(wav_T: np.ndarray) -> float:
@@ -108,6 +125,8 @@ class Mixtures:
         self.weights = np.array([getattr(shares, task.name) for task in self.tasks])
         audio = AudioPack(pack)
         self.pools = [NoisyPool(audio, "train", rooms=rooms) for rooms in {0, shares.rooms}]
+        for pool in self.pools:
+            pool.short = shares.short
         self.speech = [row for row in self.pools[0].speech if row.seconds >= 2]
         self.lessons: dict[str, list[Lesson]] = defaultdict(list)
         for lesson in lessons:

@@ -22,7 +22,7 @@ from speechx.loading import load_pipeline
 from speechx.masknet import MaskConfig, MaskNet
 from speechx.model import CodecLMCore
 from speechx.training.mask import MaskTrainConfig, MaskTrainer, train
-from speechx.training.maskdata import Mixtures, Shares
+from speechx.training.maskdata import Mixtures, Shares, one_sound
 from speechx.training.run import Run
 
 TASKS = ("noise_suppression", "target_speaker_extraction", "speech_removal")
@@ -130,3 +130,15 @@ def test_a_model_folder_may_have_one(
         with pytest.raises(InputError, match=says):
             loading.load_front(folder)
         net.save(folder / "mask")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_one_short_sound_in_silence(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    noise_T = (0.01 * rng.standard_normal(48000)).astype(np.float32)
+    noise_T[20000] = 1.0  # the moment that is kept, unless it falls on a fade
+    sound_T = one_sound(noise_T, rng)
+    loud = np.flatnonzero(sound_T)
+    assert sound_T.shape == noise_T.shape and sound_T.dtype == np.float32
+    assert 1500 <= loud[-1] - loud[0] <= 0.8 * 16000
+    assert np.abs(sound_T).max() > 0.02
