@@ -19,7 +19,6 @@ import numpy as np
 from eval.base import RATE
 from eval.sets import SetWriter
 from speechx import registry
-from speechx.data.mixing import standard_gain
 from speechx.data.packs import AudioPack, PackRow
 from speechx.data.pool import PackPool
 from speechx.data.types import Example, Utterance
@@ -63,8 +62,7 @@ def words_by(front: Front) -> Words:
     def words(cut: Utterance) -> tuple[WordTime, ...] | None:
         assert cut.text is not None
         try:
-            codes_FK = front.encode(cut.wav_T * standard_gain(cut.wav_T))
-            return front.align(codes_FK, front.phones(cut.text, cut.language)).words
+            return front.align_text((cut.wav_T, RATE), cut.text, cut.language).words
         except InputError:
             return None
 

@@ -17,7 +17,7 @@ import math
 import os
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ from speechx.checkpoint import on_grid, tensors_hash
 if TYPE_CHECKING:
     from speechx.codec.spectral import SpectralCodec
 
-__all__ = ["MaskConfig", "MaskNet", "State", "to_bins", "voice_vector"]
+__all__ = ["MaskConfig", "MaskNet", "to_bins", "voice_vector"]
 
 WINDOW, HOP = 512, 256
 BINS = WINDOW // 2 + 1
@@ -57,13 +57,6 @@ class MaskConfig(BaseModel):
     width: int = 160
     fused: int = 144
     voice_dim: int = 96
-
-
-class State(NamedTuple):
-    """Of the two GRUs, (1, B, H) each; None at the start."""
-
-    ahead: torch.Tensor | None = None
-    fused: torch.Tensor | None = None
 
 
 @cache

@@ -98,7 +98,7 @@ class Busy:
         first = self.tries[0]
         going = [t for t in self.tries if t.reason is None] or [first]
         if len(self.tries) == 1:
-            return first, len(first.codes_FK())
+            return first, sum(map(len, first.codes))
         return going[0], self.chosen[-1] if self.chosen else 0
 
     def finished(self) -> list[Try]:
