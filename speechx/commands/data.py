@@ -132,6 +132,9 @@ def estimate(
     split: str = "train",
     count: Annotated[int, typer.Option(help="lessons of each task")] = 500,
     seed: int = 1,
+    short: Annotated[
+        float | None, typer.Option(help="share of the noises that are one short sound in silence")
+    ] = None,
 ) -> None:
     """Let the language model answer mixtures whose parts are known: lessons for `speechx train mask`."""
     from speechx.data.estimates import make_estimates
@@ -142,9 +145,10 @@ def estimate(
     for name in task:
         typer.echo(
             make_estimates(
-                pack, pipeline, out, task=name, split=split, count=count, seed=seed, progress=ticker(name)
+                pack, pipeline, out, task=name, split=split, count=count, seed=seed, short=short,
+                progress=ticker(name),
             )
-        )
+        )  # fmt: skip
 
 
 @app.command()

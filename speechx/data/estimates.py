@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from speechx.data.mixing import random_crop
+from speechx.data.noises import NoisyPool
 from speechx.data.packs import AudioPack
 from speechx.data.pool import PackPool
 from speechx.errors import InputError
@@ -52,16 +53,23 @@ class Lesson:
 def make_estimates(
     pack_folder: str | Path, pipeline: Pipeline, out: str | Path, *,
     task: str, split: str = "train", count: int = 500, seed: int = 1, rooms: int = 0,
+    short: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:  # fmt: skip
     """Appends lessons until there are `count` of them; those that are there already are kept.
 
-    Lesson i comes from the random stream (seed, slot, i). Returns the index.
+    Lesson i comes from the random stream (seed, slot, i). short: see NoisyPool; None: noises as the corpus has them.
+    Returns the index.
     """
     from speechx import registry
 
     chosen = registry.task(task)
-    pool = PackPool(AudioPack(pack_folder), split, rooms=rooms)
+    audio = AudioPack(pack_folder)
+    pool = (
+        PackPool(audio, split, rooms=rooms)
+        if short is None
+        else NoisyPool(audio, split, rooms=rooms, short=short)
+    )
     base = Path(out) / f"{task}-{split}-{seed}"
     base.parent.mkdir(parents=True, exist_ok=True)
     rows = _rows(base)

@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict
 from speechx import registry
 from speechx.data import mixing
 from speechx.data.estimates import Lesson
+from speechx.data.noises import NoisyPool, heard
 from speechx.data.packs import AudioPack
-from speechx.data.pool import PackPool
 from speechx.masknet import MaskNet, voice_vector
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Shares(BaseModel):
     fresh: float = 0.5
     swapped: float = 0.5  # of lessons, those whose noise (removal: speech) is another
     nothing: float = 0.1  # items whose estimate is silent
+    unheard: float = 0.1  # the same of removal, where the noise is heard for a fifth of the time or less
     short: float = 0.0  # of the noises, those that are one short sound in silence
     rooms: int = 100  # simulated ones; the other half of the fresh mixtures has synthetic tails
 
@@ -71,47 +72,6 @@ class _Item:
     voice_V: np.ndarray | None
 
 
-class NoisyPool(PackPool):
-    """Half of the noises are heard for much of their length, some are colored noise, some one short sound in silence."""
-
-    short = 0.0
-
-    def noise(self, rng: np.random.Generator, seconds: float) -> np.ndarray:
-        if self.short and rng.random() < self.short:
-            return one_sound(PackPool.noise(self, rng, seconds), rng)
-        kind = rng.random()
-        if kind < 0.1:
-            return colored(round(seconds * 16000), rng)
-        found = [PackPool.noise(self, rng, seconds) for _ in range(1 if kind < 0.5 else 3)]
-        return max(found, key=heard)
-
-
-def colored(samples: int, rng: np.random.Generator) -> np.ndarray:
-    """Steady noise of a random slope, 0 to -9 dB an octave."""
-    spectrum_F = np.fft.rfft(rng.standard_normal(samples))
-    bent_F = spectrum_F * np.maximum(np.arange(len(spectrum_F)), 20.0) ** rng.uniform(-1.5, 0)
-    wav_T = np.fft.irfft(bent_F, samples)
-    return np.asarray(0.05 * wav_T / max(float(wav_T.std()), 1e-9), np.float32)
-
-
-def one_sound(wav_T: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """0.1 to 0.8 s of a noise, about its loudest moment, and silence before and after."""
-    size = min(len(wav_T), int(rng.uniform(0.1, 0.8) * 16000))
-    loudest = int(np.square(wav_T).argmax())
-    start = int(np.clip(loudest - rng.uniform(0, 1) * size, 0, len(wav_T) - size))
-    fade_T = np.minimum(1, np.minimum(np.arange(size), np.arange(size)[::-1]) / (0.01 * 16000))
-    out_T = np.zeros_like(wav_T)
-    at = int(rng.integers(0, len(wav_T) - size + 1))
-    out_T[at : at + size] = wav_T[start : start + size] * fade_T
-    return out_T
-
-
-def heard(wav_T: np.ndarray) -> float:
-    """Share of the 20 ms frames within 30 dB of the loudest tenth."""
-    power_S = np.square(wav_T[: len(wav_T) // 320 * 320]).reshape(-1, 320).mean(1)
-    return float((power_S > 1e-3 * np.quantile(power_S, 0.9) + 1e-9).mean())
-
-
 class Mixtures:
     """Draws batches; the same generator gives the same batch."""
 
@@ -124,9 +84,9 @@ class Mixtures:
         self.tasks.sort(key=lambda task: slots.index(task.slot))
         self.weights = np.array([getattr(shares, task.name) for task in self.tasks])
         audio = AudioPack(pack)
-        self.pools = [NoisyPool(audio, "train", rooms=rooms) for rooms in {0, shares.rooms}]
-        for pool in self.pools:
-            pool.short = shares.short
+        self.pools = [
+            NoisyPool(audio, "train", rooms=rooms, short=shares.short) for rooms in {0, shares.rooms}
+        ]
         self.speech = [row for row in self.pools[0].speech if row.seconds >= 2]
         self.lessons: dict[str, list[Lesson]] = defaultdict(list)
         for lesson in lessons:
@@ -136,8 +96,11 @@ class Mixtures:
     def batch(self, count: int, rng: np.random.Generator) -> Batch:
         task_B = rng.choice(len(self.tasks), count, p=self.weights / self.weights.sum())
         items = [self._fitted(self._item(self.tasks[i], rng), rng) for i in task_B]
-        silent_B = rng.random(count) < self.shares.nothing
-        missing_B = np.array([item.estimate_T is None for item in items]) & ~silent_B
+        fresh_B = np.array([item.estimate_T is None for item in items])
+        silent_B = rng.random(count) < np.where(
+            fresh_B & self._short(items, task_B), self.shares.unheard, self.shares.nothing
+        )
+        missing_B = fresh_B & ~silent_B
         none_T = np.zeros(self.samples, np.float32)
         none_V = np.zeros(2 * self.codec.config.latent_dim, np.float32)
         return Batch(
@@ -153,6 +116,15 @@ class Mixtures:
             task_B=task_B,
             missing_B=missing_B,
             voice_BV=np.stack([none_V if item.voice_V is None else item.voice_V for item in items]),
+        )
+
+    def _short(self, items: Sequence[_Item], task_B: np.ndarray) -> np.ndarray:
+        """(B,) whether the target is a short sound: the language model seldom generates those (docs/experiments.md)."""
+        return np.array(
+            [
+                self.tasks[i].name == "speech_removal" and heard(item.target_T) < 0.2
+                for i, item in zip(task_B, items, strict=True)
+            ]
         )
 
     def _item(self, task: Any, rng: np.random.Generator) -> _Item:

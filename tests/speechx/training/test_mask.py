@@ -16,13 +16,14 @@ from speechx.codec.spectral import SpectralCodec, SpectralConfig
 from speechx.codec.store import load_codec, save_codec
 from speechx.config import LMConfig
 from speechx.data.estimates import make_estimates, read_estimates
+from speechx.data.noises import one_sound
 from speechx.data.synthetic import synthetic_pack
 from speechx.errors import InputError
 from speechx.loading import load_pipeline
 from speechx.masknet import MaskConfig, MaskNet
 from speechx.model import CodecLMCore
 from speechx.training.mask import MaskTrainConfig, MaskTrainer, train
-from speechx.training.maskdata import Mixtures, Shares, one_sound
+from speechx.training.maskdata import Batch, Mixtures, Shares
 from speechx.training.run import Run
 
 TASKS = ("noise_suppression", "target_speaker_extraction", "speech_removal")
@@ -142,3 +143,31 @@ def test_one_short_sound_in_silence(seed: int) -> None:
     assert sound_T.shape == noise_T.shape and sound_T.dtype == np.float32
     assert 1500 <= loud[-1] - loud[0] <= 0.8 * 16000
     assert np.abs(sound_T).max() > 0.02
+
+
+def test_short_sounds_are_seldom_generated(folders: dict[str, Path]) -> None:
+    """So the net learns to do without an estimate of them; other estimates are silent as often as ever."""
+    codec = load_codec(folders["model"] / "codec")
+    only = {
+        "noise_suppression": 0,
+        "target_speaker_extraction": 0,
+        "rooms": 0,
+        "fresh": 1,
+        "nothing": 0,
+        "unheard": 1,
+    }
+
+    def batch(short: float) -> Batch:
+        mixtures = Mixtures(str(folders["pack"]), [], codec, (2, 3, 4), Shares(**only, short=short), 4.0)
+        return mixtures.batch(8, np.random.default_rng(3))
+
+    assert batch(0.0).missing_B.sum() > 4  # one of the noises of this pack is clicks
+    short = batch(1.0)
+    assert not short.missing_B.any() and not short.estimate_BT.any() and short.target_BT.any()
+
+
+def test_lessons_of_short_sounds(folders: dict[str, Path], tmp_path: Path) -> None:
+    pipeline = load_pipeline(folders["model"], slots=2)
+    make_estimates(folders["pack"], pipeline, tmp_path, task="speech_removal", count=2, short=1.0)
+    for lesson in read_estimates(tmp_path):
+        assert 0 < np.count_nonzero(lesson.target_T) <= 0.8 * 16000
