@@ -1,4 +1,5 @@
-"""Language model folders: config.json and model.safetensors (fp16), tied together by a hash over both.
+"""Language model folders: config.json and model.safetensors (fp16), tied together by a hash over both. A tuned model has
+adapter.safetensors, too (speechx/adapter.py), with a hash of its own.
 
 The same folder is read by speechx.pretrained.CodecLM (transformers) and by `load_model`, which does not need
 it.
@@ -15,12 +16,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from speechx.adapter import merge
 from speechx.config import LMConfig
 from speechx.errors import InputError
 from speechx.model import CodecLMCore
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
+ADAPTER_FILE = "adapter.safetensors"
 MODEL_TYPE = "speechx-codec-lm"
 FORMAT = 1  # goes up when older weights mean something else; such folders are refused
 
@@ -81,6 +84,23 @@ def save_model(model: CodecLMCore, folder: str | Path, step: float = 0.0) -> str
     return digest
 
 
+def save_adapter(folder: str | Path, factors: dict[str, Tensor], step: float = 0.0) -> str:
+    """Write the factors of a low-rank change (speechx.adapter) into a model folder; their hash, which the config now names.
+
+    step: see `on_grid`.
+    """
+    folder = Path(folder)
+    config, facts = read_config(folder)
+    tensors = {k: on_grid(v.detach().cpu(), step).half().contiguous() for k, v in factors.items()}
+    merge(CodecLMCore(config), tensors)  # raises ValueError for those of another model
+    digest = weights_hash(config, tensors)
+    (folder / f"{ADAPTER_FILE}.tmp").write_bytes(save(tensors, metadata={"format": "pt"}))
+    (folder / f"{CONFIG_FILE}.tmp").write_text(json.dumps({**facts, "adapter_hash": digest}, indent=2) + "\n")
+    for name in (ADAPTER_FILE, CONFIG_FILE):
+        os.replace(folder / f"{name}.tmp", folder / name)
+    return digest
+
+
 def read_config(folder: str | Path) -> tuple[LMConfig, dict[str, Any]]:
     """The config of a model folder and the facts beside it. Raises InputError for one that cannot be used."""
     path = Path(folder) / CONFIG_FILE
@@ -127,24 +147,33 @@ def load_model(
             f"{phone_table_version}: use a newer release",
             field="model",
         )
-    path = Path(folder) / WEIGHTS_FILE
+    tensors = _read(Path(folder) / WEIGHTS_FILE, config, facts.get("weights_hash"))
+    model = CodecLMCore(config, draw=False)
+    try:
+        model.load_state_dict({k: v.to(dtype) for k, v in tensors.items()}, assign=True)
+        if "adapter_hash" in facts:
+            merge(model, _read(Path(folder) / ADAPTER_FILE, config, facts["adapter_hash"]))
+    except (RuntimeError, ValueError) as error:
+        raise InputError(
+            f"the weights in {folder} do not fit their {CONFIG_FILE}: {error}", field="model"
+        ) from error
+    return model.eval()
+
+
+def _read(path: Path, config: LMConfig, expected: str | None) -> dict[str, Tensor]:
+    """The tensors of one file, if they have the hash that the config names."""
     try:
         tensors = load_file(path)
     except FileNotFoundError as error:
         raise InputError(f"{path} is missing", field="model") from error
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path} cannot be read: {error}", field="model") from error
-    if weights_hash(config, tensors) != facts.get("weights_hash"):
+    if weights_hash(config, tensors) != expected:
         raise InputError(
             f"{path} does not match the hash in its {CONFIG_FILE}: one of them is damaged or was replaced",
             field="model",
         )
-    model = CodecLMCore(config, draw=False)
-    try:
-        model.load_state_dict({k: v.to(dtype) for k, v in tensors.items()}, assign=True)
-    except RuntimeError as error:
-        raise InputError(f"{path} does not fit its {CONFIG_FILE}: {error}", field="model") from error
-    return model.eval()
+    return tensors
 
 
 def _check_use(what: str, trained: str, used: str | None) -> None:

@@ -105,8 +105,18 @@ def lm(
     max_minutes: Minutes = None,
     anneal_minutes: Anneal = None,
     start_from: StartFrom = None,
+    finished: Annotated[
+        Path | None,
+        typer.Option(
+            "--adapt", help="lm folder of which a low-rank change is learned (`rank` in the recipe)"
+        ),
+    ] = None,
 ) -> None:
     """Train the language model; writes the averaged weights to OUT/model."""
+    import shutil
+
+    from speechx.adapter import factors
+    from speechx.checkpoint import load_model, save_adapter
     from speechx.codec.store import load_codec
     from speechx.data.shards import Shards
     from speechx.text import PHONE_TABLE_VERSION
@@ -114,8 +124,9 @@ def lm(
     from speechx.training.lm import LMTrainConfig, train
 
     made = load_codec(codec)
-    train(
-        _with_minutes(LMTrainConfig.read(config), anneal_minutes),
+    recipe = _with_minutes(LMTrainConfig.read(config), anneal_minutes)
+    trainer = train(
+        recipe,
         Shards(list(shards), made.hash),
         None if dev is None else Shards([dev], made.hash),
         str(out),
@@ -127,8 +138,13 @@ def lm(
         max_minutes=max_minutes,
         start_from=None if start_from is None else str(start_from),
         vectors_KVD=made.code_vectors(),
+        finished=None if finished is None else load_model(finished, codec_hash=made.hash),
     )
-    export_lm(out / "last.pt", out / "model")
+    if finished is None:
+        export_lm(out / "last.pt", out / "model")
+    else:
+        shutil.copytree(finished, out / "model", dirs_exist_ok=True)
+        save_adapter(out / "model", factors(trainer.average), recipe.grid)
     typer.echo(f"language model -> {out / 'model'}")
 
 

@@ -1,7 +1,7 @@
 """Trains the codec language model on shards of training pairs.
 
 `speechx train lm --config configs/lm-mini.yaml --shards DIR [DIR ...] --out DIR [--resume] [--device cuda] [--max-
-minutes N]`
+minutes N]`; with `rank` in the recipe and `--adapt MODEL/lm`, a low-rank change of a finished model (speechx.adapter).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from speechx.adapter import ALL, adapt
 from speechx.batch import LMBatch, TrainExample, collate
 from speechx.config import LMConfig
 from speechx.data.batching import BatchStream
@@ -54,6 +55,9 @@ class LMTrainConfig(Recipe):
     code_noise: float = 0.02
     aligned_noise: float = 0.0  # code_noise where the target follows a recording, which tells the truth
     new_codebooks: int = 0  # so many, the last ones, mean something else than in the stage to start from
+    rank: int = 0  # of the change of a finished model, which alone is learned then
+    adapted: tuple[str, ...] = ALL  # how the names of the matrices begin that are changed
+    grid: float = 0.0  # of the change's factors in the file, see speechx.checkpoint.on_grid
     workers: int = 0
     log_every: int = 50
     eval_every: int = 500
@@ -65,7 +69,7 @@ def optimizers(model: CodecLMCore, config: LMTrainConfig) -> list[torch.optim.Op
 
     Muon's updates are scaled to the size of AdamW's (Liu et al. 2025, section 2.2), so one learning rate serves both.
     """
-    parameters = dict(model.named_parameters())
+    parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
     inner = {
         n for n, p in parameters.items() if "blocks." in n and p.ndim == 2 and config.optimizer == "muon"
     }
@@ -108,12 +112,16 @@ def pair_length(pair: Pair) -> int:
 
 
 class LMTrainer:
-    """Holds the model, its running average, the optimizer and the step."""
+    """Holds the model, its running average, the optimizer and the step. finished: the model that a change is learned of."""
 
-    def __init__(self, config: LMTrainConfig, model_config: LMConfig, device: str) -> None:
+    def __init__(
+        self, config: LMTrainConfig, model_config: LMConfig, device: str, finished: CodecLMCore | None = None
+    ) -> None:
         torch.manual_seed(config.seed)
         self.config, self.model_config, self.device = config, model_config, torch.device(device)
-        self.model = CodecLMCore(model_config).to(self.device)
+        self.model = (finished or CodecLMCore(model_config)).to(self.device)
+        if finished is not None:
+            adapt(self.model, config.rank, config.seed, config.adapted)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.opts = optimizers(self.model, config)
         self.step = 0
@@ -270,17 +278,30 @@ class Feeder:
 def train(
     config: LMTrainConfig, shards: Shards, dev: Shards | None, out: str, *, phone_table_version: int, codec_name: str,
     pause_phones: tuple[int, ...], resume: bool = False, device: str = "cpu", max_minutes: float | None = None,
-    start_from: str | None = None, vectors_KVD: torch.Tensor | None = None,
+    start_from: str | None = None, vectors_KVD: torch.Tensor | None = None, finished: CodecLMCore | None = None,
 ) -> LMTrainer:  # fmt: skip
-    """Runs the recipe until its steps or the minutes are over; leaves `last.pt` in `out`."""
+    """Runs the recipe until its steps or the minutes are over; leaves `last.pt` in `out`.
+
+    finished: the model of which a change of `rank` is learned. Raises ValueError where one is given without the other.
+    """
+    if (finished is None) != (config.rank == 0):
+        raise ValueError(
+            "a recipe with `rank` needs a finished model to change (--adapt), and only such a recipe"
+        )
     facts = {
         "codec_name": codec_name,
         "codec_hash": shards.codec_hash,
         "phone_table_version": phone_table_version,
     }
-    model_config = LMConfig.preset(config.preset, **{"pause_phones": pause_phones, **facts, **config.model})
+    if finished is None:
+        model_config = LMConfig.preset(
+            config.preset, **{"pause_phones": pause_phones, **facts, **config.model}
+        )
+    else:
+        model_config = finished.shape = finished.shape.with_(**config.model)
+        finished.train()
     run = Run(out, max_minutes)
-    trainer = LMTrainer(config, model_config, device)
+    trainer = LMTrainer(config, model_config, device, finished)
     if resume and run.checkpoint.is_file():
         trainer.load(run.load())
     elif start_from:
