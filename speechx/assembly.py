@@ -17,7 +17,7 @@ from speechx.plan import Generated, Part, Plan, Ready
 if TYPE_CHECKING:
     from speechx.front import Front, WaveStream
 
-__all__ = ["Assembly"]
+__all__ = ["Assembly", "Mean"]
 
 
 class Assembly:
@@ -34,6 +34,11 @@ class Assembly:
         self._stream_at = self._frames_in = 0
         self._gain = np.float32(1)
         self.position = 0
+
+    @property
+    def masked(self) -> bool:
+        """Whether what is generated is heard as a mask on a recording."""
+        return self._mask is not None
 
     def streams(self, part: Generated) -> bool:
         """Whether its frames can be decoded as they come; a part with context, or at another rate, is decoded whole."""
@@ -100,3 +105,51 @@ class Assembly:
         wav_T = self._out(self._joiner.push(self._stream.flush() * self._gain))
         self._stream = None
         return wav_T
+
+
+class Mean:
+    """An assembly for each of `tries`, of which the mean is heard: each masks the same recording, and what one of them
+    takes for noise, or for speech, the others mostly don't. With one try, that one's.
+
+    Raises ValueError for several where there is no mask: sounds that were made apart have no mean.
+    """
+
+    def __init__(self, plan: Plan, front: Front, tries: int = 1) -> None:
+        self._all = [Assembly(plan, front) for _ in range(tries)]
+        if tries > 1 and not self._all[0].masked:
+            raise ValueError("only masks of a recording have a mean")
+
+    @property
+    def tries(self) -> int:
+        return len(self._all)
+
+    @property
+    def masked(self) -> bool:
+        return self._all[0].masked
+
+    @property
+    def position(self) -> int:
+        return self._all[0].position
+
+    def streams(self, part: Generated) -> bool:
+        return self._all[0].streams(part)
+
+    def begin(self, part: Part) -> np.ndarray:
+        return _mean([a.begin(part) for a in self._all])
+
+    def ready(self, part: Ready) -> np.ndarray:
+        return _mean([a.ready(part) for a in self._all])
+
+    def frames(self, part: Generated, codes: list[np.ndarray]) -> np.ndarray:
+        """codes: the next frames (F, K) of each try, as many of each."""
+        return _mean([a.frames(part, codes_FK) for a, codes_FK in zip(self._all, codes, strict=True)])
+
+    def enclosed(self, part: Generated, codes: list[np.ndarray]) -> np.ndarray:
+        return _mean([a.enclosed(part, codes_FK) for a, codes_FK in zip(self._all, codes, strict=True)])
+
+    def close(self) -> np.ndarray:
+        return _mean([a.close() for a in self._all])
+
+
+def _mean(waves: list[np.ndarray]) -> np.ndarray:
+    return waves[0] if len(waves) == 1 else np.asarray(np.mean(waves, axis=0, dtype=np.float32))

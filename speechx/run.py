@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from speechx.assembly import Assembly
+from speechx.assembly import Mean
 from speechx.errors import InputError
 from speechx.jobs import Chunk, Job, WordTime
 from speechx.joining import NOTHING
@@ -53,7 +53,12 @@ class Run:
         self._parts: Iterator[Part] = iter(plan.parts)
         self._exhausted = False
         self._active: deque[Busy] = deque()
-        self._assembly = Assembly(plan, front)
+        self._assembly = Mean(plan, front)
+        # Without a mask, or an aligner, several tries are worth no more than one.
+        useful = front.aligner is not None if plan.over is None else self._assembly.masked
+        self.tries: int = getattr(job.request, "best_of", None) or (task.tries if useful else 1)
+        if self._assembly.masked:
+            self._assembly = Mean(plan, front, self.tries)
         self._words: list[WordTime] = []
         self._settled = 0  # words of finished parts
         self._samples, self._made = 0, 0
@@ -65,9 +70,15 @@ class Run:
     def wanted(self, ahead: int, most: int) -> Iterator[tuple[Try, SamplingParams]]:
         """Tries to add now, so that about `ahead` are in the engine, of one part at least; `most`: what it decodes at once.
 
-        Raises InputError for an impossible part.
+        Raises InputError for an impossible part, and where there are more tries than the engine decodes at once: they wait
+        for each other.
         """
-        tries = self.tries(most)
+        tries = self.tries
+        if tries > most:
+            raise InputError(
+                f"best_of is {tries}, and the engine decodes {most} at once: ask for fewer, or give it more slots",
+                field="best_of",
+            )
         ahead = max(1, ahead // tries)
         while not self._exhausted and sum(isinstance(b.part, Generated) for b in self._active) < ahead:
             part = next(self._parts, None)
@@ -85,20 +96,6 @@ class Run:
                     seed = (self.seed + 7919 * self._made + 104_729 * index) % 2**31
                     yield busy.tries[-1], replace(params, seed=seed, deadline=self.job.deadline)
                 self._made += 1
-
-    def tries(self, most: int) -> int:
-        """How many tries a part gets: what the request says, else the task, where there is an aligner to choose.
-
-        Raises InputError where that is more than the engine decodes at once: they wait for each other.
-        """
-        usual = self.task.tries if self.front.aligner is not None else 1
-        tries = int(getattr(self.request, "best_of", None) or usual)
-        if tries > most:
-            raise InputError(
-                f"best_of is {tries}, and the engine decodes {most} at once: ask for fewer, or give it more slots",
-                field="best_of",
-            )
-        return tries
 
     def finish_try(self, attempt: Try, reason: str | None) -> None:
         """The engine has ended a try."""
@@ -157,25 +154,32 @@ class Run:
         over = busy.over
         if not (over or (self.streams and self._assembly.streams(part))):
             return False, begun_T
-        chosen, count = busy.settled()
-        if over and len(busy.tries) > 1:
-            chosen = self._best(busy, busy.finished())
-        if over:
-            count = len(chosen.codes_FK())
-            if chosen.reason == "length" and part.prompt.frames is None:
-                self._info["truncated"] = True
+        heard, count = self._heard(busy)
+        if over and heard[0].reason == "length" and part.prompt.frames is None:
+            self._info["truncated"] = True
         frames = slice(*part.keep) if part.keep else slice(None)
-        codes_FK, pointer_F = chosen.codes_FK()[:count][frames], chosen.pointer_F()[:count][frames]
+        codes = [t.codes_FK()[:count][frames] for t in heard]
+        codes_FK, pointer_F = codes[0], heard[0].pointer_F()[:count][frames]
         enough = min(NEXT_FRAMES, max(FIRST_FRAMES, busy.decoded))
         if not over and len(codes_FK) - busy.decoded < enough:
             return False, begun_T
         if self._assembly.streams(part):
-            wav_T = self._assembly.frames(part, codes_FK[busy.decoded :])
+            wav_T = self._assembly.frames(part, [c[busy.decoded :] for c in codes])
         else:
-            wav_T = self._assembly.enclosed(part, codes_FK)
+            wav_T = self._assembly.enclosed(part, codes)
         busy.decoded = len(codes_FK)
         self._note_words(part, pointer_F, over)
         return over, np.concatenate([begun_T, wav_T])
+
+    def _heard(self, busy: Busy) -> tuple[list[Try], int]:
+        """The tries that are heard, one or, where they are masks, all; and how many of their frames are final."""
+        if self._assembly.tries > 1:
+            return busy.tries, min(len(t.codes_FK()) for t in busy.tries)
+        chosen, count = busy.settled()
+        if busy.over:
+            chosen = self._best(busy, busy.finished()) if len(busy.tries) > 1 else chosen
+            count = len(chosen.codes_FK())
+        return [chosen], count
 
     def _best(self, busy: Busy, tries: list[Try]) -> Try:
         """The try that says the phones best; a hook may add its own measure (speaker likeness)."""

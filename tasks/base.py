@@ -40,7 +40,10 @@ class TaskRequest(BaseModel):
     )
     top_p: float | None = Field(None, gt=0, le=1, description="share of the likeliest codes to draw from")
     best_of: int | None = Field(
-        None, ge=1, le=16, description="tries at each phrase, of which the aligner chooses; default by task"
+        None,
+        ge=1,
+        le=16,
+        description="tries: the aligner chooses phrase by phrase; of masks the mean; default by task",
     )
     format: Literal["wav", "flac", "opus", "mp3", "pcm"] | None = Field(
         None, description="audio format of the result (default wav, or the output's suffix)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,31 @@ def test_a_model_folder_may_have_one(
         with pytest.raises(InputError, match=says):
             loading.load_front(folder)
         net.save(folder / "mask")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_of_several_masks_the_mean_is_heard(folders: dict[str, Path], tmp_path: Path, stream: bool) -> None:
+    """12 s are two windows; each try of each has a seed of its own, so the mean of single tries is known."""
+    shutil.copytree(folders["model"], tmp_path / "model")
+    codec = load_codec(tmp_path / "model/codec")
+    config = MaskConfig(width=8, fused=8, voice_dim=2 * codec.config.latent_dim, codec_hash=codec.hash)
+    net = MaskNet(config)
+    torch.nn.init.constant_(net.out.bias[config.bands :], 1.0)  # much of what is generated is heard
+    net.save(tmp_path / "model/mask")
+    pipeline = load_pipeline(tmp_path / "model", slots=4)
+    noise_T = 0.1 * np.random.default_rng(0).standard_normal(12 * 16000).astype(np.float32)
+
+    def made(seed: int, best_of: int) -> np.ndarray:
+        fields = {"audio": (noise_T, 16000), "seed": seed, "best_of": best_of, "stream": stream}
+        return pipeline.speak(pipeline.job("noise_suppression", **fields)).wav_T
+
+    one, other = made(5, 1), made(5 + 104_729, 1)
+    both = made(5, 2)
+    assert len(both) == len(noise_T) and np.abs(one - other).max() > 1e-3
+    whole_T = np.maximum(np.abs(one), np.abs(other)) < 1  # not clipped
+    assert whole_T.mean() > 0.9 and np.abs(both - (one + other) / 2)[whole_T].max() < 1e-4
+    with pytest.raises(InputError, match="best_of is 5"):
+        made(5, 5)
 
 
 @pytest.mark.parametrize("seed", range(4))
