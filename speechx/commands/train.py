@@ -113,10 +113,8 @@ def lm(
     ] = None,
 ) -> None:
     """Train the language model; writes the averaged weights to OUT/model."""
-    import shutil
-
     from speechx.adapter import factors
-    from speechx.checkpoint import load_model, save_adapter
+    from speechx.checkpoint import load_model, save_adapter, save_model
     from speechx.codec.store import load_codec
     from speechx.data.shards import Shards
     from speechx.text import PHONE_TABLE_VERSION
@@ -143,7 +141,7 @@ def lm(
     if finished is None:
         export_lm(out / "last.pt", out / "model")
     else:
-        shutil.copytree(finished, out / "model", dirs_exist_ok=True)
+        save_model(load_model(finished), out / "model")  # with the change it may have already
         save_adapter(out / "model", factors(trainer.average), recipe.grid)
     typer.echo(f"language model -> {out / 'model'}")
 

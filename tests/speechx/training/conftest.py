@@ -47,7 +47,9 @@ def rows(pack_folder: Path, codec: SpectralCodec) -> list[TokenRow]:
 
 
 @pytest.fixture(scope="session")
-def shards(rows: list[TokenRow], codec: SpectralCodec, tmp_path_factory: pytest.TempPathFactory) -> Shards:
+def shards_folder(
+    rows: list[TokenRow], codec: SpectralCodec, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     folder = tmp_path_factory.mktemp("shards")
     with ShardWriter(folder, "tts", codec.hash, 1) as writer:
         for row in rows:
@@ -57,7 +59,12 @@ def shards(rows: list[TokenRow], codec: SpectralCodec, tmp_path_factory: pytest.
             segments = (Token(ENR), Frames(row.codes_FK[:20]), Text(ids, "en"))
             prompt = Prompt(0, segments, Track(ids, 0, len(ids)), None, None, None)
             writer.add(Pair(prompt, row.codes_FK, (np.arange(frames) * len(ids) // frames).astype(np.int32)))
-    return Shards([folder], codec.hash)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shards(shards_folder: Path, codec: SpectralCodec) -> Shards:
+    return Shards([shards_folder], codec.hash)
 
 
 @pytest.fixture

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import yaml
+from typer.testing import CliRunner
 
 from speechx.adapter import factors
 from speechx.checkpoint import load_model, save_adapter, save_model
+from speechx.codec.spectral import SpectralCodec
+from speechx.codec.store import save_codec
+from speechx.commands.train import app
 from speechx.config import LMConfig
 from speechx.data.shards import Shards
 from speechx.training import lm
@@ -78,3 +84,27 @@ def test_parts_that_the_model_does_not_have(shards: Shards, tmp_path: Path) -> N
     recipe = RECIPE.model_copy(update={"adapted": ("layers.",)})
     with pytest.raises(ValueError, match=r"begins with any of layers\."):
         lm.train(recipe, shards, None, str(tmp_path), finished=finished(shards), **FACTS)
+
+
+def test_what_was_changed_can_be_changed_again(
+    shards: Shards, shards_folder: Path, codec: SpectralCodec, tmp_path: Path
+) -> None:
+    save_codec(codec, tmp_path / "codec")
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(RECIPE.model_dump(mode="json")))
+    save_model(finished(shards), tmp_path / "lm0")
+    for n in range(2):
+        fields = {
+            "config": "recipe.yaml", "codec": "codec", "adapt": f"lm{n}", "out": f"run{n}", "shards": shards_folder,
+        }  # fmt: skip
+        told = [part for k, v in fields.items() for part in (f"--{k}", str(tmp_path / v))]
+        result = CliRunner().invoke(app, ["lm", *told])
+        assert result.exit_code == 0, result.output
+        (tmp_path / f"run{n}/model").rename(tmp_path / f"lm{n + 1}")
+    first, second = (load_model(tmp_path / f"lm{n}") for n in (1, 2))
+    assert not torch.equal(first.blocks[0].qkv.weight, second.blocks[0].qkv.weight)
+    (tmp_path / "lm2/adapter.safetensors").unlink()
+    facts = json.loads((tmp_path / "lm2/config.json").read_text())
+    del facts["adapter_hash"]
+    (tmp_path / "lm2/config.json").write_text(json.dumps(facts))
+    base = load_model(tmp_path / "lm2")
+    torch.testing.assert_close(base.blocks[0].qkv.weight, first.blocks[0].qkv.weight, rtol=1e-3, atol=1e-4)
