@@ -25,6 +25,7 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 ADAPTER_FILE = "adapter.safetensors"
 MODEL_TYPE = "speechx-codec-lm"
+UNIT = ".unit"
 FORMAT = 1  # goes up when older weights mean something else; such folders are refused
 
 
@@ -43,17 +44,46 @@ def tensors_hash(config: str, tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()[:16]
 
 
+def grid_unit(values: Tensor, step: float) -> float:
+    """The power of two that is about `step` of the values' root mean square; 0 for a step of 0, and where all are 0."""
+    size = values.float().square().mean().sqrt() * step
+    return float(2.0 ** size.log2().round()) if step and size > 0 else 0.0
+
+
 def on_grid(values: Tensor, step: float) -> Tensor:
     """Values moved to the nearest multiple of a power of two that is about `step` of their root mean square.
 
     One grid for a whole tensor: its values then repeat, and a file of them packs smaller than one whose values have
     fewer significant bits and the same error (docs/experiments.md). A step of 0 leaves them as they are.
     """
-    size = values.float().square().mean().sqrt() * step
-    if not step or size == 0:
-        return values
-    unit = 2.0 ** size.log2().round()
-    return (values.float() / unit).round() * unit
+    unit = grid_unit(values, step)
+    return (values.float() / unit).round() * unit if unit else values
+
+
+def small(tensors: dict[str, Tensor], step: float) -> dict[str, Tensor]:
+    """What a file of such tensors holds: matrices on a grid as int8 and NAME.unit, what is not or does not fit in fp16.
+
+    The same numbers in fp16 pack to one and a half times as much. `whole` undoes it.
+    """
+    found = dict[str, Tensor]()
+    for name, value in tensors.items():
+        value = value.detach().cpu()
+        unit = grid_unit(value, step) if value.ndim > 1 else 0.0
+        units = (value.float() / unit).round() if unit else value
+        if unit and units.abs().max() <= 127:
+            found[name], found[name + UNIT] = units.to(torch.int8), torch.tensor(unit)
+        else:
+            found[name] = (units * unit if unit else value).half().contiguous()
+    return found
+
+
+def whole(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """float32 tensors of a file that `small` made, or of one in fp16."""
+    return {
+        name: value.float() * tensors[name + UNIT] if name + UNIT in tensors else value.float()
+        for name, value in tensors.items()
+        if not name.endswith(UNIT)
+    }
 
 
 def save_model(model: CodecLMCore, folder: str | Path, step: float = 0.0) -> str:
@@ -91,8 +121,8 @@ def save_adapter(folder: str | Path, factors: dict[str, Tensor], step: float = 0
     """
     folder = Path(folder)
     config, facts = read_config(folder)
-    tensors = {k: on_grid(v.detach().cpu(), step).half().contiguous() for k, v in factors.items()}
-    merge(CodecLMCore(config), tensors)  # raises ValueError for those of another model
+    tensors = small(factors, step)
+    merge(CodecLMCore(config), whole(tensors))  # raises ValueError for those of another model
     digest = weights_hash(config, tensors)
     (folder / f"{ADAPTER_FILE}.tmp").write_bytes(save(tensors, metadata={"format": "pt"}))
     (folder / f"{CONFIG_FILE}.tmp").write_text(json.dumps({**facts, "adapter_hash": digest}, indent=2) + "\n")
@@ -152,7 +182,7 @@ def load_model(
     try:
         model.load_state_dict({k: v.to(dtype) for k, v in tensors.items()}, assign=True)
         if "adapter_hash" in facts:
-            merge(model, _read(Path(folder) / ADAPTER_FILE, config, facts["adapter_hash"]))
+            merge(model, whole(_read(Path(folder) / ADAPTER_FILE, config, facts["adapter_hash"])))
     except (RuntimeError, ValueError) as error:
         raise InputError(
             f"the weights in {folder} do not fit their {CONFIG_FILE}: {error}", field="model"

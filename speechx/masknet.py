@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict
 from torch import nn
 
-from speechx.checkpoint import on_grid, tensors_hash
+from speechx.checkpoint import small, tensors_hash, whole
 
 if TYPE_CHECKING:
     from speechx.codec.spectral import SpectralCodec
@@ -176,15 +176,12 @@ class MaskNet(nn.Module):
     # Files
 
     def save(self, folder: str | Path, step: float = 0.0) -> None:
-        """Writes config.json and model.safetensors (fp16). step: of the grid of matrices (speechx.checkpoint.on_grid)."""
+        """Writes config.json and model.safetensors. step: of the grid of matrices (speechx.checkpoint.small)."""
         from safetensors.torch import save
 
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        tensors = {}
-        for name, value in self.state_dict().items():
-            value = value.detach().cpu()
-            tensors[name] = (on_grid(value, step) if value.ndim > 1 else value).half().contiguous()
+        tensors = small(self.state_dict(), step)
         facts = {
             **self.config.model_dump(),
             "weights_hash": tensors_hash(self.config.model_dump_json(), tensors),
@@ -211,5 +208,5 @@ class MaskNet(nn.Module):
                 "model.safetensors does not match the hash in config.json: one of them is damaged or was replaced"
             )
         net = cls(config)
-        net.load_state_dict({name: value.float() for name, value in tensors.items()})
+        net.load_state_dict(whole(tensors))
         return net.eval()

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from speechx.adapter import adapt, factors, merge
-from speechx.checkpoint import load_model, save_adapter, save_model
+from speechx.checkpoint import grid_unit, load_model, on_grid, save_adapter, save_model, small, whole
 from speechx.config import LMConfig
 from speechx.errors import InputError
 from speechx.model import CodecLMCore
@@ -83,3 +83,21 @@ def test_an_adapter_that_does_not_belong(core: CodecLMCore, tmp_path: Path) -> N
     path.unlink()
     with pytest.raises(InputError, match=r"adapter\.safetensors is missing"):
         load_model(tmp_path)
+
+
+def test_files_of_matrices_on_a_grid_are_small_and_lose_half_a_unit_at_most() -> None:
+    matrix_MN = torch.randn(64, 48, generator=torch.Generator().manual_seed(2))
+    far_MN = matrix_MN.clone()
+    far_MN[0, 0] = 300.0
+    tensors = {"matrix": matrix_MN, "far": far_MN, "bias": matrix_MN[0]}
+    stored = small(tensors, 0.25)
+    assert {k: v.dtype for k, v in stored.items()} == {
+        "matrix": torch.int8, "matrix.unit": torch.float32, "far": torch.float16, "bias": torch.float16,
+    }  # fmt: skip
+    back = whole(stored)
+    assert back.keys() == tensors.keys() and all(v.dtype == torch.float32 for v in back.values())
+    unit = grid_unit(matrix_MN, 0.25)
+    assert 0 < (back["matrix"] - matrix_MN).abs().max() <= unit / 2
+    assert torch.equal(back["matrix"], on_grid(matrix_MN, 0.25))
+    assert all(v.dtype == torch.float16 for v in small(tensors, 0.0).values())
+    assert not whole(small({"none": torch.zeros(2, 2)}, 0.25))["none"].any()
