@@ -1,8 +1,8 @@
 """Low-rank changes of a model's matrices (LoRA, Hu et al. 2021): what fine-tuning learns, in a fiftieth of the numbers.
 
 A model folder may hold `adapter.safetensors` beside its weights: for each changed matrix two factors, NAME.up (.., M, r) and
-NAME.down (.., r, N), whose product is added when the folder is loaded. So a tuned model costs a repository a megabyte
-instead of another set of weights, and runs as fast as one that never was tuned.
+NAME.down (.., r, N), whose product is added when the folder is loaded. So a tuned model costs a repository a fraction of
+a megabyte instead of another set of weights, and runs as fast as one that never was tuned.
 
 Shape suffixes: M rows, N columns of a matrix, r rank.
 """

@@ -117,7 +117,7 @@ def save_model(model: CodecLMCore, folder: str | Path, step: float = 0.0) -> str
 def save_adapter(folder: str | Path, factors: dict[str, Tensor], step: float = 0.0) -> str:
     """Write the factors of a low-rank change (speechx.adapter) into a model folder; their hash, which the config now names.
 
-    step: see `on_grid`.
+    step: see `small`.
     """
     folder = Path(folder)
     config, facts = read_config(folder)

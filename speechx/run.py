@@ -174,7 +174,7 @@ class Run:
     def _heard(self, busy: Busy) -> tuple[list[Try], int]:
         """The tries that are heard, one or, where they are masks, all; and how many of their frames are final."""
         if self._assembly.tries > 1:
-            return busy.tries, min(len(t.codes_FK()) for t in busy.tries)
+            return busy.tries, min(sum(map(len, t.codes)) for t in busy.tries)
         chosen, count = busy.settled()
         if busy.over:
             chosen = self._best(busy, busy.finished()) if len(busy.tries) > 1 else chosen

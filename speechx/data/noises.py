@@ -16,15 +16,8 @@ class NoisyPool(PackPool):
     short: share of those that are one short sound in silence.
     """
 
-    def __init__(
-        self,
-        pack: AudioPack,
-        split: str,
-        skip: set[tuple[str, str]] | None = None,
-        rooms: int = 200,
-        short: float = 0.0,
-    ) -> None:
-        super().__init__(pack, split, skip=skip, rooms=rooms)
+    def __init__(self, pack: AudioPack, split: str, rooms: int = 200, short: float = 0.0) -> None:
+        super().__init__(pack, split, rooms=rooms)
         self.short = short
 
     def noise(self, rng: np.random.Generator, seconds: float) -> np.ndarray:

@@ -58,7 +58,7 @@ class LMTrainConfig(Recipe):
     new_codebooks: int = 0  # so many, the last ones, mean something else than in the stage to start from
     rank: int = 0  # of the change of a finished model, which alone is learned then
     adapted: tuple[str, ...] = ALL  # how the names of the matrices begin that are changed
-    grid: float = 0.0  # of the change's factors in the file, see speechx.checkpoint.on_grid
+    grid: float = 0.0  # of the change's factors in the file, see speechx.checkpoint.small
     workers: int = 0
     log_every: int = 50
     eval_every: int = 500
