@@ -1,19 +1,72 @@
 """Low-rank changes of a model's matrices (LoRA, Hu et al. 2021): what fine-tuning learns, in a fiftieth of the numbers.
 
 A model folder may hold `adapter.safetensors` beside its weights: for each changed matrix two factors, NAME.up (.., M, r) and
-NAME.down (.., r, N), whose product is added when the folder is loaded. So a tuned model costs a repository a fraction of
-a megabyte instead of another set of weights, and runs as fast as one that never was tuned.
+NAME.down (.., r, N), whose product is added. So a tuned model costs a repository a fraction of a megabyte instead of another
+set of weights. A change for everything is added when the folder is loaded. One with a `Scope` is used in the requests of its
+languages and tasks alone, row by row of a batch (as LoRAs are served, S-LoRA, Sheng et al. 2023): the others get what the
+model gave before, to the bit.
 
-Shape suffixes: M rows, N columns of a matrix, r rank.
+Shape suffixes: M rows, N columns of a matrix, r rank, T steps.
 """
 
+from dataclasses import asdict, dataclass
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from speechx.model import CodecLMCore
+from speechx.vocab import FIRST_LANGUAGE, FIRST_PHONE, LANGUAGES, language_token, task_token
 
 UP, DOWN = ".up", ".down"
+ALL = ("blocks.", "local_blocks.", "first_head.", "advance_head.", "local_in.", "local_heads")
+"""The blocks and the heads, not the tables of codes and phones."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where a change holds: of which languages is what is to be said, and which slots have the tasks. Empty: any.
+
+    Raises ValueError for a language or a slot that the vocabulary does not have.
+    """
+
+    languages: tuple[str, ...] = ()
+    slots: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        for language in self.languages:
+            language_token(language)
+        for slot in self.slots:
+            task_token(slot)
+
+    def __bool__(self) -> bool:
+        return bool(self.languages or self.slots)
+
+    def as_dict(self) -> dict[str, list[str] | list[int]]:
+        return {name: list(values) for name, values in asdict(self).items()}
+
+    def holds(self, tokens_T: np.ndarray) -> bool:
+        """Of a packed prompt's tokens: the task is the first, what is to be said the last text."""
+        if self.slots and tokens_T[0] not in [task_token(slot) for slot in self.slots]:
+            return False
+        told = tokens_T[(tokens_T >= FIRST_LANGUAGE) & (tokens_T < FIRST_PHONE)]
+        return not self.languages or (
+            len(told) > 0 and LANGUAGES[told[-1] - FIRST_LANGUAGE] in self.languages
+        )
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change that is not added to the weights but used where its scope holds."""
+
+    scope: Scope
+    tensors: dict[str, Tensor]  # NAME.up, NAME.down
+
+    def of(self, name: str) -> tuple[Tensor, Tensor] | None:
+        """Up (M, r) and down (r, N) of one matrix; None where it stays as it is."""
+        found = self.tensors.get(name + UP), self.tensors.get(name + DOWN)
+        return None if found[0] is None or found[1] is None else (found[0], found[1])
 
 
 class LowRank(nn.Module):
@@ -27,10 +80,6 @@ class LowRank(nn.Module):
 
     def forward(self, matrix_MN: Tensor) -> Tensor:
         return matrix_MN + self.up @ self.down
-
-
-ALL = ("blocks.", "local_blocks.", "first_head.", "advance_head.", "local_in.", "local_heads")
-"""The blocks and the heads, not the tables of codes and phones."""
 
 
 def adapt(core: CodecLMCore, rank: int, seed: int = 1, parts: tuple[str, ...] = ALL) -> list[nn.Parameter]:
@@ -61,17 +110,26 @@ def factors(core: CodecLMCore) -> dict[str, Tensor]:
     return found
 
 
+def check(core: CodecLMCore, tensors: dict[str, Tensor], scope: Scope | None = None) -> list[str]:
+    """The names of the matrices that the factors change. Raises ValueError where they do not fit the model's, or are none of
+    those that can be changed for some requests alone."""
+    parameters = dict(core.named_parameters())
+    names = sorted({key.removesuffix(UP).removesuffix(DOWN) for key in tensors})
+    for name in names:
+        if scope and not name.startswith(ALL):
+            raise ValueError(f"{name} cannot be changed for some languages or tasks alone")
+        up, down, matrix = tensors.get(name + UP), tensors.get(name + DOWN), parameters.get(name)
+        if up is None or down is None or matrix is None:
+            raise ValueError(f"the adapter has half of {name}, or the model has no such matrix")
+        if (*up.shape[:-1], down.shape[-1]) != matrix.shape or up.shape[-1] != down.shape[-2]:
+            raise ValueError(f"the adapter's {name} does not have the model's shape {tuple(matrix.shape)}")
+    return names
+
+
 def merge(core: CodecLMCore, tensors: dict[str, Tensor]) -> None:
     """Adds the products of factors to a plain model's matrices, in place. Raises ValueError where they do not fit."""
     parameters = dict(core.named_parameters())
-    names = {key.removesuffix(UP).removesuffix(DOWN) for key in tensors}
     with torch.no_grad():
-        for name in sorted(names):
-            up, down, matrix = tensors.get(name + UP), tensors.get(name + DOWN), parameters.get(name)
-            if up is None or down is None or matrix is None:
-                raise ValueError(f"the adapter has half of {name}, or the model has no such matrix")
-            if (*up.shape[:-1], down.shape[-1]) != matrix.shape or up.shape[-1] != down.shape[-2]:
-                raise ValueError(
-                    f"the adapter's {name} does not have the model's shape {tuple(matrix.shape)}"
-                )
-            matrix.add_((up.float() @ down.float()).to(matrix))
+        for name in check(core, tensors):
+            matrix = parameters[name]
+            matrix.add_((tensors[name + UP].float() @ tensors[name + DOWN].float()).to(matrix))

@@ -8,6 +8,8 @@ it.
 import hashlib
 import json
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from speechx.adapter import merge
+from speechx.adapter import Change, Scope, check, merge
 from speechx.config import LMConfig
 from speechx.errors import InputError
 from speechx.model import CodecLMCore
@@ -114,21 +116,28 @@ def save_model(model: CodecLMCore, folder: str | Path, step: float = 0.0) -> str
     return digest
 
 
-def save_adapter(folder: str | Path, factors: dict[str, Tensor], step: float = 0.0) -> str:
+def save_adapter(
+    folder: str | Path, factors: dict[str, Tensor], step: float = 0.0, scope: Scope | None = None
+) -> str:
     """Write the factors of a low-rank change (speechx.adapter) into a model folder; their hash, which the config now names.
 
-    step: see `small`.
+    step: see `small`. scope: where it holds; everywhere for None.
     """
-    folder = Path(folder)
+    folder, scope = Path(folder), scope or Scope()
     config, facts = read_config(folder)
     tensors = small(factors, step)
-    merge(CodecLMCore(config), whole(tensors))  # raises ValueError for those of another model
-    digest = weights_hash(config, tensors)
+    check(CodecLMCore(config), whole(tensors), scope)  # raises ValueError for those of another model
+    digest = _adapter_hash(config, scope, tensors)
+    facts = {**facts, "adapter_hash": digest, "adapter_scope": scope.as_dict()}
     (folder / f"{ADAPTER_FILE}.tmp").write_bytes(save(tensors, metadata={"format": "pt"}))
-    (folder / f"{CONFIG_FILE}.tmp").write_text(json.dumps({**facts, "adapter_hash": digest}, indent=2) + "\n")
+    (folder / f"{CONFIG_FILE}.tmp").write_text(json.dumps(facts, indent=2) + "\n")
     for name in (ADAPTER_FILE, CONFIG_FILE):
         os.replace(folder / f"{name}.tmp", folder / name)
     return digest
+
+
+def _adapter_hash(config: LMConfig, scope: Scope, tensors: dict[str, Tensor]) -> str:
+    return tensors_hash(config.hash() + (json.dumps(scope.as_dict()) if scope else ""), tensors)
 
 
 def read_config(folder: str | Path) -> tuple[LMConfig, dict[str, Any]]:
@@ -163,7 +172,7 @@ def load_model(
     phone_table_version: int | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> CodecLMCore:
-    """The model of a folder, in eval mode, on the CPU.
+    """The model of a folder, in eval mode, on the CPU. A change of some languages or tasks alone is its `change`.
 
     codec_name, codec_hash, phone_table_version: what the caller will use it with, where to be checked. Raises
     InputError where files are missing, damaged, of another format, or do not belong together.
@@ -177,20 +186,31 @@ def load_model(
             f"{phone_table_version}: use a newer release",
             field="model",
         )
-    tensors = _read(Path(folder) / WEIGHTS_FILE, config, facts.get("weights_hash"))
+    tensors = _read(Path(folder) / WEIGHTS_FILE, facts.get("weights_hash"), partial(weights_hash, config))
     model = CodecLMCore(config, draw=False)
     try:
         model.load_state_dict({k: v.to(dtype) for k, v in tensors.items()}, assign=True)
         if "adapter_hash" in facts:
-            merge(model, whole(_read(Path(folder) / ADAPTER_FILE, config, facts["adapter_hash"])))
-    except (RuntimeError, ValueError) as error:
+            _change(model, Path(folder) / ADAPTER_FILE, facts)
+    except (RuntimeError, ValueError, TypeError) as error:
         raise InputError(
             f"the weights in {folder} do not fit their {CONFIG_FILE}: {error}", field="model"
         ) from error
     return model.eval()
 
 
-def _read(path: Path, config: LMConfig, expected: str | None) -> dict[str, Tensor]:
+def _change(model: CodecLMCore, path: Path, facts: dict[str, Any]) -> None:
+    """Adds the change of a file to the model's matrices, or, where it has a scope, lays it beside them."""
+    scope = Scope(**{name: tuple(values) for name, values in facts.get("adapter_scope", {}).items()})
+    tensors = whole(_read(path, facts["adapter_hash"], partial(_adapter_hash, model.shape, scope)))
+    if scope:
+        check(model, tensors, scope)
+        model.change = Change(scope, tensors)
+    else:
+        merge(model, tensors)
+
+
+def _read(path: Path, expected: str | None, hash_of: Callable[[dict[str, Tensor]], str]) -> dict[str, Tensor]:
     """The tensors of one file, if they have the hash that the config names."""
     try:
         tensors = load_file(path)
@@ -198,7 +218,7 @@ def _read(path: Path, config: LMConfig, expected: str | None) -> dict[str, Tenso
         raise InputError(f"{path} is missing", field="model") from error
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path} cannot be read: {error}", field="model") from error
-    if weights_hash(config, tensors) != expected:
+    if hash_of(tensors) != expected:
         raise InputError(
             f"{path} does not match the hash in its {CONFIG_FILE}: one of them is damaged or was replaced",
             field="model",

@@ -20,31 +20,34 @@ from torch import Tensor, nn
 from speechx.batch import LOOKAHEAD, PAST_END
 from speechx.config import LMConfig
 from speechx.kvcache import KVCache
-from speechx.linear import Linear, Precision
+from speechx.linear import ChangedRows, Linear, Precision
 from speechx.model import CodecLMCore, CopyPath, Rows
 from speechx.modules import Block, rms_norm
 from speechx.prompt import FLAG_TARGET, PackedPrompt
 from speechx.vocab import NUM_PHONES
 
+Make = Callable[[str, Tensor | None], Linear]
 Choose = Callable[[int, Tensor], Tensor]  # (code slot, logits (N, V)) -> codes (N,)
 
 
 class DecoderBlock:
-    """One transformer block with prepared weights. `pairs` lays each rotary pair side by side."""
+    """One transformer block with prepared weights. `pairs` lays each rotary pair side by side.
 
-    def __init__(self, block: Block, precision: Precision, pairs: bool) -> None:
+    make: (name of a matrix, which begins with `prefix`, and the order of its rows, or None) -> its product.
+    """
+
+    def __init__(self, block: Block, prefix: str, make: Make, pairs: bool) -> None:
         self.heads = block.heads
-        qkv = block.qkv.weight.detach()
-        D = qkv.shape[1]
+        order = None
         if pairs:
             # Training rotates the two halves of a head against each other; as neighbors they are complex
             # numbers.
-            qk = qkv[: 2 * D].view(2 * self.heads, 2, -1, D).transpose(1, 2).reshape(2 * D, D)
-            qkv = torch.cat([qk, qkv[2 * D :]])
-        self.qkv = Linear(qkv, precision)
-        self.out = Linear(block.out.weight, precision)
-        self.gate_up = Linear(block.gate_up.weight, precision)
-        self.down = Linear(block.down.weight, precision)
+            rows = torch.arange(len(block.qkv.weight)).view(3, self.heads, 2, -1)
+            order = torch.cat([rows[:2].transpose(2, 3).flatten(), rows[2].flatten()])
+        self.qkv = make(f"{prefix}qkv.weight", order)
+        self.out = make(f"{prefix}out.weight", None)
+        self.gate_up = make(f"{prefix}gate_up.weight", None)
+        self.down = make(f"{prefix}down.weight", None)
         self.ffn_dim = block.down.weight.shape[1]
 
     def project(self, x_ND: Tensor, many: bool = False) -> Tensor:
@@ -63,11 +66,6 @@ class DecoderBlock:
         return x_ND
 
 
-def _prepare(block: nn.Module, precision: Precision, pairs: bool) -> DecoderBlock:
-    assert isinstance(block, Block)
-    return DecoderBlock(block, precision, pairs)
-
-
 class Decoder:
     """Prepared weights of one model and the KV cache of `slots` requests of at most `max_steps` steps."""
 
@@ -76,21 +74,47 @@ class Decoder:
         self.config, self.rows = c, core.rows
         self.device = core.embed.weight.device
         self.precision = precision
+        self._scope = None if core.change is None else core.change.scope
+        self._changed = ChangedRows()  # shared by all products
         self.table = core.embed.weight.detach().float()
-        self.track = Linear(core.track.weight, precision)
-        self.blocks = [_prepare(b, precision, pairs=True) for b in core.blocks]
-        self.local_blocks = [_prepare(b, precision, pairs=False) for b in core.local_blocks]
-        self.advance_head = Linear(core.advance_head.weight, precision)
-        self.first_head = Linear(core.first_head.weight, precision)
-        self.local_in = Linear(core.local_in.weight, precision)
+
+        def make(name: str, order: Tensor | None = None) -> Linear:
+            weight = core.get_parameter(name).detach()
+            change = core.change.of(name) if core.change else None
+            if order is not None:
+                weight, change = weight[order], change and (change[0][order], change[1])
+            return Linear(weight, precision, change, self._changed)
+
+        def blocks(prefix: str, found: nn.ModuleList, pairs: bool) -> list[DecoderBlock]:
+            # ty: ModuleList does not say what it holds
+            return [DecoderBlock(b, f"{prefix}{n}.", make, pairs) for n, b in enumerate(found)]  # type: ignore[arg-type]
+
+        self.track = make("track.weight")
+        self.blocks = blocks("blocks.", core.blocks, pairs=True)
+        self.local_blocks = blocks("local_blocks.", core.local_blocks, pairs=False)
+        self.advance_head, self.first_head, self.local_in = (
+            make(f"{name}.weight") for name in ("advance_head", "first_head", "local_in")
+        )
         self.local_table = core.local_embed.weight.detach().float()
-        self.local_heads = [Linear(w.t(), precision) for w in core.local_heads.detach()]
+        change = core.change.of("local_heads") if core.change else None
+        self.local_heads = [
+            Linear(w.t(), precision, change and (change[1][k].t(), change[0][k].t()), self._changed)
+            for k, w in enumerate(core.local_heads.detach())
+        ]
         self.copy = deepcopy(core.copy).float() if c.copies else None
         self.rope = torch.complex(core.rope[:, 0].float(), core.rope[:, 1].float())
         self.cache = KVCache(c.layers, slots, c.heads, max_steps, c.dim // c.heads, self.device)
         # Keys and values of the local transformer, (2, N, H, G - 1, E) per block; overwritten every step.
         size = (2, slots, c.local_heads, c.num_slots - 1, c.local_dim // c.local_heads)
         self.local_kv = [torch.zeros(size, device=self.device) for _ in self.local_blocks]
+
+    def change(self, prompts: list[PackedPrompt]) -> None:
+        """What follows is of rows of these requests: theirs are the changed matrices where the change's scope holds."""
+        if self._scope is not None:
+            self._changed.choose([self.changes(p) for p in prompts], self.device)
+
+    def changes(self, prompt: PackedPrompt) -> bool:
+        return self._scope is not None and self._scope.holds(prompt.tokens_T)
 
     # Inputs
 

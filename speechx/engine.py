@@ -174,7 +174,7 @@ class Engine:
         start = 0
         entry.chunks.clear()
         if packed.prefix_key is not None:
-            kept = self.prefixes.get(packed.prefix_key)
+            kept = self.prefixes.get(self._prefix_key(packed))
             if kept is None:
                 entry.chunks += prompt_chunks(0, packed.prefix_len, PREFILL_CHUNK)
             else:
@@ -191,10 +191,14 @@ class Engine:
                 self.decoder.cache.copy(self.scheduler.slot_of(twin.id), entry.slot, start, stop)
                 return
         x_ND = self.decoder.prompt_input(packed, start, stop)
+        self.decoder.change([packed])
         self.decoder.prefill(x_ND, packed.positions_T[start:stop], entry.slot, start)
-        key = packed.prefix_key
-        if key is not None and stop == packed.prefix_len and key not in self.prefixes:
-            self.prefixes.put(key, self.decoder.cache.read(entry.slot, stop))
+        if packed.prefix_key is not None and stop == packed.prefix_len:
+            self.prefixes.put(self._prefix_key(packed), self.decoder.cache.read(entry.slot, stop))
+
+    def _prefix_key(self, packed: PackedPrompt) -> str:
+        """A changed model makes other keys and values of a voice."""
+        return f"{packed.prefix_key}{' changed' * self.decoder.changes(packed)}"
 
     def _decode(self, entries: list[Entry]) -> list[Emission]:
         """One step of every running request. Second sequences are the rows behind those of the requests."""
@@ -261,6 +265,7 @@ class Engine:
                 x_ND[i] += r.track_D[r.steps]
                 if i in hears:
                     x_ND[len(requests) + guided.index(i)] += r.track_D[r.steps]
+        self.decoder.change([r.packed for r in (*requests, *(requests[i] for i in guided))])
         return self.decoder.step(x_ND, positions, slots, lengths)
 
     def _sampler_of(self, requests: list[Request]) -> BatchSampler:
@@ -292,6 +297,7 @@ class Engine:
             if r.steps == 0:
                 packed = r.packed if r.guide_hears or r.packed.track_codes_TG is None else self._speech
                 x_ND = self.decoder.prompt_input(packed, 0, GUIDE_STEPS)
+                self.decoder.change([r.packed])
                 self.decoder.prefill(x_ND, np.arange(GUIDE_STEPS), entry.slot + self.slots, 0)
             rows.append(self.decoder.target_rows(r.token, r.codes_G, None, 0))
         return np.stack(rows)

@@ -17,7 +17,10 @@ Shape suffixes: B examples, T steps, D width, N target steps, M sampled target s
 code values.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +31,9 @@ from speechx.config import LMConfig
 from speechx.modules import Block, SumRows, autocast_dtype, init_weights, rms_norm, rope_table
 from speechx.prompt import NUM_FLAGS
 from speechx.vocab import NUM_PHONES, VOCAB_SIZE
+
+if TYPE_CHECKING:
+    from speechx.adapter import Change
 
 
 class Rows:
@@ -90,6 +96,7 @@ class CodecLMCore(nn.Module):
         """draw: whether to draw initial weights; not where they are about to be loaded."""
         super().__init__()
         self.shape = config
+        self.change: Change | None = None  # of some requests alone; the decoder sees to it
         c, G, V = config, config.num_slots, config.codebook_size
         self.rows = Rows(config)
         self.embed = nn.Embedding(self.rows.count, c.dim, padding_idx=Rows.NONE)

@@ -113,7 +113,7 @@ def lm(
     ] = None,
 ) -> None:
     """Train the language model; writes the averaged weights to OUT/model."""
-    from speechx.adapter import factors
+    from speechx.adapter import Scope, factors
     from speechx.checkpoint import load_model, save_adapter, save_model
     from speechx.codec.store import load_codec
     from speechx.data.shards import Shards
@@ -142,7 +142,8 @@ def lm(
         export_lm(out / "last.pt", out / "model")
     else:
         save_model(load_model(finished), out / "model")  # with the change it may have already
-        save_adapter(out / "model", factors(trainer.average), recipe.grid)
+        scope = Scope(recipe.languages, recipe.slots)
+        save_adapter(out / "model", factors(trainer.average), recipe.grid, scope)
     typer.echo(f"language model -> {out / 'model'}")
 
 

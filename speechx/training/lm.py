@@ -59,6 +59,10 @@ class LMTrainConfig(Recipe):
     rank: int = 0  # of the change of a finished model, which alone is learned then
     adapted: tuple[str, ...] = ALL  # how the names of the matrices begin that are changed
     grid: float = 0.0  # of the change's factors in the file, see speechx.checkpoint.small
+    languages: tuple[
+        str, ...
+    ] = ()  # of what is said where the change holds (speechx.adapter.Scope); empty: any
+    slots: tuple[int, ...] = ()  # of the tasks where it holds
     workers: int = 0
     log_every: int = 50
     eval_every: int = 500

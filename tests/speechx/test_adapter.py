@@ -1,16 +1,22 @@
 """Low-rank changes: nothing at first, the same merged as trained, and refused where they do not belong."""
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from speechx.adapter import adapt, factors, merge
+from speechx.adapter import Scope, adapt, factors, merge
 from speechx.checkpoint import grid_unit, load_model, on_grid, save_adapter, save_model, small, whole
 from speechx.config import LMConfig
+from speechx.engine import Engine
 from speechx.errors import InputError
 from speechx.model import CodecLMCore
+from speechx.prompt import Frames, Prompt, Text, Track, pack
+from speechx.sampling import SamplingParams
+from tests.speechx.engines import codes_of, run
 
 
 @pytest.fixture
@@ -101,3 +107,78 @@ def test_files_of_matrices_on_a_grid_are_small_and_lose_half_a_unit_at_most() ->
     assert torch.equal(back["matrix"], on_grid(matrix_MN, 0.25))
     assert all(v.dtype == torch.float16 for v in small(tensors, 0.0).values())
     assert not whole(small({"none": torch.zeros(2, 2)}, 0.25))["none"].any()
+
+
+def test_a_scope_is_of_the_task_and_of_what_is_to_be_said() -> None:
+    scope = Scope(languages=("es", "fr"), slots=(0, 1))
+
+    def asked(slot: int, *languages: str) -> bool:
+        texts = tuple(Text(np.array([3, 4]), language) for language in languages)
+        return scope.holds(pack(Prompt(slot, texts, frames=3)).tokens_T)
+
+    assert asked(0, "es") and asked(1, "en", "fr")
+    assert not asked(1, "fr", "en"), "a Spanish voice that speaks English"
+    assert not asked(5, "es") and not asked(0)
+    assert Scope(slots=(5,)).holds(pack(Prompt(5, (), frames=3)).tokens_T)
+    with pytest.raises(ValueError, match="language 'xx' is not supported"):
+        Scope(languages=("xx",))
+
+
+def test_some_requests_alone_are_of_the_changed_model(core: CodecLMCore, tmp_path: Path) -> None:
+    """In one batch: Spanish as the changed model speaks it, English as the plain one does, to the bit."""
+    with torch.no_grad():
+        for parameter in core.parameters():
+            parameter.mul_(3.0)
+    for name in ("plain", "some", "all"):
+        save_model(core, tmp_path / name)
+    adapt(core, rank=2)
+    save_adapter(tmp_path / "some", learned(core), scope=Scope(languages=("es",)))
+    save_adapter(tmp_path / "all", learned(core))
+    greedy = SamplingParams(greedy=True, max_frames=8, guidance=2.0, fine_guidance=2.0)
+    voice = Frames(np.random.default_rng(1).integers(0, 1024, (6, 8)), cache_key="voice")
+    phones = np.arange(5, 14)
+    prompts = {
+        language: pack(Prompt(0, (voice, Text(phones, language)), Track(phones, 1, 8)))
+        for language in ("en", "es")
+    }
+
+    def spoken(name: str, *languages: str) -> list[np.ndarray]:
+        loaded = load_model(tmp_path / name)
+        loaded.shape = loaded.shape.with_(condition_dropout=0.1)
+        engine = Engine(loaded, slots=2, precision="float32")
+        made = []
+        for _ in range(2):  # once more, with the voice in the cache
+            ids = [engine.add(prompts[language], greedy) for language in languages]
+            out = run(engine)
+            made = [codes_of(out[id]) for id in ids]
+        return made
+
+    english, spanish = spoken("some", "en", "es")
+    np.testing.assert_array_equal(english, spoken("plain", "en")[0])
+    np.testing.assert_array_equal(spanish, spoken("some", "es")[0])
+    np.testing.assert_array_equal(spanish, spoken("all", "es")[0])
+    assert not np.array_equal(spanish, spoken("plain", "es")[0])
+
+
+def test_a_scope_that_was_tampered_with(core: CodecLMCore, tmp_path: Path) -> None:
+    save_model(core, tmp_path)
+    adapt(core, rank=2)
+    save_adapter(tmp_path, learned(core), scope=Scope(languages=("es",)))
+    config = tmp_path / "config.json"
+    facts = json.loads(config.read_text())
+    for scope, message in (
+        ({"languages": ["fr"], "slots": []}, "does not match the hash"),
+        ({"languages": ["xx"]}, "language 'xx' is not supported"),
+        ({"voices": ["heart"]}, "unexpected keyword"),
+    ):
+        config.write_text(json.dumps(facts | {"adapter_scope": scope}))
+        with pytest.raises(InputError, match=message):
+            load_model(tmp_path)
+
+
+def test_tables_are_changed_for_all_or_not_at_all(core: CodecLMCore, tmp_path: Path) -> None:
+    save_model(core, tmp_path)
+    adapt(core, rank=2, parts=("track.",))
+    with pytest.raises(ValueError, match=r"track\.weight cannot be changed for some languages"):
+        save_adapter(tmp_path, learned(core), scope=Scope(slots=(2,)))
+    save_adapter(tmp_path, learned(core))
