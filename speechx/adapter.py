@@ -26,7 +26,8 @@ ALL = ("blocks.", "local_blocks.", "first_head.", "advance_head.", "local_in.", 
 
 @dataclass(frozen=True)
 class Scope:
-    """Where a change holds: of which languages is what is to be said, and which slots have the tasks. Empty: any.
+    """Where a change holds: of which languages is what is to be said, and which slots have the tasks. Empty: any. Where
+    nothing is to be said, no language is asked for.
 
     Raises ValueError for a language or a slot that the vocabulary does not have.
     """
@@ -51,9 +52,9 @@ class Scope:
         if self.slots and tokens_T[0] not in [task_token(slot) for slot in self.slots]:
             return False
         told = tokens_T[(tokens_T >= FIRST_LANGUAGE) & (tokens_T < FIRST_PHONE)]
-        return not self.languages or (
-            len(told) > 0 and LANGUAGES[told[-1] - FIRST_LANGUAGE] in self.languages
-        )
+        if not self.languages or not len(told):
+            return True
+        return LANGUAGES[told[-1] - FIRST_LANGUAGE] in self.languages
 
 
 @dataclass(frozen=True)

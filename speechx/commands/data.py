@@ -11,6 +11,7 @@ app = typer.Typer(help="Prepare training data.", no_args_is_help=True)
 
 Pack = Annotated[Path, typer.Option(help="audio pack")]
 Codec = Annotated[Path, typer.Option(help="codec folder")]
+Short = Annotated[float | None, typer.Option(help="share of the noises that are one short sound in silence")]
 
 
 @app.command()
@@ -100,6 +101,7 @@ def mix(
             help="make pairs of codes alone, which is quick, also where the task rather mixes sound"
         ),
     ] = False,
+    short: Short = None,
 ) -> None:
     """Make training pairs of tasks from a pack, as shards."""
     from speechx.data.mix import mix_shards
@@ -117,6 +119,7 @@ def mix(
         rooms=rooms,
         max_per=max_per,
         from_codes=from_codes,
+        short=short,
         progress=ticker("mix"),
     )
     for name, line in report.items():
@@ -132,9 +135,7 @@ def estimate(
     split: str = "train",
     count: Annotated[int, typer.Option(help="lessons of each task")] = 500,
     seed: int = 1,
-    short: Annotated[
-        float | None, typer.Option(help="share of the noises that are one short sound in silence")
-    ] = None,
+    short: Short = None,
 ) -> None:
     """Let the language model answer mixtures whose parts are known: lessons for `speechx train mask`."""
     from speechx.data.estimates import make_estimates

@@ -15,6 +15,7 @@ from speechx.aligner import Aligner
 from speechx.codec.store import load_codec
 from speechx.data.alignments import align_pack, read_alignments
 from speechx.data.coded import MAX_PER, CodedPool
+from speechx.data.noises import NoisyPool
 from speechx.data.packs import AudioPack
 from speechx.data.pool import PackPool
 from speechx.data.shards import Pair, ShardWriter
@@ -36,14 +37,15 @@ MAX_TRIES = 8
 def mix_shards(
     pack_folder: str | Path, codec_folder: str | Path, aligner_folder: str | Path, out: str | Path, *,
     tasks: list[str] | None = None, split: str = "train", count: int = 1000, seed: int = 1,
-    rooms: int = 200, max_per: float = MAX_PER, from_codes: bool = False, progress: Callable[[int, int], None] | None = None,
+    rooms: int = 200, max_per: float = MAX_PER, from_codes: bool = False, short: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, str]:  # fmt: skip
     """`count` pairs for each task. Returns a line a task on what was made and why some were not.
 
     Pair i of a task comes from the random stream (seed, slot, i): two seeds give two different sets. What the pack lacks
     of codes, phones and alignments is made first. max_per: above this phone error rate an utterance whose codes are used
     is left out. from_codes: make pairs of codes, many a second, also for a task that rather makes them of sound;
-    ValueError for one that cannot.
+    ValueError for one that cannot. short: see NoisyPool, of which the noises are then; None: as the corpus has them.
     """
     from speechx import registry
 
@@ -54,7 +56,12 @@ def mix_shards(
     aligned = read_alignments(pack_folder, codec.hash)
     front = Front(codec, aligner=Aligner.load(aligner_folder))
     words = {key: found.words for key, found in aligned.items()}
-    sounds = PackPool(AudioPack(pack_folder), split, words=words, rooms=rooms)
+    audio = AudioPack(pack_folder)
+    sounds = (
+        PackPool(audio, split, words, rooms=rooms)
+        if short is None
+        else NoisyPool(audio, split, words, rooms, short)
+    )
     usable = [row for row in sounds.speech if row.seconds <= MAX_SECONDS]
     likely_sounds = _odds([row.seconds for row in usable], [row.corpus for row in usable])
     coded = CodedPool(

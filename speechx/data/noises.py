@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from speechx.data.packs import AudioPack
 from speechx.data.pool import PackPool
+
+if TYPE_CHECKING:
+    from speechx.jobs import WordTime
 
 __all__ = ["NoisyPool", "colored", "heard", "one_sound"]
 
@@ -16,8 +21,15 @@ class NoisyPool(PackPool):
     short: share of those that are one short sound in silence.
     """
 
-    def __init__(self, pack: AudioPack, split: str, rooms: int = 200, short: float = 0.0) -> None:
-        super().__init__(pack, split, rooms=rooms)
+    def __init__(
+        self,
+        pack: AudioPack,
+        split: str,
+        words: dict[tuple[str, str], tuple[WordTime, ...]] | None = None,
+        rooms: int = 200,
+        short: float = 0.0,
+    ) -> None:
+        super().__init__(pack, split, words, rooms=rooms)
         self.short = short
 
     def noise(self, rng: np.random.Generator, seconds: float) -> np.ndarray:

@@ -118,7 +118,8 @@ def test_a_scope_is_of_the_task_and_of_what_is_to_be_said() -> None:
 
     assert asked(0, "es") and asked(1, "en", "fr")
     assert not asked(1, "fr", "en"), "a Spanish voice that speaks English"
-    assert not asked(5, "es") and not asked(0)
+    assert not asked(5, "es") and not asked(0, "de")
+    assert asked(0), "without a text, no language"
     assert Scope(slots=(5,)).holds(pack(Prompt(5, (), frames=3)).tokens_T)
     with pytest.raises(ValueError, match="language 'xx' is not supported"):
         Scope(languages=("xx",))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -54,3 +55,13 @@ def test_texts_that_fit_nowhere(
     monkeypatch.setattr(Aligner, "phone_errors", lambda *_: 0.9)
     with pytest.raises(ValueError, match="phone error rate"):
         mixed(folders, tmp_path, tasks=["tts"], count=3)
+
+
+def test_short_sounds_are_silence_for_the_most_part(folders: dict[str, Path], tmp_path: Path) -> None:
+    def still(name: str, **options: float) -> float:
+        """Share of target frames like the one before."""
+        mixed(folders, tmp_path / name, tasks=["speech_removal"], count=3, **options)
+        pairs = list(Shards([tmp_path / name]))
+        return float(np.mean([(p.target_FK[1:] == p.target_FK[:-1]).all(1).mean() for p in pairs]))
+
+    assert still("short", short=1.0) > 0.3 > still("long")
