@@ -9,6 +9,7 @@ model gave before, to the bit.
 Shape suffixes: M rows, N columns of a matrix, r rank, T steps.
 """
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -16,7 +17,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from speechx.model import CodecLMCore
 from speechx.vocab import FIRST_LANGUAGE, FIRST_PHONE, LANGUAGES, language_token, task_token
 
 UP, DOWN = ".up", ".down"
@@ -83,12 +83,16 @@ class LowRank(nn.Module):
         return matrix_MN + self.up @ self.down
 
 
-def adapt(core: CodecLMCore, rank: int, seed: int = 1, parts: tuple[str, ...] = ALL) -> list[nn.Parameter]:
-    """Freezes the model and gives its matrices low-rank changes, in place; the new parameters.
+def adapt(core: nn.Module, rank: int, seed: int = 1, parts: tuple[str, ...] = ALL) -> list[nn.Parameter]:
+    """Freezes the model and gives its matrices, not its convolutions, low-rank changes, in place; the new parameters.
 
     parts: how the names of the matrices begin. Raises ValueError where none does.
     """
-    names = [name for name, p in core.named_parameters() if p.ndim >= 2 and name.startswith(parts)]
+    names = [
+        name
+        for name, p in core.named_parameters()
+        if p.ndim >= 2 and name.startswith(parts) and not name.endswith("conv.weight")
+    ]
     if not names:
         raise ValueError(f"no matrix of the model begins with any of {', '.join(parts)}")
     core.requires_grad_(False)
@@ -101,17 +105,36 @@ def adapt(core: CodecLMCore, rank: int, seed: int = 1, parts: tuple[str, ...] = 
     return [p for p in core.parameters() if p.requires_grad]
 
 
-def factors(core: CodecLMCore) -> dict[str, Tensor]:
-    """NAME.up and NAME.down of every matrix of an adapted model."""
-    found: dict[str, Tensor] = {}
+def begin(core: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Lets an adapted model begin with the factors of another change, as near to it as its rank allows (by SVD)."""
+    for name, change in _changes(core):
+        if name + UP not in tensors:
+            continue
+        left, size, right = torch.linalg.svd(
+            tensors[name + UP].float() @ tensors[name + DOWN].float(), full_matrices=False
+        )
+        r = min(change.up.shape[-1], tensors[name + UP].shape[-1])
+        root = size[..., :r].sqrt()
+        with torch.no_grad():
+            change.up[..., :r] = left[..., :r] * root[..., None, :]
+            change.down[..., :r, :] = root[..., None] * right[..., :r, :]
+
+
+def _changes(core: nn.Module) -> Iterator[tuple[str, LowRank]]:
     for owner, module in core.named_modules():
         if isinstance(module, LowRank):
-            name = owner.replace("parametrizations.", "").removesuffix(".0")
-            found[name + UP], found[name + DOWN] = module.up.detach(), module.down.detach()
+            yield owner.replace("parametrizations.", "").removesuffix(".0"), module
+
+
+def factors(core: nn.Module) -> dict[str, Tensor]:
+    """NAME.up and NAME.down of every matrix of an adapted model."""
+    found: dict[str, Tensor] = {}
+    for name, change in _changes(core):
+        found[name + UP], found[name + DOWN] = change.up.detach(), change.down.detach()
     return found
 
 
-def check(core: CodecLMCore, tensors: dict[str, Tensor], scope: Scope | None = None) -> list[str]:
+def check(core: nn.Module, tensors: dict[str, Tensor], scope: Scope | None = None) -> list[str]:
     """The names of the matrices that the factors change. Raises ValueError where they do not fit the model's, or are none of
     those that can be changed for some requests alone."""
     parameters = dict(core.named_parameters())
@@ -127,7 +150,7 @@ def check(core: CodecLMCore, tensors: dict[str, Tensor], scope: Scope | None = N
     return names
 
 
-def merge(core: CodecLMCore, tensors: dict[str, Tensor]) -> None:
+def merge(core: nn.Module, tensors: dict[str, Tensor]) -> None:
     """Adds the products of factors to a plain model's matrices, in place. Raises ValueError where they do not fit."""
     parameters = dict(core.named_parameters())
     with torch.no_grad():

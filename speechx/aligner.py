@@ -10,6 +10,8 @@ Source: CTC (Graves et al. 2006), its forced alignment (Kürzinger et al. 2020, 
 
 from __future__ import annotations
 
+import copy
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,8 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import nn
 
+from speechx.adapter import factors, merge
+from speechx.checkpoint import small, tensors_hash, whole
 from speechx.codec.layers import ConvNeXt, Upsample
 from speechx.jobs import WordTime
 from speechx.text.phones import PHONE_IDS
@@ -52,6 +56,10 @@ class AlignerConfig(BaseModel):
     latent_dim: int = 128
     dim: int = 224
     blocks: int = 5
+    adapter_hash: str = (
+        ""  # of adapter.safetensors, a low-rank change (speechx.adapter); empty: there is none
+    )
+    adapter_languages: tuple[str, ...] = ()  # of the texts for which it holds
 
     @classmethod
     def preset(cls, name: str, **fields: Any) -> AlignerConfig:
@@ -78,11 +86,15 @@ class Alignment:
 
 
 class Aligner(nn.Module):
-    """Quantized latents (B, F, D) -> phone log-probabilities (B, 2 F, P)."""
+    """Quantized latents (B, F, D) -> phone log-probabilities (B, 2 F, P).
+
+    changed: for some languages, the aligner that hears them instead of this one.
+    """
 
     def __init__(self, config: AlignerConfig) -> None:
         super().__init__()
         self.config = config
+        self.changed: dict[str | None, Aligner] = {}
         self.enter = nn.Sequential(nn.Linear(config.latent_dim, config.dim), nn.LayerNorm(config.dim))
         half = config.blocks // 2
         self.at_25hz = nn.ModuleList(
@@ -101,6 +113,9 @@ class Aligner(nn.Module):
             x = block(x)
         return self.out(x).float().log_softmax(-1)
 
+    def _hears(self, language: str | None) -> Aligner:
+        return self.changed.get(language, self)
+
     @torch.inference_mode()
     def posteriors(self, codes_FK: np.ndarray, codec: SpectralCodec) -> np.ndarray:
         """Codes (F, K) -> log-probabilities (2 F, P) float32."""
@@ -112,7 +127,7 @@ class Aligner(nn.Module):
 
         Raises ValueError where the audio is too short to hold the phones.
         """
-        logp_HP = self.posteriors(codes_FK, codec)
+        logp_HP = self._hears(text.language).posteriors(codes_FK, codec)
         chain = Chain.of(text)
         if chain.shortest() > len(logp_HP):
             raise ValueError(
@@ -134,11 +149,18 @@ class Aligner(nn.Module):
 
     def phone_errors(self, codes_FK: np.ndarray, text: PhoneSequence, codec: SpectralCodec) -> float:
         """Phone error rate of what is heard freely against the text, silences and pauses not counted."""
-        heard = free_phones(self.posteriors(codes_FK, codec))
+        heard = free_phones(self._hears(text.language).posteriors(codes_FK, codec))
         return spoken_errors(text.ids, heard) / max(1, sum(phone not in PAUSES for phone in text.phones))
 
     @torch.inference_mode()
-    def fit(self, codes_FK: np.ndarray, ids_N: np.ndarray, codec: SpectralCodec, start: int = 0) -> float:
+    def fit(
+        self,
+        codes_FK: np.ndarray,
+        ids_N: np.ndarray,
+        language: str | None,
+        codec: SpectralCodec,
+        start: int = 0,
+    ) -> float:
         """How well the frames from `start` on say phones (table indices); higher is better, about 0 the best.
 
         The log-likelihood of the phones less that of the best free string, less ERROR_NATS for each phone error: the one
@@ -146,7 +168,8 @@ class Aligner(nn.Module):
         frames are too few.
         """
         early = max(0, start - CONTEXT)
-        logp_HP = self.posteriors(codes_FK[early:], codec)[(start - early) * STEPS_PER_FRAME :]
+        hears = self._hears(language)
+        logp_HP = hears.posteriors(codes_FK[early:], codec)[(start - early) * STEPS_PER_FRAME :]
         steps, phones = torch.tensor([len(logp_HP)]), torch.tensor([len(ids_N)])
         loss = torch.nn.functional.ctc_loss(
             torch.from_numpy(logp_HP)[:, None], torch.from_numpy(ids_N.astype(np.int64))[None], steps, phones,
@@ -166,17 +189,47 @@ class Aligner(nn.Module):
             {k: v.half().contiguous() for k, v in self.state_dict().items()}, folder / "model.safetensors"
         )
 
+    def save_change(self, folder: str | Path, languages: tuple[str, ...], step: float = 0.0) -> None:
+        """Writes what an adapted aligner has learned of languages beside the weights that `save` wrote there before.
+
+        step: of the grid of its factors, see speechx.checkpoint.small.
+        """
+        from safetensors.torch import save
+
+        tensors, folder = small(factors(self), step), Path(folder)
+        config = self.config.model_copy(update={"adapter_languages": languages})
+        config = config.model_copy(update={"adapter_hash": _hash(config, tensors)})
+        (folder / "adapter.safetensors.tmp").write_bytes(save(tensors))
+        (folder / "config.json.tmp").write_text(config.model_dump_json(indent=2) + "\n")
+        for file in ("adapter.safetensors", "config.json"):
+            os.replace(folder / f"{file}.tmp", folder / file)
+
     @classmethod
-    def load(cls, folder: str | Path) -> Aligner:
-        """Reads what `save` wrote. Raises ValueError where it is missing or does not fit its config."""
+    def load(cls, folder: str | Path, change: bool = True) -> Aligner:
+        """Reads what `save` wrote, with its change or without. Raises ValueError where it is missing or does not fit."""
         from safetensors.torch import load_file
 
         folder = Path(folder)
         if not (folder / "config.json").is_file():
             raise ValueError(f"{folder} holds no aligner: config.json is missing")
-        model = cls(AlignerConfig.model_validate_json((folder / "config.json").read_text()))
+        config = AlignerConfig.model_validate_json((folder / "config.json").read_text())
+        model = cls(config.model_copy(update={"adapter_hash": "", "adapter_languages": ()})).eval()
         model.load_state_dict({k: v.float() for k, v in load_file(folder / "model.safetensors").items()})
-        return model.eval()
+        if change and config.adapter_hash:
+            path = folder / "adapter.safetensors"
+            tensors = load_file(path) if path.is_file() else {}
+            if _hash(config, tensors) != config.adapter_hash:
+                raise ValueError(
+                    f"{path} is missing, damaged or of another aligner: its hash is not the config's"
+                )
+            changed = copy.deepcopy(model)
+            merge(changed, whole(tensors))
+            model.changed = dict.fromkeys(config.adapter_languages, changed)
+        return model
+
+
+def _hash(config: AlignerConfig, tensors: dict[str, torch.Tensor]) -> str:
+    return tensors_hash(config.model_dump_json(exclude={"adapter_hash"}), tensors)
 
 
 BLANK = 0

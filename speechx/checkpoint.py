@@ -171,10 +171,12 @@ def load_model(
     codec_hash: str | None = None,
     phone_table_version: int | None = None,
     dtype: torch.dtype = torch.float32,
+    change: bool = True,
 ) -> CodecLMCore:
     """The model of a folder, in eval mode, on the CPU. A change of some languages or tasks alone is its `change`.
 
-    codec_name, codec_hash, phone_table_version: what the caller will use it with, where to be checked. Raises
+    codec_name, codec_hash, phone_table_version: what the caller will use it with, where to be checked. change: whether with
+    the change that the folder may hold (`read_change`). Raises
     InputError where files are missing, damaged, of another format, or do not belong together.
     """
     config, facts = read_config(folder)
@@ -190,8 +192,12 @@ def load_model(
     model = CodecLMCore(config, draw=False)
     try:
         model.load_state_dict({k: v.to(dtype) for k, v in tensors.items()}, assign=True)
-        if "adapter_hash" in facts:
-            _change(model, Path(folder) / ADAPTER_FILE, facts)
+        found = read_change(folder) if change else None
+        if found is not None and found.scope:
+            check(model, found.tensors, found.scope)
+            model.change = found
+        elif found is not None:
+            merge(model, found.tensors)
     except (RuntimeError, ValueError, TypeError) as error:
         raise InputError(
             f"the weights in {folder} do not fit their {CONFIG_FILE}: {error}", field="model"
@@ -199,15 +205,14 @@ def load_model(
     return model.eval()
 
 
-def _change(model: CodecLMCore, path: Path, facts: dict[str, Any]) -> None:
-    """Adds the change of a file to the model's matrices, or, where it has a scope, lays it beside them."""
+def read_change(folder: str | Path) -> Change | None:
+    """The change that a model folder holds. Raises InputError, or ValueError or TypeError for its scope."""
+    config, facts = read_config(folder)
+    if "adapter_hash" not in facts:
+        return None
     scope = Scope(**{name: tuple(values) for name, values in facts.get("adapter_scope", {}).items()})
-    tensors = whole(_read(path, facts["adapter_hash"], partial(_adapter_hash, model.shape, scope)))
-    if scope:
-        check(model, tensors, scope)
-        model.change = Change(scope, tensors)
-    else:
-        merge(model, tensors)
+    path, hash_of = Path(folder) / ADAPTER_FILE, partial(_adapter_hash, config, scope)
+    return Change(scope, whole(_read(path, facts["adapter_hash"], hash_of)))
 
 
 def _read(path: Path, expected: str | None, hash_of: Callable[[dict[str, Tensor]], str]) -> dict[str, Tensor]:

@@ -219,9 +219,9 @@ class Front:
         """Phone error rate of what is heard against the text."""
         return self._with_aligner(lambda aligner, codec: aligner.phone_errors(codes_FK, speech, codec))
 
-    def fit(self, codes_FK: np.ndarray, ids_N: np.ndarray, start: int = 0) -> float:
+    def fit(self, codes_FK: np.ndarray, ids_N: np.ndarray, language: str | None, start: int = 0) -> float:
         """How well phones (table indices) are said from frame `start` on: see `Aligner.fit`."""
-        return self._with_aligner(lambda aligner, codec: aligner.fit(codes_FK, ids_N, codec, start))
+        return self._with_aligner(lambda aligner, codec: aligner.fit(codes_FK, ids_N, language, codec, start))
 
     def _with_aligner(self, act: Callable[[Aligner, Any], Any]) -> Any:
         if self.aligner is None:

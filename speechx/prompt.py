@@ -80,6 +80,11 @@ class Prompt:
     previous_K: np.ndarray | None = None  # frame just before the target (editing)
     frames: int | None = None  # exact length of the target, where known
 
+    @property
+    def language(self) -> str | None:
+        """Of what is to be said, the last text; None without one."""
+        return next((s.language for s in reversed(self.segments) if isinstance(s, Text)), None)
+
 
 @dataclass(frozen=True)
 class PackedPrompt:

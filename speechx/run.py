@@ -193,7 +193,7 @@ class Run:
                 return -np.inf
             points = self.rank(part, codes_FK) if self.rank else 0.0
             if ids_N is not None and self.front.aligner is not None:
-                points += self.front.fit(codes_FK, ids_N, start)
+                points += self.front.fit(codes_FK, ids_N, part.prompt.language, start)
             return points
 
         return max(tries, key=score)

@@ -66,19 +66,29 @@ def codec(
 @app.command()
 def aligner(
     config: Config,
-    pack: Annotated[Path, typer.Option(help="audio pack, encoded by `speechx data encode`")],
+    pack: Annotated[
+        list[Path], typer.Option(help="audio pack, encoded by `speechx data encode`; may be repeated")
+    ],
     codec: Codec,
     out: Out,
     resume: Resume = False,
     max_minutes: Minutes = None,
+    finished: Annotated[
+        Path | None,
+        typer.Option(
+            "--adapt",
+            help="aligner folder of which a low-rank change is learned, in place of the one that it has",
+        ),
+    ] = None,
 ) -> None:
     """Train the aligner; writes it to OUT/model."""
+    from speechx.aligner import Aligner
     from speechx.codec.store import load_codec
     from speechx.data.tokens import read_tokens
     from speechx.training.aligner import AlignerTrainConfig, train
 
     made = load_codec(codec)
-    rows = read_tokens(pack, made)
+    rows = [row for folder in pack for row in read_tokens(folder, made)]
     dev = [row for row in rows if row.row.split == "dev" and row.text is not None][:100]
     train(
         AlignerTrainConfig.read(config),
@@ -88,6 +98,7 @@ def aligner(
         str(out),
         resume,
         max_minutes,
+        None if finished is None else Aligner.load(finished, change=False),
     )
 
 
@@ -108,13 +119,14 @@ def lm(
     finished: Annotated[
         Path | None,
         typer.Option(
-            "--adapt", help="lm folder of which a low-rank change is learned (`rank` in the recipe)"
+            "--adapt",
+            help="lm folder of which a low-rank change is learned (`rank` in the recipe), from the one it has",
         ),
     ] = None,
 ) -> None:
     """Train the language model; writes the averaged weights to OUT/model."""
     from speechx.adapter import Scope, factors
-    from speechx.checkpoint import load_model, save_adapter, save_model
+    from speechx.checkpoint import load_model, read_change, save_adapter, save_model
     from speechx.codec.store import load_codec
     from speechx.data.shards import Shards
     from speechx.text import PHONE_TABLE_VERSION
@@ -136,12 +148,13 @@ def lm(
         max_minutes=max_minutes,
         start_from=None if start_from is None else str(start_from),
         vectors_KVD=made.code_vectors(),
-        finished=None if finished is None else load_model(finished, codec_hash=made.hash),
+        finished=None if finished is None else load_model(finished, codec_hash=made.hash, change=False),
+        change=None if finished is None else read_change(finished),
     )
     if finished is None:
         export_lm(out / "last.pt", out / "model")
     else:
-        save_model(load_model(finished), out / "model")  # with the change it may have already
+        save_model(load_model(finished, change=False), out / "model")
         scope = Scope(recipe.languages, recipe.slots)
         save_adapter(out / "model", factors(trainer.average), recipe.grid, scope)
     typer.echo(f"language model -> {out / 'model'}")

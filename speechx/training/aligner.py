@@ -1,11 +1,13 @@
 """Trains the aligner with CTC.
 
 Legend: B batch, F codec frames, H half frames (50 Hz), N phones, P phone table, D latent.
-`speechx train aligner --config configs/aligner.yaml --pack DIR --codec DIR --out DIR`
+`speechx train aligner --config configs/aligner.yaml --pack DIR [--pack DIR ...] --codec DIR --out DIR`; with `rank` in the
+recipe and `--adapt MODEL/aligner`, a low-rank change of a finished one (speechx.adapter).
 """
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from pathlib import Path
@@ -15,11 +17,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from speechx.adapter import adapt
 from speechx.aligner import BLANK, STEPS_PER_FRAME, Aligner, AlignerConfig, Chain, features
 from speechx.codec.spectral import SpectralCodec
 from speechx.data.batching import BatchStream
 from speechx.data.tokens import TokenRow
 from speechx.training.run import Recipe, Run, rng_state, set_rng_state
+
+ADAPTED = ("enter.", "at_25hz.", "to_50hz.", "at_50hz.", "out.")
 
 
 class AlignerTrainConfig(Recipe):
@@ -34,19 +39,29 @@ class AlignerTrainConfig(Recipe):
     weight_decay: float = 0.02
     max_frames: int = 500
     latent_noise: float = 0.05
+    rank: int = 0  # of the change of a finished aligner, which alone is learned then
+    languages: tuple[str, ...] = ()  # of which it is, and for whose texts it holds
+    grid: float = 0.0  # of the change's factors in the file, see speechx.checkpoint.small
     log_every: int = 50
 
 
 class AlignerTrainer:
-    """Holds the network, the optimizer and the step."""
+    """Holds the network, the optimizer and the step. finished: the aligner that a change is learned of."""
 
-    def __init__(self, config: AlignerTrainConfig, codec: SpectralCodec) -> None:
+    def __init__(
+        self, config: AlignerTrainConfig, codec: SpectralCodec, finished: Aligner | None = None
+    ) -> None:
         torch.manual_seed(config.seed)
         self.config, self.codec = config, codec
         shape = {"codec_hash": codec.hash, "latent_dim": codec.config.quantizer_dim + codec.config.latent_dim}
-        self.model = Aligner(config.aligner.model_copy(update=shape))
+        self.model = finished or Aligner(config.aligner.model_copy(update=shape))
+        if finished is not None:
+            adapt(self.model, config.rank, config.seed, ADAPTED)
         self.opt = torch.optim.AdamW(
-            self.model.parameters(), lr=config.lr, weight_decay=config.weight_decay, betas=(0.9, 0.98)
+            [p for p in self.model.parameters() if p.requires_grad],
+            lr=config.lr,
+            weight_decay=config.weight_decay,
+            betas=(0.9, 0.98),
         )
         self.step = 0
 
@@ -111,9 +126,18 @@ def phone_error_rate(model: Aligner, rows: list[TokenRow], codec: SpectralCodec)
 
 def train(
     config: AlignerTrainConfig, rows: list[TokenRow], dev: list[TokenRow], codec: SpectralCodec, out: str,
-    resume: bool = False, max_minutes: float | None = None,
+    resume: bool = False, max_minutes: float | None = None, finished: Aligner | None = None,
 ) -> Aligner:  # fmt: skip
-    """Runs the recipe; leaves the aligner in `out`/model."""
+    """Runs the recipe; leaves the aligner in `out`/model.
+
+    finished: the one of which a change of `rank` is learned. Raises ValueError where one is given without the other.
+    """
+    if (finished is None) != (config.rank == 0) or (finished is None) != (not config.languages):
+        raise ValueError(
+            "a recipe with `rank` and `languages` needs a finished aligner to change (--adapt), and only such a recipe"
+        )
+    if config.languages:
+        rows, dev = ([r for r in part if r.row.language in config.languages] for part in (rows, dev))
     usable = [r for r in rows if r.text is not None and 10 <= len(r.codes_FK) <= config.max_frames]
     usable = [r for r in usable if Chain.of(r.text).shortest() < 1.8 * len(r.codes_FK)]  # type: ignore[arg-type]
     # CTC cannot have its blank, the unknown phone, in a text.
@@ -121,7 +145,8 @@ def train(
     if not usable:
         raise ValueError("no utterance has both text and a usable length: the aligner needs transcripts")
     run = Run(out, max_minutes)
-    trainer = AlignerTrainer(config, codec)
+    plain = copy.deepcopy(finished)
+    trainer = AlignerTrainer(config, codec, finished)
     if resume and run.checkpoint.is_file():
         trainer.load(run.load())
     stream = BatchStream([len(r.codes_FK) for r in usable], config.batch_frames, config.seed)
@@ -139,5 +164,9 @@ def train(
         if run.save_due():
             run.save(trainer.state())
     run.save(trainer.state())
-    trainer.model.eval().save(Path(out) / "model")
+    if plain is None:
+        trainer.model.eval().save(Path(out) / "model")
+    else:
+        plain.save(Path(out) / "model")
+        trainer.model.eval().save_change(Path(out) / "model", config.languages, config.grid)
     return trainer.model

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from speechx.adapter import ALL, adapt
+from speechx.adapter import ALL, Change, adapt, begin
 from speechx.batch import LMBatch, TrainExample, collate
 from speechx.config import LMConfig
 from speechx.data.batching import BatchStream
@@ -254,10 +254,12 @@ def train(
     config: LMTrainConfig, shards: Shards, dev: Shards | None, out: str, *, phone_table_version: int, codec_name: str,
     pause_phones: tuple[int, ...], resume: bool = False, device: str = "cpu", max_minutes: float | None = None,
     start_from: str | None = None, vectors_KVD: torch.Tensor | None = None, finished: CodecLMCore | None = None,
+    change: Change | None = None,
 ) -> LMTrainer:  # fmt: skip
     """Runs the recipe until its steps or the minutes are over; leaves `last.pt` in `out`.
 
-    finished: the model of which a change of `rank` is learned. Raises ValueError where one is given without the other.
+    finished: the model of which a change of `rank` is learned; change: what it begins with. Raises
+    ValueError where one is given without the other.
     """
     if (finished is None) != (config.rank == 0):
         raise ValueError(
@@ -279,6 +281,9 @@ def train(
     trainer = LMTrainer(config, model_config, device, finished)
     if resume and run.checkpoint.is_file():
         trainer.load(run.load())
+    elif change is not None:
+        for model in (trainer.model, trainer.average):
+            begin(model, change.tensors)
     elif start_from:
         state = torch.load(start_from, map_location="cpu", weights_only=False)
         trainer.load(state, weights_only=True, vectors_KVD=vectors_KVD)

@@ -75,15 +75,15 @@ def test_fit_tells_what_is_said_from_what_is_not() -> None:
     right = front.phones(said, "en")
     middle = len(words) // 2
     changed = front.phones(" ".join([*words[:middle], "cabbage", *words[middle + 1 :]]), "en")
-    fit = front.fit(codes_FK, right.ids)
+    fit = front.fit(codes_FK, right.ids, "en")
     # An error costs about three phones, each ERROR_NATS and as much of the likelihood.
-    assert fit > front.fit(codes_FK, changed.ids) + 2 * ERROR_NATS
-    assert fit > front.fit(codes_FK, right.ids[::-1]) + 20 * ERROR_NATS
+    assert fit > front.fit(codes_FK, changed.ids, "en") + 2 * ERROR_NATS
+    assert fit > front.fit(codes_FK, right.ids[::-1], "en") + 20 * ERROR_NATS
     aligned = front.align(codes_FK, right)
     first, word = round(aligned.words[middle].start * 25), right.words[middle]
-    later = front.fit(codes_FK, right.ids[word.start :], first)
+    later = front.fit(codes_FK, right.ids[word.start :], "en", first)
     assert (
         later > fit - ERROR_NATS
-        and later > front.fit(codes_FK, right.ids[: word.start], first) + 2 * ERROR_NATS
+        and later > front.fit(codes_FK, right.ids[: word.start], "en", first) + 2 * ERROR_NATS
     )
-    assert front.fit(codes_FK[:5], right.ids) == -np.inf  # no room for so many
+    assert front.fit(codes_FK[:5], right.ids, "en") == -np.inf  # no room for so many

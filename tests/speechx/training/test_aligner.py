@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 
 from speechx.aligner import BLANK, Aligner, AlignerConfig, Chain, edit_distance, free_phones
 from speechx.codec.spectral import SpectralCodec
@@ -21,9 +22,9 @@ from speechx.training.aligner import AlignerTrainConfig, train
 SOUNDS = "ptkbdgmnfsiu"
 
 
-def sequence(ids: list[int], words: tuple[Word, ...] = ()) -> PhoneSequence:
+def sequence(ids: list[int], words: tuple[Word, ...] = (), language: str = "en") -> PhoneSequence:
     return PhoneSequence(
-        "en", tuple("_" if i == 1 else SOUNDS[i - 2] for i in ids), np.array(ids, np.int64), words
+        language, tuple("_" if i == 1 else SOUNDS[i - 2] for i in ids), np.array(ids, np.int64), words
     )
 
 
@@ -86,17 +87,17 @@ def test_edit_distance(a: list[int], b: list[int]) -> None:
     assert edit_distance(a, b) == table[-1, -1]
 
 
-def utterance(number: int) -> tuple[TokenRow, np.ndarray]:
-    """Codes that tell the phone, and the true pointer. Every phone lasts 2-4 frames."""
+def utterance(number: int, language: str = "en") -> tuple[TokenRow, np.ndarray]:
+    """Codes that tell the phone, and the true pointer. Every phone lasts 2-4 frames, and sounds of its language."""
     rng = np.random.default_rng((1, number))
-    table = np.random.default_rng(2).integers(0, 1024, (20, 8))
+    table = np.random.default_rng(2 if language == "en" else 3).integers(0, 1024, (20, 8))
     # No phone twice in a row: nothing in these codes would tell two from a long one.
     ids = [1, *(2 + np.cumsum(rng.integers(1, 12, int(rng.integers(6, 12)))) % 12).tolist(), 1]
     words = tuple(Word(f"w{i}", i, min(i + 2, len(ids) - 1)) for i in range(1, len(ids) - 1, 2))
     pointer_F = np.repeat(np.arange(len(ids)), rng.integers(2, 5, len(ids)))
     codes_FK = table[np.array(ids)[pointer_F]].astype(np.int16)
-    row = PackRow(str(number), "x", "train", 0, 640 * len(codes_FK), "s", "en", "x", None, None)
-    return TokenRow(row, codes_FK, sequence(ids, words)), pointer_F
+    row = PackRow(str(number), "x", "train", 0, 640 * len(codes_FK), "s", language, "x", None, None)
+    return TokenRow(row, codes_FK, sequence(ids, words, language)), pointer_F
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +141,45 @@ def test_too_many_phones_for_the_sound(trained: Path, codec: SpectralCodec) -> N
     row, _ = utterance(301)
     with pytest.raises(ValueError, match=r"too many for 0\.20 s"):
         Aligner.load(trained).align(row.codes_FK[:5], sequence([2, 3] * 10), codec)
+
+
+CHANGE = AlignerTrainConfig(rank=8, languages=("es",), steps=150, batch_frames=600, lr=2e-2, warmup=10)
+
+
+def test_a_change_learns_another_language(trained: Path, codec: SpectralCodec, tmp_path: Path) -> None:
+    rows = [utterance(number, language)[0] for number in range(120) for language in ("en", "es")]
+    train(CHANGE, rows, [], codec, str(tmp_path), finished=Aligner.load(trained))
+    assert (tmp_path / "model/model.safetensors").read_bytes() == (trained / "model.safetensors").read_bytes()
+    before, after = Aligner.load(trained), Aligner.load(tmp_path / "model")
+
+    def errors(model: Aligner, language: str) -> float:
+        found = [utterance(number, language)[0] for number in range(200, 215)]
+        return float(np.mean([model.phone_errors(r.codes_FK, r.text, codec) for r in found if r.text]))
+
+    assert errors(after, "es") < 0.6 * errors(before, "es")
+    assert errors(after, "en") == errors(before, "en"), "the others are heard as before"
+    assert errors(Aligner.load(tmp_path / "model", change=False), "es") == errors(before, "es")
+    row = utterance(300, "es")[0]
+    fits = [model.fit(row.codes_FK, row.text.ids, "es", codec) for model in (before, after) if row.text]
+    assert fits[1] > fits[0]
+
+
+def test_a_change_that_is_not_the_config_s(trained: Path, codec: SpectralCodec, tmp_path: Path) -> None:
+    short = CHANGE.model_copy(update={"steps": 2})
+    train(short, [utterance(1, "es")[0]], [], codec, str(tmp_path), finished=Aligner.load(trained))
+    path = tmp_path / "model/adapter.safetensors"
+    tensors = load_file(path)
+    tensors["out.1.weight.up"][0, 0] += 1
+    save_file(tensors, path)
+    with pytest.raises(ValueError, match=r"adapter\.safetensors is missing, damaged"):
+        Aligner.load(tmp_path / "model")
+    path.unlink()
+    with pytest.raises(ValueError, match=r"adapter\.safetensors is missing, damaged"):
+        Aligner.load(tmp_path / "model")
+    with pytest.raises(ValueError, match="--adapt"):
+        train(short, [utterance(1, "es")[0]], [], codec, str(tmp_path))
+    with pytest.raises(ValueError, match="no utterance"):
+        train(short, [utterance(1)[0]], [], codec, str(tmp_path), finished=Aligner.load(trained))
 
 
 def test_no_text_no_training(codec: SpectralCodec, tmp_path: Path) -> None:

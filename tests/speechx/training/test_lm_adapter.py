@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,8 @@ import torch
 import yaml
 from typer.testing import CliRunner
 
-from speechx.adapter import factors
-from speechx.checkpoint import load_model, save_adapter, save_model
+from speechx.adapter import Scope, factors
+from speechx.checkpoint import load_model, read_change, save_adapter, save_model
 from speechx.codec.spectral import SpectralCodec
 from speechx.codec.store import save_codec
 from speechx.commands.train import app
@@ -86,13 +85,15 @@ def test_parts_that_the_model_does_not_have(shards: Shards, tmp_path: Path) -> N
         lm.train(recipe, shards, None, str(tmp_path), finished=finished(shards), **FACTS)
 
 
-def test_what_was_changed_can_be_changed_again(
+def test_a_change_goes_on_from_the_one_before(
     shards: Shards, shards_folder: Path, codec: SpectralCodec, tmp_path: Path
 ) -> None:
     save_codec(codec, tmp_path / "codec")
-    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(RECIPE.model_dump(mode="json")))
     save_model(finished(shards), tmp_path / "lm0")
-    for n in range(2):
+    scope = {"languages": ["es"], "slots": [0, 1]}
+    for n, changes in enumerate(({"lr": 0.05}, {"lr": 1e-9, "lr_final": 1e-9, "rank": 1, **scope})):
+        recipe = {**RECIPE.model_dump(mode="json"), **changes}
+        (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
         fields = {
             "config": "recipe.yaml", "codec": "codec", "adapt": f"lm{n}", "out": f"run{n}", "shards": shards_folder,
         }  # fmt: skip
@@ -100,11 +101,14 @@ def test_what_was_changed_can_be_changed_again(
         result = CliRunner().invoke(app, ["lm", *told])
         assert result.exit_code == 0, result.output
         (tmp_path / f"run{n}/model").rename(tmp_path / f"lm{n + 1}")
-    first, second = (load_model(tmp_path / f"lm{n}") for n in (1, 2))
-    assert not torch.equal(first.blocks[0].qkv.weight, second.blocks[0].qkv.weight)
-    (tmp_path / "lm2/adapter.safetensors").unlink()
-    facts = json.loads((tmp_path / "lm2/config.json").read_text())
-    del facts["adapter_hash"]
-    (tmp_path / "lm2/config.json").write_text(json.dumps(facts))
-    base = load_model(tmp_path / "lm2")
-    torch.testing.assert_close(base.blocks[0].qkv.weight, first.blocks[0].qkv.weight, rtol=1e-3, atol=1e-4)
+    weights = [(tmp_path / f"lm{n}/model.safetensors").read_bytes() for n in range(3)]
+    assert weights[0] == weights[1] == weights[2], "only the change changes"
+    first, second = (read_change(tmp_path / f"lm{n}") for n in (1, 2))
+    assert first is not None and second is not None and not first.scope
+    assert second.scope == Scope(("es",), (0, 1))
+    matrix = "blocks.0.qkv.weight"
+    (up_2, down_2), (up_1, down_1) = first.of(matrix) or (), second.of(matrix) or ()
+    sizes = torch.linalg.svdvals(up_2 @ down_2)
+    gone = torch.linalg.matrix_norm(up_2 @ down_2 - up_1 @ down_1)
+    assert up_1.shape[1] == 1 and sizes[1] > 0
+    torch.testing.assert_close(gone, sizes[1], rtol=0.02, atol=1e-4)
