@@ -106,18 +106,25 @@ def adapt(core: nn.Module, rank: int, seed: int = 1, parts: tuple[str, ...] = AL
 
 
 def begin(core: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Lets an adapted model begin with the factors of another change, as near to it as its rank allows (by SVD)."""
+    """Lets an adapted model begin with the factors of another change, as near to it as its rank allows."""
     for name, change in _changes(core):
         if name + UP not in tensors:
             continue
-        left, size, right = torch.linalg.svd(
-            tensors[name + UP].float() @ tensors[name + DOWN].float(), full_matrices=False
-        )
-        r = min(change.up.shape[-1], tensors[name + UP].shape[-1])
-        root = size[..., :r].sqrt()
+        up, down = balanced(tensors[name + UP], tensors[name + DOWN])
+        r = min(change.up.shape[-1], up.shape[-1])
         with torch.no_grad():
-            change.up[..., :r] = left[..., :r] * root[..., None, :]
-            change.down[..., :r, :] = root[..., None] * right[..., :r, :]
+            change.up[..., :r], change.down[..., :r, :] = up[..., :r], down[..., :r, :]
+
+
+def balanced(up: Tensor, down: Tensor) -> tuple[Tensor, Tensor]:
+    """Factors of the same product, by its singular values, the largest first, half of each in either factor.
+
+    So the first few are the best of a lower rank, and rounding to a coarse grid loses the least.
+    """
+    left, size, right = torch.linalg.svd(up.float() @ down.float(), full_matrices=False)
+    r = up.shape[-1]
+    root = size[..., :r].sqrt()
+    return left[..., :r] * root[..., None, :], root[..., None] * right[..., :r, :]
 
 
 def _changes(core: nn.Module) -> Iterator[tuple[str, LowRank]]:
@@ -127,10 +134,19 @@ def _changes(core: nn.Module) -> Iterator[tuple[str, LowRank]]:
 
 
 def factors(core: nn.Module) -> dict[str, Tensor]:
-    """NAME.up and NAME.down of every matrix of an adapted model."""
+    """NAME.up and NAME.down of every matrix of an adapted model, as trained."""
     found: dict[str, Tensor] = {}
     for name, change in _changes(core):
         found[name + UP], found[name + DOWN] = change.up.detach(), change.down.detach()
+    return found
+
+
+def stored(core: nn.Module) -> dict[str, Tensor]:
+    """`factors`, balanced: what a file holds."""
+    found: dict[str, Tensor] = {}
+    for name, change in _changes(core):
+        up, down = balanced(change.up.detach(), change.down.detach())
+        found[name + UP], found[name + DOWN] = up.contiguous(), down.contiguous()
     return found
 
 

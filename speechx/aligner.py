@@ -22,7 +22,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import nn
 
-from speechx.adapter import factors, merge
+from speechx.adapter import merge, stored
 from speechx.checkpoint import small, tensors_hash, whole
 from speechx.codec.layers import ConvNeXt, Upsample
 from speechx.jobs import WordTime
@@ -196,7 +196,7 @@ class Aligner(nn.Module):
         """
         from safetensors.torch import save
 
-        tensors, folder = small(factors(self), step), Path(folder)
+        tensors, folder = small(stored(self), step), Path(folder)
         config = self.config.model_copy(update={"adapter_languages": languages})
         config = config.model_copy(update={"adapter_hash": _hash(config, tensors)})
         (folder / "adapter.safetensors.tmp").write_bytes(save(tensors))

@@ -125,7 +125,7 @@ def lm(
     ] = None,
 ) -> None:
     """Train the language model; writes the averaged weights to OUT/model."""
-    from speechx.adapter import Scope, factors
+    from speechx.adapter import Scope, stored
     from speechx.checkpoint import load_model, read_change, save_adapter, save_model
     from speechx.codec.store import load_codec
     from speechx.data.shards import Shards
@@ -156,7 +156,7 @@ def lm(
     else:
         save_model(load_model(finished, change=False), out / "model")
         scope = Scope(recipe.languages, recipe.slots)
-        save_adapter(out / "model", factors(trainer.average), recipe.grid, scope)
+        save_adapter(out / "model", stored(trainer.average), recipe.grid, scope)
     typer.echo(f"language model -> {out / 'model'}")
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from speechx.adapter import Scope, adapt, factors, merge
+from speechx.adapter import Scope, adapt, factors, merge, stored
 from speechx.checkpoint import grid_unit, load_model, on_grid, save_adapter, save_model, small, whole
 from speechx.config import LMConfig
 from speechx.engine import Engine
@@ -54,6 +54,20 @@ def test_merged_into_a_plain_model_it_is_what_was_trained(core: CodecLMCore) -> 
     h_ND, codes_MG = torch.randn(5, 64), torch.randint(0, 1024, (5, 8))
     torch.testing.assert_close(merged.local_logits(h_ND, codes_MG), core.local_logits(h_ND, codes_MG))
     torch.testing.assert_close(merged.blocks[0].qkv.weight, core.blocks[0].qkv.weight)
+
+
+def test_what_is_stored_is_the_same_change_largest_first(core: CodecLMCore) -> None:
+    adapt(core, rank=4)
+    tensors = learned(core)
+    for name, value in factors(core).items():
+        value.copy_(tensors[name])
+    made = stored(core)
+    assert made.keys() == tensors.keys()
+    for name in {key.rpartition(".")[0] for key in made}:
+        up, down = made[f"{name}.up"], made[f"{name}.down"]
+        torch.testing.assert_close(up @ down, tensors[f"{name}.up"] @ tensors[f"{name}.down"])
+        torch.testing.assert_close(up.norm(dim=-2), down.norm(dim=-1))
+        assert (down.norm(dim=-1).diff() <= 1e-6).all()
 
 
 def test_a_folder_with_an_adapter_loads_tuned(core: CodecLMCore, tmp_path: Path) -> None:

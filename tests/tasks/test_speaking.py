@@ -92,7 +92,7 @@ def test_each_phrase_is_that_of_the_try_that_says_it_best(
 ) -> None:
     heard: list[list[int]] = []
 
-    def fit(codes_FK: np.ndarray, ids_N: np.ndarray, start: int = 0) -> float:
+    def fit(codes_FK: np.ndarray, ids_N: np.ndarray, language: str, start: int = 0) -> float:
         heard.append([len(codes_FK), start, len(ids_N)])
         return float(codes_FK[-1, 0])
 
