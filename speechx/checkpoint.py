@@ -8,11 +8,13 @@ it.
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -27,7 +29,7 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 ADAPTER_FILE = "adapter.safetensors"
 MODEL_TYPE = "speechx-codec-lm"
-UNIT = ".unit"
+UNIT, STREAM = ".unit", "stream"
 FORMAT = 1  # goes up when older weights mean something else; such folders are refused
 
 
@@ -63,29 +65,43 @@ def on_grid(values: Tensor, step: float) -> Tensor:
 
 
 def small(tensors: dict[str, Tensor], step: float) -> dict[str, Tensor]:
-    """What a file of such tensors holds: matrices on a grid as int8 and NAME.unit, what is not or does not fit in fp16.
+    """What a file of such tensors holds: matrices on a grid as int8 in one Huffman-coded stream, by name, and of each its
+    NAME.unit (unit and shape); what is not or does not fit in fp16.
 
-    The same numbers in fp16 pack to one and a half times as much. `whole` undoes it.
+    The same numbers in fp16 pack to nearly twice as much, and zlib alone, which looks for repeats where all is chance,
+    makes a sixth more of the int8. `whole` undoes it.
     """
-    found = dict[str, Tensor]()
-    for name, value in tensors.items():
+    found, stream = dict[str, Tensor](), bytearray()
+    for name, value in sorted(tensors.items()):
         value = value.detach().cpu()
         unit = grid_unit(value, step) if value.ndim > 1 else 0.0
         units = (value.float() / unit).round() if unit else value
         if unit and units.abs().max() <= 127:
-            found[name], found[name + UNIT] = units.to(torch.int8), torch.tensor(unit)
+            found[name + UNIT] = torch.tensor([unit, *value.shape])
+            stream += units.to(torch.int8).numpy().tobytes()
         else:
             found[name] = (units * unit if unit else value).half().contiguous()
+    if stream:
+        coder = zlib.compressobj(9, strategy=zlib.Z_HUFFMAN_ONLY)
+        found[STREAM] = torch.frombuffer(bytearray(coder.compress(stream) + coder.flush()), dtype=torch.uint8)
     return found
 
 
 def whole(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """float32 tensors of a file that `small` made, or of one in fp16."""
-    return {
-        name: value.float() * tensors[name + UNIT] if name + UNIT in tensors else value.float()
-        for name, value in tensors.items()
-        if not name.endswith(UNIT)
-    }
+    """float32 tensors of a file that `small` made, now or when it had no stream, or of one in fp16."""
+    found = dict[str, Tensor]()
+    stream = zlib.decompress(tensors[STREAM].numpy().tobytes()) if STREAM in tensors else b""
+    at = 0
+    for name, value in sorted(tensors.items()):
+        owner = name.removesuffix(UNIT)
+        if name.endswith(UNIT) and value.ndim:
+            shape = [int(size) for size in value[1:]]
+            units = np.frombuffer(stream, np.int8, int(np.prod(shape)), at)
+            found[owner] = torch.from_numpy(units.astype(np.float32)).view(shape) * value[0]
+            at += len(units)
+        elif name != STREAM and not name.endswith(UNIT):
+            found[name] = value.float() * tensors.get(name + UNIT, 1.0)
+    return found
 
 
 def save_model(model: CodecLMCore, folder: str | Path, step: float = 0.0) -> str:

@@ -112,8 +112,9 @@ def test_files_of_matrices_on_a_grid_are_small_and_lose_half_a_unit_at_most() ->
     tensors = {"matrix": matrix_MN, "far": far_MN, "bias": matrix_MN[0]}
     stored = small(tensors, 0.25)
     assert {k: v.dtype for k, v in stored.items()} == {
-        "matrix": torch.int8, "matrix.unit": torch.float32, "far": torch.float16, "bias": torch.float16,
+        "matrix.unit": torch.float32, "stream": torch.uint8, "far": torch.float16, "bias": torch.float16,
     }  # fmt: skip
+    assert len(stored["stream"]) < 0.6 * matrix_MN.numel()
     back = whole(stored)
     assert back.keys() == tensors.keys() and all(v.dtype == torch.float32 for v in back.values())
     unit = grid_unit(matrix_MN, 0.25)
@@ -121,6 +122,11 @@ def test_files_of_matrices_on_a_grid_are_small_and_lose_half_a_unit_at_most() ->
     assert torch.equal(back["matrix"], on_grid(matrix_MN, 0.25))
     assert all(v.dtype == torch.float16 for v in small(tensors, 0.0).values())
     assert not whole(small({"none": torch.zeros(2, 2)}, 0.25))["none"].any()
+    units = torch.tensor([[1, -2], [3, 0]], dtype=torch.int8)
+    older = {"matrix": units, "matrix.unit": torch.tensor(0.5), "bias": torch.ones(2).half()}
+    assert torch.equal(whole(older)["matrix"], units * 0.5) and torch.equal(
+        whole(older)["bias"], torch.ones(2)
+    )
 
 
 def test_a_scope_is_of_the_task_and_of_what_is_to_be_said() -> None:
