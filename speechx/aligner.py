@@ -179,7 +179,7 @@ class Aligner(nn.Module):
         return ratio - ERROR_NATS * spoken_errors(ids_N, free_phones(logp_HP))
 
     def save(self, folder: str | Path) -> None:
-        """Writes config.json and model.safetensors (fp16)."""
+        """Writes config.json and model.safetensors (fp16), without what `changed` holds."""
         from safetensors.torch import save_file
 
         folder = Path(folder)

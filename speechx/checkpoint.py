@@ -105,7 +105,8 @@ def whole(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def save_model(model: CodecLMCore, folder: str | Path, step: float = 0.0) -> str:
-    """Write a model folder; the weights' hash. Each file appears whole or not at all.
+    """Write a model folder, with the change of some requests that the model may have; the weights' hash. Each file appears
+    whole or not at all.
 
     step: see `on_grid`; of matrices alone. The larger, the smaller the file packs, which a repository that ships it feels.
     """
@@ -129,6 +130,8 @@ def save_model(model: CodecLMCore, folder: str | Path, step: float = 0.0) -> str
     (folder / f"{CONFIG_FILE}.tmp").write_text(json.dumps(config, indent=2) + "\n")
     for name in (WEIGHTS_FILE, CONFIG_FILE):
         os.replace(folder / f"{name}.tmp", folder / name)
+    if model.change is not None:
+        save_adapter(folder, model.change.tensors, scope=model.change.scope)
     return digest
 
 

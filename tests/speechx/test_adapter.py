@@ -181,6 +181,17 @@ def test_some_requests_alone_are_of_the_changed_model(core: CodecLMCore, tmp_pat
     assert not np.array_equal(spanish, spoken("plain", "es")[0])
 
 
+def test_a_model_is_saved_with_its_change(core: CodecLMCore, tmp_path: Path) -> None:
+    save_model(core, tmp_path / "one")
+    adapt(core, rank=2)
+    save_adapter(tmp_path / "one", learned(core), step=0.5, scope=Scope(languages=("es",)))
+    before = load_model(tmp_path / "one")
+    save_model(before, tmp_path / "two")
+    after = load_model(tmp_path / "two").change
+    assert before.change is not None and after is not None and after.scope == before.change.scope
+    assert all(torch.equal(after.tensors[name], value) for name, value in before.change.tensors.items())
+
+
 def test_a_scope_that_was_tampered_with(core: CodecLMCore, tmp_path: Path) -> None:
     save_model(core, tmp_path)
     adapt(core, rank=2)
