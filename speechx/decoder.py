@@ -108,12 +108,12 @@ class Decoder:
         size = (2, slots, c.local_heads, c.num_slots - 1, c.local_dim // c.local_heads)
         self.local_kv = [torch.zeros(size, device=self.device) for _ in self.local_blocks]
 
-    def change(self, prompts: list[PackedPrompt]) -> None:
-        """What follows is of rows of these requests: theirs are the changed matrices where the change's scope holds."""
-        if self._scope is not None:
-            self._changed.choose([self.changes(p) for p in prompts], self.device)
+    def change(self, rows_N: list[bool]) -> None:
+        """Which rows of what follows are those of changed matrices."""
+        self._changed.choose(rows_N, self.device)
 
     def changes(self, prompt: PackedPrompt) -> bool:
+        """Whether the model is changed for requests of this prompt."""
         return self._scope is not None and self._scope.holds(prompt.tokens_T)
 
     # Inputs

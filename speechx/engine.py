@@ -129,6 +129,7 @@ class Engine:
             request.guided &= c.recording_dropout > 0
             request.guide_hears = True
         request.stops = stops if pointer is not None else ()
+        request.changed = self.decoder.changes(prompt)
         self._next_id += 1
         self._requests[request.id] = request
         self.scheduler.add(Entry(request.id, prompt_chunks(0, len(prompt), PREFILL_CHUNK), params.deadline))
@@ -170,11 +171,12 @@ class Engine:
 
     def _admit(self, entry: Entry) -> None:
         """Choose where prefill starts: after a known prefix. A prefix is always a chunk of its own."""
-        packed = self._requests[entry.id].packed
+        request = self._requests[entry.id]
+        packed = request.packed
         start = 0
         entry.chunks.clear()
         if packed.prefix_key is not None:
-            kept = self.prefixes.get(self._prefix_key(packed))
+            kept = self.prefixes.get(self._prefix_key(request))
             if kept is None:
                 entry.chunks += prompt_chunks(0, packed.prefix_len, PREFILL_CHUNK)
             else:
@@ -191,14 +193,14 @@ class Engine:
                 self.decoder.cache.copy(self.scheduler.slot_of(twin.id), entry.slot, start, stop)
                 return
         x_ND = self.decoder.prompt_input(packed, start, stop)
-        self.decoder.change([packed])
+        self.decoder.change([request.changed])
         self.decoder.prefill(x_ND, packed.positions_T[start:stop], entry.slot, start)
         if packed.prefix_key is not None and stop == packed.prefix_len:
-            self.prefixes.put(self._prefix_key(packed), self.decoder.cache.read(entry.slot, stop))
+            self.prefixes.put(self._prefix_key(request), self.decoder.cache.read(entry.slot, stop))
 
-    def _prefix_key(self, packed: PackedPrompt) -> str:
+    def _prefix_key(self, request: Request) -> str:
         """A changed model makes other keys and values of a voice."""
-        return f"{packed.prefix_key}{' changed' * self.decoder.changes(packed)}"
+        return f"{request.packed.prefix_key}{' changed' * request.changed}"
 
     def _decode(self, entries: list[Entry]) -> list[Emission]:
         """One step of every running request. Second sequences are the rows behind those of the requests."""
@@ -265,7 +267,7 @@ class Engine:
                 x_ND[i] += r.track_D[r.steps]
                 if i in hears:
                     x_ND[len(requests) + guided.index(i)] += r.track_D[r.steps]
-        self.decoder.change([r.packed for r in (*requests, *(requests[i] for i in guided))])
+        self.decoder.change([r.changed for r in (*requests, *(requests[i] for i in guided))])
         return self.decoder.step(x_ND, positions, slots, lengths)
 
     def _sampler_of(self, requests: list[Request]) -> BatchSampler:
@@ -297,7 +299,7 @@ class Engine:
             if r.steps == 0:
                 packed = r.packed if r.guide_hears or r.packed.track_codes_TG is None else self._speech
                 x_ND = self.decoder.prompt_input(packed, 0, GUIDE_STEPS)
-                self.decoder.change([r.packed])
+                self.decoder.change([r.changed])
                 self.decoder.prefill(x_ND, np.arange(GUIDE_STEPS), entry.slot + self.slots, 0)
             rows.append(self.decoder.target_rows(r.token, r.codes_G, None, 0))
         return np.stack(rows)

@@ -48,6 +48,7 @@ class Request:
         self.recent = np.full(params.repetition_window, NO_CODE, dtype=np.int64)
         self.track_D: torch.Tensor | None = None
         self.guided = False
+        self.changed = False  # whether it is of those for whom the model is changed (speechx.adapter)
         self.guide_hears = False  # whether the second sequence follows the recording, too
         self.stops: tuple[int, ...] = ()  # phones at which it waits
         self.filled = 0  # steps of the prompt that its slot holds

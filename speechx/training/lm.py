@@ -281,12 +281,12 @@ def train(
     trainer = LMTrainer(config, model_config, device, finished)
     if resume and run.checkpoint.is_file():
         trainer.load(run.load())
-    elif change is not None:
-        for model in (trainer.model, trainer.average):
-            begin(model, change.tensors)
     elif start_from:
         state = torch.load(start_from, map_location="cpu", weights_only=False)
         trainer.load(state, weights_only=True, vectors_KVD=vectors_KVD)
+    elif change is not None:
+        for model in (trainer.model, trainer.average):
+            begin(model, change.tensors)
     feeder = Feeder(shards, config, model_config)
     dev_batches: dict[int, list[LMBatch]] = {}
     if dev is not None:
