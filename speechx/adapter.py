@@ -102,7 +102,15 @@ def adapt(core: nn.Module, rank: int, seed: int = 1, parts: tuple[str, ...] = AL
         module = core.get_submodule(owner)
         change = LowRank(getattr(module, field), rank, generator).to(getattr(module, field).device)
         parametrize.register_parametrization(module, field, change)
+    for module in core.modules():
+        if isinstance(module, nn.RNNBase):
+            module.register_forward_pre_hook(_look_again)
     return [p for p in core.parameters() if p.requires_grad]
+
+
+def _look_again(module: nn.RNNBase, inputs: object) -> None:
+    """A recurrent layer reads its matrices from a list that it made when they were set."""
+    module._flat_weights = [getattr(module, name) for name in module._flat_weights_names]
 
 
 def begin(core: nn.Module, tensors: dict[str, Tensor]) -> None:

@@ -118,7 +118,7 @@ def mask_over(over: Over | None, front: Front) -> Mask | None:
         return RuleMask(over.wav_T) if over.by_rule else None
     codec: Any = front.codec  # of the net's own kind, as speechx.loading sees to
     voice_V = None if over.voice_FK is None else masknet.voice_vector(over.voice_FK, codec)
-    return NetMask(over.wav_T, net, over.slot, voice_V)
+    return NetMask(over.wav_T, net.of(over.slot), over.slot, voice_V)
 
 
 LOOK = 4

@@ -6,12 +6,15 @@
 It is trained on what the language model really makes of recordings (speechx.training.mask), so it knows how far such an
 estimate is to be believed. Both sounds come at the recording's standard level.
 
+A folder of it may hold `adapter.safetensors`, too: a low-rank change (speechx.adapter) with which single tasks are masked.
+
 Legend: B batch, M STFT frames (16 ms), F bins, N bands, V axes of the voice, H width.
 Sources: gains of bands by a GRU (RNNoise, Valin 2018), square-root Hann windows at half overlap.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
@@ -25,6 +28,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict
 from torch import nn
 
+from speechx.adapter import merge, stored
 from speechx.checkpoint import small, tensors_hash, whole
 
 if TYPE_CHECKING:
@@ -88,6 +92,7 @@ class MaskNet(nn.Module):
     def __init__(self, config: MaskConfig) -> None:
         super().__init__()
         self.config = config
+        self.changed: dict[int, MaskNet] = {}  # by slot
         bands, width, fused = config.bands, config.width, config.fused
         spread_FN = torch.from_numpy(to_bins(bands))
         self.register_buffer("spread_FN", spread_FN, persistent=False)
@@ -110,6 +115,10 @@ class MaskNet(nn.Module):
             self.out.weight.mul_(0.3)
             self.out.bias[:bands] = 1.0
             self.out.bias[bands:] = -4.0
+
+    def of(self, slot: int) -> MaskNet:
+        """The net for a task: with the change that holds there, or this one."""
+        return self.changed.get(slot, self)
 
     def features(self, spectrum_BMF: torch.Tensor) -> torch.Tensor:
         """Complex (B, M, F) -> log powers of bands (B, M, N), about -1..1."""
@@ -177,8 +186,6 @@ class MaskNet(nn.Module):
 
     def save(self, folder: str | Path, step: float = 0.0) -> None:
         """Writes config.json and model.safetensors. step: of the grid of matrices (speechx.checkpoint.small)."""
-        from safetensors.torch import save
-
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         tensors = small(self.state_dict(), step)
@@ -186,21 +193,30 @@ class MaskNet(nn.Module):
             **self.config.model_dump(),
             "weights_hash": tensors_hash(self.config.model_dump_json(), tensors),
         }
-        (folder / "model.safetensors.tmp").write_bytes(save(tensors, metadata={"format": "pt"}))
-        (folder / "config.json.tmp").write_text(json.dumps(facts, indent=2) + "\n")
-        for file in ("model.safetensors", "config.json"):
-            os.replace(folder / f"{file}.tmp", folder / file)
+        _write(folder, "model.safetensors", tensors, facts)
+
+    def save_change(self, folder: str | Path, slots: tuple[int, ...], step: float = 0.0) -> None:
+        """Writes the change of an adapted net (speechx.adapter) beside the weights that are there, for the tasks of `slots`.
+
+        step: of the grid of its factors.
+        """
+        folder, tensors = Path(folder), small(stored(self), step)
+        facts = json.loads((folder / "config.json").read_text())
+        facts |= {"adapter_slots": slots, "adapter_hash": _change_hash(self.config, slots, tensors)}
+        _write(folder, "adapter.safetensors", tensors, facts)
 
     @classmethod
-    def load(cls, folder: str | Path) -> MaskNet:
-        """Reads what `save` wrote. Raises ValueError where it is of another format, damaged, or does not fit its config."""
+    def load(cls, folder: str | Path, change: bool = True) -> MaskNet:
+        """Reads what `save` wrote, with its change or without. Raises ValueError where it is of another format, damaged, or
+        does not fit its config."""
         from safetensors.torch import load_file
 
         folder = Path(folder)
         facts: dict[str, Any] = json.loads((folder / "config.json").read_text())
         if facts.get("format") != FORMAT:
             raise ValueError(f"it has format {facts.get('format')}, this release reads format {FORMAT}")
-        expected = facts.pop("weights_hash", None)
+        expected, change_expected = facts.pop("weights_hash", None), facts.pop("adapter_hash", None)
+        slots = tuple(facts.pop("adapter_slots", ()))
         config = MaskConfig(**facts)
         tensors = load_file(folder / "model.safetensors")
         if tensors_hash(config.model_dump_json(), tensors) != expected:
@@ -209,4 +225,28 @@ class MaskNet(nn.Module):
             )
         net = cls(config)
         net.load_state_dict(whole(tensors))
+        if change and change_expected is not None:
+            path = folder / "adapter.safetensors"
+            tensors = load_file(path) if path.is_file() else {}
+            if _change_hash(config, slots, tensors) != change_expected:
+                raise ValueError(
+                    f"{path} is missing, damaged or of another net: its hash is not the config's"
+                )
+            changed = copy.deepcopy(net).eval()
+            merge(changed, whole(tensors))
+            net.changed = dict.fromkeys(slots, changed)
         return net.eval()
+
+
+def _write(folder: Path, file: str, tensors: dict[str, torch.Tensor], facts: dict[str, Any]) -> None:
+    """A file of weights, and the config that has its hash; each appears whole or not at all."""
+    from safetensors.torch import save
+
+    (folder / f"{file}.tmp").write_bytes(save(tensors, metadata={"format": "pt"}))
+    (folder / "config.json.tmp").write_text(json.dumps(facts, indent=2) + "\n")
+    for name in (file, "config.json"):
+        os.replace(folder / f"{name}.tmp", folder / name)
+
+
+def _change_hash(config: MaskConfig, slots: tuple[int, ...], tensors: dict[str, torch.Tensor]) -> str:
+    return tensors_hash(config.model_dump_json() + json.dumps(slots), tensors)

@@ -171,6 +171,13 @@ def mask(
     max_minutes: Minutes = None,
     anneal_minutes: Anneal = None,
     start_from: StartFrom = None,
+    finished: Annotated[
+        Path | None,
+        typer.Option(
+            "--adapt",
+            help="mask folder of which a low-rank change is learned (`rank` and `slots` in the recipe)",
+        ),
+    ] = None,
 ) -> None:
     """Train the net that masks recordings; writes it to OUT/model."""
     from speechx.codec.store import load_codec
@@ -179,6 +186,7 @@ def mask(
     train(
         MaskTrainConfig.read(config), str(pack), str(estimates), load_codec(codec), str(out), resume,
         max_minutes, anneal_minutes, None if start_from is None else str(start_from),
+        None if finished is None else str(finished),
     )  # fmt: skip
 
 

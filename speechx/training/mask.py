@@ -1,12 +1,15 @@
 """Trains the net that masks a recording by what the language model makes of it.
 
-`speechx train mask --config configs/mask.yaml --pack DIR --estimates DIR --codec DIR --out DIR`
+`speechx train mask --config configs/mask.yaml --pack DIR --estimates DIR --codec DIR --out DIR`, or, with another recipe and
+`--adapt MODEL/mask`, a low-rank change of a finished one for single tasks (speechx.adapter).
 Legend: B batch, M STFT frames, F bins, N bands, T samples, V axes of the voice.
 """
 
 from __future__ import annotations
 
+import copy
 import math
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -14,12 +17,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from speechx.adapter import adapt
 from speechx.checkpoint import on_grid
 from speechx.codec.spectral import SpectralCodec
 from speechx.data.estimates import read_estimates
 from speechx.masknet import HOP, WINDOW, MaskConfig, MaskNet
 from speechx.training.maskdata import Batch, Mixtures, Shares, simulated
 from speechx.training.run import Recipe, Run
+
+CHANGED = ("task_", "enter.", "gru.", "fuse_", "out.")
+"""Of a finished net, what a change is learned of: everything but what it makes of a voice."""
 
 
 class MaskTrainConfig(Recipe):
@@ -40,6 +47,9 @@ class MaskTrainConfig(Recipe):
     cut_off: float = 1.0
     complex: float = 0.3
     log: float = 0.02
+    sound: float = 1.0
+    rank: int = 0  # of the change of a finished net, which alone is learned then
+    slots: tuple[int, ...] = ()  # where that change holds
     log_every: int = 25
 
 
@@ -48,7 +58,7 @@ class MaskLoss:
 
     Differences of magnitudes to the power 0.3, squared; too little of the target counts (1 + cut_off) times: a word that is
     cut off is worse than noise that stays. complex: weight of the same with the phase. log: weight of the distance of
-    log spectra, for the task whose output is noise.
+    log spectra, for the task whose output is noise. sound: weight of the frames in which that noise is heard.
     """
 
     def __init__(self, config: MaskTrainConfig, net: MaskNet) -> None:
@@ -74,25 +84,32 @@ class MaskLoss:
         true_turned = target_BMF * (true_small_BMF / (true_BMF + 1e-7).sqrt())
         difference = turned - true_turned
         phase_BMF = difference.real.square() + difference.imag.square()
-        loss_B = ((size_BMF + config.complex * phase_BMF) * self.weight_F).mean((1, 2))
+        loss_BM = ((size_BMF + config.complex * phase_BMF) * self.weight_F).mean(2)
         log_BMN, true_log_BMN = (((x @ self.gather_FN) + 1e-6).log() for x in (power_BMF, true_BMF))
-        distance_B = ((log_BMN - true_log_BMN).square().mean(-1) + 1e-4).sqrt().mean(-1)
-        return loss_B + config.log * noise_B * distance_B
+        distance_BM = ((log_BMN - true_log_BMN).square().mean(-1) + 1e-4).sqrt()
+        loss_BM = loss_BM + config.log * noise_B[:, None] * distance_BM
+        true_BM = true_BMF.sum(2)
+        heard_BM = true_BM > 1e-4 * true_BM.amax(1, keepdim=True).clamp_min(1e-3)
+        weight_BM = 1 + (config.sound - 1) * noise_B[:, None] * heard_BM
+        return (loss_BM * weight_BM).sum(1) / weight_BM.sum(1)
 
 
 class MaskTrainer:
-    """Holds the net, its average, the optimizer and the step."""
+    """Holds the net, its average, the optimizer and the step. finished: the net that a change is learned of."""
 
-    def __init__(self, config: MaskTrainConfig) -> None:
+    def __init__(self, config: MaskTrainConfig, finished: MaskNet | None = None) -> None:
         torch.manual_seed(config.seed)
         self.config, self.step = config, 0
-        self.net, self.average = MaskNet(config.net), MaskNet(config.net)
-        self.average.load_state_dict(self.net.state_dict())
+        self.net = (finished or MaskNet(config.net)).train()
+        if finished is not None:
+            adapt(self.net, config.rank, config.seed, CHANGED)
+        self.average = copy.deepcopy(self.net)
         self.loss = MaskLoss(config, self.net)
         self.window_T = torch.hann_window(WINDOW).sqrt()
         self.opt = torch.optim.AdamW(
-            self.net.parameters(), lr=config.lr, weight_decay=config.weight_decay, betas=(0.9, 0.98)
-        )
+            [p for p in self.net.parameters() if p.requires_grad],
+            lr=config.lr, weight_decay=config.weight_decay, betas=(0.9, 0.98),
+        )  # fmt: skip
 
     def spectrum(self, wav_BT: torch.Tensor) -> torch.Tensor:
         """(B, T) -> (B, M, F), frame m from m * HOP - HOP on."""
@@ -123,7 +140,7 @@ class MaskTrainer:
         warm = min(1.0, (self.step + 1) / config.warmup)
         for group in self.opt.param_groups:
             group["lr"] = config.lr * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1, progress))))
-        coarse = progress >= config.grid_from and config.grid > 0
+        coarse = progress >= config.grid_from and config.grid > 0 and not config.rank
         kept = self._coarsen() if coarse else {}
         loss_B = self.measure(self.net, batch, rng)
         self.opt.zero_grad(set_to_none=True)
@@ -174,19 +191,30 @@ def colors(count: int, bins: int, rng: np.random.Generator) -> np.ndarray:
 def train(
     config: MaskTrainConfig, pack: str, estimates: str, codec: SpectralCodec, out: str,
     resume: bool = False, max_minutes: float | None = None, anneal_minutes: float | None = None,
-    start_from: str | None = None,
+    start_from: str | None = None, finished: str | None = None,
 ) -> MaskNet:  # fmt: skip
     """Runs the recipe; leaves the net in `out`/model. anneal_minutes: the clock, not the step, brings the rate down.
-    start_from: a checkpoint whose averaged weights a new recipe begins with.
+    start_from: a checkpoint whose averaged weights a new recipe begins with. finished: folder of the net that a change of
+    `rank` is learned of. Raises ValueError where one is given without the other, or does not fit.
     """
+    if (finished is None) != (config.rank == 0) or (finished is None) != (not config.slots):
+        raise ValueError(
+            "a recipe with `rank` and `slots` needs a finished net to change (--adapt), and only such a recipe"
+        )
+    net = None if finished is None else MaskNet.load(finished, change=False)
+    shape = {"codec_hash": codec.hash, "voice_dim": 2 * codec.config.latent_dim}
     config = config.model_copy(
-        update={"net": config.net.model_copy(update={"codec_hash": codec.hash, "voice_dim": 2 * codec.config.latent_dim})}
-    )  # fmt: skip
+        update={"net": config.net.model_copy(update=shape) if net is None else net.config}
+    )
+    if config.net.codec_hash != codec.hash:
+        raise ValueError(f"{finished} is of codec {config.net.codec_hash}, not of {codec.hash}")
+    if not set(config.slots) <= set(config.net.slots):
+        raise ValueError(f"slots: {config.slots} are not among the net's {config.net.slots}")
     mixtures = Mixtures(
         pack, read_estimates(estimates), codec, config.net.slots, config.shares, config.seconds
     )
-    run = Run(out, max_minutes)
-    trainer = MaskTrainer(config)
+    run, model = Run(out, max_minutes), Path(out) / "model"
+    trainer = MaskTrainer(config, net)
     if start_from is not None:
         weights = torch.load(start_from, map_location="cpu", weights_only=False)["average"]
         for net in (trainer.net, trainer.average):
@@ -196,6 +224,14 @@ def train(
     # Gradients through digital silence are so small that a CPU takes thirty times as long for them.
     torch.set_flush_denormal(True)
     clock, recent = time.monotonic(), list[tuple[np.ndarray, np.ndarray]]()
+
+    def save() -> None:
+        run.save(trainer.state())
+        if finished is None:
+            trainer.average.save(model, config.grid)
+        else:
+            shutil.copytree(finished, model, dirs_exist_ok=True)
+            trainer.average.save_change(model, config.slots, config.grid)
 
     def progress() -> float:
         return run.share_of(anneal_minutes) if anneal_minutes else trainer.step / config.steps
@@ -211,8 +247,6 @@ def train(
             run.log(trainer.step, mean)
             clock, recent = time.monotonic(), []
         if run.save_due():
-            run.save(trainer.state())
-            trainer.average.save(Path(out) / "model", config.grid)
-    run.save(trainer.state())
-    trainer.average.eval().save(Path(out) / "model", config.grid)
-    return trainer.average
+            save()
+    save()
+    return trainer.average.eval()

@@ -23,7 +23,7 @@ from speechx.errors import InputError
 from speechx.loading import load_pipeline
 from speechx.masknet import MaskConfig, MaskNet
 from speechx.model import CodecLMCore
-from speechx.training.mask import MaskTrainConfig, MaskTrainer, train
+from speechx.training.mask import MaskLoss, MaskTrainConfig, MaskTrainer, train
 from speechx.training.maskdata import Batch, Mixtures, Shares
 from speechx.training.run import Run
 
@@ -97,6 +97,58 @@ def test_it_resumes_exactly(
     whole, parted = (MaskNet.load(tmp_path / name / "model").state_dict() for name in ("whole", "parted"))
     assert all(torch.equal(whole[name], parted[name]) for name in whole)
     assert len(whole["gru.weight_hh_l0"].unique()) < 64, "on a grid"
+
+
+def test_a_change_for_one_task(folders: dict[str, Path], tmp_path: Path) -> None:
+    """A finished net's file stays as it is, and so does what it gives of the other tasks."""
+    codec = load_codec(folders["model"] / "codec")
+    sources = str(folders["pack"]), str(folders["lessons"]), codec
+    train(recipe(), *sources, str(tmp_path / "first"))
+    finished = tmp_path / "first/model"
+    only = Shares(noise_suppression=0, target_speaker_extraction=0, speech_removal=1, rooms=0)
+    change = recipe(rank=2, slots=(4,), shares=only, weight_decay=0.0, sound=3.0)
+    trained = train(change, *sources, str(tmp_path / "second"), finished=str(finished))
+    made = tmp_path / "second/model"
+    assert (made / "model.safetensors").read_bytes() == (finished / "model.safetensors").read_bytes()
+
+    net, plain = MaskNet.load(made), MaskNet.load(finished)
+    assert net.of(2) is net and net.of(4) is not net and not MaskNet.load(made, change=False).changed
+    told = torch.tensor([2]), torch.zeros(1, net.config.voice_dim)
+    sound_BMF = torch.randn(1, 40, 257, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        before, beside, after, learned = (
+            n(sound_BMF, 0.5 * sound_BMF, *told) for n in (plain, net, net.of(4), trained)
+        )
+    assert torch.equal(before, beside) and (after - before).abs().max() > 1e-3
+    # On a grid, the change is nearly the one that was learned; its recurrent layers are changed, too.
+    assert (after - learned).abs().mean() < 0.5 * (after - before).abs().mean()
+    assert not torch.equal(net.of(4).gru.weight_hh_l0, net.gru.weight_hh_l0)
+
+    for changed, start, says in (
+        (change, None, "needs a finished net"),
+        (recipe(), finished, "needs a finished net"),
+        (recipe(rank=2, slots=(1,)), finished, "not among the net's"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            train(changed, *sources, str(tmp_path / "third"), finished=start and str(start))
+    (made / "adapter.safetensors").unlink()
+    with pytest.raises(ValueError, match="is missing, damaged or of another net"):
+        MaskNet.load(made)
+
+
+def test_frames_with_sound_weigh_more() -> None:
+    """Of removal; a sound that is left out costs more, speech where there is none costs less."""
+    config = MaskTrainConfig()
+    sound = MaskTrainConfig(sound=4.0)
+    net = MaskNet(config.net)
+    target = torch.zeros(2, 20, 257, dtype=torch.complex64)
+    target[:, 5:8] = 1.0
+    left_out, left_in = 0 * target, target + 0.1 * (target == 0)
+    task_B = torch.tensor([0, 2])
+    for output, more in ((left_out, True), (left_in, False)):
+        before, after = (MaskLoss(c, net)(output, target, task_B) for c in (config, sound))
+        assert torch.equal(before[0], after[0]), "another task"
+        assert bool(after[1] > before[1]) == more
 
 
 def test_a_model_folder_may_have_one(
