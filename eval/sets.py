@@ -104,6 +104,8 @@ class SetWriter:
 
     def close(self, about: dict[str, Any]) -> dict[str, Any]:
         """Writes the tables and set.json; returns what is in it."""
+        import soundfile
+
         tables = {"manifest.jsonl": self.manifest, "items.jsonl": self.items}
         digest = hashlib.sha256()
         for file, rows in tables.items():
@@ -111,7 +113,9 @@ class SetWriter:
             digest.update(data)
             atomic_write(self.folder / file, data)
         for path in sorted((self.folder / "audio").glob("*.wav")):
-            digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+            # The sound, not the file: one of floats holds the time at which it was written.
+            wav_T, _ = soundfile.read(path, dtype="float32")
+            digest.update(path.name.encode() + hashlib.sha256(wav_T.tobytes()).digest())
         counts = Counter(row["task"] for row in self.manifest)
         known = {
             "schema": SCHEMA,

@@ -9,11 +9,12 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+import torch
 
 from speechx.jobs import Chunk, Job
 from speechx.pipeline import Pipeline
@@ -62,13 +63,16 @@ class LocalEngine:
     def __init__(self, pipeline: Pipeline, workers: int = 2) -> None:
         """workers: requests whose audio is read and planned at the same time."""
         self.pipeline = pipeline
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="speechx-prepare")
+        # One of torch's threads each: see Engine.warm_up.
+        self._pool = ThreadPoolExecutor(workers, "speechx-prepare", torch.set_num_threads, (1,))
         self._wake = threading.Condition()
         self._orders: deque[Callable[[], None]] = deque()  # run on the engine thread
         self._listeners: dict[int, _Listener] = {}
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name="speechx-engine", daemon=True)
+        warm = Future[None]()
+        self._thread = threading.Thread(target=self._work, args=(warm,), name="speechx-engine", daemon=True)
         self._thread.start()
+        warm.result()  # what went on meanwhile would be measured, too
 
     @property
     def active(self) -> int:
@@ -113,8 +117,14 @@ class LocalEngine:
 
     # The engine thread
 
-    def _work(self) -> None:
+    def _work(self, warm: Future[None]) -> None:
         runner = self.pipeline.runner
+        try:
+            runner.warm_up()
+        except BaseException as error:
+            warm.set_exception(error)
+            return
+        warm.set_result(None)
         while True:
             with self._wake:
                 while not (self._orders or self._closed or runner.has_work):

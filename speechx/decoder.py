@@ -1,9 +1,9 @@
 """The language model one step at a time: prefill into the KV cache, then a step for every running request.
 
-The same function as CodecLMCore.forward (a test compares them), written for few rows: prepared weights, no
-autograd, rotary positions as one complex product, attention per request over its own length only. That last
-one costs no more than a masked batch at these sizes, and makes a request's numbers independent of its
-neighbors.
+The same function as CodecLMCore.forward (a test compares them), written for few rows, for which calling an operation
+costs about as much as what it computes: prepared weights and views, no autograd, rotary positions as one complex product
+in place. Attention is over a request's own length only, and so in one call for rows that are of the same length and in
+neighboring slots, as the tries at a part are. A request's numbers do not depend on its neighbors.
 
 Shape suffixes: N rows (requests, or steps of one prompt), T steps so far, D width, H heads, E width of a
 head, G codes of a step, V code values.
@@ -11,6 +11,7 @@ head, G codes of a step, V code values.
 
 from collections.abc import Callable
 from copy import deepcopy
+from functools import cache
 
 import numpy as np
 import torch
@@ -20,13 +21,14 @@ from torch import Tensor, nn
 from speechx.batch import LOOKAHEAD, PAST_END
 from speechx.config import LMConfig
 from speechx.kvcache import KVCache
-from speechx.linear import ChangedRows, Linear, Precision
+from speechx.linear import ChangedRows, Linear, Precision, has_fast_bfloat16, has_float16
 from speechx.model import CodecLMCore, CopyPath, Rows
-from speechx.modules import Block, rms_norm
+from speechx.modules import Block
 from speechx.prompt import FLAG_TARGET, PackedPrompt
 from speechx.vocab import NUM_PHONES
 
 Make = Callable[[str, Tensor | None], Linear]
+Group = tuple[slice, list[Tensor], int]  # rows, their keys and values of each layer, how many steps are there
 Choose = Callable[[int, Tensor], Tensor]  # (code slot, logits (N, V)) -> codes (N,)
 
 
@@ -52,14 +54,14 @@ class DecoderBlock:
 
     def project(self, x_ND: Tensor, many: bool = False) -> Tensor:
         """Queries, keys and values (N, 3, H, E) float32."""
-        x_ND = rms_norm(x_ND)
+        x_ND = unit_rms(x_ND)
         qkv = self.qkv.many(x_ND) if many else self.qkv(x_ND)
         return qkv.float().view(len(x_ND), 3, self.heads, -1)
 
     def finish(self, x_ND: Tensor, y_ND: Tensor, many: bool = False) -> Tensor:
         """The rest of the block after attention, in place on x."""
         x_ND += self.out.many(y_ND) if many else self.out(y_ND)
-        normed = rms_norm(x_ND)
+        normed = unit_rms(x_ND)
         gate_up = self.gate_up.many(normed) if many else self.gate_up(normed)
         hidden = F.silu(gate_up[:, : self.ffn_dim]).mul_(gate_up[:, self.ffn_dim :])
         x_ND += self.down.many(hidden) if many else self.down(hidden)
@@ -78,12 +80,16 @@ class Decoder:
         self._changed = ChangedRows()  # shared by all products
         self.table = core.embed.weight.detach().float()
 
+        # The local transformer's weights are read at every code, from a cache: widening them costs more than their bytes.
+        local = "float16" if precision == "int8" and has_float16() else precision
+
         def make(name: str, order: Tensor | None = None) -> Linear:
             weight = core.get_parameter(name).detach()
             change = core.change.of(name) if core.change else None
             if order is not None:
                 weight, change = weight[order], change and (change[0][order], change[1])
-            return Linear(weight, precision, change, self._changed)
+            own = precision if name.startswith("blocks.") else local
+            return Linear(weight, own, change, self._changed)
 
         def blocks(prefix: str, found: nn.ModuleList, pairs: bool) -> list[DecoderBlock]:
             # ty: ModuleList does not say what it holds
@@ -95,18 +101,22 @@ class Decoder:
         self.advance_head, self.first_head, self.local_in = (
             make(f"{name}.weight") for name in ("advance_head", "first_head", "local_in")
         )
-        self.local_table = core.local_embed.weight.detach().float()
+        self.local_tables = core.local_embed.weight.detach().float().split(c.codebook_size)
         change = core.change.of("local_heads") if core.change else None
         self.local_heads = [
-            Linear(w.t(), precision, change and (change[1][k].t(), change[0][k].t()), self._changed)
+            Linear(w.t(), local, change and (change[1][k].t(), change[0][k].t()), self._changed)
             for k, w in enumerate(core.local_heads.detach())
         ]
         self.copy = deepcopy(core.copy).float() if c.copies else None
         self.rope = torch.complex(core.rope[:, 0].float(), core.rope[:, 1].float())
-        self.cache = KVCache(c.layers, slots, c.heads, max_steps, c.dim // c.heads, self.device)
-        # Keys and values of the local transformer, (2, N, H, G - 1, E) per block; overwritten every step.
-        size = (2, slots, c.local_heads, c.num_slots - 1, c.local_dim // c.local_heads)
+        # Half as many bytes to read, where attention in them is no slower; the codes are as good (docs/experiments.md).
+        half = precision != "float32" and (self.device.type != "cpu" or has_fast_bfloat16())
+        kind = torch.bfloat16 if half else torch.float32
+        self.cache = KVCache(c.layers, slots, c.heads, max_steps, c.dim // c.heads, self.device, kind)
+        # Keys and values of the local transformer, (N, 2, H, G - 1, E) per block; overwritten every step.
+        size = (slots, 2, c.local_heads, c.num_slots - 1, c.local_dim // c.local_heads)
         self.local_kv = [torch.zeros(size, device=self.device) for _ in self.local_blocks]
+        self._local_views: dict[int, list[list[tuple[Tensor, ...]]]] = {}
 
     def change(self, rows_N: list[bool]) -> None:
         """Which rows of what follows are those of changed matrices."""
@@ -179,31 +189,42 @@ class Decoder:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Project a prompt chunk and store its keys and values: (q, keys, values), each (1, H, ., E)."""
         qkv = block.project(x_ND, many=True)
-        qk = rotate_pairs(qkv[:, :2], rope)
-        keys, values = self.cache.keys[layer][slot], self.cache.values[layer][slot]
-        keys[:, start:stop] = qk[:, 1].transpose(0, 1)
-        values[:, start:stop] = qkv[:, 2].transpose(0, 1)
-        return qk[:, 0].transpose(0, 1)[None], keys[None, :, :stop], values[None, :, :stop]
+        rotate_pairs(qkv[:, :2], rope)
+        kv = self.cache.views(slot, 1)[layer]
+        kv[0, :, :, start:stop] = qkv[:, 1:].permute(1, 2, 0, 3)
+        keys, values = kv[..., :stop, :].unbind(1)
+        return qkv[:, 0].transpose(0, 1)[None].to(kv.dtype), keys, values
 
     def step(self, x_ND: Tensor, positions_N: list[int], slots_N: list[int], lengths_N: list[int]) -> Tensor:
         """One target step for N requests whose slots hold `lengths` steps: normed output (N, D)."""
         N = len(x_ND)
         rope = self.rope[positions_N][:, None, None]
+        groups = self._groups(slots_N, lengths_N)
         for layer, block in enumerate(self.blocks):
             qkv = block.project(x_ND)
-            qk = rotate_pairs(qkv[:, :2], rope)
-            keys, values = self.cache.keys[layer], self.cache.values[layer]
+            rotate_pairs(qkv[:, :2], rope)
+            q, new = qkv[:, 0, :, None].to(self.cache.dtype), qkv[:, 1:]
             y = []
-            for i in range(N):
-                slot, at = slots_N[i], lengths_N[i]
-                k, v = keys[slot], values[slot]
-                k[:, at] = qk[i, 1]
-                v[:, at] = qkv[i, 2]
-                q = qk[i, 0][None, :, None]
-                y.append(F.scaled_dot_product_attention(q, k[None, :, : at + 1], v[None, :, : at + 1]))
-            y_ND = (y[0] if N == 1 else torch.cat(y)).view(N, -1)
+            for rows, views, at in groups:
+                kv = views[layer]
+                kv.select(3, at).copy_(new[rows])
+                keys, values = kv.narrow(3, 0, at + 1).unbind(1)
+                y.append(F.scaled_dot_product_attention(q[rows], keys, values))
+            y_ND = (y[0] if len(y) == 1 else torch.cat(y)).view(N, -1)
             x_ND = block.finish(x_ND, y_ND)
-        return rms_norm(x_ND)
+        return unit_rms(x_ND)
+
+    def _groups(self, slots_N: list[int], lengths_N: list[int]) -> list[Group]:
+        """Rows in a row that are of the same length and in neighboring slots."""
+        groups, start = [], 0
+        for row in range(1, len(slots_N) + 1):
+            joined = row < len(slots_N) and lengths_N[row] == lengths_N[start]
+            if not joined or slots_N[row] != slots_N[row - 1] + 1:
+                groups.append(
+                    (slice(start, row), self.cache.views(slots_N[start], row - start), lengths_N[start])
+                )
+                start = row
+        return groups
 
     # The local transformer
 
@@ -224,32 +245,57 @@ class Decoder:
         chosen = [choose(0, self.first_logits(h_ND, track_NG))]
         if copy is not None and track_NG is not None:
             copied = copy.codes[copy.rows(track_NG, V)]
-        extra = self.local_in(h_ND).float()
+        extra, views = self.local_in(h_ND).float(), self._views_of(N)
         for k in range(self.config.num_slots - 1):
-            x = self.local_table[chosen[-1] + k * V]
+            x = self.local_tables[k][chosen[-1]]
             if copy is not None and track_NG is not None:
                 x += copied[:, k]
                 x += (chosen[-1] == track_NG[:, k])[:, None] * copy.kept[k]
             if k == 0:
                 x += extra
-            for block, kv in zip(self.local_blocks, self.local_kv, strict=True):
+            for block, (here, keys, values) in zip(self.local_blocks, views[k], strict=True):
                 qkv = block.project(x)
-                kv[:, :N, :, k] = qkv[:, 1:].transpose(0, 1)
-                q = qkv[:, 0, :, None]
-                y = F.scaled_dot_product_attention(q, kv[0, :N, :, : k + 1], kv[1, :N, :, : k + 1])
-                x = block.finish(x, y.view(N, -1))
-            x = rms_norm(x)
+                here.copy_(qkv[:, 1:])
+                y = qkv[:, 2]  # the first step has itself alone to attend to
+                if k:
+                    y = F.scaled_dot_product_attention(qkv[:, 0, :, None], keys, values)
+                x = block.finish(x, y.reshape(N, -1))
+            x = unit_rms(x)
             logits = self.local_heads[k](x).float()
             if copy is not None and track_NG is not None:
                 logits = CopyPath.add(logits, x.float() @ copy.gates[k], track_NG[:, k + 1])
             chosen.append(choose(k + 1, logits))
         return torch.stack(chosen, dim=1)
 
+    def _views_of(self, rows: int) -> list[list[tuple[Tensor, ...]]]:
+        """For each step of the local transformer and each block: its place in keys and values, and all up to it."""
+        found = self._local_views.get(rows)
+        if found is None:
+            kept = [kv[:rows] for kv in self.local_kv]
+            steps = range(self.config.num_slots - 1)
+            found = [[(kv[:, :, :, k], *kv[:, :, :, : k + 1].unbind(1)) for kv in kept] for k in steps]
+            self._local_views[rows] = found
+        return found
 
-def rotate_pairs(x_N2HE: Tensor, rope_N11E: Tensor) -> Tensor:
-    """Rotate neighboring values as complex numbers."""
-    pairs = torch.view_as_complex(x_N2HE.unflatten(-1, (-1, 2)))
-    return torch.view_as_real(pairs * rope_N11E).flatten(-2)
+
+def rotate_pairs(x_N2HE: Tensor, rope_N11E: Tensor) -> None:
+    """Rotate neighboring values as complex numbers, in place."""
+    torch.view_as_complex(x_N2HE.unflatten(-1, (-1, 2))).mul_(rope_N11E)
+
+
+def unit_rms(x_ND: Tensor) -> Tensor:
+    """`rms_norm` without its NORM_EPS, in a sixth of the time on a CPU, where F.rms_norm is six operations.
+
+    To give every row one norm is what torch's weight norm does, in one operation.
+    """
+    rows, size = x_ND.shape
+    return torch._weight_norm(x_ND, _norms(rows, size, x_ND.device), 0)
+
+
+@cache
+def _norms(rows: int, size: int, device: torch.device) -> Tensor:
+    """The norms of rows whose mean square is one."""
+    return torch.full((rows, 1), size**0.5, device=device)
 
 
 def ahead_phones(ids_N: np.ndarray) -> np.ndarray:

@@ -16,13 +16,13 @@ Shape suffixes: F frames, K codebooks, G codes of a step, N requests, D width.
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import numpy as np
 import torch
 
 from speechx.decoder import Decoder
+from speechx.guidance import BatchGuidance
 from speechx.kvcache import PrefixCache
 from speechx.linear import Precision, best_precision
 from speechx.model import CodecLMCore
@@ -31,6 +31,7 @@ from speechx.prompt import NO_CODE, PackedPrompt, Prompt, pack, unconditional
 from speechx.request import Emission, Reason, Request
 from speechx.sampling import BatchSampler, SamplingParams
 from speechx.scheduler import Entry, Scheduler, prompt_chunks
+from speechx.threads import cpu_threads, useful_threads
 from speechx.vocab import PAD
 
 PREFILL_CHUNK = 128
@@ -38,20 +39,6 @@ PREFIX_BYTES = 128 << 20
 SMALL_DIM = 512
 GUIDE_STEPS = 1  # of an unconditional prompt: the task token
 ANY_SPEECH = 0  # task slot of plain speech
-
-
-@contextmanager
-def cpu_threads(count: int) -> Iterator[None]:
-    """Run torch's CPU work on this many threads."""
-    before = torch.get_num_threads()
-    if before == count:
-        yield
-        return
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class Engine:
@@ -69,25 +56,27 @@ class Engine:
     ) -> None:
         """max_steps: longest prompt + target, in steps; the model's own limit where None.
 
-        threads: CPU threads of a step. One where None and the model is small: its products take some 20
-        microseconds each, and waiting for a second thread costs more than it gives, far more on a busy machine.
+        threads: CPU threads of the global transformer. Where None, all for a large model, and for a small one as many as
+        make it faster here (`warm_up`). A small model's local transformer has one in any case.
         """
         c = self.config = core.shape
         self.max_steps = min(max_steps or c.max_positions, c.max_positions)
-        precision = precision or best_precision(core.embed.weight.device)
         # A guided request has a second sequence, which has heard nothing of text and voice, in a slot of its own: it begins
         # with the task, or, where it is not to know the recording that the first one follows, as any speech does.
         self._guides = c.condition_dropout > 0
         self._speech = pack(unconditional(Prompt(ANY_SPEECH, ()), 1), c.frames_per_step, c.num_codebooks)
-        self.decoder = Decoder(core, 2 * slots if self._guides else slots, self.max_steps, precision)
+        self._most_threads = torch.get_num_threads() if core.embed.weight.device.type == "cpu" else 1
+        with cpu_threads(1):  # see `warm_up`
+            precision = precision or best_precision(core.embed.weight.device)
+            self.decoder = Decoder(core, 2 * slots if self._guides else slots, self.max_steps, precision)
         self.prefixes = PrefixCache(prefix_bytes)
         self.scheduler = Scheduler(slots)
         self._clock = clock
         self._requests: dict[int, Request] = {}
         self._next_id = 0
         self._pauses = frozenset(c.pause_phones)
-        self._threads = threads or (1 if c.dim <= SMALL_DIM else torch.get_num_threads())
-        self._sampler: tuple[tuple[int, ...], BatchSampler] | None = None
+        self._threads = threads or 0
+        self._samplers: tuple[tuple[int, ...], tuple[BatchSampler, BatchGuidance]] | None = None
 
     @property
     def slots(self) -> int:
@@ -158,6 +147,7 @@ class Engine:
     @torch.inference_mode()
     def step(self) -> list[Emission]:
         """Admit, prefill, decode: one more step for every running request."""
+        self.warm_up()
         for entry in self.scheduler.admit():
             self._admit(entry)
         plan = self.scheduler.schedule(self._clock())
@@ -165,9 +155,26 @@ class Engine:
         with cpu_threads(self._threads):
             for entry, start, stop in plan.prefill:
                 self._prefill(entry, start, stop)
-            if plan.decode:
+        if plan.decode:
+            with cpu_threads(1 if self.config.dim <= SMALL_DIM else self._threads):
                 emissions += self._decode(plan.decode)
         return emissions
+
+    @torch.inference_mode()
+    def warm_up(self) -> None:
+        """Choose the number of threads, before the first request or in its first step, in 0.2 s.
+
+        Call it where `step` will be called, and nowhere else let torch have more than one thread: each caller has helpers of
+        its own, and once they are more than the processors, OpenMP has them sleep after every product.
+        """
+        if self._threads:
+            return
+        self._threads = self._most_threads
+        if self.config.dim <= SMALL_DIM:
+            rows = list(range(min(4, self.decoder.cache.slots)))
+            x_ND, none = torch.ones(len(rows), self.config.dim, device=self.decoder.device), [0] * len(rows)
+            step = self.decoder.step
+            self._threads = useful_threads(lambda: step(x_ND.clone(), none, rows, none), self._most_threads)
 
     def _admit(self, entry: Entry) -> None:
         """Choose where prefill starts: after a known prefix. A prefix is always a chunk of its own."""
@@ -175,6 +182,7 @@ class Engine:
         packed = request.packed
         start = 0
         entry.chunks.clear()
+        entry.copies = any(r.packed is packed and r.id < request.id for r in self._requests.values())
         if packed.prefix_key is not None:
             kept = self.prefixes.get(self._prefix_key(request))
             if kept is None:
@@ -205,9 +213,9 @@ class Engine:
     def _decode(self, entries: list[Entry]) -> list[Emission]:
         """One step of every running request. Second sequences are the rows behind those of the requests."""
         requests = [self._requests[e.id] for e in entries]
-        N, guided = len(requests), [i for i, r in enumerate(requests) if r.guided]
+        sampler, guidance = self._samplers_of(requests)
+        N, guided, deep = len(requests), guidance.rows, guidance.deep
         h_ND = self._advance_sequences(entries, requests, guided)
-        sampler = self._sampler_of(requests)
         uniform = torch.from_numpy(np.stack([r.draws.row() for r in requests])).to(h_ND.device)
         advance = None
         if any(r.pointer is not None for r in requests):
@@ -217,27 +225,21 @@ class Engine:
         track_NG = away_track = self._track(requests)
         if guided and track_NG is not None:
             hears_M1 = torch.tensor([[requests[i].guide_hears] for i in guided], device=track_NG.device)
-            away_track = torch.where(hears_M1, track_NG[guided], NO_CODE)
-        # The second sequences go on through the local transformer only where its codes are guided, too.
-        deep = any(requests[i].params.fine_guidance != 1 for i in guided)
+            away_track = torch.where(hears_M1, guidance.of_guided(track_NG), NO_CODE)
         first_away = self.decoder.first_logits(h_ND[N:], away_track) if guided and not deep else None
 
-        def push(name: str) -> torch.Tensor:
-            values = [[float(getattr(requests[i].params, name))] for i in guided]
-            return torch.tensor(values, device=h_ND.device)
-
-        def choose(slot: int, logits: torch.Tensor) -> torch.Tensor:
-            logits_NV = logits[:N]
-            away_MV = logits[N:] if deep else None if slot else first_away
+        def choose(slot: int, logits_NV: torch.Tensor) -> torch.Tensor:
+            away_MV = None if slot else first_away
+            if deep:
+                logits_NV, away_MV = logits_NV[:N], logits_NV[N:]
             if away_MV is not None:
-                scale_M1 = push("fine_guidance" if slot else "guidance")
-                logits_NV[guided] = away_MV.lerp(logits_NV[guided], scale_M1)
+                logits_NV = guidance.push(logits_NV, away_MV, first=slot == 0)
             if slot:
                 codes_N = sampler.choose(logits_NV, uniform[:, slot : slot + 1], sampler.fine)
             else:
                 recent = self._recent(requests) if sampler.checks_repetition else logits_NV
                 codes_N = sampler.choose_first(logits_NV, uniform[:, :1], uniform[:, -2:-1], recent)
-            return torch.cat([codes_N, codes_N[guided]]) if deep else codes_N
+            return torch.cat([codes_N, guidance.of_guided(codes_N)]) if deep else codes_N
 
         if deep and track_NG is not None and away_track is not None:
             track_NG = torch.cat([track_NG, away_track])
@@ -268,13 +270,16 @@ class Engine:
                 if i in hears:
                     x_ND[len(requests) + guided.index(i)] += r.track_D[r.steps]
         self.decoder.change([r.changed for r in (*requests, *(requests[i] for i in guided))])
-        return self.decoder.step(x_ND, positions, slots, lengths)
+        with cpu_threads(self._threads):
+            return self.decoder.step(x_ND, positions, slots, lengths)
 
-    def _sampler_of(self, requests: list[Request]) -> BatchSampler:
+    def _samplers_of(self, requests: list[Request]) -> tuple[BatchSampler, BatchGuidance]:
         key = tuple(r.id for r in requests)
-        if self._sampler is None or self._sampler[0] != key:
-            self._sampler = key, BatchSampler([r.params for r in requests], self.decoder.device)
-        return self._sampler[1]
+        if self._samplers is None or self._samplers[0] != key:
+            params, guided = [r.params for r in requests], [i for i, r in enumerate(requests) if r.guided]
+            device = self.decoder.device
+            self._samplers = key, (BatchSampler(params, device), BatchGuidance(params, guided, device))
+        return self._samplers[1]
 
     def _input_rows(self, r: Request) -> np.ndarray:
         phones, age = (None, 0) if r.pointer is None else (r.pointer.phones(), r.pointer.age)

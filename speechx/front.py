@@ -97,9 +97,9 @@ class Front:
         codes_BKF = torch.from_numpy(np.ascontiguousarray(codes_FK.T, np.int64))[None]
         return self.codec.decode(codes_BKF)[0].float().numpy()
 
-    def stream(self) -> WaveStream:
-        """A streaming decoder for one run of frames."""
-        return WaveStream(self.codec.stream(), self.codec.num_codebooks)
+    def stream(self, batch: int = 1) -> WaveStream:
+        """A streaming decoder for so many runs of frames side by side."""
+        return WaveStream(self.codec.stream(batch))
 
     def load_audio(
         self,
@@ -262,17 +262,16 @@ class CodeReader:
 class WaveStream:
     """A codec's stream decoder that speaks numpy and frames first."""
 
-    def __init__(self, decoder: StreamDecoder, num_codebooks: int) -> None:
-        self._decoder, self._num_codebooks = decoder, num_codebooks
+    def __init__(self, decoder: StreamDecoder) -> None:
+        self._decoder = decoder
 
-    def push(self, codes_FK: np.ndarray) -> np.ndarray:
-        """(F, K) -> the samples (T,) that are final now."""
-        return (
-            self._decoder.push(torch.from_numpy(np.ascontiguousarray(codes_FK.T, np.int64))).float().numpy()
-        )
+    def push(self, codes_BFK: np.ndarray) -> np.ndarray:
+        """(B, F, K) -> the samples (B, T) that are final now."""
+        codes_BKF = np.ascontiguousarray(codes_BFK.transpose(0, 2, 1), np.int64)
+        return self._decoder.push(torch.from_numpy(codes_BKF)).float().numpy()
 
     def flush(self) -> np.ndarray:
-        """The samples held back."""
+        """The samples (B, T) held back."""
         return self._decoder.flush().float().numpy()
 
 

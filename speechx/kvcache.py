@@ -20,12 +20,21 @@ class KVCache:
         max_steps: int,
         head_dim: int,
         device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.max_steps = max_steps
-        self.kv_LS2HTE = torch.empty(layers, slots, 2, heads, max_steps, head_dim, device=device)
-        # Views made once: slicing in the inner loop costs more than the attention of a short sequence.
-        self.keys = [[layer[s, 0] for s in range(slots)] for layer in self.kv_LS2HTE]
-        self.values = [[layer[s, 1] for s in range(slots)] for layer in self.kv_LS2HTE]
+        self.slots, self.max_steps, self.dtype = slots, max_steps, dtype
+        self.kv_LS2HTE = torch.empty(layers, slots, 2, heads, max_steps, head_dim, device=device, dtype=dtype)
+        self._views: dict[tuple[int, int], list[Tensor]] = {}
+
+    def views(self, slot: int, count: int) -> list[Tensor]:
+        """Keys and values of `count` slots from this one on, (count, 2, H, T, E) for each layer.
+
+        They are made once: slicing in the inner loop costs more than the attention of a short sequence.
+        """
+        found = self._views.get((slot, count))
+        if found is None:
+            found = self._views[slot, count] = list(self.kv_LS2HTE[:, slot : slot + count])
+        return found
 
     def read(self, slot: int, steps: int) -> Tensor:
         """A copy of the first steps of a slot, (L, 2, H, T, E)."""

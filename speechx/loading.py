@@ -74,14 +74,16 @@ def load_pipeline(
     from speechx.pipeline import Pipeline, Runner
     from speechx.prompt import pack
     from speechx.text import PHONE_TABLE_VERSION
+    from speechx.threads import cpu_threads
 
     folder = model_folder(path)
-    front = load_front(path, voices=voices, paths=paths)
-    codec = front.codec
-    use = partial(
-        load_model, codec_name=codec.name, codec_hash=codec.hash, phone_table_version=PHONE_TABLE_VERSION
-    )
-    core = _checked("lm", folder / "lm", use)
+    with cpu_threads(1):  # see `Engine.warm_up`
+        front = load_front(path, voices=voices, paths=paths)
+        codec = front.codec
+        use = partial(
+            load_model, codec_name=codec.name, codec_hash=codec.hash, phone_table_version=PHONE_TABLE_VERSION
+        )
+        core = _checked("lm", folder / "lm", use)
     config = core.shape
     packer = partial(pack, frames_per_step=config.frames_per_step, num_codebooks=config.num_codebooks)
     slots = max(slots, *(task.tries for task in registry.tasks().values()))

@@ -43,6 +43,10 @@ class Runner:
     def has_work(self) -> bool:
         return bool(self._runs)
 
+    def warm_up(self) -> None:
+        """See Engine.warm_up."""
+        self.engine.warm_up()
+
     def add(self, run: Run) -> None:
         self._runs.append(run)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from speechx.assembly import Mean
+from speechx.assembly import Assembly
 from speechx.errors import InputError
 from speechx.jobs import Chunk, Job, WordTime
 from speechx.joining import NOTHING
@@ -53,12 +53,12 @@ class Run:
         self._parts: Iterator[Part] = iter(plan.parts)
         self._exhausted = False
         self._active: deque[Busy] = deque()
-        self._assembly = Mean(plan, front)
+        self._assembly = Assembly(plan, front)
         # Without a mask, or an aligner, several tries are worth no more than one.
         useful = front.aligner is not None if plan.over is None else self._assembly.masked
         self.tries: int = getattr(job.request, "best_of", None) or (task.tries if useful else 1)
         if self._assembly.masked:
-            self._assembly = Mean(plan, front, self.tries)
+            self._assembly = Assembly(plan, front, self.tries)
         self._words: list[WordTime] = []
         self._settled = 0  # words of finished parts
         self._samples, self._made = 0, 0

@@ -2,14 +2,15 @@
 tensor.
 
 A step decodes every running request and, while any is running, prefills at most one chunk beside it, so that
-a request that joins does not stall the others for long. Requests are admitted and prefilled strictly in the
-order they came. Chunk borders depend on the prompt alone, so that a request's numbers do not depend on what
-else is running.
+a request that joins does not stall the others for long; chunks that are copies of another request's cost nothing and do not
+count. Requests are admitted and prefilled strictly in the order they came. Chunk borders depend on the prompt alone, so that
+a request's numbers do not depend on what else is running.
 """
 
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
 
 @dataclass(eq=False)
@@ -24,6 +25,7 @@ class Entry:
     deadline: float | None = None
     slot: int = -1
     held: bool = False  # keeps its slot, is not decoded
+    copies: bool = False  # its prompt is that of a request before it
 
 
 @dataclass
@@ -48,7 +50,7 @@ class Scheduler:
         self._prefilling: deque[Entry] = deque()
         self._running: list[Entry] = []
         self._live: dict[int, Entry] = {}
-        self._free = list(range(slots - 1, -1, -1))
+        self._free = list(range(slots))  # a heap
         self.slots = slots
 
     def __len__(self) -> int:
@@ -78,7 +80,7 @@ class Scheduler:
         """
         while self._free and self._waiting:
             entry = self._waiting.popleft()
-            entry.slot = self._free.pop()
+            entry.slot = heappop(self._free)
             self._prefilling.append(entry)
             yield entry
 
@@ -89,16 +91,19 @@ class Scheduler:
             if entry.deadline is not None and now >= entry.deadline:
                 plan.expired.append(entry)
                 self.remove(entry.id)
+        made = False
         while self._prefilling:
             entry = self._prefilling[0]
-            while entry.chunks and not (self._running and plan.prefill):
+            if made and not entry.copies:
+                break
+            while entry.chunks and (entry.copies or not (self._running and made)):
                 plan.prefill.append((entry, *entry.chunks.popleft()))
+                made |= not entry.copies
             if entry.chunks:
                 break
             self._running.append(self._prefilling.popleft())
-            if plan.prefill:
-                break
-        plan.decode = [entry for entry in self._running if not entry.held]
+        # In the order of their slots: neighbors can be attended to in one call.
+        plan.decode = sorted((e for e in self._running if not e.held), key=lambda e: e.slot)
         return plan
 
     def hold(self, id: int, held: bool = True) -> None:
@@ -117,7 +122,7 @@ class Scheduler:
             if entry in line:
                 line.remove(entry)
         if entry.slot >= 0:
-            self._free.append(entry.slot)
+            heappush(self._free, entry.slot)
         return entry
 
     def check_idle(self) -> None:

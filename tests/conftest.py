@@ -38,6 +38,9 @@ class EchoEngine:
     _stops: dict[int, tuple[int, ...]] = field(default_factory=dict)
     _held: set[int] = field(default_factory=set)
 
+    def warm_up(self) -> None:
+        pass
+
     def add(self, prompt: Any, params: Any, stops: tuple[int, ...] = ()) -> int:
         self.added.append((prompt, params))
         pointer_F = np.full(prompt.frames or 0, -1, np.int32)

@@ -11,14 +11,14 @@ import torch
 
 
 class StreamDecoder(Protocol):
-    """Decodes one stream of code frames piece by piece; equals the offline decode to 1e-4."""
+    """Decodes streams of code frames, side by side, piece by piece; equals the offline decode to 1e-4."""
 
-    def push(self, codes_KF: torch.Tensor) -> torch.Tensor:
-        """Takes the next F frames (K, F) int64; returns the samples (T,) float32 that are final now (may be none)."""
+    def push(self, codes_BKF: torch.Tensor) -> torch.Tensor:
+        """Takes the next F frames (B, K, F) int64; returns the samples (B, T) float32 that are final now (may be none)."""
         ...
 
     def flush(self) -> torch.Tensor:
-        """Ends the stream: returns the samples (T,) held back for the look-ahead. Total = F_all * hop samples."""
+        """Ends the streams: returns the samples (B, T) held back for the look-ahead. Total = F_all * hop samples."""
         ...
 
 
@@ -45,8 +45,8 @@ class Codec(Protocol):
         """Codes (B, K, F) int64 -> sound (B, F * hop) float32."""
         ...
 
-    def stream(self) -> StreamDecoder:
-        """A fresh decoder for one stream."""
+    def stream(self, batch: int = 1) -> StreamDecoder:
+        """A fresh decoder for so many streams."""
         ...
 
 

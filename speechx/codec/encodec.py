@@ -143,8 +143,8 @@ class EncodecCodec:
         """Codes (B, K, F) -> what the decoder reads (B, C, F)."""
         return self.model.quantizer.decode(codes_BKF.transpose(0, 1))
 
-    def stream(self) -> StreamDecoder:
-        return EncodecStream(self)
+    def stream(self, batch: int = 1) -> StreamDecoder:
+        return EncodecStream(self, batch)
 
 
 PACKAGE_NAMES = (
@@ -173,35 +173,35 @@ class EncodecStream:
 
     START = 8
 
-    def __init__(self, codec: EncodecCodec) -> None:
+    def __init__(self, codec: EncodecCodec, batch: int = 1) -> None:
         self.codec = codec
-        self.waiting_KF = torch.zeros(codec.num_codebooks, 0, dtype=torch.int64)
+        self.waiting_BKF = torch.zeros(batch, codec.num_codebooks, 0, dtype=torch.int64)
         self.state: dict[int, Any] = {}
         self.started = self.closed = False
 
     @torch.inference_mode()
-    def push(self, codes_KF: torch.Tensor) -> torch.Tensor:
-        check_codes(codes_KF, self.codec.num_codebooks, self.codec.codebook_size)
+    def push(self, codes_BKF: torch.Tensor) -> torch.Tensor:
+        check_codes(codes_BKF, self.codec.num_codebooks, self.codec.codebook_size)
         if self.closed:
             raise ValueError("this stream has been flushed: open a new one")
-        self.waiting_KF = torch.cat([self.waiting_KF, codes_KF], 1)
+        self.waiting_BKF = torch.cat([self.waiting_BKF, codes_BKF], 2)
         enough = 1 if self.started else self.START
-        if self.waiting_KF.shape[1] < enough:
-            return torch.zeros(0)
-        x_BCF = self.codec.latent(self.waiting_KF[None])
-        self.waiting_KF = self.waiting_KF[:, :0]
+        if self.waiting_BKF.shape[2] < enough:
+            return torch.zeros(len(self.waiting_BKF), 0)
+        x_BCF = self.codec.latent(self.waiting_BKF)
+        self.waiting_BKF = self.waiting_BKF[..., :0]
         for layer in self.codec.model.decoder.layers:
             x_BCF = self._layer(layer, x_BCF)
         self.started = True
-        return x_BCF[0, 0]
+        return x_BCF[:, 0]
 
     @torch.inference_mode()
     def flush(self) -> torch.Tensor:
-        if self.closed or self.waiting_KF.shape[1] == 0:
+        if self.closed or self.waiting_BKF.shape[2] == 0:
             self.closed = True
-            return torch.zeros(0)
+            return torch.zeros(len(self.waiting_BKF), 0)
         self.closed = True
-        return self.codec.decode(self.waiting_KF[None])[0]
+        return self.codec.decode(self.waiting_BKF)
 
     def _layer(self, layer: Any, x_BCF: torch.Tensor) -> torch.Tensor:
         """One layer of the decoder on the next frames of its input."""

@@ -288,10 +288,10 @@ class SpectralCodec(nn.Module):
             return torch.zeros(codes_BKF.shape[0], 0)
         return self.decoder(self.latent(codes_BKF))
 
-    def stream(self) -> StreamDecoder:
+    def stream(self, batch: int = 1) -> StreamDecoder:
         from speechx.codec.streaming import SpectralStream
 
-        return SpectralStream(self)
+        return SpectralStream(self, batch)
 
     def forward(
         self,

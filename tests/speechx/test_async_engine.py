@@ -40,6 +40,11 @@ class Runner:
     def has_work(self) -> bool:
         return bool(self.runs)
 
+    def warm_up(self) -> None:
+        if self.broken:
+            raise RuntimeError("broken from the start")
+        self.threads.add(threading.get_ident())
+
     def add(self, run: Any) -> None:
         self.runs.append(run)
 
@@ -151,6 +156,13 @@ def test_closing_or_breaking_leaves_nobody_waiting() -> None:
         engine = LocalEngine(Pipeline())  # type: ignore[arg-type]
         asyncio.run(main(break_it))
         engine.close()
+
+
+def test_an_engine_that_cannot_begin_says_so() -> None:
+    pipeline = Pipeline()
+    pipeline.runner.broken = True
+    with pytest.raises(RuntimeError, match="from the start"):
+        LocalEngine(pipeline)  # type: ignore[arg-type]
 
 
 def test_the_fake_engine() -> None:

@@ -36,8 +36,8 @@ def test_only_the_blocks_that_are_read_are_encoded(speech: Any) -> None:
 def test_streaming_equals_decoding(front: Any, speech: Any) -> None:
     codes_FK = front.encode(speech(2))
     stream = front.stream()
-    parts = [stream.push(codes_FK[i : i + 7]) for i in range(0, 50, 7)]
-    assert np.abs(np.concatenate([*parts, stream.flush()]) - front.decode(codes_FK)).max() < 1e-4
+    parts = [stream.push(codes_FK[None, i : i + 7]) for i in range(0, 50, 7)]
+    assert np.abs(np.concatenate([*parts, stream.flush()], 1)[0] - front.decode(codes_FK)).max() < 1e-4
 
 
 def test_voices_are_kept_and_named_by_content(front: Any, speech: Any, tmp_path: Any) -> None:

@@ -88,3 +88,19 @@ def test_a_long_prompt_is_prefilled_at_once_when_nobody_waits_for_a_frame() -> N
         plan = scheduler.schedule(0)
         assert len(plan.prefill) == 1 and plan.decode[0].id == 0
     assert [e.id for e in plan.decode] == [0, 1]
+
+
+def test_tries_at_one_prompt_begin_together() -> None:
+    """Prefilling a copy costs nothing: it waits for the first, not for a step of its own."""
+    scheduler = Scheduler(4)
+    for id in range(4):
+        scheduler.add(Entry(id, prompt_chunks(0, 200, 128), copies=id in (1, 2)))
+    list(scheduler.admit())
+    plan = scheduler.schedule(0)
+    assert [p[0].id for p in plan.prefill] == [0, 0, 1, 1, 2, 2] and [e.id for e in plan.decode] == [0, 1, 2]
+    assert [e.id for e in scheduler.schedule(0).decode] == [0, 1, 2], "the next one has a chunk to go"
+    scheduler.remove(1)
+    scheduler.add(Entry(4, prompt_chunks(0, 0, 128)))
+    assert next(iter(scheduler.admit())).slot == 1
+    assert [e.id for e in scheduler.schedule(0).decode] == [0, 2, 3]
+    assert [(e.id, e.slot) for e in scheduler.schedule(0).decode] == [(0, 0), (4, 1), (2, 2), (3, 3)]

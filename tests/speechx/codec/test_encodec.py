@@ -47,11 +47,11 @@ def test_frames(codec: EncodecCodec, samples: int) -> None:
 @pytest.mark.parametrize("size", [1, 3, 7, 8, 9, 40])
 @pytest.mark.parametrize("frames", [1, 5, 8, 33])
 def test_a_stream_equals_the_offline_decode(codec: EncodecCodec, frames: int, size: int) -> None:
-    codes_KF = torch.randint(64, (4, frames), generator=torch.Generator().manual_seed(frames))
-    stream = codec.stream()
-    parts = [stream.push(codes_KF[:, i : i + size]) for i in range(0, frames, size)]
-    wav_T = torch.cat([*parts, stream.flush()])
-    torch.testing.assert_close(wav_T, codec.decode(codes_KF[None])[0], atol=1e-4, rtol=0)
+    codes_BKF = torch.randint(64, (2, 4, frames), generator=torch.Generator().manual_seed(frames))
+    stream = codec.stream(2)
+    parts = [stream.push(codes_BKF[..., i : i + size]) for i in range(0, frames, size)]
+    wav_BT = torch.cat([*parts, stream.flush()], 1)
+    torch.testing.assert_close(wav_BT, codec.decode(codes_BKF), atol=1e-4, rtol=0)
 
 
 def test_wrong_input(codec: EncodecCodec, tmp_path: Path) -> None:

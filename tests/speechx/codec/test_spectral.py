@@ -61,26 +61,26 @@ def test_a_frame_for_every_640_samples_begun(codec: SpectralCodec, samples: int)
 def test_a_stream_equals_the_offline_decode(
     codec: SpectralCodec, frames: int, sizes: list[int], seed: int
 ) -> None:
-    codes_KF = torch.randint(1024, (8, frames), generator=torch.Generator().manual_seed(seed))
-    stream, parts, at = codec.stream(), [], 0
+    codes_BKF = torch.randint(1024, (2, 8, frames), generator=torch.Generator().manual_seed(seed))
+    stream, parts, at = codec.stream(2), [], 0
     for size in sizes:
-        parts.append(stream.push(codes_KF[:, at : at + size]))
+        parts.append(stream.push(codes_BKF[..., at : at + size]))
         at = min(frames, at + size)
-    parts += [stream.push(codes_KF[:, at:]), stream.flush()]
-    torch.testing.assert_close(torch.cat(parts), codec.decode(codes_KF[None])[0], atol=1e-4, rtol=0)
+    parts += [stream.push(codes_BKF[..., at:]), stream.flush()]
+    torch.testing.assert_close(torch.cat(parts, 1), codec.decode(codes_BKF), atol=1e-4, rtol=0)
 
 
 def test_a_stream_is_late_by_a_frame_and_some(codec: SpectralCodec) -> None:
     stream = codec.stream()
-    lengths = [len(stream.push(torch.zeros(8, 1, dtype=torch.int64))) for _ in range(6)]
+    lengths = [stream.push(torch.zeros(1, 8, 1, dtype=torch.int64)).shape[1] for _ in range(6)]
     assert sum(lengths[:1]) == 0 and sum(lengths) >= 4 * 640
 
 
 def test_a_flushed_stream_is_over(codec: SpectralCodec) -> None:
     stream = codec.stream()
-    assert len(stream.flush()) == 0
+    assert stream.flush().shape == (1, 0)
     with pytest.raises(ValueError, match="flushed"):
-        stream.push(torch.zeros(8, 1, dtype=torch.int64))
+        stream.push(torch.zeros(1, 8, 1, dtype=torch.int64))
 
 
 def test_two_streams_do_not_meet(codec: SpectralCodec) -> None:
@@ -88,10 +88,10 @@ def test_two_streams_do_not_meet(codec: SpectralCodec) -> None:
     first, second = codec.stream(), codec.stream()
     out_a, out_b = [], []
     for i in range(0, 12, 3):
-        out_a.append(first.push(a_KF[:, i : i + 3]))
-        out_b.append(second.push(b_KF[:, i : i + 3]))
-    wav_T = torch.cat([*out_a, first.flush()])
-    torch.testing.assert_close(wav_T, codec.decode(a_KF[None])[0], atol=1e-4, rtol=0)
+        out_a.append(first.push(a_KF[None, :, i : i + 3]))
+        out_b.append(second.push(b_KF[None, :, i : i + 3]))
+    wav_BT = torch.cat([*out_a, first.flush()], 1)
+    torch.testing.assert_close(wav_BT, codec.decode(a_KF[None]), atol=1e-4, rtol=0)
 
 
 def test_a_batch_gives_what_each_item_alone_gives(codec: SpectralCodec) -> None:
