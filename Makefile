@@ -6,7 +6,7 @@ DATA ?=
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup env env-dev env-train env-eval env-serve lint format type test demo train-smoke bench eval serve clean
+.PHONY: help setup env env-dev env-train env-eval env-serve lint format type test demo train-smoke bench eval serve clean house contracts
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -34,15 +34,21 @@ setup: env-dev  ## .venv with everything for working on SpeechX, and the pre-com
 lint: env-dev  ## ruff, the type checker, the import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	@$(MAKE) --no-print-directory type
-	$(BIN)/lint-imports --no-cache
+	@$(MAKE) --no-print-directory type contracts
 
 format: env-dev  ## let ruff fix what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-type: env-dev  ## the type checker alone
+type: env-dev house  ## the type checker alone
 	$(BIN)/mypy
+
+contracts: house
+	cd build/house && $(abspath $(BIN))/lint-imports $(CURDIR)/pyproject.toml --no-cache
+
+house:  # build/house/speechx: the package as a wheel lays it out, in links, for tools that read folders
+	@rm -rf build/house && mkdir -p build/house/speechx
+	@ln -s $(CURDIR)/speechx/* $(CURDIR)/tasks $(CURDIR)/serving $(CURDIR)/eval build/house/speechx/
 
 train-smoke: env-train  ## train codec, aligner and LM for two minutes each on generated data
 	@$(BIN)/speechx train smoke

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from eval import _parts
-from eval.base import Bar, Evaluator, Item, Metric, Scores
-from speechx.loudness import is_silent
+from speechx.audio.levels import is_silent
+from speechx.eval import shared as _parts
+from speechx.eval.evaluator import Bar, Evaluator, Item, Metric, Scores
 
 LANGUAGE = Metric("language", "outputs that the recognizer takes for the language asked for", "higher", "%")
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from eval import _parts, metrics
-from eval.base import Bar, Evaluator, Item, Scores
+from speechx.eval import shared as _parts
+from speechx.eval.evaluator import Bar, Evaluator, Item, Scores
+from speechx.eval.metrics import signal as metrics
 
 
 class NoiseSuppressionEvaluator(Evaluator):

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from eval import _parts, metrics, words
-from eval.base import RATE, Bar, Evaluator, Item, Metric, Score, Scores, Unmeasurable
-from speechx.loudness import is_silent
+from speechx.audio.levels import is_silent
+from speechx.eval import shared as _parts
+from speechx.eval.evaluator import RATE, Bar, Evaluator, Item, Metric, Score, Scores, Unmeasurable
+from speechx.eval.metrics import signal as metrics
+from speechx.eval.metrics import words
 
 SPAN = Metric("wer_span", "missed share of the words in the edited span (placed by their time)", "lower", "%")
 SPEAKER = Metric(

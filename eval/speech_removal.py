@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from eval import _parts, metrics, words
-from eval.base import Bar, Evaluator, Item, Metric, Score, Scores, Unmeasurable
-from speechx.loudness import is_silent
+from speechx.audio.levels import is_silent
+from speechx.eval import shared as _parts
+from speechx.eval.evaluator import Bar, Evaluator, Item, Metric, Score, Scores, Unmeasurable
+from speechx.eval.metrics import signal as metrics
+from speechx.eval.metrics import words
 
 LEFT = Metric("words_left", "words of the speech that the recognizer still finds", "lower", "%")
 SPEECH = Metric("speech_left", "share of the time that still sounds like speech (silero-vad)", "lower", "%")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from eval import _parts, metrics
-from eval.base import Bar, Evaluator, Item, Metric, Scores
-from speechx.loudness import is_silent
+from speechx.audio.levels import is_silent
+from speechx.eval import shared as _parts
+from speechx.eval.evaluator import Bar, Evaluator, Item, Metric, Scores
+from speechx.eval.metrics import signal as metrics
 
 INTERFERER = Metric("interferer", "cosine of the speaker embeddings, output and interferer", "lower")
 WRONG = Metric("wrong_speaker", "outputs more like the interferer than like the target", "lower", "%")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from eval import _parts
-from eval.base import Bar, Evaluator, Item, Metric, Scores
-from speechx.loudness import is_silent
+from speechx.audio.levels import is_silent
+from speechx.eval import shared as _parts
+from speechx.eval.evaluator import Bar, Evaluator, Item, Metric, Scores
 
 CODEC = Metric(
     "speaker_codec", "the same with the enrollment after the codec: what the model could hear", "higher"

@@ -15,9 +15,9 @@ source "$(dirname "$0")/gpu_env.sh"
 : "${CONFIG:=configs/codec-gpu.yaml}" "${MINUTES:=9}" "${TOTAL:=24}" "${START:=}"
 
 case "${1:-}" in
-join) "$PYTHON" -m speechx.commands.data join "$PARTS" --out "$PACK" --workers "$(nproc)" ;;
+join) "$PYTHON" -m speechx.cli.data join "$PARTS" --out "$PACK" --workers "$(nproc)" ;;
 train)
-  "$PYTHON" -m speechx.commands.train codec --config "$CONFIG" --pack "$PACK" --out "$RUN" --device "$DEVICE" \
+  "$PYTHON" -m speechx.cli.train codec --config "$CONFIG" --pack "$PACK" --out "$RUN" --device "$DEVICE" \
     --resume --max-minutes "$MINUTES" --anneal-minutes "$TOTAL" ${START:+--start-from "$START"} ;;
 collect) collect "$RUN" "$RESULTS" ;;
 *) sed -n '2,/^source/{/^source/d;s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;

@@ -17,7 +17,7 @@ fi
 # collect RUN RESULTS: the slim checkpoint in chunks of at most 15 MiB, and the log
 collect() {
   mkdir -p "$2"
-  "$PYTHON" -m speechx.commands.train slim "$1/last.pt" --out "$1/slim.pt"
-  "$PYTHON" -m speechx.commands.data split "$1/slim.pt" --out "$2" --max-mib 15
+  "$PYTHON" -m speechx.cli.train slim "$1/last.pt" --out "$1/slim.pt"
+  "$PYTHON" -m speechx.cli.data split "$1/slim.pt" --out "$2" --max-mib 15
   cp "$1/log.csv" "$2/"
 }

@@ -18,7 +18,7 @@ train)
   folders=()
   while read -r folder; do folders+=(--shards "$folder"); done < <(
     find "$SHARDS" -name '*.safetensors' -printf '%h\n' | sort -u)
-  "$PYTHON" -m speechx.commands.train lm --config "$CONFIG" "${folders[@]}" --codec "$CODEC" --out "$RUN" \
+  "$PYTHON" -m speechx.cli.train lm --config "$CONFIG" "${folders[@]}" --codec "$CODEC" --out "$RUN" \
     --device "$DEVICE" --resume --max-minutes "$MINUTES" --anneal-minutes "$TOTAL" ${DEV:+--dev "$DEV"} \
     ${START:+--start-from "$START"} ;;
 collect) collect "$RUN" "$RESULTS" ;;

@@ -12,14 +12,14 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import speechx
-from serving import errors
-from serving.openai_routes import openai_router
-from serving.routes import task_router
-from serving.service import Service, request_id
-from serving.settings import Settings
-from serving.voice_routes import upload_router, voice_router
-from speechx.async_engine import SpeechEngine
-from speechx.voices import VoiceStore
+from speechx.pipeline.local_engine import SpeechEngine
+from speechx.serving import errors
+from speechx.serving.routes.openai import openai_router
+from speechx.serving.routes.tasks import task_router
+from speechx.serving.routes.voices import upload_router, voice_router
+from speechx.serving.service import Service, request_id
+from speechx.serving.settings import Settings
+from speechx.task.voices import VoiceStore
 
 __all__ = ["build_app"]
 

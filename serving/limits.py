@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.errors import ApiError
-from serving.settings import Limits, Settings
 from speechx.errors import InputError
+from speechx.serving.errors import ApiError
+from speechx.serving.settings import Limits, Settings
 
 __all__ = ["Gate", "Keys", "Ticket", "hash_key"]
 

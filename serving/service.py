@@ -12,16 +12,16 @@ from typing import Any
 
 from fastapi import Request
 
-from serving.decoding import Decoder
-from serving.errors import ApiError, as_api_error
-from serving.limits import Gate, Keys, Ticket
-from serving.metrics import Metrics, request_log
-from serving.settings import Settings
-from serving.stream import Disconnected
-from serving.uploads import Uploads
-from speechx.async_engine import SpeechEngine
 from speechx.jobs import Chunk
-from speechx.voices import VoiceStore
+from speechx.pipeline.local_engine import SpeechEngine
+from speechx.serving.errors import ApiError, as_api_error
+from speechx.serving.limits import Gate, Keys, Ticket
+from speechx.serving.metrics import Metrics, request_log
+from speechx.serving.settings import Settings
+from speechx.serving.web.sandbox import Decoder
+from speechx.serving.web.stream import Disconnected
+from speechx.serving.web.uploads import Uploads
+from speechx.task.voices import VoiceStore
 
 __all__ = ["Call", "Service"]
 

@@ -10,19 +10,25 @@ Names are loaded when first used: importing the package costs no torch.
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
+# In a clone, tasks/, serving/ and eval/ lie beside this folder; a wheel has them in it. Both are speechx.tasks and so on.
+_clone = Path(__file__).resolve().parent.parent
+if (_clone / "tasks" / "tts.py").is_file():
+    __path__.append(str(_clone))
+
 _HOMES = {
     "Chunk": "speechx.jobs",
-    "CodecLM": "speechx.pretrained",
+    "CodecLM": "speechx.models.lm.pretrained",
     "InputError": "speechx.errors",
     "Job": "speechx.jobs",
-    "Prompt": "speechx.prompt",
-    "SamplingParams": "speechx.sampling",
-    "Speech": "speechx.result",
-    "SpeechX": "speechx.sdk",
+    "Prompt": "speechx.models.lm.prompt",
+    "SamplingParams": "speechx.engine.sampling",
+    "Speech": "speechx.pipeline.result",
+    "SpeechX": "speechx.api",
     "WordTime": "speechx.jobs",
 }
 
@@ -39,13 +45,13 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from speechx.api import SpeechX
+    from speechx.engine.sampling import SamplingParams
     from speechx.errors import InputError
     from speechx.jobs import Chunk, Job, WordTime
-    from speechx.pretrained import CodecLM
-    from speechx.prompt import Prompt
-    from speechx.result import Speech
-    from speechx.sampling import SamplingParams
-    from speechx.sdk import SpeechX
+    from speechx.models.lm.pretrained import CodecLM
+    from speechx.models.lm.prompt import Prompt
+    from speechx.pipeline.result import Speech
 
 
 def __getattr__(name: str) -> Any:

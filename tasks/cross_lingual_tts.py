@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
-from speechx.data import mixing
-from speechx.data.types import Example, Pool, Utterance
-from speechx.plan import Plan
-from speechx.prompt import Frames, Prompt, Segment, Text, Token, Track
-from speechx.vocab import ENR
-from tasks import _fields
-from tasks._sentences import sentence_plan
-from tasks._voices import crop, crop_codes
-from tasks.base import Pair, Task, TaskRequest
+from speechx.audio import mixing
+from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, Token, Track
+from speechx.models.vocab import ENR
+from speechx.task import fields as _fields
+from speechx.task.examples import Example, Pool, Utterance
+from speechx.task.plan import Plan
+from speechx.task.task import Pair, Task, TaskRequest
+from speechx.tasks._shared.enrollment import crop, crop_codes
+from speechx.tasks._shared.sentences import sentence_plan
 
 if TYPE_CHECKING:
-    from speechx.data.coded import CodedPool, CodedUtterance
-    from speechx.front import Front
+    from speechx.data.code_pool import CodedPool, CodedUtterance
+    from speechx.task.frontend import Front
     from speechx.text import PhoneSequence
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from speechx.data.types import Pool, Utterance
-from speechx.vocab import NS
-from tasks._aligned import AlignedRequest, AlignedTask, Mixture, noisy_speech
+from speechx.models.vocab import NS
+from speechx.task.examples import Pool, Utterance
+from speechx.tasks._shared.windows import AlignedRequest, AlignedTask, Mixture, noisy_speech
 
 
 class NoiseSuppressionRequest(AlignedRequest):

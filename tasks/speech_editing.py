@@ -17,18 +17,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field, model_validator
 
-from speechx.data import mixing
-from speechx.data.types import Example, Pool, Utterance
+from speechx.audio import mixing
 from speechx.errors import InputError
-from speechx.plan import Generated, Part, Plan
-from speechx.prompt import Frames, Prompt, Segment, Text, Token, Track
-from speechx.vocab import EOE, MASK, SOE
-from tasks import _edit_examples, _edits, _fields, _splice
-from tasks.base import Pair, Task, TaskRequest
+from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, Token, Track
+from speechx.models.vocab import EOE, MASK, SOE
+from speechx.task import fields as _fields
+from speechx.task.examples import Example, Pool, Utterance
+from speechx.task.plan import Generated, Part, Plan
+from speechx.task.task import Pair, Task, TaskRequest
+from speechx.tasks._editing import examples as _edit_examples
+from speechx.tasks._editing import locate as _edits
+from speechx.tasks._editing import splice as _splice
 
 if TYPE_CHECKING:
-    from speechx.data.coded import CodedPool, CodedUtterance
-    from speechx.front import Front
+    from speechx.data.code_pool import CodedPool, CodedUtterance
+    from speechx.task.frontend import Front
     from speechx.text import PhoneSequence
 
 MAX_SECONDS = 600.0

@@ -3,7 +3,7 @@
     speechx speech-removal in.wav -o out.wav
 
 Prompt: <sr> C(s + n). Target: C(n), frame by frame. SpeechX shows what is said, too, where it is known; these weights leave
-more of the words in with it (docs/experiments.md), so it is taken, so that one manifest serves all tasks, and not shown.
+more of the words in with it (docs/log.md), so it is taken, so that one manifest serves all tasks, and not shown.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from speechx.data.types import Pool, Utterance
-from speechx.vocab import SR
-from tasks import _fields
-from tasks._aligned import AlignedRequest, AlignedTask, Mixture, noisy_speech
+from speechx.models.vocab import SR
+from speechx.task import fields as _fields
+from speechx.task.examples import Pool, Utterance
+from speechx.tasks._shared.windows import AlignedRequest, AlignedTask, Mixture, noisy_speech
 
 
 class SpeechRemovalRequest(AlignedRequest):

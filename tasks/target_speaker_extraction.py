@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
-from speechx.data import mixing
-from speechx.data.types import Pool, Utterance
-from speechx.prompt import Frames, Segment, Token
-from speechx.vocab import ENR, TSE
-from tasks import _fields
-from tasks._aligned import AlignedRequest, AlignedTask, Mixture
-from tasks._voices import enroll
+from speechx.audio import mixing
+from speechx.models.lm.prompt import Frames, Segment, Token
+from speechx.models.vocab import ENR, TSE
+from speechx.task import fields as _fields
+from speechx.task.examples import Pool, Utterance
+from speechx.tasks._shared.enrollment import enroll
+from speechx.tasks._shared.windows import AlignedRequest, AlignedTask, Mixture
 
 if TYPE_CHECKING:
-    from speechx.front import Front
+    from speechx.task.frontend import Front
 
 
 class TargetSpeakerExtractionRequest(AlignedRequest):

@@ -12,7 +12,7 @@ import pytest
 
 @dataclass
 class Emission:
-    """As speechx.engine.Emission."""
+    """As speechx.engine.engine.Emission."""
 
     id: int
     codes_FK: np.ndarray
@@ -104,7 +104,7 @@ def _one_thread() -> None:
 def tiny_codec() -> Any:
     import torch
 
-    from speechx.codec.spectral import SpectralCodec, SpectralConfig
+    from speechx.models.codec.spectral import SpectralCodec, SpectralConfig
 
     torch.manual_seed(0)
     return SpectralCodec.from_config(SpectralConfig.preset("tiny"))
@@ -114,7 +114,7 @@ def tiny_codec() -> Any:
 def tiny_aligner() -> Any:
     import torch
 
-    from speechx.aligner import Aligner, AlignerConfig
+    from speechx.models.aligner import Aligner, AlignerConfig
 
     torch.manual_seed(0)
     return Aligner(AlignerConfig.preset("tiny")).eval()
@@ -123,9 +123,9 @@ def tiny_aligner() -> Any:
 @pytest.fixture(scope="session")
 def front(tiny_codec: Any, tiny_aligner: Any) -> Any:
     """The front end of a model that has learned nothing: any transcript is as good as any other to it."""
-    from speechx.front import Front
+    from speechx.task.frontend import Front
+    from speechx.task.voices import VoiceStore
     from speechx.text import TextFrontend
-    from speechx.voices import VoiceStore
 
     return Front(tiny_codec, TextFrontend(), tiny_aligner, VoiceStore(), max_phone_errors=np.inf)
 
@@ -138,7 +138,7 @@ def echo_engine() -> EchoEngine:
 @pytest.fixture
 def pipeline(front: Any, echo_engine: EchoEngine) -> Any:
     """A pipeline without a language model."""
-    from speechx.pipeline import Pipeline, Runner
+    from speechx.pipeline.pipeline import Pipeline, Runner
 
     return Pipeline(front, Runner(echo_engine, lambda prompt: prompt), model="echo")
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from speechx.data import mixing
+from speechx.audio import mixing
 from speechx.data.packs import FRAME, TEACHER_DIM, AudioPack, PackRow
 
 F0_AHEAD = 2
@@ -40,7 +40,7 @@ def convolve(wav_T: np.ndarray, room: np.ndarray) -> np.ndarray:
 
 class CropDataset(Dataset):
     """Item: (wav (T,), teacher (F, 512), has_teacher, F0 (4 F,), has_f0). Teacher and F0 are those of the clean speech, also
-    where noise was added. F0 is given two frames early: see `speechx.codec.source`.
+    where noise was added. F0 is given two frames early: see `speechx.models.codec.excitation`.
     """
 
     def __init__(

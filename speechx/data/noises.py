@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from speechx.data.packs import AudioPack
-from speechx.data.pool import PackPool
+from speechx.data.pools import PackPool
 
 if TYPE_CHECKING:
     from speechx.jobs import WordTime

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import soxr
 
+from speechx.data.annotate.codes import one_thread_each
 from speechx.data.packs import FRAME, AudioPack, PackRow
-from speechx.data.tokens import one_thread_each
 from speechx.errors import InputError
 
 __all__ = ["perturb_pack", "speed_of"]

@@ -43,7 +43,7 @@ def prepare_pack(
 
     Files that cannot be read are left out and counted, so that one bad file does not cost a night. Raises InputError
     where a source is no corpus, or OUT holds a pack already. keep_paths: the index tells where each recording is, so
-    that `speechx.data.parts` can take the file as it is.
+    that `speechx.data.transport` can take the file as it is.
     """
     out = Path(out)
     if (out / "index.jsonl").exists():
@@ -116,7 +116,7 @@ def _decode_chunk(rows: list[SourceRow]) -> list[tuple[np.ndarray, bool]]:
 
 def decode(row: SourceRow) -> tuple[np.ndarray, bool]:
     """(samples (T,) int16 at 16 kHz, whether the file is damaged); none where it cannot be read at all."""
-    from speechx import audio
+    from speechx.audio import reading as audio
 
     damaged = False
     try:

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from speechx.prompt import Frames, Prompt, Segment, Text, Token, Track
-from speechx.vocab import LANGUAGES
+from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, Token, Track
+from speechx.models.vocab import LANGUAGES
 
 FORMAT = 1
 MAX_BYTES = 15 * 2**20
@@ -27,8 +27,8 @@ _TOKEN, _TEXT, _FRAMES = 0, 1, 2
 class Pair:
     """A prompt and what it should give.
 
-    pointer_F: index into the track's phones of each target frame, as the aligner hears it; `speechx.batch.legal_pointer`
-    makes a path of it that decoding can take.
+    pointer_F: index into the track's phones of each target frame, as the aligner hears it;
+    `speechx.models.lm.batch.legal_pointer` makes a path of it that decoding can take.
     """
 
     prompt: Prompt

@@ -2,7 +2,7 @@
 
 Legend: B batch, F codec frames, H half frames (50 Hz), N phones, P phone table, D latent.
 `speechx train aligner --config configs/aligner.yaml --pack DIR [--pack DIR ...] --codec DIR --out DIR`; with `rank` in the
-recipe and `--adapt MODEL/aligner`, a low-rank change of a finished one (speechx.adapter).
+recipe and `--adapt MODEL/aligner`, a low-rank change of a finished one (speechx.models.lora).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from speechx.adapter import adapt
-from speechx.aligner import BLANK, STEPS_PER_FRAME, Aligner, AlignerConfig, Chain, features
-from speechx.codec.spectral import SpectralCodec
+from speechx.data.annotate.codes import TokenRow
 from speechx.data.batching import BatchStream
-from speechx.data.tokens import TokenRow
-from speechx.training.run import Recipe, Run, rng_state, set_rng_state
+from speechx.models.aligner import BLANK, STEPS_PER_FRAME, Aligner, AlignerConfig, Chain, features
+from speechx.models.codec.spectral import SpectralCodec
+from speechx.models.lora import adapt
+from speechx.training.loop import Recipe, Run, rng_state, set_rng_state
 
 ADAPTED = ("enter.", "at_25hz.", "to_50hz.", "at_50hz.", "out.")
 
@@ -41,7 +41,7 @@ class AlignerTrainConfig(Recipe):
     latent_noise: float = 0.05
     rank: int = 0  # of the change of a finished aligner, which alone is learned then
     languages: tuple[str, ...] = ()  # of which it is, and for whose texts it holds
-    grid: float = 0.0  # of the change's factors in the file, see speechx.checkpoint.small
+    grid: float = 0.0  # of the change's factors in the file, see speechx.models.lm.folder.small
     log_every: int = 50
 
 

@@ -15,19 +15,19 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
-from speechx.codec.source import NOISE_HOPS
-from speechx.codec.spectral import SpectralCodec, SpectralConfig
 from speechx.data.crops import CropDataset
 from speechx.data.packs import AudioPack
-from speechx.training.discriminators import Discriminators, discriminator_loss, generator_loss
-from speechx.training.losses import (
+from speechx.models.codec.excitation import NOISE_HOPS
+from speechx.models.codec.spectral import SpectralCodec, SpectralConfig
+from speechx.training.codec_losses import (
     EnvelopeLoss,
     MultiScaleMel,
     anchor_losses,
     distillation_loss,
     pitch_losses,
 )
-from speechx.training.run import Recipe, Run, compiled, rng_state, set_rng_state
+from speechx.training.discriminators import Discriminators, discriminator_loss, generator_loss
+from speechx.training.loop import Recipe, Run, compiled, rng_state, set_rng_state
 
 
 class CodecTrainConfig(Recipe):

@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 
-from speechx.config import LMConfig
 from speechx.errors import InputError
+from speechx.models.lm.config import LMConfig
 
 
 def pause_phones() -> tuple[int, ...]:
     """Phone table entries that are silences or pauses: they may last longer than a phone."""
-    from speechx.aligner import PAUSES
+    from speechx.models.aligner import PAUSES
     from speechx.text.phones import PHONE_IDS
 
     return tuple(sorted(PHONE_IDS[phone] for phone in PAUSES if phone in PHONE_IDS))
@@ -23,10 +23,10 @@ def pause_phones() -> tuple[int, ...]:
 def export_lm(checkpoint: str | Path, folder: str | Path, step: float = 0.0) -> None:
     """The averaged weights of a checkpoint as FOLDER/config.json and FOLDER/model.safetensors (fp16).
 
-    step: see speechx.checkpoint.save_model.
+    step: see speechx.models.lm.folder.save_model.
     """
-    from speechx.checkpoint import save_model
-    from speechx.model import CodecLMCore
+    from speechx.models.lm.folder import save_model
+    from speechx.models.lm.model import CodecLMCore
 
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)
     model = CodecLMCore(LMConfig.from_dict(state["model_config"]))
@@ -67,7 +67,7 @@ def export_any(checkpoint: str | Path, folder: str | Path, step: float = 0.0) ->
         return "language model"
     if "codec" not in state:
         raise InputError(f"checkpoint: {checkpoint} is no codec and no language model", field="checkpoint")
-    from speechx.codec.store import export_checkpoint
+    from speechx.models.codec.folder import export_checkpoint
 
     codec = export_checkpoint(checkpoint, folder, step)
     return f"codec {codec.name} {codec.hash}"

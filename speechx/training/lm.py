@@ -1,7 +1,7 @@
 """Trains the codec language model on shards of training pairs.
 
 `speechx train lm --config configs/lm-mini.yaml --shards DIR [DIR ...] --out DIR [--resume] [--device cuda] [--max-
-minutes N]`; with `rank` in the recipe and `--adapt MODEL/lm`, a low-rank change of a finished model (speechx.adapter).
+minutes N]`; with `rank` in the recipe and `--adapt MODEL/lm`, a low-rank change of a finished model (speechx.models.lora).
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from speechx.adapter import ALL, Change, adapt, begin
-from speechx.batch import LMBatch, TrainExample, collate
-from speechx.config import LMConfig
 from speechx.data.batching import BatchStream
 from speechx.data.shards import Pair, Shards
-from speechx.model import CodecLMCore
-from speechx.prompt import pack, unconditional
-from speechx.training.newcodes import start_codes
+from speechx.models.lm.batch import LMBatch, TrainExample, collate
+from speechx.models.lm.config import LMConfig
+from speechx.models.lm.model import CodecLMCore
+from speechx.models.lm.prompt import pack, unconditional
+from speechx.models.lora import ALL, Change, adapt, begin
+from speechx.training.loop import Recipe, Run, rng_state, set_rng_state
+from speechx.training.new_codebooks import start_codes
 from speechx.training.optimizers import optimizers
-from speechx.training.run import Recipe, Run, rng_state, set_rng_state
 
 
 class LMTrainConfig(Recipe):
@@ -58,10 +58,10 @@ class LMTrainConfig(Recipe):
     new_codebooks: int = 0  # so many, the last ones, mean something else than in the stage to start from
     rank: int = 0  # of the change of a finished model, which alone is learned then
     adapted: tuple[str, ...] = ALL  # how the names of the matrices begin that are changed
-    grid: float = 0.0  # of the change's factors in the file, see speechx.checkpoint.small
+    grid: float = 0.0  # of the change's factors in the file, see speechx.models.lm.folder.small
     languages: tuple[
         str, ...
-    ] = ()  # of what is said where the change holds (speechx.adapter.Scope); empty: any
+    ] = ()  # of what is said where the change holds (speechx.models.lora.Scope); empty: any
     slots: tuple[int, ...] = ()  # of the tasks where it holds
     workers: int = 0
     log_every: int = 50

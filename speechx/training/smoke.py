@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from speechx.aligner import AlignerConfig
-from speechx.codec.spectral import SpectralCodec, SpectralConfig
-from speechx.training.run import read_log
+from speechx.models.aligner import AlignerConfig
+from speechx.models.codec.spectral import SpectralCodec, SpectralConfig
+from speechx.training.loop import read_log
 
 __all__ = ["Outcome", "run_smoke"]
 
@@ -59,11 +59,11 @@ def run_smoke(
     say: Callable[[str], None] = print,
 ) -> list[Outcome]:
     """Trains all three in OUT; returns what came of it."""
-    from speechx.data.alignments import align_pack
-    from speechx.data.mix import mix_shards
+    from speechx.data.annotate.alignments import align_pack
+    from speechx.data.annotate.codes import encode_pack, phonemize_pack
+    from speechx.data.pairs import mix_shards
+    from speechx.data.progress import ticker
     from speechx.data.synthetic import synthetic_pack
-    from speechx.data.tokens import encode_pack, phonemize_pack
-    from speechx.progress import ticker
 
     out = Path(out)
     say(f"generated data -> {out / 'pack'}")
@@ -96,7 +96,7 @@ def run_smoke(
 
 
 def _codec(pack: Path, out: Path, minutes: float, say: Callable[[str], None]) -> SpectralCodec:
-    from speechx.codec.store import export_checkpoint
+    from speechx.models.codec.folder import export_checkpoint
     from speechx.training.codec import CodecTrainConfig, train
 
     say(f"codec: {minutes:g} minutes")
@@ -109,7 +109,7 @@ def _codec(pack: Path, out: Path, minutes: float, say: Callable[[str], None]) ->
 
 
 def _aligner(pack: Path, codec: SpectralCodec, out: Path, minutes: float, say: Callable[[str], None]) -> None:
-    from speechx.data.tokens import read_tokens
+    from speechx.data.annotate.codes import read_tokens
     from speechx.training.aligner import AlignerTrainConfig, train
 
     say(f"aligner: {minutes:g} minutes")
@@ -147,8 +147,8 @@ def _lm(codec: SpectralCodec, shards: Path, out: Path, minutes: float, say: Call
 
 def alignment_error(pack: Path, codec: SpectralCodec, aligner: Path) -> float:
     """Median distance in ms between aligned and true beginnings of phones, over the dev split of a synthetic pack."""
-    from speechx.aligner import Aligner
-    from speechx.data.tokens import read_tokens
+    from speechx.data.annotate.codes import read_tokens
+    from speechx.models.aligner import Aligner
 
     truth = {row["id"]: np.array(row["pointer"]) for row in map(json.loads, (pack / "truth.jsonl").open())}
     model, distances = Aligner.load(aligner), list[float]()

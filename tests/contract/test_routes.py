@@ -15,10 +15,10 @@ pytest.importorskip("httpx", reason="needs the extra `dev`")
 
 from fastapi.testclient import TestClient
 
-from serving.app import build_app
-from serving.settings import Limits, Settings
-from speechx import registry
-from speechx.async_engine import FakeEngine
+from speechx.pipeline.local_engine import FakeEngine
+from speechx.serving.app import build_app
+from speechx.serving.settings import Limits, Settings
+from speechx.task import registry
 from tests.contract.test_tasks import NAMES, minimal, toy
 
 __all__ = ["toy"]  # a fixture

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from speechx import registry
-from speechx.cli import main
-from speechx.prompt import pack
-from speechx.sdk import SpeechX
-from speechx.vocab import NUM_TASKS
+from speechx.api import SpeechX
+from speechx.cli.main import main
+from speechx.models.lm.prompt import pack
+from speechx.models.vocab import NUM_TASKS
+from speechx.task import registry
 
 NAMES = registry.task_names()
 FILL: dict[str, Any] = {
@@ -81,7 +81,7 @@ def test_python_and_command_line(
     assert method(fields[first], **{k: v for k, v in fields.items() if k != first}, seed=1).seconds > 0.1
     assert registry.task(name).summary[1:] in method.__doc__
 
-    monkeypatch.setattr("speechx.commands.task.load", lambda model: sx)
+    monkeypatch.setattr("speechx.cli.task.load", lambda model: sx)
     out = wav_file.with_name("out.flac")
     options = [x for k, v in fields.items() if k != first for x in option(k, v)]
     assert main([name.replace("_", "-"), fields[first], *options, "-o", str(out), "--seed", "1"]) == 0
@@ -110,10 +110,10 @@ TOY = '''
 """Backwards: a toy."""
 import numpy as np
 from pydantic import Field
-from speechx.data.types import Example
-from speechx.prompt import Frames, Prompt
-from tasks import _fields
-from tasks.base import Task, TaskRequest
+from speechx.task.examples import Example
+from speechx.models.lm.prompt import Frames, Prompt
+from speechx.task import fields as _fields
+from speechx.task.task import Task, TaskRequest
 
 class BackwardsRequest(TaskRequest):
     audio: _fields.Audio = Field(description="the recording")
@@ -156,8 +156,8 @@ def test_a_new_task_is_one_file(
     assert "backwards" in sx.tasks and "backwards" in dir(sx)
     made = sx.backwards(str(wav_file))
     assert made.seconds == 3.0
-    monkeypatch.setattr("speechx.commands.task.load", lambda model: sx)
-    monkeypatch.setattr("speechx.commands.batch.load", lambda model, slots: sx)
+    monkeypatch.setattr("speechx.cli.task.load", lambda model: sx)
+    monkeypatch.setattr("speechx.cli.batch.load", lambda model, slots: sx)
     assert main(["tasks"]) == 0
     assert "say it backwards" in capsys.readouterr().out
     out = wav_file.with_name("out.wav")

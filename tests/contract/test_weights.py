@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speechx import audio
-from speechx.result import Speech
-from speechx.samples import sample_requests
-from speechx.sdk import SpeechX
+from speechx.api import SpeechX
+from speechx.audio import reading as audio
+from speechx.cli.samples import sample_requests
+from speechx.pipeline.result import Speech
 
-FOLDER = Path(audio.__file__).parent / "assets/samples"
+FOLDER = Path(audio.__file__).parents[1] / "assets/samples"
 REQUESTS = {sample.title: sample for sample in sample_requests()}
 
 

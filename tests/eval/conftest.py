@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eval.base import Item
-from eval.build import BuildOptions, build_set
-from eval.measures.bank import Measures
-from eval.measures.base import About, Transcript
-from eval.mel import log_mel
-from eval.sets import TestSet, load_set
 from speechx.data.synthetic import synthetic_pack
+from speechx.eval.evaluator import Item
+from speechx.eval.judges.base import About, Transcript
+from speechx.eval.judges.judges import Measures
+from speechx.eval.metrics.mel import log_mel
+from speechx.eval.sets.build import BuildOptions, build_set
+from speechx.eval.sets.store import TestSet, load_set
 
 TASKS = ("tts", "noise_suppression", "target_speaker_extraction", "speech_removal", "speech_editing")
 
@@ -65,7 +65,7 @@ class Parrot:
 
 
 def _read(path: Path) -> np.ndarray:
-    from eval.base import read
+    from speechx.eval.evaluator import read
 
     return read(path)
 

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eval import metrics, words
-from eval.base import Metric, Output, Scores, Unmeasurable, checked
-from eval.mel import cepstra, mel_power
-from speechx.mel import slaney_filters
+from speechx.audio.mel import slaney_filters
+from speechx.eval.evaluator import Metric, Output, Scores, Unmeasurable, checked
+from speechx.eval.metrics import signal as metrics
+from speechx.eval.metrics import words
+from speechx.eval.metrics.mel import cepstra, mel_power
 
 T = np.arange(48000) / 16000
 

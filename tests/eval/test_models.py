@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eval.base import Unmeasurable
-from eval.measures import whisper
-from eval.measures.bank import Measures
-from eval.measures.base import Transcript
-from speechx import audio
+from speechx.audio import reading as audio
+from speechx.eval.evaluator import Unmeasurable
+from speechx.eval.judges import whisper
+from speechx.eval.judges.base import Transcript
+from speechx.eval.judges.judges import Measures
 
 SAMPLES = Path(__file__).parents[2] / "speechx" / "assets" / "samples"
 TEXT = "I left the keys on the kitchen table right next to the blue notebook."

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from eval.pool import Pool, Recipe
-from eval.run import read_scores, run
-from eval.sets import TestSet
-from eval.systems import built_in
+from speechx.eval.run.score import read_scores, run
+from speechx.eval.run.workers import Pool, Recipe
+from speechx.eval.sets.store import TestSet
+from speechx.eval.systems.systems import built_in
 from tests.eval.test_run import HEADER, Moody
 
 
 def test_processes_measure_what_one_does(
     test_set: TestSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("eval.noise_suppression.NoiseSuppressionEvaluator.references", ())
+    monkeypatch.setattr("speechx.eval.noise_suppression.NoiseSuppressionEvaluator.references", ())
     items = test_set.chosen(["noise_suppression"])
     recipe = Recipe("whisper-base", "ge2e", ("dnsmos",), codec=False)
     measures = recipe.measures()
@@ -35,9 +35,9 @@ def test_processes_measure_what_one_does(
 def test_a_model_is_timed_while_nothing_else_is_done(
     test_set: TestSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("eval.run.TIMED", 1)
-    monkeypatch.setattr("eval.run.ModelSystem", Moody)
-    monkeypatch.setattr("eval.noise_suppression.NoiseSuppressionEvaluator.references", ())
+    monkeypatch.setattr("speechx.eval.run.score.TIMED", 1)
+    monkeypatch.setattr("speechx.eval.run.score.ModelSystem", Moody)
+    monkeypatch.setattr("speechx.eval.noise_suppression.NoiseSuppressionEvaluator.references", ())
     items = test_set.chosen(["noise_suppression"])
     recipe = Recipe("whisper-base", "ge2e", ("dnsmos",), codec=False)
     pool = Pool(recipe, 2)

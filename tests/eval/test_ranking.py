@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from eval.base import Evaluator, evaluator_class
-from eval.measures.bank import Measures
-from eval.run import score
-from eval.sets import TestSet
-from eval.summary import column
-from eval.systems import built_in
-from speechx import registry
 from speechx.errors import InputError
+from speechx.eval.evaluator import Evaluator, evaluator_class
+from speechx.eval.judges.judges import Measures
+from speechx.eval.report.summary import column
+from speechx.eval.run.score import score
+from speechx.eval.sets.store import TestSet
+from speechx.eval.systems.systems import built_in
+from speechx.task import registry
 
 GOOD = ("ground_truth", "codec_round_trip")
 
@@ -83,7 +83,7 @@ def test_the_truth_is_perfect_where_it_must_be(mean: Any) -> None:
 def test_each_task_has_its_evaluator_and_each_evaluator_its_task() -> None:
     import pkgutil
 
-    import eval as package
+    import speechx.eval as package
 
     found = set()
     for module in pkgutil.iter_modules(package.__path__):

@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eval import stats
-from eval.base import Absent, Item, Output, read
-from eval.baselines import deepfilternet, espeak, rnnoise
-from eval.compare import compare, markdown
-from eval.markdown import BEGIN, END, report_markdown
-from eval.measures.bank import Measures
-from eval.metrics import si_sdr
-from eval.report import load_report, machine, write_report
-from eval.run import read_scores, run
-from eval.sets import TestSet
-from eval.systems import FolderSystem, Kind, ModelSystem, built_in, truth
-from speechx.async_engine import FakeEngine, LocalEngine
-from speechx.cli import main
+from speechx.cli.main import main
 from speechx.errors import InputError
+from speechx.eval.evaluator import Absent, Item, Output, read
+from speechx.eval.judges.judges import Measures
+from speechx.eval.metrics import bootstrap as stats
+from speechx.eval.metrics.signal import si_sdr
+from speechx.eval.report.compare import compare, markdown
+from speechx.eval.report.markdown import BEGIN, END, report_markdown
+from speechx.eval.report.write import load_report, machine, write_report
+from speechx.eval.run.score import read_scores, run
+from speechx.eval.sets.store import TestSet
+from speechx.eval.systems.baselines import deepfilternet, espeak, rnnoise
+from speechx.eval.systems.systems import FolderSystem, Kind, ModelSystem, built_in, truth
+from speechx.pipeline.local_engine import FakeEngine, LocalEngine
 from tests.speechx.test_loading import tiny_folder as tiny_folder
 
 HEADER: dict[str, Any] = {
@@ -63,7 +63,7 @@ class Moody:
 @pytest.fixture
 def go(test_set: TestSet, measures: Measures, monkeypatch: pytest.MonkeyPatch) -> Any:
     few = ("no_processing", "ground_truth", "codec_round_trip")
-    monkeypatch.setattr("eval.noise_suppression.NoiseSuppressionEvaluator.references", few)
+    monkeypatch.setattr("speechx.eval.noise_suppression.NoiseSuppressionEvaluator.references", few)
 
     def start(out: Path, system: Any, task: str = "noise_suppression", **header: Any) -> list[Item]:
         items = test_set.chosen([task])
@@ -226,7 +226,7 @@ def test_espeak_says_the_text() -> None:
 def test_a_model_folder_is_measured(
     test_set: TestSet, tiny_folder: Path, fakes: Any, tmp_path: Path, monkeypatch: Any, capsys: Any
 ) -> None:
-    monkeypatch.setattr("eval.measures.bank.Measures", partial(Measures, models=fakes))
+    monkeypatch.setattr("speechx.eval.judges.judges.Measures", partial(Measures, models=fakes))
     tasks = ["--task", "tts", "--task", "speech-editing"]
     wanted = [
         "--set",
@@ -272,8 +272,8 @@ def test_commands(
             "echo",
         )
 
-    monkeypatch.setattr("eval.session.load_model", loaded)
-    monkeypatch.setattr("eval.measures.bank.Measures", partial(Measures, models=fakes))
+    monkeypatch.setattr("speechx.eval.run.session.load_model", loaded)
+    monkeypatch.setattr("speechx.eval.judges.judges.Measures", partial(Measures, models=fakes))
     out = tmp_path / "run"
     wanted = [
         "--set",

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from eval.build import BuildOptions, build_set
-from eval.recipes import convert_set
-from eval.sets import TestSet, load_set
-from speechx.commands.batch import read_manifest
-from speechx.data.types import Utterance
+from speechx.cli.batch import read_manifest
 from speechx.errors import InputError
+from speechx.eval.sets.build import BuildOptions, build_set
+from speechx.eval.sets.convert import convert_set
+from speechx.eval.sets.store import TestSet, load_set
 from speechx.jobs import WordTime
+from speechx.task.examples import Utterance
 from tests.eval.conftest import TASKS
 
 

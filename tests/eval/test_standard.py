@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from eval.base import Unmeasurable
-from eval.measures.bank import Measures
+from speechx.eval.evaluator import Unmeasurable
+from speechx.eval.judges.judges import Measures
 
 RATE = 16000
 CONVOLUTIONS = {

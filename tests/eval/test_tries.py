@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from eval.base import Item, Output
-from eval.measures.bank import Measures
-from eval.sets import TestSet
-from eval.systems import Kind, truth
-from eval.tries import FAULTS, as_text, tries
+from speechx.eval.evaluator import Item, Output
+from speechx.eval.judges.judges import Measures
+from speechx.eval.run.faults import FAULTS, as_text, tries
+from speechx.eval.sets.store import TestSet
+from speechx.eval.systems.systems import Kind, truth
 
 
 class Spoiled:

@@ -28,7 +28,7 @@ def blocks(kind: str) -> list[str]:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pipeline: Any) -> Path:
     """The sample recordings and the README's manifest; `SpeechX.load` gives a model with random weights."""
-    from speechx.sdk import SpeechX
+    from speechx.api import SpeechX
 
     shutil.copytree(ROOT / "speechx" / "assets" / "samples", tmp_path, dirs_exist_ok=True)
     (tmp_path / "manifest.jsonl").write_text(blocks("json")[0])
@@ -52,7 +52,7 @@ def test_python(body: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("line", RUN)
 def test_command(line: str, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    from speechx.cli import main
+    from speechx.cli.main import main
 
     arguments = shlex.split(line, comments=True)[1:]
     assert main(arguments) == 0, capfd.readouterr().err

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from speechx import audio
+from speechx.audio import reading as audio
 from tests.house.test_layout import ROOT
 
 ASSETS = ROOT / "speechx" / "assets"

@@ -21,13 +21,13 @@ def test_wheel_has_code_and_data(tmp_path: Path) -> None:
             shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / name, source)
-    build = "from setuptools.build_meta import build_wheel; import sys; build_wheel(sys.argv[1])"
+    build = "from hatchling.build import build_wheel; import sys; build_wheel(sys.argv[1])"
     subprocess.run([sys.executable, "-c", build, str(tmp_path)], cwd=source, check=True, capture_output=True)
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         packed = set(wheel.namelist())
     data = {".py", ".json", ".yaml", ".flac", ".safetensors", ".txt", ".html", ".gz"}
     wanted = {
-        str(path.relative_to(source))
+        ("" if package == "speechx" else "speechx/") + str(path.relative_to(source))
         for package in PACKAGES
         for path in (source / package).rglob("*")
         if path.suffix in data and "build" not in path.parts

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from serving import local_ray  # before ray, whichever test imports that first
-from serving.app import build_app
-from serving.settings import Limits, Settings
-from speechx.async_engine import FakeEngine
-from speechx.voices import VoiceStore
+from speechx.pipeline.local_engine import FakeEngine
+from speechx.serving.app import build_app
+from speechx.serving.cluster import local as local_ray  # before ray, whichever test imports that first
+from speechx.serving.settings import Limits, Settings
+from speechx.task.voices import VoiceStore
 
 SAMPLES = Path(__file__).resolve().parents[2] / "speechx" / "assets" / "samples"
 assert local_ray

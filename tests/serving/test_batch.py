@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import ray
 
-from serving import batch
-from serving.batch import Store, Worker, run
-from speechx import audio
-from speechx.commands.batch import Row, read_manifest
+from speechx.audio import reading as audio
+from speechx.cli.batch import Row, read_manifest
+from speechx.serving.cluster import batch
+from speechx.serving.cluster.batch import Store, Worker, run
 
 
 class Reference:

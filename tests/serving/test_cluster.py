@@ -19,13 +19,13 @@ import ray
 import yaml
 from ray import serve
 
-from serving import local_ray
-from serving.replica import Failure, Replica, ReplicaOptions
-from serving.router import AppArgs, HandleEngine, build
-from serving.settings import Limits, Settings
-from speechx import registry
 from speechx.errors import InputError
 from speechx.jobs import Job
+from speechx.serving.cluster import local as local_ray
+from speechx.serving.cluster.replica import Failure, Replica, ReplicaOptions
+from speechx.serving.cluster.router import AppArgs, HandleEngine, build
+from speechx.serving.settings import Limits, Settings
+from speechx.task import registry
 from tests.serving.common import until
 
 TTS = {"text": "Hello there.", "voice": "heart"}
@@ -90,7 +90,7 @@ def test_failures_travel() -> None:
 def test_config_files_fit(name: str) -> None:
     config = yaml.safe_load((CONFIG / name).read_text())
     for app in config["applications"]:
-        assert app["import_path"] == "serving.router:build"
+        assert app["import_path"] == "speechx.serving.cluster.router:build"
         build(AppArgs.model_validate(app["args"]))
     with pytest.raises(ValueError, match="replcias"):
         AppArgs.model_validate({"replcias": 2})

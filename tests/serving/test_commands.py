@@ -15,11 +15,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from serving import load
-from serving.app import build_app
-from speechx.async_engine import FakeEngine
-from speechx.cli import main
+from speechx.cli.main import main
 from speechx.errors import InputError
+from speechx.pipeline.local_engine import FakeEngine
+from speechx.serving import load_test as load
+from speechx.serving.app import build_app
 from tests.serving.common import running, settings
 from tests.speechx.test_loading import tiny_folder
 
@@ -30,7 +30,7 @@ def test_serve_and_drain(tiny_folder: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "speechx.cli", "serve", "--in-process", "--model", str(tiny_folder)]
+    command = [sys.executable, "-m", "speechx.cli.main", "serve", "--in-process", "--model", str(tiny_folder)]
     process = subprocess.Popen([*command, "--port", str(port)], stderr=subprocess.PIPE, text=True,
                                env={**os.environ, "OMP_NUM_THREADS": "1"})  # fmt: skip
     try:

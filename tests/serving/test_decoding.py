@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from serving.decoding import Decoder
-from serving.settings import Limits
 from speechx.errors import InputError
+from speechx.serving.settings import Limits
+from speechx.serving.web.sandbox import Decoder
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from serving.app import build_app
-from serving.replica import ReplicaOptions, make_engine
-from serving.settings import Limits
-from speechx import audio
-from speechx.voices import VoiceStore
+from speechx.audio import reading as audio
+from speechx.serving.app import build_app
+from speechx.serving.cluster.replica import ReplicaOptions, make_engine
+from speechx.serving.settings import Limits
+from speechx.task.voices import VoiceStore
 from tests.serving.common import SAMPLES, running, settings
 from tests.speechx.test_loading import tiny_folder
 

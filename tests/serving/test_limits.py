@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from serving.errors import ApiError
-from serving.limits import Gate, Keys, hash_key
-from serving.settings import Limits, Settings
-from speechx.async_engine import FakeEngine
 from speechx.errors import InputError
+from speechx.pipeline.local_engine import FakeEngine
+from speechx.serving.errors import ApiError
+from speechx.serving.limits import Gate, Keys, hash_key
+from speechx.serving.settings import Limits, Settings
 from tests.serving.common import Make
 
 TTS = {"text": "Hello there.", "voice": "heart"}

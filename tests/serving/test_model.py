@@ -15,12 +15,13 @@ import httpx
 import numpy as np
 import pytest
 
-from serving.app import build_app
-from serving.errors import ApiError
-from serving.replica import ReplicaOptions, ServedEngine, make_engine
-from speechx import audio, registry
+from speechx.audio import reading as audio
+from speechx.cli.samples import Sample, sample_requests
 from speechx.jobs import Job
-from speechx.samples import Sample, sample_requests
+from speechx.serving.app import build_app
+from speechx.serving.cluster.replica import ReplicaOptions, ServedEngine, make_engine
+from speechx.serving.errors import ApiError
+from speechx.task import registry
 from tests.serving.common import running, settings, until
 from tests.speechx.test_loading import tiny_folder
 
@@ -135,7 +136,7 @@ def test_deadline_frees_the_slot(address: str, engine: ServedEngine) -> None:
 
 def test_heartbeat(engine: ServedEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     assert engine.alive()
-    monkeypatch.setattr("serving.replica.HEARTBEAT_SECONDS", 0.2)
+    monkeypatch.setattr("speechx.serving.cluster.replica.HEARTBEAT_SECONDS", 0.2)
     released = []
 
     def block() -> None:

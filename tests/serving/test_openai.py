@@ -10,10 +10,10 @@ from typing import Any
 import openai
 import pytest
 
-from serving.app import build_app
-from speechx import audio
-from speechx.async_engine import FakeEngine
-from speechx.voices import VoiceStore
+from speechx.audio import reading as audio
+from speechx.pipeline.local_engine import FakeEngine
+from speechx.serving.app import build_app
+from speechx.task.voices import VoiceStore
 from tests.serving.common import running, settings
 
 

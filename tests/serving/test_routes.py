@@ -12,12 +12,12 @@ import pytest
 import soundfile
 from fastapi.testclient import TestClient
 
-from serving.settings import Limits, Settings
-from speechx import audio
-from speechx.async_engine import FakeEngine
-from speechx.encoding import FORMATS, MEDIA_TYPES
+from speechx.audio import reading as audio
+from speechx.audio.writing import FORMATS, MEDIA_TYPES
 from speechx.errors import InputError
 from speechx.jobs import Chunk, WordTime
+from speechx.pipeline.local_engine import FakeEngine
+from speechx.serving.settings import Limits, Settings
 from tests.serving.common import Make
 
 TTS = {"text": "Hello there.", "voice": "heart"}

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serving.stream import Broken, Opened, StreamedResponse, coalesce, encoded, wire_rate
-from speechx import registry
-from speechx.async_engine import FakeEngine
 from speechx.jobs import Chunk, Job
+from speechx.pipeline.local_engine import FakeEngine
+from speechx.serving.web.stream import Broken, Opened, StreamedResponse, coalesce, encoded, wire_rate
+from speechx.task import registry
 
 
 def job() -> Job:
@@ -56,7 +56,7 @@ def test_resampling_a_stream_loses_nothing() -> None:
 
 
 def test_a_client_that_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serving.stream.SEND_SECONDS", 0.1)
+    monkeypatch.setattr("speechx.serving.web.stream.SEND_SECONDS", 0.1)
     engine, ends = FakeEngine(chunks=50, delay=0.02), []
 
     async def receive() -> Any:

@@ -3,12 +3,12 @@
 import numpy as np
 import torch
 
-from speechx.config import LMConfig
-from speechx.engine import Emission, Engine
-from speechx.model import CodecLMCore
-from speechx.prompt import Frames, PackedPrompt, Prompt, Text, Token, Track, pack
-from speechx.sampling import SamplingParams
-from speechx.vocab import NS
+from speechx.engine.engine import Emission, Engine
+from speechx.engine.sampling import SamplingParams
+from speechx.models.lm.config import LMConfig
+from speechx.models.lm.model import CodecLMCore
+from speechx.models.lm.prompt import Frames, PackedPrompt, Prompt, Text, Token, Track, pack
+from speechx.models.vocab import NS
 
 GREEDY = SamplingParams(greedy=True, max_frames=12)
 

@@ -8,14 +8,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from speechx.adapter import Scope, adapt, factors, merge, stored
-from speechx.checkpoint import grid_unit, load_model, on_grid, save_adapter, save_model, small, whole
-from speechx.config import LMConfig
-from speechx.engine import Engine
+from speechx.engine.engine import Engine
+from speechx.engine.sampling import SamplingParams
 from speechx.errors import InputError
-from speechx.model import CodecLMCore
-from speechx.prompt import Frames, Prompt, Text, Track, pack
-from speechx.sampling import SamplingParams
+from speechx.models.lm.config import LMConfig
+from speechx.models.lm.folder import grid_unit, load_model, on_grid, save_adapter, save_model, small, whole
+from speechx.models.lm.model import CodecLMCore
+from speechx.models.lm.prompt import Frames, Prompt, Text, Track, pack
+from speechx.models.lora import Scope, adapt, factors, merge, stored
 from tests.speechx.engines import codes_of, run
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from speechx.async_engine import FakeEngine, LocalEngine
 from speechx.jobs import Chunk, Job
+from speechx.pipeline.local_engine import FakeEngine, LocalEngine
 
 
 class Request(BaseModel):

@@ -15,7 +15,8 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechx import audio, mp3
+from speechx.audio import mp3
+from speechx.audio import reading as audio
 from speechx.errors import InputError
 
 
@@ -238,7 +239,7 @@ def test_ogg_with_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
     got = audio.read(data)
     assert len(got) == pytest.approx(64000, abs=700)
     assert similarity(got[:30000], tone(4.0)[:30000]) > 0.99
-    monkeypatch.setattr("speechx.container.open_with_av", lambda _: None)
+    monkeypatch.setattr("speechx.audio.container.open_with_av", lambda _: None)
     with pytest.raises(InputError, match="truncated or damaged"):
         audio.read(data)
     assert 8000 < len(audio.read(data, whole=False)) < 64000

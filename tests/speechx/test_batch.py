@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from speechx.cli import main
-from speechx.sdk import SpeechX
+from speechx.api import SpeechX
+from speechx.cli.main import main
 
 GOOD = {"id": "a", "task": "tts", "text": "Hello.", "voice": "heart", "seed": 1}
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from speechx.checkpoint import load_model, save_model
-from speechx.config import LMConfig
 from speechx.errors import InputError
-from speechx.model import CodecLMCore
+from speechx.models.lm.config import LMConfig
+from speechx.models.lm.folder import load_model, save_model
+from speechx.models.lm.model import CodecLMCore
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_as_a_transformers_model(folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("transformers")
     from transformers import AutoModel
 
-    from speechx.pretrained import CodecLM, CodecLMConfig
+    from speechx.models.lm.pretrained import CodecLM, CodecLMConfig
 
     model = CodecLM.from_pretrained(folder)
     assert isinstance(model.config, CodecLMConfig) and model.config.codec_hash == "abc"

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from speechx import audio
-from speechx.cli import main
-from speechx.sdk import SpeechX
+from speechx.api import SpeechX
+from speechx.audio import reading as audio
+from speechx.cli.main import main
 
 HELLO = ["tts", "Hello there.", "--voice", "heart"]
 
@@ -270,7 +270,7 @@ def test_a_command_whose_extra_is_missing(monkeypatch: pytest.MonkeyPatch, capsy
     def missing(name: str) -> None:
         raise ModuleNotFoundError("No module named 'ray'", name="ray")
 
-    monkeypatch.setattr("speechx.registry.command_names", lambda: ["serve"])
-    monkeypatch.setattr("speechx.registry.load_command", missing)
+    monkeypatch.setattr("speechx.task.registry.command_names", lambda: ["serve"])
+    monkeypatch.setattr("speechx.task.registry.load_command", missing)
     assert main(["serve"]) == 2
     assert "needs ray" in capsys.readouterr().err

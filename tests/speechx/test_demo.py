@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from speechx import pictures, registry
-from speechx.cli import main
-from speechx.samples import sample_requests
-from speechx.sdk import SpeechX
+from speechx.api import SpeechX
+from speechx.audio import plots as pictures
+from speechx.cli.main import main
+from speechx.cli.samples import sample_requests
+from speechx.task import registry
 
 
 @pytest.fixture
@@ -55,8 +56,8 @@ def test_bench(sx: SpeechX, capsys: Any) -> None:
 
 
 def test_a_bench_of_another_package(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    monkeypatch.setattr("speechx.registry.command_names", lambda: ["bench-serve"])
-    monkeypatch.setattr("speechx.registry.load_command", lambda name: lambda: print(name))
+    monkeypatch.setattr("speechx.task.registry.command_names", lambda: ["bench-serve"])
+    monkeypatch.setattr("speechx.task.registry.load_command", lambda name: lambda: print(name))
     assert main(["bench", "serve"]) == 0
     assert capsys.readouterr().out == "bench-serve\n"
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechx import audio
+from speechx.audio import reading as audio
 from speechx.errors import InputError
 from tests.speechx.test_audio import noise, similarity, tone
 

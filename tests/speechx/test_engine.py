@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from speechx.batch import TrainExample, collate
-from speechx.engine import Emission, Engine
-from speechx.linear import Precision, has_float16, has_int8
-from speechx.pointer import SLACK
-from speechx.prompt import (
+from speechx.engine.engine import Emission, Engine
+from speechx.engine.packed_linear import Precision, has_float16, has_int8
+from speechx.engine.sampling import SamplingParams
+from speechx.engine.text_pointer import SLACK
+from speechx.models.lm.batch import TrainExample, collate
+from speechx.models.lm.prompt import (
     Frames,
     Prompt,
     Text,
@@ -20,8 +21,7 @@ from speechx.prompt import (
     pack,
     unconditional,
 )
-from speechx.sampling import SamplingParams
-from speechx.vocab import NS
+from speechx.models.vocab import NS
 from tests.speechx.engines import GREEDY, aligned_prompt, codes_of, make_core, run, text_prompt
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from speechx.errors import InputError
-from speechx.front import CodeReader, Front, trim
+from speechx.task.frontend import CodeReader, Front, trim
 
 
 def test_blocks_give_the_codes_of_the_whole(front: Any, speech: Any) -> None:

@@ -13,8 +13,8 @@ import pytest
     [
         "import speechx",
         "from speechx import SpeechX, Speech, InputError, Chunk, Job, Prompt, WordTime",
-        "import speechx.registry; speechx.registry.tasks()",
-        "from speechx.cli import main; main(['tasks'])",
+        "import speechx.task.registry; speechx.task.registry.tasks()",
+        "from speechx.cli.main import main; main(['tasks'])",
     ],
 )
 def test_no_torch(code: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from speechx.data import mixing
-from speechx.joining import Joiner
+from speechx.audio import mixing
+from speechx.audio.joining import Joiner
 
 
 def join(parts: list[np.ndarray], overlap: int, step: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from speechx.linear import ChangedRows, Linear, Precision, has_float16, has_int8
+from speechx.engine.packed_linear import ChangedRows, Linear, Precision, has_float16, has_int8
 
 
 @pytest.mark.parametrize("many", [False, True])
@@ -28,6 +28,6 @@ def test_rows_of_changed_and_plain_weights(precision: Precision, many: bool) -> 
 
 
 def test_a_precision_this_torch_lacks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("speechx.linear.has_float16", lambda: False)
+    monkeypatch.setattr("speechx.engine.packed_linear.has_float16", lambda: False)
     with pytest.raises(ValueError, match="x86"):
         Linear(torch.ones(16, 16), "float16")

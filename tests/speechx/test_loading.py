@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from speechx.cli import main
+from speechx.api import SpeechX
+from speechx.cli.main import main
 from speechx.errors import InputError
-from speechx.sdk import SpeechX
 
 
 @pytest.fixture(scope="session")
@@ -21,11 +21,11 @@ def tiny_folder(tmp_path_factory: Any, tiny_codec: Any) -> Path:
     """A model folder with random weights that belong together."""
     import torch
 
-    from speechx.aligner import Aligner, AlignerConfig
-    from speechx.checkpoint import save_model
-    from speechx.codec.store import load_codec, save_codec
-    from speechx.config import LMConfig
-    from speechx.model import CodecLMCore
+    from speechx.models.aligner import Aligner, AlignerConfig
+    from speechx.models.codec.folder import load_codec, save_codec
+    from speechx.models.lm.config import LMConfig
+    from speechx.models.lm.folder import save_model
+    from speechx.models.lm.model import CodecLMCore
 
     folder = tmp_path_factory.mktemp("model")
     save_codec(tiny_codec, folder / "codec")

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from eval.metrics import si_sdr
-from speechx import audio
-from speechx.data import mixing
-from speechx.loading import load_front
-from speechx.masking import FLOOR_IN_SILENCE, Mask, NetMask, RuleMask, mask_over
-from speechx.masknet import MaskConfig, MaskNet, to_bins
-from speechx.mel import htk_filters
-from speechx.plan import Over
+from speechx.audio import mixing
+from speechx.audio import reading as audio
+from speechx.audio.mel import htk_filters
+from speechx.eval.metrics.signal import si_sdr
+from speechx.models.refiner import MaskConfig, MaskNet, to_bins
+from speechx.pipeline.loading import load_front
+from speechx.pipeline.masking import FLOOR_IN_SILENCE, Mask, NetMask, RuleMask, mask_over
+from speechx.task.plan import Over
 
 SAMPLES = Path(__file__).parents[2] / "speechx" / "assets" / "samples"
 

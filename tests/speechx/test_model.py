@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from speechx.batch import LMBatch, TrainExample, collate
-from speechx.config import LMConfig
-from speechx.engine import Engine
-from speechx.model import CodecLMCore
-from speechx.modules import SumRows, causal_attention
-from speechx.prompt import Frames, Prompt, Text, Token, Track, pack
-from speechx.sampling import SamplingParams
-from speechx.vocab import NS
+from speechx.engine.engine import Engine
+from speechx.engine.sampling import SamplingParams
+from speechx.models.lm.batch import LMBatch, TrainExample, collate
+from speechx.models.lm.config import LMConfig
+from speechx.models.lm.model import CodecLMCore
+from speechx.models.lm.prompt import Frames, Prompt, Text, Token, Track, pack
+from speechx.models.lm.transformer import SumRows, causal_attention
+from speechx.models.vocab import NS
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "lm.json"
 

@@ -12,7 +12,7 @@ import pytest
 
 from speechx.errors import InputError
 from speechx.jobs import Job
-from speechx.run import word_times
+from speechx.pipeline.running_job import word_times
 from speechx.text import Word
 
 HELLO = {"text": "Hello there. And once more, hello.", "voice": "heart"}

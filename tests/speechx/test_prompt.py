@@ -5,10 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechx import vocab
-from speechx.batch import IGNORE, PAST_END, TrainExample, collate, legal_pointer, track_inputs
-from speechx.config import LMConfig
-from speechx.prompt import FLAG_ALIGNED, FLAG_FRAME, FLAG_TARGET, Frames, Prompt, Text, Token, Track, pack
+from speechx.models import vocab
+from speechx.models.lm.batch import IGNORE, PAST_END, TrainExample, collate, legal_pointer, track_inputs
+from speechx.models.lm.config import LMConfig
+from speechx.models.lm.prompt import (
+    FLAG_ALIGNED,
+    FLAG_FRAME,
+    FLAG_TARGET,
+    Frames,
+    Prompt,
+    Text,
+    Token,
+    Track,
+    pack,
+)
 
 TINY = LMConfig.preset("tiny")
 

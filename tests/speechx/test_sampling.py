@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from speechx.sampling import BatchSampler, Draws, SamplingParams, draw
+from speechx.engine.sampling import BatchSampler, Draws, SamplingParams, draw
 
 
 def test_draws_follow_the_distribution() -> None:

@@ -3,7 +3,7 @@
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from speechx.scheduler import Entry, Scheduler, prompt_chunks
+from speechx.engine.scheduler import Entry, Scheduler, prompt_chunks
 
 EVENTS = st.lists(
     st.one_of(

@@ -9,12 +9,12 @@ import pystoi
 import pytest
 import soundfile
 
-from speechx import audio
-from speechx.cli import main
-from speechx.front import Front
-from speechx.loading import load_front
+from speechx.audio import reading as audio
+from speechx.cli.main import main
+from speechx.pipeline.loading import load_front
+from speechx.task.frontend import Front
 
-SAMPLES = Path(audio.__file__).parent / "assets/samples"
+SAMPLES = Path(audio.__file__).parents[1] / "assets/samples"
 TEXT = "I left the keys on the kitchen table, right next to the blue notebook."
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from speechx import threads
+from speechx.engine import threads
 
 
 @pytest.mark.parametrize(

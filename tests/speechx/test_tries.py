@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from speechx.aligner import ERROR_NATS
-from speechx.data.mixing import standard_gain
-from speechx.loading import load_front
-from speechx.plan import Generated
-from speechx.prompt import Frames, Prompt, Text, Track
-from speechx.samples import sample_requests
+from speechx.audio.mixing import standard_gain
+from speechx.cli.samples import sample_requests
+from speechx.models.aligner import ERROR_NATS
+from speechx.models.lm.prompt import Frames, Prompt, Text, Track
+from speechx.pipeline.candidates import FIRST, PHRASE, Busy, Try, phrase_ends
+from speechx.pipeline.loading import load_front
+from speechx.task.plan import Generated
 from speechx.text import TextFrontend
-from speechx.tries import FIRST, PHRASE, Busy, Try, phrase_ends
 
 SPEECH = TextFrontend()("The library closes early on Sundays, so we had better leave before lunch.", "en")
 

@@ -8,9 +8,9 @@ import fsspec
 import numpy as np
 import pytest
 
-from speechx import audio
+from speechx.audio import reading as audio
 from speechx.errors import InputError
-from speechx.voices import VoiceStore, default_root
+from speechx.task.voices import VoiceStore, default_root
 from tests.speechx.test_audio import noise, tone
 
 

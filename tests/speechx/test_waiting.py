@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from speechx.engine import Engine
-from speechx.sampling import SamplingParams
+from speechx.engine.engine import Engine
+from speechx.engine.sampling import SamplingParams
 from tests.speechx.engines import make_core, text_prompt
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from speechx.aligner import Alignment
-from speechx.data.types import Utterance
 from speechx.jobs import WordTime
+from speechx.models.aligner import Alignment
+from speechx.task.examples import Utterance
 
 SENTENCES = {
     "en": "The library closes early on Sundays so we had better leave before lunch.",
@@ -18,7 +18,7 @@ SENTENCES = {
 
 
 class ToyPool:
-    """Two speakers; the first has two utterances in English and one in Spanish. See speechx.data.types.Pool."""
+    """Two speakers; the first has two utterances in English and one in Spanish. See speechx.task.examples.Pool."""
 
     def __init__(self, speech: Any) -> None:
         self.speech = speech

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from speechx.data import mixing
+from speechx.audio import mixing
 from speechx.errors import InputError
-from speechx.masking import RuleMask
-from tasks._aligned import ONE_GO, windows
+from speechx.pipeline.masking import RuleMask
+from speechx.tasks._shared import windows
+from speechx.tasks._shared.windows import ONE_GO
 
 
 @pytest.mark.parametrize("frames", [1, 80, ONE_GO, ONE_GO + 1, 300, 401, 5000])
@@ -93,8 +94,8 @@ def test_a_text_too_long_for_the_recording_is_refused(pipeline: Any, speech: Any
 
 
 def test_extraction_shows_the_enrollment_first(pipeline: Any, speech: Any) -> None:
-    from speechx.prompt import Frames, Token
-    from speechx.vocab import ENR, TSE
+    from speechx.models.lm.prompt import Frames, Token
+    from speechx.models.vocab import ENR, TSE
 
     job = pipeline.job("target_speaker_extraction", audio=(speech(3), 16000), enrollment="heart")
     pipeline.speak(job)

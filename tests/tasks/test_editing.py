@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from speechx.errors import InputError
-from speechx.prompt import Frames, Token
-from speechx.vocab import MASK
+from speechx.models.lm.prompt import Frames, Token
+from speechx.models.vocab import MASK
 
 OLD = "we like our green tea in the early morning before breakfast"
 WORDS = OLD.split()

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from speechx import registry
-from speechx.batch import legal_pointer
-from speechx.data import mixing
+from speechx.audio import mixing
 from speechx.jobs import WordTime
-from speechx.prompt import Frames, Text, Token
-from speechx.vocab import MASK
+from speechx.models.lm.batch import legal_pointer
+from speechx.models.lm.prompt import Frames, Text, Token
+from speechx.models.vocab import MASK
+from speechx.task import registry
 
 
 def examples(name: str, pool: Any, count: int = 12, **changes: Any) -> list[Any]:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from speechx import registry
 from speechx.errors import InputError
+from speechx.task import registry
 
 VOICE = (np.zeros(16000, np.float32), 16000)
 
@@ -64,7 +64,7 @@ def test_takes_paths_bytes_arrays_and_regions() -> None:
 
 
 def test_a_result_is_an_input() -> None:
-    from speechx.result import Speech
+    from speechx.pipeline.result import Speech
 
     request: Any = registry.parse_request("noise_suppression", {"audio": Speech(VOICE[0], 16000)})
     assert request.audio[1] == 16000

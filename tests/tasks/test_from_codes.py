@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from speechx import registry
-from speechx.data.alignments import Aligned
-from speechx.data.coded import CodedPool
+from speechx.data.annotate.alignments import Aligned
+from speechx.data.annotate.codes import TokenRow
+from speechx.data.code_pool import CodedPool
 from speechx.data.packs import PackRow
-from speechx.data.tokens import TokenRow
-from speechx.prompt import Frames, Text
+from speechx.models.lm.prompt import Frames, Text
+from speechx.task import registry
 from tests.tasks.conftest import SENTENCES
 
 NAMES = [name for name in registry.task_names() if getattr(registry.task(name), "pairs_of", "") == "codes"]

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from speechx.errors import InputError
-from speechx.plan import Generated
-from speechx.prompt import Text
-from speechx.tries import phrase_ends
+from speechx.models.lm.prompt import Text
+from speechx.pipeline.candidates import phrase_ends
+from speechx.task.plan import Generated
 
 SENTENCE = "The library closes early on Sundays so we had better leave. "
 

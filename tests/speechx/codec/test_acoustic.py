@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from speechx.codec.acoustic import PITCH_SCALE, cepstral_matrix, chosen_terms, pitch_axes
-from speechx.codec.spectral import SpectralCodec, SpectralConfig
+from speechx.models.codec.acoustic import PITCH_SCALE, cepstral_matrix, chosen_terms, pitch_axes
+from speechx.models.codec.spectral import SpectralCodec, SpectralConfig
 
 BINS = 257
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from speechx.codec.base import Codec
-from speechx.codec.encodec import EncodecCodec, package_name
 from speechx.errors import InputError
+from speechx.models.codec.base import Codec
+from speechx.models.codec.encodec import EncodecCodec, package_name
 
 
 @pytest.fixture(scope="module")

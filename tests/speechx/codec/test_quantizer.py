@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from speechx.codec.quantizer import ResidualQuantizer, VectorQuantizer
+from speechx.models.codec.quantizer import ResidualQuantizer, VectorQuantizer
 
 
 def clusters(count: int, each: int, dim: int = 4, seed: int = 3) -> torch.Tensor:

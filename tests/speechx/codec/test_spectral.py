@@ -11,10 +11,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechx.codec.base import Codec
-from speechx.codec.spectral import SpectralCodec, SpectralConfig
-from speechx.codec.store import load_codec, save_codec
 from speechx.errors import InputError
+from speechx.models.codec.base import Codec
+from speechx.models.codec.folder import load_codec, save_codec
+from speechx.models.codec.spectral import SpectralCodec, SpectralConfig
 
 
 @pytest.fixture(scope="module", params=["tiny", "tiny-v2"])

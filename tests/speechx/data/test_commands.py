@@ -12,11 +12,11 @@ import soundfile
 import torch
 from typer.testing import CliRunner
 
-from speechx.codec.spectral import SpectralCodec, SpectralConfig
-from speechx.codec.store import save_codec
-from speechx.commands.data import app
+from speechx.cli.data import app
+from speechx.data.annotate.teacher import log_mel
 from speechx.data.packs import AudioPack
-from speechx.data.teacher import log_mel
+from speechx.models.codec.folder import save_codec
+from speechx.models.codec.spectral import SpectralCodec, SpectralConfig
 
 
 def run(*words: object) -> str:
@@ -76,8 +76,8 @@ def test_the_teacher_hears_what_whisper_hears() -> None:
     "SPEECHX_WHISPER" not in os.environ, reason="SPEECHX_WHISPER names no Whisper base of CTranslate2"
 )
 def test_features_of_a_real_teacher(tmp_path: Path) -> None:
+    from speechx.data.annotate.teacher import add_teacher
     from speechx.data.synthetic import synthetic_pack
-    from speechx.data.teacher import add_teacher
 
     pack = synthetic_pack(tmp_path, utterances=2, speakers=2, noises=1)
     for name in ("teacher.f16", "teacher.jsonl"):

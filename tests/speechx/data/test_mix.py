@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from speechx import registry
-from speechx.aligner import Aligner, AlignerConfig
-from speechx.codec.spectral import SpectralCodec, SpectralConfig
-from speechx.codec.store import load_codec, save_codec
-from speechx.data.mix import mix_shards
+from speechx.data.pairs import mix_shards
 from speechx.data.shards import Shards, encode_pair
 from speechx.data.synthetic import synthetic_pack
+from speechx.models.aligner import Aligner, AlignerConfig
+from speechx.models.codec.folder import load_codec, save_codec
+from speechx.models.codec.spectral import SpectralCodec, SpectralConfig
+from speechx.task import registry
 
 
 @pytest.fixture(scope="module")

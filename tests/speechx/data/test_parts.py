@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from speechx.data.annotate.teacher import log_mel
 from speechx.data.chunks import join_chunks, split_file
 from speechx.data.packs import AudioPack
-from speechx.data.parts import Axes, join_parts, split_pack
-from speechx.data.teacher import log_mel
+from speechx.data.transport import Axes, join_parts, split_pack
 from speechx.errors import InputError
 
 
@@ -57,7 +57,7 @@ def test_recordings_travel_as_they_were(tmp_path: Path) -> None:
     import json
     import tarfile
 
-    from speechx import audio
+    from speechx.audio import reading as audio
     from speechx.data.prepare import prepare_pack
 
     corpus = tmp_path / "corpus"

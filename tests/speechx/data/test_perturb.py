@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import soxr
 
+from speechx.data.annotate.codes import phonemize_pack
 from speechx.data.packs import AudioPack
 from speechx.data.perturb import perturb_pack, speed_of
-from speechx.data.tokens import phonemize_pack
 from speechx.errors import InputError
 
 

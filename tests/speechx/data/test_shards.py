@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from speechx.data import shards
 from speechx.data.shards import Pair, Shards, ShardWriter, decode_pair, encode_pair
-from speechx.prompt import Frames, Prompt, Text, Token, Track
+from speechx.models.lm.prompt import Frames, Prompt, Text, Token, Track
 
 K = 8
 

@@ -165,8 +165,8 @@ def test_a_pack_leaves_out_what_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_the_pitch_of_a_pack(tmp_path: Path) -> None:
+    from speechx.data.annotate.pitch import add_pitch
     from speechx.data.packs import AudioPack
-    from speechx.data.tones import add_pitch
 
     time_T = np.arange(16000) / 16000
     corpus = tmp_path / "c"

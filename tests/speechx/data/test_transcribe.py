@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from speechx.data.annotate.transcripts import transcribe_pack
 from speechx.data.packs import AudioPack
-from speechx.data.transcribe import transcribe_pack
 from speechx.errors import InputError
 
 SECOND = 16000

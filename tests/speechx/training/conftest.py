@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from speechx.codec.spectral import SpectralCodec, SpectralConfig
+from speechx.data.annotate.codes import TokenRow, encode_pack, phonemize_pack, read_tokens
 from speechx.data.packs import AudioPack
 from speechx.data.shards import Pair, Shards, ShardWriter
 from speechx.data.synthetic import synthetic_pack
-from speechx.data.tokens import TokenRow, encode_pack, phonemize_pack, read_tokens
-from speechx.prompt import Frames, Prompt, Text, Token, Track
-from speechx.training.run import Run
-from speechx.vocab import ENR
+from speechx.models.codec.spectral import SpectralCodec, SpectralConfig
+from speechx.models.lm.prompt import Frames, Prompt, Text, Token, Track
+from speechx.models.vocab import ENR
+from speechx.training.loop import Run
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from speechx.aligner import BLANK, Aligner, AlignerConfig, Chain, edit_distance, free_phones
-from speechx.codec.spectral import SpectralCodec
+from speechx.data.annotate.codes import TokenRow
 from speechx.data.packs import PackRow
-from speechx.data.tokens import TokenRow
+from speechx.models.aligner import BLANK, Aligner, AlignerConfig, Chain, edit_distance, free_phones
+from speechx.models.codec.spectral import SpectralCodec
 from speechx.text import PhoneSequence, Word
 from speechx.training.aligner import AlignerTrainConfig, train
 

@@ -10,13 +10,13 @@ import torch
 import yaml
 from typer.testing import CliRunner
 
-from speechx.adapter import Scope, factors
-from speechx.checkpoint import load_model, read_change, save_adapter, save_model
-from speechx.codec.spectral import SpectralCodec
-from speechx.codec.store import save_codec
-from speechx.commands.train import app
-from speechx.config import LMConfig
+from speechx.cli.train import app
 from speechx.data.shards import Shards
+from speechx.models.codec.folder import save_codec
+from speechx.models.codec.spectral import SpectralCodec
+from speechx.models.lm.config import LMConfig
+from speechx.models.lm.folder import load_model, read_change, save_adapter, save_model
+from speechx.models.lora import Scope, factors
 from speechx.training import lm
 
 FACTS: dict[str, Any] = {"phone_table_version": 1, "codec_name": "x", "pause_phones": (1,)}

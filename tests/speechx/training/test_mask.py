@@ -10,22 +10,22 @@ import numpy as np
 import pytest
 import torch
 
-from speechx import loading
-from speechx.aligner import Aligner, AlignerConfig
-from speechx.checkpoint import save_model
-from speechx.codec.spectral import SpectralCodec, SpectralConfig
-from speechx.codec.store import load_codec, save_codec
-from speechx.config import LMConfig
-from speechx.data.estimates import make_estimates, read_estimates
 from speechx.data.noises import one_sound
+from speechx.data.refiner_lessons import make_estimates, read_estimates
 from speechx.data.synthetic import synthetic_pack
 from speechx.errors import InputError
-from speechx.loading import load_pipeline
-from speechx.masknet import MaskConfig, MaskNet
-from speechx.model import CodecLMCore
-from speechx.training.mask import MaskLoss, MaskTrainConfig, MaskTrainer, train
-from speechx.training.maskdata import Batch, Mixtures, Shares
-from speechx.training.run import Run
+from speechx.models.aligner import Aligner, AlignerConfig
+from speechx.models.codec.folder import load_codec, save_codec
+from speechx.models.codec.spectral import SpectralCodec, SpectralConfig
+from speechx.models.lm.config import LMConfig
+from speechx.models.lm.folder import save_model
+from speechx.models.lm.model import CodecLMCore
+from speechx.models.refiner import MaskConfig, MaskNet
+from speechx.pipeline import loading
+from speechx.pipeline.loading import load_pipeline
+from speechx.training.loop import Run
+from speechx.training.refiner import MaskLoss, MaskTrainConfig, MaskTrainer, train
+from speechx.training.refiner_data import Batch, Mixtures, Shares
 
 TASKS = ("noise_suppression", "target_speaker_extraction", "speech_removal")
 

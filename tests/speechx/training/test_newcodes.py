@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from speechx.config import LMConfig
 from speechx.data.shards import Shards
+from speechx.models.lm.config import LMConfig
 from speechx.training import lm
-from speechx.training.newcodes import start_codes
+from speechx.training.new_codebooks import start_codes
 
 VECTORS_KVD = torch.randn(8, 1024, 6, generator=torch.Generator().manual_seed(3))
 VECTORS_KVD[:, 1] = VECTORS_KVD[:, 0] + 0.01  # two codes that sound alike

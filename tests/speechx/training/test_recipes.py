@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from speechx.config import LMConfig
+from speechx.models.lm.config import LMConfig
 from speechx.training.aligner import AlignerTrainConfig
 from speechx.training.codec import CodecTrainConfig
 from speechx.training.lm import LMTrainConfig
-from speechx.training.mask import MaskTrainConfig
+from speechx.training.refiner import MaskTrainConfig
 
 FOLDER = Path(__file__).resolve().parents[3] / "configs"
 KINDS = {

@@ -10,18 +10,18 @@ import pytest
 import torch
 from torch.utils.data import default_collate
 
-from speechx.aligner import AlignerConfig
-from speechx.codec.spectral import SpectralCodec, SpectralConfig
-from speechx.codec.store import export_checkpoint, load_codec
-from speechx.config import LMConfig
+from speechx.data.annotate.codes import TokenRow
 from speechx.data.crops import CropDataset
 from speechx.data.packs import AudioPack
 from speechx.data.shards import Shards
-from speechx.data.tokens import TokenRow
+from speechx.models.aligner import AlignerConfig
+from speechx.models.codec.folder import export_checkpoint, load_codec
+from speechx.models.codec.spectral import SpectralCodec, SpectralConfig
+from speechx.models.lm.config import LMConfig
 from speechx.training import aligner, lm
 from speechx.training import codec as codec_training
 from speechx.training.export import slim_checkpoint
-from speechx.training.run import Run, read_log
+from speechx.training.loop import Run, read_log
 
 Stop = Callable[[int], None]
 
@@ -56,7 +56,7 @@ def codec_config(adversarial_from: int, preset: str = "tiny") -> codec_training.
 @pytest.fixture(autouse=True)
 def small_codebooks(monkeypatch: pytest.MonkeyPatch) -> None:
     """The k-means start of eight codebooks of 1024 would be most of the time of these tests."""
-    monkeypatch.setattr("speechx.codec.quantizer.VectorQuantizer.start.__defaults__", (1,))
+    monkeypatch.setattr("speechx.models.codec.quantizer.VectorQuantizer.start.__defaults__", (1,))
 
 
 @pytest.mark.parametrize(("adversarial_from", "preset"), [(2, "tiny"), (100, "tiny-v2")])

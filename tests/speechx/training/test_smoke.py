@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from speechx.commands.train import app
-from speechx.training.run import Run
+from speechx.cli.train import app
+from speechx.training.loop import Run
 from speechx.training.smoke import Outcome, outcome, run_smoke
 
 

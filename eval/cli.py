@@ -1,0 +1,238 @@
+"""`speechx eval build|run|report|tries|compare|card|convert`: test sets, scores, reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from speechx.cli.console import JsonOption, ModelOption, put_json, say
+from speechx.errors import InputError
+from speechx.task import registry
+
+app = typer.Typer(help="Measure how good each task is.", no_args_is_help=True)
+
+WorkersOption = Annotated[
+    int, typer.Option(min=0, help="processes that measure, 1 GB each; 0 is one for each core, at most 4")
+]
+TaskOption = Annotated[list[str], typer.Option("--task", help="task, more than once, or all")]
+
+
+def task_names(chosen: list[str]) -> list[str]:
+    if "all" in chosen:
+        return list(registry.tasks())
+    return [registry.task(name).name for name in chosen]
+
+
+@app.command()
+def build(
+    sources: Annotated[
+        list[Path], typer.Argument(help="audio packs, or corpora in any layout that `data prepare` reads")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder of the set")],
+    task: TaskOption = ["all"],  # noqa: B006
+    items: Annotated[int, typer.Option(help="items of each ability")] = 20,
+    split: Annotated[str, typer.Option(help="test, dev, train or all")] = "test",
+    seed: Annotated[int, typer.Option(help="same seed, same set")] = 1,
+    seconds: Annotated[tuple[float, float], typer.Option(help="length of utterances")] = (4.0, 10.0),
+    voice_seconds: Annotated[float, typer.Option(help="length of the enrollments of tts")] = 3.0,
+    protocol: Annotated[str, typer.Option(help="of tts: cross-sentence or continuation")] = "cross-sentence",
+    rooms: Annotated[int, typer.Option(help="simulated rooms (pyroomacoustics); 0: synthetic tails")] = 0,
+    corpus: Annotated[list[str], typer.Option(help="only these corpora of the sources")] = [],  # noqa: B006
+    noise_split: Annotated[str, typer.Option(help="split of the noises (default: as --split)")] = "",
+    words: Annotated[
+        bool, typer.Option(help="spans of edits begin and end between words, which the model's aligner finds")
+    ] = True,
+    model: ModelOption = None,
+) -> None:
+    """Make a test set out of clean recordings (and of noise, for the tasks that need it)."""
+    from speechx.data.progress import ticker
+    from speechx.eval.sets.build import BuildOptions, build_set, words_by
+    from speechx.pipeline.loading import load_front
+
+    options = BuildOptions(
+        split, items, seed, seconds, voice_seconds, protocol, rooms, tuple(corpus), noise_split
+    )
+    by = words_by(load_front(model)) if words else None
+    tell_set(build_set(sources, out, task_names(task), options, ticker("build"), by))
+
+
+def tell_set(about: dict[str, Any]) -> None:
+    for ability, count in about["abilities"].items():
+        typer.echo(
+            f"{ability}: {count} items"
+            + (f", {about['short'][ability]} short" if ability in about["short"] else "")
+        )
+    for ability in about["short"].keys() - about["abilities"].keys():
+        typer.echo(f"{ability}: none, the sources lack what it needs")
+
+
+@app.command()
+def convert(
+    layout: Annotated[str, typer.Argument(help="dns, libri2mix or seed-tts-eval")],
+    source: Annotated[Path, typer.Argument(help="its folder (seed-tts-eval: the .lst file)")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder of the set")],
+    items: Annotated[int, typer.Option(help="at most so many; 0 is all")] = 0,
+    seed: int = 1,
+    language: Annotated[str, typer.Option(help="of the recordings")] = "en",
+    transcripts: Annotated[
+        Path | None, typer.Option(help="a corpus with the texts and enrollments (LibriSpeech)")
+    ] = None,
+) -> None:
+    """Make a test set of a public one that comes mixed."""
+    from speechx.eval.sets.convert import convert_set
+
+    about = convert_set(layout, source, out, items or None, seed, language, transcripts)
+    typer.echo(f"{sum(about['abilities'].values())} items in {out}")
+
+
+@app.command()
+def run(
+    test_set: Annotated[Path, typer.Option("--set", help="folder of the test set")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="folder of the run")],
+    task: TaskOption = ["all"],  # noqa: B006
+    items: Annotated[int, typer.Option(help="at most so many of each ability; 0 is all")] = 0,
+    system: Annotated[
+        list[str], typer.Option(help="NAME=FOLDER of outputs, or silence, noise, wrong_speaker, leaked")
+    ] = [],  # noqa: B006
+    slots: Annotated[
+        int, typer.Option(help="requests at once; with more than 1, RTF is not a lone request's")
+    ] = 1,
+    no_model: Annotated[bool, typer.Option("--no-model", help="references and --system alone")] = False,
+    asr: Annotated[
+        str, typer.Option(help="whisper-base, whisper:FOLDER_OR_SIZE, hubert[:FOLDER]")
+    ] = "whisper-base",
+    speaker: Annotated[str, typer.Option(help="ge2e, wavlm[:FOLDER], ecapa[:FOLDER]")] = "ge2e",
+    mos: Annotated[list[str], typer.Option(help="besides DistillMOS and DNSMOS: utmos[:FILE]")] = [],  # noqa: B006
+    workers: WorkersOption = 0,
+    model: ModelOption = None,
+) -> None:
+    """Score a model, its references and baselines on a set; start it again to go on where it stopped."""
+    from speechx.eval.run.session import Session, measure
+
+    names = None if "all" in task else task_names(task)
+    measure(
+        Session(
+            test_set, output, tasks=names, items=items, systems=system, slots=slots, speaks=not no_model, asr=asr,
+            speaker=speaker, mos=mos, workers=workers, model=model,
+        ),
+        say,
+    )  # fmt: skip
+
+
+@app.command("all")
+def everything(
+    sources: Annotated[
+        list[Path], typer.Argument(help="folders of recordings with a test split, and of noise")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="folder of the run")] = Path("runs/eval"),
+    items: Annotated[int, typer.Option(help="items of each ability")] = 20,
+    full: Annotated[bool, typer.Option("--full", help="100 items of each ability")] = False,
+    corpus: Annotated[list[str], typer.Option(help="only these corpora of the sources")] = [],  # noqa: B006
+    no_model: Annotated[bool, typer.Option("--no-model", help="references alone")] = False,
+    workers: WorkersOption = 0,
+    model: ModelOption = None,
+) -> None:
+    """Make a test set, run the model on it, write the reports: what `make eval` does."""
+    from speechx.data.progress import ticker
+    from speechx.eval.run.session import Session, measure
+    from speechx.eval.sets.build import BuildOptions, build_set, words_by
+    from speechx.pipeline.loading import load_front
+
+    count = 100 if full else items
+    test_set = output / f"set-{count}"
+    if not (test_set / "set.json").is_file():
+        options = BuildOptions(count=count, corpora=tuple(corpus))
+        words = words_by(load_front(model))
+        tell_set(build_set(sources, test_set, task_names(["all"]), options, ticker("build"), words))
+    measure(
+        Session(test_set, output / f"run-{count}", speaks=not no_model, workers=workers, model=model), say
+    )
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="folder of a run")],
+    test_set: Annotated[
+        Path | None, typer.Option("--set", help="its test set, for sounds in the page")
+    ] = None,
+) -> None:
+    """Write the reports of a run again from its scores."""
+    from speechx.eval.report.write import load_report, write_report
+    from speechx.eval.sets.store import load_set
+
+    told = load_report(folder)
+    header = {k: v for k, v in told.items() if k not in ("abilities", "schema_version")}
+    write_report(folder, header, list(load_set(test_set).items) if test_set else None)
+    say(f"report in {folder / 'report.html'}")
+
+
+@app.command()
+def tries(
+    test_set: Annotated[Path, typer.Option("--set", help="folder of a test set")],
+    task: TaskOption = ["all"],  # noqa: B006
+    count: Annotated[int, typer.Option(min=1, help="tries of each ability, with other seeds")] = 200,
+    slots: Annotated[int, typer.Option(min=1, help="requests at once")] = 8,
+    model: ModelOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Count outputs that are none: silence, loops, run-ons, over many seeds."""
+    from speechx.eval.judges.judges import Measures
+    from speechx.eval.run.faults import as_text
+    from speechx.eval.run.faults import tries as try_all
+    from speechx.eval.run.session import load_model
+    from speechx.eval.sets.store import load_set
+
+    chosen = load_set(test_set).chosen(None if "all" in task else task_names(task))
+    if not chosen:
+        raise InputError(f"task: the set {test_set} has no items of {', '.join(task)}", field="task")
+    speaking, _, model_hash = load_model(model, slots)
+    try:
+        found = try_all(chosen, speaking, Measures(), count, say)
+    finally:
+        speaking.engine.close()
+    report = {"model": model_hash, "abilities": {name: tally.as_dict() for name, tally in found.items()}}
+    put_json(report) if json else typer.echo(as_text(report))
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(help="folder of a run")],
+    b: Annotated[Path, typer.Argument(help="folder of another run on the same set")],
+    systems: Annotated[
+        tuple[str, str] | None, typer.Option(help="names of the systems in A and in B (default: the models)")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="markdown file")] = None,
+) -> None:
+    """Tell what got better or worse from A to B, item by item."""
+    from speechx.eval.report.compare import compare as difference
+    from speechx.eval.report.compare import markdown
+    from speechx.eval.report.write import load_report
+    from speechx.eval.run.score import read_scores
+
+    left, right = load_report(a), load_report(b)
+    if left["set"]["hash"] != right["set"]["hash"]:
+        raise InputError("compare: the two runs are on different sets: nothing can be paired", field="b")
+    rows = difference(read_scores(a), read_scores(b), systems)
+    if not rows:
+        raise InputError("compare: the runs have no system in common; name them with --systems", field="b")
+    text = markdown(rows, (str(a), str(b)))
+    if output is not None:
+        from speechx.audio.writing import atomic_write
+
+        atomic_write(output, text.encode())
+    typer.echo(text)
+
+
+@app.command()
+def card(
+    source: Annotated[Path, typer.Argument(help="report.json, or the folder of a run")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="the model card")] = Path("MODEL_CARD.md"),
+) -> None:
+    """Put the tables of a report between the markers of the model card."""
+    from speechx.eval.report.markdown import update_card
+    from speechx.eval.report.write import load_report
+
+    update_card(output, load_report(source))
+    say(f"tables of {source} in {output}")

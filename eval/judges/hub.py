@@ -1,0 +1,122 @@
+"""The field's standard measuring models, which no package ships: used where a checkpoint path, or the hub, is at hand.
+
+Each takes a folder (or file) or the name under which the hub has it, and imports its library when it is asked for.
+Shapes: N recordings, T samples at 16 kHz, D values of an embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from speechx.eval.evaluator import RATE, Unmeasurable
+from speechx.eval.judges.base import About, Transcript, file_hash, package_version
+
+__all__ = ["Ecapa", "HubertCTC", "Utmos", "WavLM"]
+
+
+def _hash(source: str) -> str:
+    """Over the weights where they lie in a folder; else the hub's name stands for them."""
+    path = Path(source)
+    files = (
+        sorted(f for f in path.glob("*") if f.suffix in (".bin", ".safetensors", ".ckpt", ".pt"))
+        if path.is_dir()
+        else []
+    )
+    if path.is_file():
+        files = [path]
+    return "-".join(file_hash(f) for f in files) or f"hub:{source}"
+
+
+class HubertCTC:
+    """A `Recognizer` of English: HuBERT-large fine-tuned on LibriSpeech 960 h, as VALL-E and SpeechX report WER."""
+
+    def __init__(self, source: str = "facebook/hubert-large-ls960-ft") -> None:
+        from transformers import AutoProcessor, HubertForCTC
+
+        self._processor: Any = AutoProcessor.from_pretrained(source)
+        self._model: Any = HubertForCTC.from_pretrained(source).eval()
+        self.about = About("hubert-ctc", source, package_version("transformers"), _hash(source), "greedy CTC")
+
+    def transcribe(self, wavs: Sequence[np.ndarray], languages: Sequence[str]) -> list[Transcript]:
+        import torch
+
+        out = []
+        for wav_T, language in zip(wavs, languages, strict=True):
+            if language != "en":
+                raise Unmeasurable("HuBERT-CTC knows English only")
+            values = self._processor(wav_T, sampling_rate=RATE, return_tensors="pt").input_values
+            with torch.inference_mode():
+                ids = self._model(values).logits.argmax(-1)
+            out.append(Transcript(self._processor.batch_decode(ids)[0].lower()))
+        return out
+
+    def languages(self, wavs: Sequence[np.ndarray]) -> list[dict[str, float]]:
+        raise Unmeasurable("HuBERT-CTC does not tell languages")
+
+
+class WavLM:
+    """A `SpeakerEncoder`: WavLM with an x-vector (TDNN) head for verification."""
+
+    def __init__(self, source: str = "microsoft/wavlm-base-plus-sv") -> None:
+        from transformers import AutoFeatureExtractor, WavLMForXVector
+
+        self._extract: Any = AutoFeatureExtractor.from_pretrained(source)
+        self._model: Any = WavLMForXVector.from_pretrained(source).eval()
+        note = "VALL-E's WavLM-TDNN is the large one" if "large" not in source else ""
+        self.about = About("wavlm-tdnn", source, package_version("transformers"), _hash(source), note)
+
+    def embed(self, wavs: Sequence[np.ndarray]) -> np.ndarray:
+        import torch
+
+        rows = []
+        for wav_T in wavs:
+            inputs = self._extract(wav_T, sampling_rate=RATE, return_tensors="pt")
+            with torch.inference_mode():
+                rows.append(
+                    torch.nn.functional.normalize(self._model(**inputs).embeddings, dim=-1)[0].numpy()
+                )
+        return np.stack(rows)
+
+
+class Ecapa:
+    """A `SpeakerEncoder`: SpeechBrain's ECAPA-TDNN trained on VoxCeleb."""
+
+    def __init__(self, source: str = "speechbrain/spkrec-ecapa-voxceleb") -> None:
+        from speechbrain.inference.speaker import EncoderClassifier
+
+        self._model: Any = EncoderClassifier.from_hparams(source=source)
+        self.about = About("ecapa", source, package_version("speechbrain"), _hash(source))
+
+    def embed(self, wavs: Sequence[np.ndarray]) -> np.ndarray:
+        import torch
+
+        rows = []
+        for wav_T in wavs:
+            row_D = self._model.encode_batch(torch.from_numpy(wav_T)[None])[0, 0]
+            rows.append(torch.nn.functional.normalize(row_D, dim=0).numpy())
+        return np.stack(rows)
+
+
+class Utmos:
+    """A `Mos`: UTMOS22 strong, as a TorchScript file or from torch.hub (tarepan/SpeechMOS)."""
+
+    names = ("utmos",)
+
+    def __init__(self, source: str = "utmos22_strong") -> None:
+        import torch
+
+        if Path(source).is_file():
+            self._model: Any = torch.jit.load(source, map_location="cpu").eval()
+        else:
+            self._model = torch.hub.load("tarepan/SpeechMOS:v1.2.0", source, trust_repo=True).eval()
+        self.about = About("utmos", source, "", _hash(source))
+
+    def predict(self, wavs: Sequence[np.ndarray]) -> list[dict[str, float]]:
+        import torch
+
+        with torch.inference_mode():
+            return [{"utmos": float(self._model(torch.from_numpy(w)[None], RATE))} for w in wavs]

@@ -1,0 +1,176 @@
+"""report.json -> report.md, and the tables of MODEL_CARD.md. Light: no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from speechx.audio.writing import atomic_write
+from speechx.errors import InputError
+from speechx.eval.evaluator import UNTOLD, Metric
+
+__all__ = [
+    "BEGIN",
+    "END",
+    "PUBLISHED",
+    "bars_of",
+    "card_tables",
+    "cell",
+    "failures_of",
+    "metric_of",
+    "report_markdown",
+    "titles",
+    "update_card",
+]
+
+BEGIN, END = "<!-- evaluation: begin (made by `speechx eval card`) -->", "<!-- evaluation: end -->"
+PUBLISHED = "Published elsewhere, for orientation only (quoted second-hand: check the paper before citing)"
+MET = {True: "met", False: "not met", None: "not measured"}
+SPEED = ("rtf", "first_audio")
+CARD_METRICS = 6
+ARROWS = {"higher": " ↑", "lower": " ↓", None: ""}
+
+
+def metric_of(row: dict[str, Any]) -> Metric:
+    return Metric(row["name"], row["about"], row["better"], row["unit"], row["digits"])
+
+
+def titles(metrics: list[Metric]) -> list[str]:
+    return [f"{m.name}{f' ({m.unit})' if m.unit else ''}{ARROWS[m.better]}" for m in metrics]
+
+
+def cell(metric: Metric, told: dict[str, Any]) -> str:
+    """Mean, interval, and how many items it lacks: "5.1 [4.0, 6.3] (18 of 20)"."""
+    if told["mean"] is None and set(told.get("reasons", ())) <= {UNTOLD}:
+        return "–"
+    if told["mean"] is None:
+        return f"– (0 of {told['missing']})" if told["missing"] else "–"
+    shown = f"{metric.show(told['mean'])} [{metric.show(told['low'])}, {metric.show(told['high'])}]"
+    return shown + (f" ({told['n']} of {told['n'] + told['missing']})" if told["missing"] else "")
+
+
+def _table(section: dict[str, Any], metrics: list[Metric]) -> list[str]:
+    lines = [
+        "| system | " + " | ".join(titles(metrics)) + " | failed |",
+        "|---|" + "---|" * (len(metrics) + 1),
+    ]
+    for name, system in section["systems"].items():
+        shown = f"**{name}**" if system["kind"] == "model" else name.replace("_", " ")
+        cells = [cell(m, system["metrics"][m.name]) for m in metrics]
+        lines.append(f"| {shown} | " + " | ".join(cells) + f" | {system['failed']} of {system['items']} |")
+    return lines
+
+
+def failures_of(section: dict[str, Any]) -> list[str]:
+    """A sentence for every reason that a value is missing."""
+    lines = []
+    for name, system in section["systems"].items():
+        lines += [f"{name}: {count} × no output: {why}" for why, count in system["failures"].items()]
+        for metric, told in system["metrics"].items():
+            for why, count in told["reasons"].items():
+                if why not in system["failures"] and why != UNTOLD:
+                    lines.append(f"{name}, {metric}: {count} × {why}")
+    return lines
+
+
+def bars_of(section: dict[str, Any]) -> list[str]:
+    """What each model should reach, as a table."""
+    by_name, lines = {m["name"]: metric_of(m) for m in section["metrics"]}, []
+    for name, bars in section["bars"].items():
+        lines += [
+            "",
+            f"What {name} should reach:",
+            "",
+            "| metric | measured | first bar | goal |",
+            "|---|---|---|---|",
+        ]
+        for bar in bars:
+            metric = by_name[bar["metric"]]
+            told = f" (beside {bar['versus'].replace('_', ' ')})" if bar["versus"] else ""
+            cells = [
+                "–" if bar[k] is None else f"{metric.show(bar[k])}: {MET[bar[f'{k}_met']]}"
+                for k in ("first", "goal")
+            ]
+            lines.append(
+                f"| {titles([metric])[0]}{told} | {metric.show(bar['value'])} | {' | '.join(cells)} |"
+            )
+    return lines
+
+
+def report_markdown(report: dict[str, Any]) -> str:
+    """The whole report as text."""
+    test_set, machine = report["set"], report["machine"]
+    lines = [
+        "# SpeechX: evaluation", "",
+        f"Set {test_set['name']} ({test_set['hash']}), seed {test_set.get('seed')}, model {report['model']}, "
+        f"{report['date']}.",
+        f"Machine: {machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}.",
+        f"Command: `{report['command']}`", "",
+        "Means with bootstrap 95 % intervals over items; error rates are over all words. (n of m): only n of m items have "
+        "this value, the mean is of those; the reasons are below the table.", "",
+        "| measured by | version | weights | note |", "|---|---|---|---|",
+    ]  # fmt: skip
+    for m in report["measures"]:
+        told = f"missing: {m['missing']}" if "missing" in m else f"{m['source']}: {m['note']}"
+        lines.append(f"| {m['name']} | {m.get('version', '')} | {m.get('hash', '')} | {told} |")
+    for ability, section in report["abilities"].items():
+        metrics = [metric_of(m) for m in section["metrics"]]
+        lines += ["", f"## {ability} ({section['items']} items)", "", *_table(section, metrics), ""]
+        lines += [f"* {m.name}: {m.about}" for m in metrics]
+        lines += bars_of(section)
+        if failures := failures_of(section):
+            lines += ["", "Missing values:", "", *(f"* {line}" for line in failures)]
+        for name, system in section["systems"].items():
+            if system["kind"] == "model":
+                lines += _slices(name, system, metrics[:5])
+        lines += ["", PUBLISHED + ":", "", *(f"* {line}" for line in section["published"])]
+    return "\n".join(lines) + "\n"
+
+
+def _slices(name: str, system: dict[str, Any], metrics: list[Metric]) -> list[str]:
+    lines: list[str] = []
+    for by, values in system["slices"].items():
+        if len(values) > 12:
+            continue
+        lines += ["", f"{name} by {by}:", "", f"| {by} | items | " + " | ".join(titles(metrics)) + " |"]
+        lines.append("|---|---|" + "---|" * len(metrics))
+        for value, told in values.items():
+            cells = [cell(m, told["metrics"][m.name]) for m in metrics]
+            lines.append(f"| {value} | {told['items']} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def card_tables(report: dict[str, Any]) -> str:
+    """The model card's part: a table of each ability with its main metrics, without controls."""
+    test_set = report["set"]
+    lines = [
+        f"Test set {test_set['name']} ({test_set['hash']}), model {report['model']}, {report['date']}. "
+        "Means with bootstrap 95 % intervals; (n of m) where items lack the value. "
+        + "Measured by " + ", ".join(f"{m['name']} ({m['hash']})" for m in report["measures"] if "hash" in m) + ".",
+    ]  # fmt: skip
+    for ability, section in report["abilities"].items():
+        speed = [metric_of(m) for m in section["metrics"] if m["name"] in SPEED]
+        quality = [metric_of(m) for m in section["metrics"] if m["name"] not in SPEED]
+        metrics = quality[:CARD_METRICS] + speed
+        kept = {n: s for n, s in section["systems"].items() if s["kind"] != "control"}
+        lines += [
+            "",
+            f"### {ability} ({section['items']} items)",
+            "",
+            *_table({**section, "systems": kept}, metrics),
+        ]
+        lines += bars_of(section)
+    return "\n".join(lines) + "\n"
+
+
+def update_card(path: Path, report: dict[str, Any]) -> None:
+    """Replaces what stands between the markers of a model card. Raises InputError where they are not there."""
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise InputError(f"card: {path} cannot be read: {error.strerror}", field="card") from error
+    head, begin, rest = text.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        raise InputError(f"card: {path} lacks the lines {BEGIN} and {END}", field="card")
+    atomic_write(path, f"{head}{BEGIN}\n{card_tables(report)}{END}{tail}".encode())

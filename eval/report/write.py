@@ -1,0 +1,67 @@
+"""Writes report.json, report.md and report.html of a run from its scores."""
+
+from __future__ import annotations
+
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+from speechx.audio.writing import atomic_write
+from speechx.errors import InputError
+from speechx.eval.evaluator import Item
+from speechx.eval.report.html import report_html
+from speechx.eval.report.markdown import report_markdown
+from speechx.eval.report.summary import SCHEMA_VERSION, summarize
+from speechx.eval.run.score import read_scores
+
+__all__ = ["load_report", "machine", "write_report"]
+
+
+def machine() -> dict[str, Any]:
+    """What the run's speed depends on."""
+    import os
+
+    processor = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        processor = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    return {
+        "processor": processor,
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+    }
+
+
+def write_report(
+    folder: Path, header: dict[str, Any] | None = None, items: list[Item] | None = None
+) -> dict[str, Any]:
+    """Reports of the scores in a folder; the header of the run is read from run.json unless given."""
+    rows = read_scores(folder)
+    if not rows:
+        raise InputError(f"run: {folder} has no scores (make them with `speechx eval run`)", field="run")
+    report = summarize(rows, header or json.loads((folder / "run.json").read_text("utf-8")))
+    data = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
+    atomic_write(folder / "report.json", data.encode())
+    atomic_write(folder / "report.md", report_markdown(report).encode())
+    page = report_html(report, {i.id: i for i in items or ()}, folder / "audio")
+    atomic_write(folder / "report.html", page.encode())
+    return report
+
+
+def load_report(path: Path) -> dict[str, Any]:
+    """report.json, or the one in a folder. Raises InputError: unreadable, or of another schema."""
+    path = path / "report.json" if path.is_dir() else path
+    try:
+        report: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"report: {path} cannot be read: {error}", field="report") from error
+    if report.get("schema_version") != SCHEMA_VERSION:
+        raise InputError(
+            f"report: {path} has schema {report.get('schema_version')}; this version reads {SCHEMA_VERSION}",
+            field="report",
+        )
+    return report

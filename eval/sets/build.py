@@ -1,0 +1,292 @@
+"""Makes test sets out of any clean corpus with the tasks' own example makers, so a set asks what the
+task is trained to do.
+
+Every choice follows from the seed and the names of the recordings: the same sources and seed give the same set, bit by bit.
+Shapes: T samples at 16 kHz.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from speechx.data.packs import AudioPack, PackRow
+from speechx.data.pools import PackPool
+from speechx.errors import InputError
+from speechx.eval.evaluator import RATE
+from speechx.eval.sets.store import SetWriter
+from speechx.jobs import WordTime
+from speechx.models.vocab import LANGUAGES
+from speechx.task import registry
+from speechx.task.examples import Example, Utterance
+
+if TYPE_CHECKING:
+    from speechx.task.frontend import Front
+
+__all__ = ["BuildOptions", "Corpus", "build_set", "generator", "words_by"]
+
+TRIES = 4
+GIVE_UP = 300  # utterances in a row of which nothing can be made: the corpus lacks what the task needs
+DECODED = 256
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """seconds: length of utterances; where a corpus has too few such, shorter ones follow. voice_seconds: of enrollments
+    of the tts tasks. protocol: "cross-sentence" (another utterance enrolls) or "continuation" (the utterance's own start,
+    as in VALL-E, but the whole text is said). rooms: simulated ones, 0 for synthetic tails without pyroomacoustics."""
+
+    split: str = "test"
+    count: int = 20
+    seed: int = 1
+    seconds: tuple[float, float] = (4.0, 10.0)
+    voice_seconds: float = 3.0
+    protocol: str = "cross-sentence"
+    rooms: int = 0
+    corpora: tuple[str, ...] = ()
+    noise_split: str = ""  # of the noises, where it is another: a corpus of noise may have no dev split
+
+
+Words = Callable[[Utterance], tuple[WordTime, ...] | None]
+
+
+def words_by(front: Front) -> Words:
+    """When the words of an utterance are said, by a model's aligner; None where it cannot place them."""
+
+    def words(cut: Utterance) -> tuple[WordTime, ...] | None:
+        assert cut.text is not None
+        try:
+            return front.align_text((cut.wav_T, RATE), cut.text, cut.language).words
+        except InputError:
+            return None
+
+    return words
+
+
+def generator(*parts: object) -> np.random.Generator:
+    """A generator that follows from names and numbers, the same on every machine."""
+    digest = hashlib.sha256("\0".join(map(str, parts)).encode()).digest()
+    return np.random.default_rng(np.frombuffer(digest[:16], np.uint32))
+
+
+class Corpus:
+    """Recordings of packs and of corpora in any layout, decoded as they are asked for; looks like an `AudioPack`."""
+
+    def __init__(self, sources: Sequence[Path], options: BuildOptions) -> None:
+        import soundfile
+
+        from speechx.data.sources import read_source
+
+        self.rows: list[PackRow] = []
+        self._load: list[Callable[[], np.ndarray]] = []
+        self._decoded: OrderedDict[int, np.ndarray] = OrderedDict()
+        wanted = set(options.corpora)
+
+        def keep(row: Any) -> bool:
+            split = (options.noise_split if row.speaker is None else "") or options.split
+            return (split == "all" or row.split == split) and (not wanted or row.corpus in wanted)
+
+        for source in expanded(sources):
+            if (source / "index.jsonl").is_file():
+                pack = AudioPack(source)
+                for row in pack.rows:
+                    if keep(row):
+                        self._add(row, lambda pack=pack, row=row: pack.audio(row))  # type: ignore[misc]
+                continue
+            for found in read_source(source):
+                if not keep(found):
+                    continue
+                try:
+                    seconds = soundfile.info(str(found.path)).duration
+                except (OSError, RuntimeError):
+                    continue
+                if found.start is not None and found.stop is not None:
+                    seconds = found.stop - found.start
+                text = found.text.lower() if found.text and found.text.isupper() else found.text
+                row = PackRow(
+                    found.id, found.corpus, found.split, 0, round(seconds * RATE), found.speaker, found.language, text,
+                    found.kind, None,
+                )  # fmt: skip
+                self._add(row, lambda found=found: _decoded(found))  # type: ignore[misc]
+        if not self.rows:
+            raise InputError(f"sources: no recording of split {options.split!r} in them", field="sources")
+
+    def _add(self, row: PackRow, load: Callable[[], np.ndarray]) -> None:
+        # The offset names the recording; order and split are the caller's.
+        self.rows.append(replace(row, offset=len(self.rows), split="any"))
+        self._load.append(load)
+
+    def audio(self, row: PackRow) -> np.ndarray:
+        """(T,) float32."""
+        if row.offset not in self._decoded:
+            self._decoded[row.offset] = self._load[row.offset]()
+            while len(self._decoded) > DECODED:
+                self._decoded.popitem(last=False)
+        return self._decoded[row.offset]
+
+
+def expanded(sources: Iterable[Path]) -> list[Path]:
+    """The sources, with a folder that only holds corpora replaced by those in it."""
+    out = []
+    for source in sources:
+        inside = (
+            sorted(source.glob("*/metadata.jsonl")) + sorted(source.glob("*/metadata.csv"))
+            if source.is_dir()
+            else []
+        )
+        own = any((source / n).exists() for n in ("index.jsonl", "metadata.jsonl", "metadata.csv"))
+        out += [path.parent for path in inside] if inside and not own else [source]
+    return out
+
+
+def _decoded(row: Any) -> np.ndarray:
+    from speechx.data.prepare import decode
+
+    return decode(row)[0].astype(np.float32) / 32768
+
+
+def build_set(
+    sources: Sequence[Path],
+    out: Path,
+    tasks: Sequence[str],
+    options: BuildOptions,
+    progress: Callable[[int, int], None] | None = None,
+    words: Words | None = None,
+) -> dict[str, Any]:
+    """Writes the set; returns set.json with `short`: how many items each ability lacks. Raises InputError.
+
+    words: tells when the words of an utterance are said; then the spans of edits begin and end between words.
+    """
+    if options.protocol not in ("cross-sentence", "continuation"):
+        raise InputError(
+            f"protocol: {options.protocol!r} is neither cross-sentence nor continuation", field="protocol"
+        )
+    if options.count < 1:
+        raise InputError(f"items is {options.count}: at least 1 is needed", field="items")
+    corpus: Any = Corpus(sources, options)
+    pool = PackPool(corpus, "any", rooms=options.rooms)
+    names = [registry.task(t).name for t in tasks]
+    with SetWriter(out) as writer:
+        made = _fill(writer, pool, names, options, progress, words)
+        short = {a: options.count - made[a] for n in names for a in _abilities(n) if made[a] < options.count}
+        return writer.close({
+            "name": out.name, "split": options.split, "noise_split": options.noise_split or options.split,
+            "seed": options.seed, "protocol": options.protocol,
+            "seconds": options.seconds, "voice_seconds": options.voice_seconds, "rooms": options.rooms,
+            "spans": "between words" if words else "anywhere",
+            "corpora": sorted({r.corpus for r in corpus.rows}), "abilities": dict(made), "short": short,
+        })  # fmt: skip
+
+
+def _fill(
+    writer: SetWriter,
+    pool: PackPool,
+    names: Sequence[str],
+    options: BuildOptions,
+    progress: Callable[[int, int], None] | None,
+    words: Words | None,
+) -> Counter[str]:
+    """Writes the items of all tasks; how many of each ability."""
+    made, total = Counter[str](), sum(len(_abilities(n)) for n in names) * options.count
+    for name in names:
+        room, misses = dict.fromkeys(_abilities(name), options.count), 0
+        for row in candidates(pool, name, options):
+            if not any(room.values()) or misses >= GIVE_UP:
+                break
+            found = _fitting(name, row, pool, options, room, words)
+            misses = 0 if found else misses + 1
+            if found is None:
+                continue
+            ability, example = found
+            room[ability] -= 1
+            made[ability] += 1
+            seed = int(generator(options.seed, ability, row.id).integers(2**31))
+            example.meta["corpus"] = row.corpus
+            writer.add(f"{ability}-{made[ability]:04d}", name, example, seed)
+            if progress is not None:
+                progress(sum(made.values()), total)
+    if not writer.manifest:
+        raise InputError(
+            "sources: no item could be made of them; see docs/evaluation.md for what each task needs",
+            field="sources",
+        )
+    return made
+
+
+def _fitting(
+    name: str, row: PackRow, pool: PackPool, options: BuildOptions, room: dict[str, int], words: Words | None
+) -> tuple[str, Example] | None:
+    """An example of an utterance, of an ability that has room: an example maker that chooses is asked a few times."""
+    cut = pool.utterance(row)
+    if words is not None and "span" in registry.task(name).Request.model_fields:
+        cut = replace(cut, words=words(cut))
+        if cut.words is None:
+            return None
+    for attempt in range(TRIES):
+        rng = generator(options.seed, name, row.corpus, row.id, attempt)
+        example = _example(registry.task(name), cut, pool, rng, options)
+        if example is not None:
+            ability = f"{name}_background" if example.meta.get("keep_background") else name
+            if room.get(ability):
+                return ability, example
+    return None
+
+
+def _abilities(task: str) -> tuple[str, ...]:
+    """The sections of the report that a task fills."""
+    fields = registry.task(task).Request.model_fields
+    return (task, f"{task}_background") if "keep_background" in fields else (task,)
+
+
+def candidates(pool: PackPool, task: str, options: BuildOptions) -> list[PackRow]:
+    """Utterances with a text, of the length asked for first, then shorter ones; speakers take turns."""
+    low, high = options.seconds
+    rows = [r for r in pool.speech if r.text and r.seconds <= high and (r.language or "en") in LANGUAGES]
+    fitting = _in_turns([r for r in rows if r.seconds >= low], options.seed, task)
+    shorter = _in_turns([r for r in rows if 1.5 <= r.seconds < low], options.seed, task)
+    return fitting + shorter
+
+
+def _in_turns(rows: list[PackRow], seed: int, task: str) -> list[PackRow]:
+    by_speaker: dict[str, list[PackRow]] = {}
+    for row in rows:
+        by_speaker.setdefault(str(row.speaker), []).append(row)
+    for speaker, own in by_speaker.items():
+        generator(seed, task, speaker).shuffle(own)
+    speakers = sorted(by_speaker)
+    generator(seed, task).shuffle(speakers)
+    longest = max(map(len, by_speaker.values()), default=0)
+    return [by_speaker[s][turn] for turn in range(longest) for s in speakers if turn < len(by_speaker[s])]
+
+
+def _example(
+    task: Any, cut: Utterance, pool: PackPool, rng: np.random.Generator, options: BuildOptions
+) -> Example | None:
+    """The task's example under the protocol; None where the corpus lacks what it needs, or there is no text to score."""
+    try:
+        example: Example | None = task.example(cut, pool, rng)
+    except ValueError as error:  # one speaker only, no noise
+        raise InputError(f"sources: {task.name}: {error}", field="sources") from error
+    if example is None or example.text is None:
+        return None
+    request = example.request
+    if "voice" not in type(request).model_fields:
+        return example
+    samples = round(options.voice_seconds * RATE)
+    voice_T = request.voice[0][:samples]
+    if options.protocol == "continuation" and task.name == "tts":
+        voice_T = example.target_T[:samples]
+    if len(voice_T) < RATE:
+        return None
+    changes: dict[str, Any] = {"voice": (voice_T, RATE)}
+    if len(voice_T) != len(request.voice[0]) and getattr(request, "voice_text", None):
+        changes["voice_text"] = None  # it told of more than is left
+    request = request.model_copy(update=changes)
+    meta = {**example.meta, "voice_seconds": len(voice_T) / RATE}
+    return replace(example, request=request, meta=meta, references={**example.references, "voice": voice_T})

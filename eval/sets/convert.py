@@ -1,0 +1,168 @@
+"""Public test sets that come mixed, as test sets of ours. Clean corpora (LibriSpeech, VCTK, Common Voice) need no recipe:
+`speechx eval build` reads their layouts. Which file goes where is in docs/evaluation.md. Shapes: T samples at 16 kHz.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from speechx.audio import reading as audio
+from speechx.data.sources import SourceRow, read_source
+from speechx.errors import InputError
+from speechx.eval.sets.build import generator
+from speechx.eval.sets.store import SetWriter
+
+__all__ = ["LAYOUTS", "convert_set"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """One item of a public set: recordings as paths or samples."""
+
+    name: str
+    task: str
+    fields: dict[str, Any]
+    sounds: dict[str, Path | np.ndarray]
+    target: Path | np.ndarray
+    text: str | None
+    speaker: str
+    references: dict[str, Path | np.ndarray] = field(default_factory=dict)
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+def convert_set(
+    layout: str,
+    source: Path,
+    out: Path,
+    limit: int | None,
+    seed: int,
+    language: str,
+    transcripts: Path | None,
+) -> dict[str, Any]:
+    """Writes the set; returns set.json. Raises InputError: unknown layout, files that are not where they should be."""
+    if layout not in LAYOUTS:
+        raise InputError(f"layout: {layout!r} is unknown; choose one of {', '.join(LAYOUTS)}", field="layout")
+    if not source.exists():
+        raise InputError(f"source: {source} does not exist", field="source")
+    count = 0
+    with SetWriter(out) as writer:
+        for count, found in enumerate(islice(LAYOUTS[layout](source, transcripts), limit), 1):
+            item_id = f"{found.task}-{count:04d}"
+            sounds = {n: writer.sound(item_id, n, _samples(s)) for n, s in found.sounds.items()}
+            row_seed = int(generator(seed, layout, found.name).integers(2**31))
+            writer.row(
+                {
+                    "id": item_id,
+                    "task": found.task,
+                    "seed": row_seed,
+                    "language": language,
+                    **found.fields,
+                    **sounds,
+                },
+                text=found.text,
+                language=language,
+                speaker=found.speaker,
+                target=writer.sound(item_id, "target", _samples(found.target)),
+                references={
+                    n: writer.sound(item_id, f"ref-{n}", _samples(s)) for n, s in found.references.items()
+                },
+                meta={"id": found.name, "text_given": "text" in found.fields, **found.meta},
+            )
+        if not count:
+            raise InputError(f"source: {source} has nothing in the layout of {layout}", field="source")
+        task = writer.manifest[0]["task"]
+        return writer.close({"name": out.name, "layout": layout, "seed": seed, "abilities": {task: count}})
+
+
+def _samples(sound: Path | np.ndarray) -> np.ndarray:
+    return audio.read(sound) if isinstance(sound, Path) else sound
+
+
+def _texts(transcripts: Path | None) -> dict[str, SourceRow]:
+    return {row.id: row for row in read_source(transcripts)} if transcripts is not None else {}
+
+
+def dns(root: Path, transcripts: Path | None) -> Iterator[Found]:
+    """DNS challenge, synthetic test set: noisy/*_fileid_7.wav beside clean/clean_fileid_7.wav. It has no transcripts."""
+    for noisy in sorted((root / "noisy").glob("*.wav"), key=lambda p: (_number(p), p.name)):
+        clean = root / "clean" / f"clean_fileid_{_number(noisy)}.wav"
+        if not clean.is_file():
+            raise InputError(
+                f"source: {clean} is missing, the clean recording of {noisy.name}", field="source"
+            )
+        snr = re.search(r"_snr(-?\d+)", noisy.name)
+        meta = {"snr_db": float(snr[1])} if snr else {}
+        yield Found(
+            noisy.stem, "noise_suppression", {}, {"audio": noisy}, clean, None, "?", {"speech": clean}, meta
+        )
+
+
+def _number(path: Path) -> int:
+    found = re.search(r"fileid_(\d+)", path.name)
+    return int(found[1]) if found else -1
+
+
+def libri2mix(root: Path, transcripts: Path | None) -> Iterator[Found]:
+    """Libri2Mix: mix_clean/A_B.wav, s1/A_B.wav, s2/A_B.wav, A and B being utterances of LibriSpeech.
+
+    transcripts: that LibriSpeech subset, which gives the text of s1 and an enrollment: another utterance of its speaker.
+    """
+    if transcripts is None:
+        raise InputError(
+            "transcripts: libri2mix needs the LibriSpeech subset that it is mixed of", field="transcripts"
+        )
+    known = _texts(transcripts)
+    by_speaker: dict[str | None, list[SourceRow]] = {}
+    for row in known.values():
+        by_speaker.setdefault(row.speaker, []).append(row)
+    for mixture in sorted((root / "mix_clean").glob("*.wav")):
+        name = mixture.stem.split("_")[0]
+        if name not in known:
+            raise InputError(f"transcripts: {transcripts} has no utterance {name}", field="transcripts")
+        said = known[name]
+        others = [r for r in by_speaker[said.speaker] if r.id != name]
+        if not others:
+            continue
+        enrollment = audio.read(others[int(generator("libri2mix", name).integers(len(others)))].path)[
+            : 6 * 16000
+        ]
+        text = said.text.lower() if said.text else None
+        first, second = root / "s1" / mixture.name, root / "s2" / mixture.name
+        yield Found(
+            mixture.stem, "target_speaker_extraction", {}, {"audio": mixture, "enrollment": enrollment}, first, text,
+            str(said.speaker), {"speech": first, "interferer": second, "voice": enrollment},
+        )  # fmt: skip
+
+
+def seed_tts_eval(listing: Path, transcripts: Path | None) -> Iterator[Found]:
+    """Seed-TTS-eval: meta.lst with lines name|prompt text|prompt wav|text, and where it is told |true wav, else
+    wavs/name.wav; without any true recording the enrollment stands for it, and ratios of length mean nothing."""
+    for line in listing.read_text("utf-8").splitlines():
+        if not line.strip():
+            continue
+        parts = line.split("|")
+        if len(parts) < 4:
+            raise InputError(
+                f"source: {listing} has a line of {len(parts)} columns: {line[:60]!r}", field="source"
+            )
+        name, _, prompt, text = (p.strip() for p in parts[:4])
+        told = parts[4].strip() if len(parts) > 4 else f"wavs/{Path(name).stem}.wav"
+        voice, target = listing.parent / prompt, listing.parent / told
+        target = target if target.is_file() else voice
+        yield Found(
+            name, "tts", {"text": text}, {"voice": voice}, target, text, name.split("-")[0], {"voice": voice}
+        )
+
+
+LAYOUTS: dict[str, Callable[[Path, Path | None], Iterator[Found]]] = {
+    "dns": dns,
+    "libri2mix": libri2mix,
+    "seed-tts-eval": seed_tts_eval,
+}

@@ -1,0 +1,90 @@
+"""Metrics that several tasks share, and the functions that give them. Shapes: T samples at 16 kHz."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from speechx.audio.levels import is_silent
+from speechx.eval.evaluator import RATE, Item, Metric, Score, Scores, Unmeasurable
+from speechx.eval.judges.judges import Measures
+from speechx.eval.metrics import words
+
+WER = Metric("wer", "word error rate of the recognizer's transcript", "lower", "%")
+CER = Metric("cer", "character error rate of the same", "lower", "%")
+HALLUCINATION = Metric(
+    "hallucination", "outputs with three or more words in a row that the reference lacks", "lower", "%"
+)
+LOOP = Metric("loop", "outputs that say the same words three times or more", "lower", "%")
+MOS = Metric("mos", "naturalness as DistillMOS predicts it, 1-5", "higher")
+UTMOS = Metric("utmos", "naturalness as UTMOS predicts it, 1-5 (with --mos utmos)", "higher")
+SPEAKER = Metric("speaker", "cosine of the speaker embeddings, output and enrollment", "higher")
+DNSMOS = (
+    Metric("dnsmos", "DNSMOS P.835, overall, 1-5", "higher"),
+    Metric("dnsmos_sig", "the same of the speech alone", "higher"),
+    Metric("dnsmos_bak", "the same of the background", "higher"),
+)
+PESQ = Metric("pesq", "PESQ, wide band, against the clean target", "higher")
+STOI = Metric("stoi", "STOI against the clean target", "higher", digits=3)
+SI_SDR = Metric("si_sdr", "scale-invariant SDR against the clean target", "higher", "dB", 1)
+DURATION = Metric("duration", "seconds of output for a second of the reference", None)
+RUN_ON = Metric("run_on", "outputs more than 1.8 times as long as the reference", "lower", "%")
+SHORT = Metric("short", "outputs less than 0.55 times as long as the reference", "lower", "%")
+
+SPOKEN = (WER, CER, HALLUCINATION, LOOP)
+
+
+def add_words(scores: Scores, measures: Measures, item: Item, wav_T: np.ndarray) -> None:
+    """WER, CER, hallucination, loop, and the transcript as a note."""
+
+    def make() -> dict[str, float | Score]:
+        if item.text is None:
+            raise Unmeasurable("the set has no transcript for this item")
+        text = measures.transcribe(wav_T, item.language).text
+        scores.notes["transcript"] = text
+        errors = words.compare(item.text, text, item.language)
+        return {
+            "wer": errors.wer,
+            "cer": words.cer(item.text, text, item.language),
+            "hallucination": float(errors.hallucinated),
+            "loop": float(words.repeats(item.text, text, item.language)),
+        }
+
+    scores.add(("wer", "cer", "hallucination", "loop"), make)
+
+
+def add_likeness(
+    scores: Scores, name: str, measures: Measures, wav_T: np.ndarray, other_T: np.ndarray
+) -> None:
+    """Cosine to another recording. Silence has no speaker: it is as unlike as can be, 0."""
+    scores.add((name,), lambda: {name: 0.0 if is_silent(wav_T) else measures.likeness(wav_T, other_T)})
+
+
+def add_opinion(
+    scores: Scores, measures: Measures, predictor: str, names: tuple[str, ...], wav_T: np.ndarray
+) -> None:
+    """Predicted opinion scores. Silence is the worst there is: predictors are not made for it."""
+    scores.add(
+        names, lambda: dict.fromkeys(names, 1.0) if is_silent(wav_T) else measures.opinion(predictor, wav_T)
+    )
+
+
+def add_naturalness(scores: Scores, measures: Measures, wav_T: np.ndarray) -> None:
+    """DistillMOS, and UTMOS where the run asks for it."""
+    add_opinion(scores, measures, "distillmos", ("mos",), wav_T)
+    if "utmos" in measures.names:
+        add_opinion(scores, measures, "utmos", ("utmos",), wav_T)
+
+
+def add_duration(scores: Scores, item: Item, wav_T: np.ndarray) -> None:
+    def make() -> dict[str, float | Score]:
+        ratio = len(wav_T) / max(1, len(item.target_T))
+        return {"duration": ratio, "run_on": float(ratio > 1.8), "short": float(ratio < 0.55)}
+
+    scores.add(("duration", "run_on", "short"), make)
+
+
+def quiet(wav_T: np.ndarray) -> np.ndarray:
+    """The recording, or where it is silent, as much of a noise too faint to hear: some measures divide by the power."""
+    if not is_silent(wav_T):
+        return wav_T
+    return (1e-4 * np.random.default_rng(0).standard_normal(max(len(wav_T), RATE // 4))).astype(np.float32)

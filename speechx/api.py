@@ -1,0 +1,158 @@
+"""The Python API: `SpeechX`, with one method per task.
+
+    sx = SpeechX.load()
+    audio = sx.noise_suppression("noisy.wav")            # a Speech: wav_T, sample_rate, words, seed, save()
+    for chunk in sx.stream("tts", text="Hello.", voice="me.wav"):
+        play(chunk.wav_T)
+
+The methods come from the task registry; their fields and checks are those of the task's request. No torch until `load`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from speechx.jobs import Chunk, Job
+from speechx.pipeline.result import Speech
+from speechx.task import registry
+
+if TYPE_CHECKING:
+    from typing import TypedDict, Unpack
+
+    from speechx.audio.reading import Audio
+    from speechx.models.aligner import Alignment
+    from speechx.pipeline.pipeline import Pipeline
+
+    class Options(TypedDict, total=False):
+        """Fields of every task."""
+
+        seed: int | None
+        temperature: float | None
+        top_p: float | None
+        best_of: int
+
+
+__all__ = ["SpeechX"]
+
+
+class SpeechX:
+    """One loaded model. Calls may come from several threads; they take turns at the engine."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+
+    @classmethod
+    def load(cls, path: str | Path | None = None, *, device: str = "cpu", slots: int = 8) -> SpeechX:
+        """Loads a model folder: `path`, else $SPEECHX_MODEL, else the weights in the package.
+
+        slots: tries in the engine's batch at once, three of a request that speaks. Raises InputError where the folder, the
+        weights or their codec do not fit.
+        """
+        from speechx.pipeline.loading import load_pipeline
+
+        return cls(load_pipeline(path, device=device, slots=slots))
+
+    @property
+    def tasks(self) -> dict[str, str]:
+        """Names of the tasks and what they do."""
+        return {name: task.summary for name, task in registry.tasks().items()}
+
+    def run(self, task: str, /, **fields: Any) -> Speech:
+        """The result of any task by its name. Raises InputError that names the field at fault."""
+        return self.pipeline.speak(self.pipeline.job(task, **fields))
+
+    def stream(self, task: str, /, **fields: Any) -> Iterator[Chunk]:
+        """The same as chunks, as they are made; the last one is final. Closing the iterator stops the work."""
+        return self.pipeline.stream(self.pipeline.job(task, **{**fields, "stream": True}))
+
+    def batch(
+        self, rows: Iterable[Mapping[str, Any]]
+    ) -> Iterator[tuple[Mapping[str, Any], Speech | Exception]]:
+        """Many requests in the engine's full batch: rows of {"task": ..., fields}, results as they are done."""
+        kept: dict[str, Mapping[str, Any]] = {}
+
+        def jobs() -> Iterator[Job]:
+            for row in rows:
+                fields = {k: v for k, v in row.items() if k not in ("task", "id")}
+                job = self.pipeline.job(row["task"], **fields)
+                kept[job.id] = row
+                yield job
+
+        for job, result in self.pipeline.speak_many(jobs()):
+            yield kept.pop(job.id), result
+
+    def align(self, audio: Audio, text: str, language: str = "en") -> Alignment:
+        """When each word of `text` is spoken in the recording, and how well they fit."""
+        return self.pipeline.front.align_text(audio, text, language)
+
+    def __getattr__(self, name: str) -> Callable[..., Speech]:
+        if name.startswith("_") or name not in registry.task_names():
+            raise AttributeError(f"SpeechX has no attribute or task {name!r}")
+        return task_method(self, name)
+
+    def __dir__(self) -> list[str]:
+        return sorted([*super().__dir__(), *registry.task_names()])
+
+    if TYPE_CHECKING:  # what the registry gives at run time, for type checkers and editors
+
+        def tts(self, text: str, *, voice: Audio, language: str = ..., **options: Unpack[Options]) -> Speech:
+            """Say a text in the voice of a short recording."""
+
+        def cross_lingual_tts(
+            self, text: str, *, voice: Audio, language: str, voice_language: str | None = ...,
+            voice_text: str | None = ..., **options: Unpack[Options],
+        ) -> Speech:  # fmt: skip
+            """Say a text in a language that the voice was not recorded in."""
+
+        def noise_suppression(
+            self, audio: Audio, *, text: str | None = ..., language: str = ..., **options: Unpack[Options]
+        ) -> Speech:
+            """Keep the speech of a recording, take the noise away."""
+
+        def speech_removal(
+            self, audio: Audio, *, text: str | None = ..., language: str = ..., **options: Unpack[Options]
+        ) -> Speech:
+            """Take the speech away, keep the background sound."""
+
+        def target_speaker_extraction(
+            self, audio: Audio, *, enrollment: Audio, text: str | None = ..., language: str = ...,
+            **options: Unpack[Options],
+        ) -> Speech:  # fmt: skip
+            """Pull one speaker out of a mixture, known by a short recording."""
+
+        def speech_editing(
+            self, audio: Audio, *, text: str, transcript: str | None = ..., span: tuple[float, float] | None = ...,
+            keep_background: bool = ..., language: str = ..., **options: Unpack[Options],
+        ) -> Speech:  # fmt: skip
+            """Change words of a recording, leave the rest untouched."""
+
+
+def task_method(sx: SpeechX, name: str) -> Callable[..., Speech]:
+    """A method of its own for a task: signature and documentation from its request."""
+    task = registry.task(name)
+    fields = task.Request.model_fields
+    first = next(field for field, info in fields.items() if info.is_required())
+
+    def method(*args: Any, **given: Any) -> Speech:
+        if len(args) > 1:
+            raise TypeError(f"{name}() takes one positional argument, {first}; name the others")
+        return sx.run(name, **(dict(zip([first], args, strict=False)) | given))
+
+    kind = inspect.Parameter
+    parameters = [kind(first, kind.POSITIONAL_OR_KEYWORD, annotation=fields[first].annotation)]
+    for field in sorted(fields, key=lambda f: not fields[f].is_required()):
+        if field not in (first, "stream", "format"):
+            default = kind.empty if fields[field].is_required() else fields[field].default
+            parameters.append(
+                kind(field, kind.KEYWORD_ONLY, annotation=fields[field].annotation, default=default)
+            )
+    method.__name__ = method.__qualname__ = name
+    about = "\n".join(
+        f"    {field}: {info.description}" for field, info in fields.items() if info.description
+    )
+    method.__doc__ = f"{task.summary[0].upper()}{task.summary[1:]}.\n\n{about}"
+    method.__signature__ = inspect.Signature(parameters, return_annotation=Speech)  # type: ignore[attr-defined]
+    return method

@@ -1,0 +1,214 @@
+"""`speechx data prepare|perturb|encode|mix|estimate|stats|split|join`: from recordings to what trainers read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Prepare training data.", no_args_is_help=True)
+
+Pack = Annotated[Path, typer.Option(help="audio pack")]
+Codec = Annotated[Path, typer.Option(help="codec folder")]
+Short = Annotated[float | None, typer.Option(help="share of the noises that are one short sound in silence")]
+
+
+@app.command()
+def prepare(
+    sources: Annotated[
+        list[Path], typer.Argument(help="corpus folders, CSV or JSONL files, see docs/data.md")
+    ],
+    out: Annotated[Path, typer.Option(help="folder of the audio pack")],
+    teacher: Annotated[
+        Path | None, typer.Option(help="Whisper folder (CTranslate2): adds features for the codec")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="processes that decode")] = 2,
+    language: Annotated[
+        str | None, typer.Option(help="language of speech whose corpus does not tell it")
+    ] = None,
+) -> None:
+    """Decode corpora to one audio pack, with the pitch of all speech."""
+    from speechx.data.annotate.pitch import add_pitch
+    from speechx.data.annotate.teacher import add_teacher
+    from speechx.data.prepare import prepare_pack
+    from speechx.data.progress import ticker
+
+    made = prepare_pack(sources, out, workers=workers, progress=ticker("decode"), language=language)
+    typer.echo(
+        f"{made.rows} recordings, {made.hours:.2f} h; {made.damaged} read in part, "
+        f"{made.unreadable} unreadable, {made.held_out} left out (speaker held out elsewhere)"
+    )
+    add_pitch(out, workers, ticker("pitch"))
+    if teacher is not None:
+        add_teacher(out, teacher, progress=ticker("teacher"))
+
+
+@app.command()
+def transcribe(
+    pack: Pack, whisper: Annotated[Path, typer.Option(help="Whisper folder (CTranslate2)")]
+) -> None:
+    """Let Whisper write the texts that a pack lacks."""
+    from speechx.data.annotate.transcripts import transcribe_pack
+    from speechx.data.progress import ticker
+
+    typer.echo(f"{transcribe_pack(pack, whisper, ticker('transcribe'), threads=2)} transcripts")
+
+
+@app.command()
+def perturb(
+    pack: Pack,
+    out: Annotated[Path, typer.Option(help="folder of the new pack")],
+    seed: Annotated[
+        int, typer.Option(min=0, help="an odd one sends each the other way than an even one")
+    ] = 0,
+) -> None:
+    """Make a second pack of changed voices: every training utterance slower and lower, or faster and higher."""
+    from speechx.data.perturb import perturb_pack
+    from speechx.data.progress import ticker
+
+    typer.echo(f"{perturb_pack(pack, out, seed, ticker('perturb'))} utterances")
+
+
+@app.command()
+def encode(pack: Pack, codec: Codec) -> None:
+    """Add the codes of a codec, and the phones of the texts, to a pack."""
+    from speechx.data.annotate.codes import encode_pack, phonemize_pack
+    from speechx.data.progress import ticker
+    from speechx.models.codec.folder import load_codec
+
+    typer.echo(phonemize_pack(pack, ticker("phones")))
+    typer.echo(encode_pack(pack, load_codec(codec), ticker("codes")))
+
+
+@app.command()
+def mix(
+    pack: Pack,
+    codec: Codec,
+    aligner: Annotated[Path, typer.Option(help="aligner folder")],
+    out: Annotated[Path, typer.Option(help="folder of the shards")],
+    task: Annotated[list[str] | None, typer.Option(help="task; may be repeated; all by default")] = None,
+    split: str = "train",
+    count: Annotated[int, typer.Option(help="pairs for each task")] = 1000,
+    seed: int = 1,
+    rooms: Annotated[int, typer.Option(help="simulated rooms; 0: synthetic tails, no pyroomacoustics")] = 200,
+    max_per: Annotated[
+        float, typer.Option(help="phone error rate above which text and recording do not belong together")
+    ] = 0.6,
+    from_codes: Annotated[
+        bool,
+        typer.Option(
+            help="make pairs of codes alone, which is quick, also where the task rather mixes sound"
+        ),
+    ] = False,
+    short: Short = None,
+) -> None:
+    """Make training pairs of tasks from a pack, as shards."""
+    from speechx.data.pairs import mix_shards
+    from speechx.data.progress import ticker
+
+    report = mix_shards(
+        pack,
+        codec,
+        aligner,
+        out,
+        tasks=task,
+        split=split,
+        count=count,
+        seed=seed,
+        rooms=rooms,
+        max_per=max_per,
+        from_codes=from_codes,
+        short=short,
+        progress=ticker("mix"),
+    )
+    for name, line in report.items():
+        typer.echo(f"{name}: {line}")
+
+
+@app.command()
+def estimate(
+    pack: Pack,
+    out: Annotated[Path, typer.Option(help="folder of the lessons; goes on where it stopped")],
+    task: Annotated[list[str], typer.Option(help="noise_suppression, ...; may be repeated")],
+    model: Annotated[Path | None, typer.Option(help="model folder")] = None,
+    split: str = "train",
+    count: Annotated[int, typer.Option(help="lessons of each task")] = 500,
+    seed: int = 1,
+    short: Short = None,
+) -> None:
+    """Let the language model answer mixtures whose parts are known: lessons for `speechx train mask`."""
+    from speechx.data.progress import ticker
+    from speechx.data.refiner_lessons import make_estimates
+    from speechx.pipeline.loading import load_pipeline
+
+    pipeline = load_pipeline(model)
+    for name in task:
+        typer.echo(
+            make_estimates(
+                pack, pipeline, out, task=name, split=split, count=count, seed=seed, short=short,
+                progress=ticker(name),
+            )
+        )  # fmt: skip
+
+
+@app.command()
+def stats(pack: Pack) -> None:
+    """Hours, speakers and languages of a pack, by corpus and split."""
+    from speechx.data.packs import AudioPack
+
+    groups: dict[tuple[str, str, str], list[float]] = {}
+    speakers: dict[tuple[str, str, str], set[str | None]] = {}
+    for row in AudioPack(pack).rows:
+        key = (row.corpus, row.split, row.language or "noise")
+        groups.setdefault(key, []).append(row.seconds)
+        speakers.setdefault(key, set()).add(row.speaker)
+    for key, seconds in sorted(groups.items()):
+        name = " ".join(key)
+        typer.echo(
+            f"{name:40} {len(seconds):6} files {sum(seconds) / 3600:7.2f} h {len(speakers[key]):4} speakers"
+        )
+
+
+@app.command()
+def split(
+    path: Annotated[Path, typer.Argument(help="an audio pack, or one large file", exists=True)],
+    out: Annotated[Path, typer.Option(help="folder of the parts")],
+    max_mib: Annotated[float, typer.Option(help="no part is larger")] = 60.0,
+    teacher_dims: Annotated[
+        int, typer.Option(help="principal axes kept of the teacher's features; 0: none")
+    ] = 64,
+) -> None:
+    """Cut a pack into self-contained parts, or a file into chunks, that can be moved one by one."""
+    from speechx.data.chunks import split_file
+    from speechx.data.progress import ticker
+    from speechx.data.transport import split_pack
+
+    if path.is_file():
+        written = split_file(path, out, max_mib)
+    else:
+        written = split_pack(path, out, max_mib, teacher_dims, ticker("split"))
+    for part in written:
+        typer.echo(f"{part} {part.stat().st_size / 2**20:.1f} MiB")
+
+
+@app.command()
+def join(
+    parts: Annotated[Path, typer.Argument(help="folder of parts, or NAME.chunks.json", exists=True)],
+    out: Annotated[Path, typer.Option(help="folder of the pack, or of the file")],
+    workers: Annotated[int, typer.Option(help="processes that decode")] = 2,
+) -> None:
+    """Put together what `split` cut."""
+    from speechx.data.chunks import join_chunks
+    from speechx.data.progress import ticker
+    from speechx.data.transport import join_parts
+
+    if parts.is_file():
+        typer.echo(join_chunks(parts, out))
+        return
+    made = join_parts(parts, out, workers, ticker("join"))
+    typer.echo(f"{made.rows} recordings, {made.hours:.2f} h -> {out}")
+
+
+if __name__ == "__main__":  # where the package is not installed: python -m speechx.cli.data
+    app()

@@ -1,0 +1,250 @@
+"""`speechx train codec|aligner|lm|mask|smoke`: the recipes that made the shipped weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(help="Train the codec, the aligner or the language model.", no_args_is_help=True)
+
+Config = Annotated[Path, typer.Option(help="recipe (YAML); an unknown key is an error", exists=True)]
+Out = Annotated[Path, typer.Option(help="folder of checkpoints and logs")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="go on exactly where the last checkpoint in --out stopped")
+]
+Minutes = Annotated[float | None, typer.Option(help="stop, with a checkpoint, after so many minutes")]
+Device = Annotated[str, typer.Option(help="cpu or cuda")]
+StartFrom = Annotated[
+    Path | None, typer.Option(help="start a new recipe from the weights of this checkpoint")
+]
+Anneal = Annotated[
+    float | None,
+    typer.Option(
+        help="bring the learning rate down, and stop, after so many minutes of all resumed runs together"
+    ),
+]
+Codec = Annotated[
+    Path, typer.Option(help="codec folder (config.json, model.safetensors, decoder.safetensors)")
+]
+
+
+def _with_minutes(config: Any, minutes: float | None) -> Any:
+    return config if minutes is None else config.model_copy(update={"anneal_minutes": minutes})
+
+
+@app.command()
+def codec(
+    config: Config,
+    pack: Annotated[Path, typer.Option(help="audio pack made by `speechx data prepare`")],
+    out: Out,
+    resume: Resume = False,
+    device: Device = "cpu",
+    max_minutes: Minutes = None,
+    anneal_minutes: Anneal = None,
+    start_from: StartFrom = None,
+) -> None:
+    """Train the codec; writes the averaged weights to OUT/model."""
+    from speechx.models.codec.folder import export_checkpoint
+    from speechx.training.codec import CodecTrainConfig, train
+
+    start = None if start_from is None else str(start_from)
+    train(
+        _with_minutes(CodecTrainConfig.read(config), anneal_minutes),
+        str(pack),
+        str(out),
+        resume,
+        device,
+        max_minutes,
+        start,
+    )
+    made = export_checkpoint(out / "last.pt", out / "model")
+    typer.echo(f"codec {made.name} {made.hash} -> {out / 'model'}")
+
+
+@app.command()
+def aligner(
+    config: Config,
+    pack: Annotated[
+        list[Path], typer.Option(help="audio pack, encoded by `speechx data encode`; may be repeated")
+    ],
+    codec: Codec,
+    out: Out,
+    resume: Resume = False,
+    max_minutes: Minutes = None,
+    finished: Annotated[
+        Path | None,
+        typer.Option(
+            "--adapt",
+            help="aligner folder of which a low-rank change is learned, in place of the one that it has",
+        ),
+    ] = None,
+) -> None:
+    """Train the aligner; writes it to OUT/model."""
+    from speechx.data.annotate.codes import read_tokens
+    from speechx.models.aligner import Aligner
+    from speechx.models.codec.folder import load_codec
+    from speechx.training.aligner import AlignerTrainConfig, train
+
+    made = load_codec(codec)
+    rows = [row for folder in pack for row in read_tokens(folder, made)]
+    dev = [row for row in rows if row.row.split == "dev" and row.text is not None][:100]
+    train(
+        AlignerTrainConfig.read(config),
+        [r for r in rows if r.row.split == "train"],
+        dev,
+        made,
+        str(out),
+        resume,
+        max_minutes,
+        None if finished is None else Aligner.load(finished, change=False),
+    )
+
+
+@app.command()
+def lm(
+    config: Config,
+    shards: Annotated[
+        list[Path], typer.Option(help="folder of training pairs made by `speechx data mix`; may be repeated")
+    ],
+    codec: Codec,
+    out: Out,
+    dev: Annotated[Path | None, typer.Option(help="folder of pairs of the dev split")] = None,
+    resume: Resume = False,
+    device: Device = "cpu",
+    max_minutes: Minutes = None,
+    anneal_minutes: Anneal = None,
+    start_from: StartFrom = None,
+    finished: Annotated[
+        Path | None,
+        typer.Option(
+            "--adapt",
+            help="lm folder of which a low-rank change is learned (`rank` in the recipe), from the one it has",
+        ),
+    ] = None,
+) -> None:
+    """Train the language model; writes the averaged weights to OUT/model."""
+    from speechx.data.shards import Shards
+    from speechx.models.codec.folder import load_codec
+    from speechx.models.lm.folder import load_model, read_change, save_adapter, save_model
+    from speechx.models.lora import Scope, stored
+    from speechx.text import PHONE_TABLE_VERSION
+    from speechx.training.export import export_lm, pause_phones
+    from speechx.training.lm import LMTrainConfig, train
+
+    made = load_codec(codec)
+    recipe = _with_minutes(LMTrainConfig.read(config), anneal_minutes)
+    trainer = train(
+        recipe,
+        Shards(list(shards), made.hash),
+        None if dev is None else Shards([dev], made.hash),
+        str(out),
+        phone_table_version=PHONE_TABLE_VERSION,
+        codec_name=made.name,
+        pause_phones=pause_phones(),
+        resume=resume,
+        device=device,
+        max_minutes=max_minutes,
+        start_from=None if start_from is None else str(start_from),
+        vectors_KVD=made.code_vectors(),
+        finished=None if finished is None else load_model(finished, codec_hash=made.hash, change=False),
+        change=None if finished is None else read_change(finished),
+    )
+    if finished is None:
+        export_lm(out / "last.pt", out / "model")
+    else:
+        save_model(load_model(finished, change=False), out / "model")
+        scope = Scope(recipe.languages, recipe.slots)
+        save_adapter(out / "model", stored(trainer.average), recipe.grid, scope)
+    typer.echo(f"language model -> {out / 'model'}")
+
+
+@app.command()
+def mask(
+    config: Config,
+    pack: Annotated[Path, typer.Option(help="audio pack made by `speechx data prepare`")],
+    estimates: Annotated[Path, typer.Option(help="folder of lessons made by `speechx data estimate`")],
+    codec: Codec,
+    out: Out,
+    resume: Resume = False,
+    max_minutes: Minutes = None,
+    anneal_minutes: Anneal = None,
+    start_from: StartFrom = None,
+    finished: Annotated[
+        Path | None,
+        typer.Option(
+            "--adapt",
+            help="mask folder of which a low-rank change is learned (`rank` and `slots` in the recipe)",
+        ),
+    ] = None,
+) -> None:
+    """Train the net that masks recordings; writes it to OUT/model."""
+    from speechx.models.codec.folder import load_codec
+    from speechx.training.refiner import MaskTrainConfig, train
+
+    train(
+        MaskTrainConfig.read(config), str(pack), str(estimates), load_codec(codec), str(out), resume,
+        max_minutes, anneal_minutes, None if start_from is None else str(start_from),
+        None if finished is None else str(finished),
+    )  # fmt: skip
+
+
+@app.command()
+def slim(
+    checkpoint: Annotated[Path, typer.Argument(help="last.pt of a codec or language model run", exists=True)],
+    out: Annotated[Path, typer.Option(help="file to write")],
+) -> None:
+    """A checkpoint without optimizer, in half precision: for --start-from on another machine."""
+    from speechx.training.export import slim_checkpoint
+
+    slim_checkpoint(checkpoint, out)
+    typer.echo(f"{out} {out.stat().st_size / 2**20:.1f} MiB")
+
+
+@app.command()
+def export(
+    checkpoint: Annotated[
+        Path, typer.Argument(help="checkpoint of a codec or language model run", exists=True)
+    ],
+    out: Annotated[Path, typer.Option(help="model folder")],
+    step: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=0.5,
+            help="round matrices (of a codec, its decoder's) to a grid, as a share of their root mean square: 0.125 packs "
+            "to half; 0 does not round",
+        ),
+    ] = 0.0,
+) -> None:
+    """Write the averaged weights of a checkpoint, slim or not, as a model folder."""
+    from speechx.training.export import export_any
+
+    typer.echo(f"{export_any(checkpoint, out, step)} -> {out}")
+
+
+@app.command()
+def smoke(
+    minutes: Annotated[float, typer.Option(help="minutes for each of the three")] = 2.0,
+    out: Annotated[Path, typer.Option(help="folder of everything that is made")] = Path("runs/smoke"),
+) -> None:
+    """Train codec, aligner and language model shortly on generated data; exit code 1 unless every loss falls."""
+    import shutil
+
+    from speechx.errors import InputError
+    from speechx.training.smoke import run_smoke
+
+    if out.exists() and any(out.iterdir()):
+        if not (out / "pack/truth.jsonl").is_file():
+            raise InputError(f"out: {out} holds something else than an earlier smoke run", field="out")
+        shutil.rmtree(out)
+    results = run_smoke(out, minutes, say=typer.echo)
+    for result in results:
+        typer.echo(str(result))
+    if not all(result.fallen for result in results):
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":  # where the package is not installed: python -m speechx.cli.train
+    app()

@@ -1,0 +1,56 @@
+"""`speechx voices list|add|remove`: voices by id."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from speechx.cli.console import JsonOption, put_json, say
+from speechx.errors import InputError
+from speechx.task.voices import VoiceStore
+
+app = typer.Typer(help="List, enroll and forget voices.", no_args_is_help=True)
+
+VoiceId = Annotated[str, typer.Argument(help="id of the voice: a-z, 0-9, - and _")]
+
+
+@app.command("list")
+def list_voices(json: JsonOption = False) -> None:
+    """The voices that --voice and --enrollment know by id."""
+    voices = VoiceStore().list()
+    if json:
+        put_json([asdict(v) for v in voices])
+        return
+    for voice in voices:
+        typer.echo(
+            f"{voice.id:24}{voice.language}  {voice.seconds:5.1f} s  {'built in' if voice.builtin else voice.name}"
+        )
+
+
+@app.command()
+def add(
+    audio: Annotated[str, typer.Argument(help="2-30 s of the speaker")],
+    voice_id: VoiceId,
+    consent: Annotated[
+        bool, typer.Option("--consent", help="the speaker agreed to have this voice cloned")
+    ] = False,
+    language: str = "en",
+    name: str | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Enroll a voice of a speaker who agreed to it."""
+    voice = VoiceStore().enroll(
+        audio, voice_id, name=name, language=language, consent=consent, overwrite=overwrite
+    )
+    say(f"voice {voice.id}: {voice.seconds:.1f} s")
+
+
+@app.command()
+def remove(voice_id: VoiceId) -> None:
+    """Forget an enrolled voice, its recording too."""
+    try:
+        VoiceStore().remove(voice_id)
+    except KeyError:
+        raise InputError(f"voice {voice_id!r} is not enrolled", field="voice") from None

@@ -1,0 +1,88 @@
+"""What the aligner hears in a pack: word times, the phone of every frame, and how well each text fits its recording.
+
+DIR/words-<codec hash>.jsonl   a row an utterance: corpus, id, score, per (phone error rate), words, pointer
+Shapes: F codec frames.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from speechx.data.annotate.codes import TokenRow, one_thread_each, read_tokens
+from speechx.jobs import WordTime
+from speechx.models.aligner import Aligner
+from speechx.models.codec.folder import load_codec
+
+__all__ = ["Aligned", "align_pack", "read_alignments"]
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """words: their times. pointer_F: index into the text's phones spoken in each frame. per: phone error rate."""
+
+    words: tuple[WordTime, ...]
+    pointer_F: np.ndarray
+    per: float
+
+
+def align_pack(
+    pack_folder: str | Path,
+    codec_folder: str | Path,
+    aligner_folder: str | Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Aligns every utterance with text; does nothing where that is done. After training another aligner, delete the file.
+
+    An utterance too short for its text is left out.
+    """
+    codec, aligner = load_codec(codec_folder), Aligner.load(aligner_folder)
+    path = Path(pack_folder) / f"words-{codec.hash}.jsonl"
+    if path.exists():
+        return path
+    rows = [row for row in read_tokens(pack_folder, codec) if row.text is not None]
+
+    def line_of(row: TokenRow) -> str | None:
+        assert row.text is not None
+        try:
+            found = aligner.align(row.codes_FK, row.text, codec)
+        except ValueError:
+            return None
+        entry = {
+            "corpus": row.row.corpus,
+            "id": row.row.id,
+            "score": round(found.score, 3),
+            "per": round(aligner.phone_errors(row.codes_FK, row.text, codec), 3),
+            "words": [[w.text, round(w.start, 3), round(w.end, 3)] for w in found.words],
+            "pointer": found.pointer_F.tolist(),
+        }
+        return json.dumps(entry, ensure_ascii=False) + "\n"
+
+    part = path.with_suffix(".tmp")
+    with part.open("w") as file, one_thread_each() as pool:
+        for done, line in enumerate(pool.map(line_of, rows), 1):
+            file.write(line or "")
+            if progress is not None:
+                progress(done, len(rows))
+    os.replace(part, path)
+    return path
+
+
+def read_alignments(pack_folder: str | Path, codec_hash: str) -> dict[Key, Aligned]:
+    """What `align_pack` left beside a pack, by (corpus, id); empty where it has not run."""
+    path = Path(pack_folder) / f"words-{codec_hash}.jsonl"
+    if not path.exists():
+        return {}
+    found = {}
+    for line in path.read_text().splitlines():
+        row = json.loads(line)
+        words = tuple(WordTime(*word) for word in row["words"])
+        found[row["corpus"], row["id"]] = Aligned(words, np.array(row["pointer"], np.int32), row["per"])
+    return found

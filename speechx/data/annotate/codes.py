@@ -1,0 +1,144 @@
+"""The codes of a pack under one codec, and the phones of its texts: what the aligner and the language model train on.
+
+DIR/codes-<codec hash>.i16     (frames, K) end to end; speech at the standard level, as every prompt and target is
+DIR/codes-<codec hash>.jsonl   a row an utterance: corpus, id, offset, frames
+DIR/phones-v<N>.jsonl          a row an utterance with text: corpus, id, ids, phones, words
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from speechx.audio import mixing
+from speechx.data.packs import AudioPack, PackRow
+from speechx.errors import InputError
+
+if TYPE_CHECKING:
+    from speechx.models.codec.spectral import SpectralCodec
+    from speechx.text import PhoneSequence
+
+
+@dataclass(frozen=True)
+class TokenRow:
+    """An utterance as codes and phones."""
+
+    row: PackRow
+    codes_FK: np.ndarray
+    text: PhoneSequence | None
+
+
+@contextmanager
+def one_thread_each() -> Iterator[ThreadPoolExecutor]:
+    """As many Python threads as torch had for itself, each with one of torch's."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(threads)
+
+
+def encode_pack(
+    folder: str | Path, codec: SpectralCodec, progress: Callable[[int, int], None] | None = None
+) -> Path:
+    """Writes the codes of every utterance and noise of a pack; does nothing where they are there. Returns the code
+    file.
+    """
+    folder = Path(folder)
+    codes_path = folder / f"codes-{codec.hash}.i16"
+    if codes_path.exists():
+        return codes_path
+    pack = AudioPack(folder)
+    rows = [row for row in pack.rows if row.samples]
+    part, offset, index = codes_path.with_suffix(".tmp"), 0, []
+
+    def codes_of(row: PackRow) -> np.ndarray:
+        wav_T = pack.audio(row)
+        if row.speaker is not None:
+            wav_T = wav_T * mixing.standard_gain(wav_T)
+        return codec.encode(torch.from_numpy(wav_T)[None])[0].T.to(torch.int16).contiguous().numpy()
+
+    # An utterance is too short for the threads of one operator: each has a core of its own.
+    with part.open("wb") as file, one_thread_each() as pool:
+        for count, (row, codes_FK) in enumerate(zip(rows, pool.map(codes_of, rows), strict=True), 1):
+            file.write(codes_FK.tobytes())
+            index.append({"corpus": row.corpus, "id": row.id, "offset": offset, "frames": len(codes_FK)})
+            offset += len(codes_FK)
+            if progress is not None:
+                progress(count, len(rows))
+    codes_path.with_suffix(".jsonl").write_text("".join(json.dumps(row) + "\n" for row in index))
+    os.replace(part, codes_path)
+    return codes_path
+
+
+def phonemize_pack(folder: str | Path, progress: Callable[[int, int], None] | None = None) -> Path:
+    """Writes the phones of every text of a pack; texts with nothing to say are left out."""
+    from speechx.text import PHONE_TABLE_VERSION, TextFrontend
+
+    path = Path(folder) / f"phones-v{PHONE_TABLE_VERSION}.jsonl"
+    if path.exists():
+        return path
+    front, pack, lines = TextFrontend(), AudioPack(folder), []
+    for count, row in enumerate(pack.rows):
+        if progress is not None:
+            progress(count + 1, len(pack.rows))
+        if not row.text or row.language is None:
+            continue
+        try:
+            seq = front(row.text, row.language)
+        except InputError:
+            continue
+        words = [[w.text, w.start, w.stop] for w in seq.words]
+        entry = {
+            "corpus": row.corpus,
+            "id": row.id,
+            "language": row.language,
+            "phones": list(seq.phones),
+            "words": words,
+        }
+        lines.append(json.dumps(entry | {"ids": seq.ids.tolist()}, ensure_ascii=False) + "\n")
+    part = path.with_suffix(".tmp")
+    part.write_text("".join(lines))
+    os.replace(part, path)
+    return path
+
+
+def read_tokens(folder: str | Path, codec: SpectralCodec) -> list[TokenRow]:
+    """All rows of a pack that have codes. Raises ValueError where the pack has not been encoded with this codec."""
+    from speechx.text import PHONE_TABLE_VERSION, PhoneSequence, Word
+
+    folder = Path(folder)
+    codes_path = folder / f"codes-{codec.hash}.i16"
+    if not codes_path.exists():
+        raise ValueError(f"{folder} has no codes of the codec {codec.hash}: run `speechx data encode` first")
+    codes_FK = np.fromfile(codes_path, dtype=np.int16).reshape(-1, codec.num_codebooks)
+    texts: dict[tuple[str, str], PhoneSequence] = {}
+    phones_path = folder / f"phones-v{PHONE_TABLE_VERSION}.jsonl"
+    if phones_path.exists():
+        for line in phones_path.read_text().splitlines():
+            item = json.loads(line)
+            texts[item["corpus"], item["id"]] = PhoneSequence(
+                language=item["language"],
+                phones=tuple(item["phones"]),
+                ids=np.array(item["ids"], dtype=np.int64),
+                words=tuple(Word(*word) for word in item["words"]),
+            )
+    rows = {(row.corpus, row.id): row for row in AudioPack(folder).rows}
+    tokens = []
+    for line in codes_path.with_suffix(".jsonl").read_text().splitlines():
+        item = json.loads(line)
+        key = (item["corpus"], item["id"])
+        codes = codes_FK[item["offset"] : item["offset"] + item["frames"]]
+        tokens.append(TokenRow(rows[key], codes, texts.get(key)))
+    return tokens

@@ -1,0 +1,54 @@
+"""F0 of all speech in a pack, which the codec's harmonic source is taught with: pitch.f16 and pitch.jsonl."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from speechx.data.annotate.f0 import pitch
+from speechx.data.packs import AudioPack, PackRow
+
+__all__ = ["add_pitch"]
+
+CHUNK = 64  # utterances given to a process at once
+
+
+def add_pitch(
+    pack_folder: str | Path, workers: int = 2, progress: Callable[[int, int], None] | None = None
+) -> int:
+    """Finds the F0 of every utterance, about 250 times real time on a core; returns how many frames (100 Hz)."""
+    folder = Path(pack_folder)
+    rows = [row for row in AudioPack(folder).rows if row.speaker is not None]
+    data, index, offset = folder / "pitch.f16.tmp", folder / "pitch.jsonl.tmp", 0
+    with data.open("wb") as file, index.open("w", encoding="utf-8") as lines:
+        for done, (row, f0_S) in enumerate(zip(rows, _all(folder, rows, workers), strict=True), 1):
+            file.write(f0_S.tobytes())
+            entry = {"id": row.id, "corpus": row.corpus, "offset": offset, "frames": len(f0_S)}
+            lines.write(json.dumps(entry, ensure_ascii=False) + "\n")
+            offset += len(f0_S)
+            if progress is not None:
+                progress(done, len(rows))
+    os.replace(data, folder / "pitch.f16")
+    os.replace(index, folder / "pitch.jsonl")
+    return offset
+
+
+def _all(folder: Path, rows: list[PackRow], workers: int) -> Iterator[np.ndarray]:
+    chunks = [rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK)]
+    if workers <= 1:
+        for chunk in chunks:
+            yield from _some(folder, chunk)
+        return
+    with ProcessPoolExecutor(workers) as pool:
+        for found in pool.map(_some, [folder] * len(chunks), chunks):
+            yield from found
+
+
+def _some(folder: Path, rows: list[PackRow]) -> list[np.ndarray]:
+    pack = AudioPack(folder)
+    return [pitch(pack.audio(row)).astype(np.float16) for row in rows]

@@ -1,0 +1,72 @@
+"""The corpus as codes: tasks whose prompts hold nothing but clean speech make their training pairs from it.
+
+A pair made of sound costs two runs of the codec and an alignment, 0.2 s; one made of codes costs a look-up, so that every
+epoch can have enrollments of its own. Shapes: F codec frames, K codebooks.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+
+from speechx.data.annotate.alignments import Aligned, Key
+from speechx.data.annotate.codes import TokenRow
+from speechx.text import PhoneSequence
+
+__all__ = ["CodedPool", "CodedUtterance"]
+
+MAX_PER = 0.6
+"""Above this phone error rate text and recording do not belong together."""
+
+
+@dataclass(frozen=True)
+class CodedUtterance:
+    """One clean recording at the standard level: codes_FK, its phones, and which of them each frame says (pointer_F)."""
+
+    id: str
+    codes_FK: np.ndarray
+    speech: PhoneSequence
+    pointer_F: np.ndarray
+    speaker: str
+
+
+class CodedPool:
+    """The utterances of one split that have text, codes and an alignment that fits. See speechx.task.examples.Pool."""
+
+    def __init__(
+        self,
+        tokens: list[TokenRow],
+        aligned: dict[Key, Aligned],
+        split: str,
+        max_frames: int,
+        max_per: float = MAX_PER,
+    ) -> None:
+        self.utterances: list[CodedUtterance] = []
+        self.corpora: list[str] = []
+        self.by_speaker: dict[str, list[CodedUtterance]] = defaultdict(list)
+        for token in tokens:
+            row, found = token.row, aligned.get((token.row.corpus, token.row.id))
+            if row.split != split or row.speaker is None or token.text is None or found is None:
+                continue
+            if found.per > max_per or not 25 <= len(token.codes_FK) <= max_frames:
+                continue
+            cut = CodedUtterance(row.id, token.codes_FK, token.text, found.pointer_F, row.speaker)
+            self.utterances.append(cut)
+            self.corpora.append(row.corpus)
+            self.by_speaker[cut.speaker].append(cut)
+
+    def same_speaker(self, cut: CodedUtterance, rng: np.random.Generator) -> CodedUtterance | None:
+        """Another utterance of the same speaker, 2 s or longer where there is one."""
+        return _pick([u for u in self.by_speaker[cut.speaker] if u.id != cut.id], 50, rng)
+
+    def other_language(self, cut: CodedUtterance, rng: np.random.Generator) -> CodedUtterance | None:
+        """The same voice in another language."""
+        rows = [u for u in self.by_speaker[cut.speaker] if u.speech.language != cut.speech.language]
+        return _pick(rows, 38, rng)
+
+
+def _pick(rows: list[CodedUtterance], frames: int, rng: np.random.Generator) -> CodedUtterance | None:
+    longer = [u for u in rows if len(u.codes_FK) >= frames] or rows
+    return longer[int(rng.integers(len(longer)))] if longer else None

@@ -1,0 +1,170 @@
+"""What the language model makes of recordings whose parts are known: lessons for the refiner (speechx.models.refiner).
+
+DIR/TASK-SPLIT-SEED.i16     of each lesson recording, other, target, estimate, end to end, mono 16 kHz int16
+DIR/TASK-SPLIT-SEED.jsonl   a row each: task, samples, told (whether the model was shown the text), voice (codes)
+
+Recordings are made by the tasks themselves (`Task.example`), at the standard level. Shapes: T samples, F codec frames, K
+codebooks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from speechx.audio.mixing import random_crop
+from speechx.data.noises import NoisyPool
+from speechx.data.packs import AudioPack
+from speechx.data.pools import PackPool
+from speechx.errors import InputError
+
+if TYPE_CHECKING:
+    from speechx.pipeline.pipeline import Pipeline
+    from speechx.task.examples import Example, Utterance
+
+__all__ = ["Lesson", "make_estimates", "read_estimates"]
+
+SECONDS = (2.0, 8.0)
+"""Of a lesson. Longer utterances are cut, and then have no text."""
+SCALE = 16384.0
+"""Of the samples on disk: parts of a recording may be louder than the whole."""
+WAVES = 4
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """recording_T; other_T, the part of it that is not the speech; target_T, what the task should give; estimate_T, what
+    the model gave: (T,) float32 each. voice_FK: codes of the enrollment, where the task has one.
+    """
+
+    task: str
+    recording_T: np.ndarray
+    other_T: np.ndarray
+    target_T: np.ndarray
+    estimate_T: np.ndarray
+    voice_FK: np.ndarray | None = None
+
+
+def make_estimates(
+    pack_folder: str | Path, pipeline: Pipeline, out: str | Path, *,
+    task: str, split: str = "train", count: int = 500, seed: int = 1, rooms: int = 0,
+    short: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:  # fmt: skip
+    """Appends lessons until there are `count` of them; those that are there already are kept.
+
+    Lesson i comes from the random stream (seed, slot, i). short: see NoisyPool; None: noises as the corpus has them.
+    Returns the index.
+    """
+    from speechx.task import registry
+
+    chosen = registry.task(task)
+    audio = AudioPack(pack_folder)
+    pool = (
+        PackPool(audio, split, rooms=rooms)
+        if short is None
+        else NoisyPool(audio, split, rooms=rooms, short=short)
+    )
+    base = Path(out) / f"{task}-{split}-{seed}"
+    base.parent.mkdir(parents=True, exist_ok=True)
+    rows = _rows(base)
+    first = 1 + max((row["index"] for row in rows), default=-1)
+
+    def examples() -> Iterator[tuple[int, Example]]:
+        for index in range(first, 2 * count):
+            rng = np.random.default_rng((seed, chosen.slot, index, 1))
+            made = chosen.example(_cut(pool, rng), pool, rng)  # type: ignore[attr-defined]
+            if made is not None:
+                yield index, made
+
+    done = len(rows)
+    with open(f"{base}.i16", "ab") as sound, open(f"{base}.jsonl", "a") as index_file:
+        sound.truncate(2 * WAVES * sum(row["samples"] for row in rows))  # a lesson that was cut off half-way
+        for index, lesson, told in _made(examples(), count - done, chosen, pipeline):
+            for wav_T in (lesson.recording_T, lesson.other_T, lesson.target_T, lesson.estimate_T):
+                sound.write((wav_T * SCALE).clip(-32768, 32767).astype("<i2").tobytes())
+            sound.flush()
+            row = {"index": index, "task": task, "samples": len(lesson.recording_T), "told": told}
+            if lesson.voice_FK is not None:
+                row["voice"] = lesson.voice_FK.tolist()
+            index_file.write(json.dumps(row) + "\n")
+            index_file.flush()
+            done += 1
+            if progress is not None:
+                progress(done, count)
+    return Path(f"{base}.jsonl")
+
+
+def _cut(pool: PackPool, rng: np.random.Generator) -> Utterance:
+    """An utterance of a speaker, all being equally likely, of at most so many seconds."""
+    while True:
+        rows = pool.by_speaker[pool.speakers[int(rng.integers(len(pool.speakers)))]]
+        row = rows[int(rng.integers(len(rows)))]
+        if row.seconds >= SECONDS[0]:
+            break
+    cut = pool.utterance(row)
+    if cut.seconds <= SECONDS[1]:
+        return cut
+    part_T = random_crop(cut.wav_T, round(float(rng.uniform(4, SECONDS[1])) * 16000), rng)
+    return replace(cut, wav_T=part_T, text=None)
+
+
+def _made(
+    examples: Iterator[tuple[int, Example]], count: int, task: Any, pipeline: Pipeline
+) -> Iterator[tuple[int, Lesson, bool]]:
+    """Lessons in the order in which they are done: the engine's batch holds several."""
+    runner, front = pipeline.runner, pipeline.front
+    under_way: dict[int, tuple[int, Example, float, list[np.ndarray]]] = {}
+    while count > 0:
+        while len(under_way) < min(runner.slots, count):
+            index, example = next(examples)
+            try:
+                (part,) = task.plan(example.request, front).parts
+            except InputError:  # an enrollment in which nothing is heard
+                continue
+            params = replace(task.params(example.request, part.prompt), seed=index)
+            key = runner.engine.add(runner.pack(part.prompt), params)
+            under_way[key] = index, example, part.gain, []
+        for emission in runner.engine.step():
+            under_way[emission.id][-1].append(emission.codes_FK)
+            if emission.finished:
+                index, example, gain, codes = under_way.pop(emission.id)
+                estimate_T = front.decode(np.concatenate(codes)) * np.float32(gain)
+                yield index, _lesson(task.name, example, estimate_T, front), example.meta["text_given"]
+                count -= 1
+
+
+def _lesson(task: str, example: Example, estimate_T: np.ndarray, front: Any) -> Lesson:
+    recording_T = np.asarray(example.request.audio[0], np.float32)
+    other_T = example.references["noise" if "noise" in example.references else "interferer"]
+    enrollment = getattr(example.request, "enrollment", None)
+    voice_FK = None if enrollment is None else front.voice_codes(enrollment)[0]
+    return Lesson(task, recording_T, other_T, example.target_T, estimate_T[: len(recording_T)], voice_FK)
+
+
+def _rows(base: Path) -> list[dict[str, Any]]:
+    path = Path(f"{base}.jsonl")
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
+
+
+def read_estimates(folder: str | Path) -> Sequence[Lesson]:
+    """All lessons of a folder."""
+    lessons: list[Lesson] = []
+    for path in sorted(Path(folder).glob("*.jsonl")):
+        sound = np.memmap(path.with_suffix(".i16"), "<i2", "r")
+        at = 0
+        for row in _rows(path.with_suffix("")):
+            size = row["samples"]
+            waves = np.asarray(sound[at : at + WAVES * size], np.float32).reshape(WAVES, size) / SCALE
+            recording_T, other_T, target_T, estimate_T = waves
+            voice_FK = np.array(row["voice"], np.int16) if "voice" in row else None
+            lessons.append(Lesson(row["task"], recording_T, other_T, target_T, estimate_T, voice_FK))
+            at += WAVES * size
+    return lessons

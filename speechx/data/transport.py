@@ -1,0 +1,281 @@
+"""Packs on the move: self-contained parts of limited size, for machines that are lent by the hour and reach no network.
+
+    speechx data split PACK --out parts --max-mib 60      parts/part-0000.tar ...
+    speechx data join parts --out PACK                    on the other machine; any subset of the parts is a corpus too
+
+A part is a tar file: metadata.jsonl (a source like any other, see speechx.data.sources), the recordings as the compressed
+files they came from (else as Opus), and features.safetensors: F0, and teacher features as 8-bit coordinates in their
+principal axes.
+Legend: F codec frames, E teacher dimensions (512), D axes kept, T samples.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from speechx.data.packs import TEACHER_DIM, AudioPack, PackRow
+from speechx.data.prepare import Prepared, prepare_pack
+from speechx.errors import InputError
+
+__all__ = ["Axes", "join_parts", "split_pack"]
+
+DIMS = 64
+COMPRESSED = (".opus", ".ogg", ".mp3")
+MAX_BYTES_PER_SECOND = 6000  # a compressed file of more is not worth taking as it is
+STEPS = 127 / 3.5  # 8-bit steps a standard deviation: values beyond 3.5 deviations are clipped
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Principal axes of the standardized teacher features."""
+
+    mean_E: np.ndarray
+    std_E: np.ndarray
+    axes_ED: np.ndarray
+    spread_D: np.ndarray
+
+    @classmethod
+    def of(cls, pack: AudioPack, dims: int, frames: int = 40_000, seed: int = 1) -> Axes:
+        """From a random sample of the pack's frames."""
+        rng = np.random.default_rng(seed)
+        chosen = np.sort(rng.choice(len(pack.teacher), min(frames, len(pack.teacher)), replace=False))
+        features_FE = pack.teacher[chosen].astype(np.float32)
+        mean_E, std_E = features_FE.mean(0), features_FE.std(0) + 1e-3
+        standard_FE = (features_FE - mean_E) / std_E
+        variance_E, axes_EE = np.linalg.eigh(standard_FE.T @ standard_FE / len(standard_FE))
+        order = np.argsort(variance_E)[::-1][:dims]
+        spread_D = np.sqrt(np.maximum(variance_E[order], 1e-8))
+        axes_ED = np.ascontiguousarray(axes_EE[:, order], np.float32)  # safetensors wants rows in order
+        return cls(mean_E, std_E, axes_ED, spread_D.astype(np.float32))
+
+    def encode(self, features_FE: np.ndarray) -> np.ndarray:
+        """(F, E) -> (F, D) int8."""
+        place_FD = ((features_FE - self.mean_E) / self.std_E) @ self.axes_ED / self.spread_D
+        return np.clip(np.round(place_FD * STEPS), -127, 127).astype(np.int8)
+
+    def decode(self, codes_FD: np.ndarray) -> np.ndarray:
+        """(F, D) int8 -> (F, E) float32, as near as the axes kept allow."""
+        standard_FE = (codes_FD.astype(np.float32) / STEPS * self.spread_D) @ self.axes_ED.T
+        return standard_FE * self.std_E + self.mean_E
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        return {"mean": self.mean_E, "std": self.std_E, "axes": self.axes_ED, "spread": self.spread_D}
+
+
+def split_pack(
+    pack_folder: str | Path,
+    out: str | Path,
+    max_mib: float = 60.0,
+    teacher_dims: int = DIMS,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Path]:
+    """Writes the parts of a pack, each below `max_mib`, and returns their paths. teacher_dims 0 leaves the features out.
+
+    Rows are dealt to the parts at random, so that each part has a share of everything.
+    """
+    pack, out = AudioPack(pack_folder), Path(out)
+    paths = _original_paths(Path(pack_folder))
+    out.mkdir(parents=True, exist_ok=True)
+    axes = Axes.of(pack, teacher_dims) if teacher_dims and any(row.teacher for row in pack.rows) else None
+    rows = [
+        pack.rows[i] for i in np.random.default_rng(1).permutation(len(pack.rows)) if pack.rows[i].samples
+    ]
+    budget = int(max_mib * 2**20 * 0.98) - 2**18  # tar and tensor headers are not counted one by one
+    written: list[Path] = []
+    items: list[_Item] = []
+    size = 0
+    for done, row in enumerate(rows, 1):
+        item = _item(pack, row, paths.get((row.corpus, row.id)), axes)
+        if items and size + item.size > budget:
+            written.append(_write_part(out, len(written), items, axes))
+            items, size = [], 0
+        items.append(item)
+        size += item.size
+        if progress is not None:
+            progress(done, len(rows))
+    written.append(_write_part(out, len(written), items, axes))
+    return written
+
+
+@dataclass(frozen=True)
+class _Item:
+    row: PackRow
+    suffix: str
+    data: bytes
+    teacher_FD: np.ndarray | None
+    f0_S: np.ndarray | None
+
+    @property
+    def size(self) -> int:
+        """Bytes in a tar file: a header and whole blocks of 512 each, and about 400 of metadata."""
+        features = sum(array.nbytes for array in (self.teacher_FD, self.f0_S) if array is not None)
+        return 512 + -(-len(self.data) // 512) * 512 + 400 + features
+
+
+def _original_paths(pack_folder: Path) -> dict[tuple[str, str], Path]:
+    rows = map(json.loads, (pack_folder / "index.jsonl").read_text().splitlines())
+    return {(row["corpus"], row["id"]): Path(row["path"]) for row in rows if row.get("path")}
+
+
+def _item(pack: AudioPack, row: PackRow, path: Path | None, axes: Axes | None) -> _Item:
+    teacher_FD = None
+    if axes is not None and row.teacher is not None:
+        features_FE = pack.features(row, 0, row.teacher[1])
+        assert features_FE is not None
+        teacher_FD = axes.encode(features_FE)
+    f0_S = None if row.pitch is None else pack.tone(row, 0, row.pitch[2])
+    if f0_S is not None:
+        f0_S = f0_S.astype(np.float16)
+    if path is not None and path.suffix in COMPRESSED and path.is_file():
+        data = path.read_bytes()
+        if len(data) < MAX_BYTES_PER_SECOND * max(1.0, row.seconds):
+            return _Item(row, path.suffix, data, teacher_FD, f0_S)
+    from speechx.audio import reading as audio
+
+    return _Item(row, ".opus", audio.encode(pack.audio(row), 16000, "opus"), teacher_FD, f0_S)
+
+
+def _write_part(out: Path, number: int, items: list[_Item], axes: Axes | None) -> Path:
+    from safetensors.numpy import save
+
+    path = out / f"part-{number:04d}.tar"
+    lines = []
+    with tarfile.open(path.with_suffix(".tmp"), "w", format=tarfile.USTAR_FORMAT) as tar:
+        for index, item in enumerate(items):
+            name, row = f"audio/{index:06d}{item.suffix}", item.row
+            _add(tar, name, item.data)
+            facts = {
+                "id": row.id,
+                "corpus": row.corpus,
+                "split": row.split,
+                "audio": name,
+                "samples": row.samples,
+            }
+            optional = {"speaker": row.speaker, "language": row.language, "text": row.text, "kind": row.kind}
+            if row.speaker is None:
+                optional["kind"] = row.kind or "noise"
+            facts |= {key: value for key, value in optional.items() if value is not None}
+            facts["teacher"] = 0 if item.teacher_FD is None else len(item.teacher_FD)
+            facts["pitch"] = 0 if item.f0_S is None else len(item.f0_S)
+            lines.append(json.dumps(facts, ensure_ascii=False) + "\n")
+        _add(tar, "metadata.jsonl", "".join(lines).encode())
+        if tensors := _tensors(items, axes):
+            _add(tar, "features.safetensors", save(tensors))
+    os.replace(path.with_suffix(".tmp"), path)
+    return path
+
+
+def _tensors(items: list[_Item], axes: Axes | None) -> dict[str, np.ndarray]:
+    """Features of all rows of a part, end to end."""
+    tensors: dict[str, np.ndarray] = {}
+    codes = [item.teacher_FD for item in items if item.teacher_FD is not None]
+    tones = [item.f0_S for item in items if item.f0_S is not None]
+    if codes and axes is not None:
+        tensors |= {"codes": np.concatenate(codes), **axes.tensors()}
+    if tones:
+        tensors["pitch"] = np.concatenate(tones)
+    return tensors
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    tar.addfile(info, io.BytesIO(data))
+
+
+def join_parts(
+    folder: str | Path, out: str | Path, workers: int = 2, progress: Callable[[int, int], None] | None = None
+) -> Prepared:
+    """The parts in a folder and its subfolders, as one pack. Raises InputError where there are none or one is broken."""
+    out = Path(out)
+    parts = sorted(Path(folder).rglob("part-*.tar"))
+    if not parts:
+        raise InputError(f"parts: {folder} has no part-*.tar (made by `speechx data split`)", field="parts")
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out) as scratch:
+        folders = []
+        for part in parts:
+            folders.append(Path(scratch) / part.stem)
+            try:
+                with tarfile.open(part) as tar:
+                    _unpack(tar, folders[-1])
+            except (tarfile.TarError, EOFError) as error:
+                raise InputError(f"parts: {part} is broken: {error}", field="parts") from error
+        made = prepare_pack(folders, out, workers, progress, keep_paths=False)
+        _join_features(folders, out)
+    return made
+
+
+def _unpack(tar: tarfile.TarFile, folder: Path) -> None:
+    """Plain files inside the folder and nothing else. (extractall's filter came with Python 3.11.4, after Debian's.)"""
+    for member in tar:
+        name = Path(member.name)
+        if not member.isfile() or name.is_absolute() or ".." in name.parts:
+            raise tarfile.TarError(f"{member.name} is no plain file of a part")
+        content = tar.extractfile(member)
+        assert content is not None
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        with (folder / name).open("wb") as out:
+            shutil.copyfileobj(content, out)
+
+
+def _join_features(folders: list[Path], out: Path) -> None:
+    """Teacher features and F0 of the pack in `out`, where the parts have them."""
+    from safetensors.numpy import load_file
+
+    with _Features(out, "teacher") as teacher, _Features(out, "pitch") as pitch:
+        for folder in folders:
+            if not (folder / "features.safetensors").is_file():
+                continue
+            tensors = load_file(folder / "features.safetensors")
+            axes = None
+            if "codes" in tensors:
+                axes = Axes(*(tensors[name] for name in ("mean", "std", "axes", "spread")))
+                assert axes.axes_ED.shape[0] == TEACHER_DIM
+            at = {"teacher": 0, "pitch": 0}
+            for line in (folder / "metadata.jsonl").read_text(encoding="utf-8").splitlines():
+                row = json.loads(line)
+                first = dict(at)
+                for name in at:
+                    at[name] += row[name]
+                if row["teacher"] and axes is not None:
+                    teacher.add(row, axes.decode(tensors["codes"][first["teacher"] : at["teacher"]]))
+                if row["pitch"]:
+                    pitch.add(row, tensors["pitch"][first["pitch"] : at["pitch"]])
+
+
+class _Features:
+    """NAME.f16 and NAME.jsonl of a pack; neither is left where nothing is added."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.paths = [folder / f"{name}.f16", folder / f"{name}.jsonl"]
+        self.offset = 0
+
+    def __enter__(self) -> _Features:
+        self.data, self.index = self.paths[0].open("wb"), self.paths[1].open("w", encoding="utf-8")
+        return self
+
+    def add(self, row: dict[str, Any], values: np.ndarray) -> None:
+        """values: (frames,) or (frames, E)."""
+        self.data.write(values.astype(np.float16).tobytes())
+        entry = {"id": row["id"], "corpus": row["corpus"], "offset": self.offset, "frames": len(values)}
+        self.index.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        self.offset += len(values)
+
+    def __exit__(self, *_: object) -> None:
+        self.data.close()
+        self.index.close()
+        if not self.offset:
+            for path in self.paths:
+                path.unlink()

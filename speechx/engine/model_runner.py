@@ -1,0 +1,306 @@
+"""The language model one step at a time: prefill into the KV cache, then a step for every running request.
+
+The same function as CodecLMCore.forward (a test compares them), written for few rows, for which calling an operation
+costs about as much as what it computes: prepared weights and views, no autograd, rotary positions as one complex product
+in place. Attention is over a request's own length only, and so in one call for rows that are of the same length and in
+neighboring slots, as the tries at a part are. A request's numbers do not depend on its neighbors.
+
+Shape suffixes: N rows (requests, or steps of one prompt), T steps so far, D width, H heads, E width of a
+head, G codes of a step, V code values.
+"""
+
+from collections.abc import Callable
+from copy import deepcopy
+from functools import cache
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from speechx.engine.kvcache import KVCache
+from speechx.engine.packed_linear import ChangedRows, Linear, Precision, has_fast_bfloat16, has_float16
+from speechx.models.lm.batch import LOOKAHEAD, PAST_END
+from speechx.models.lm.config import LMConfig
+from speechx.models.lm.model import CodecLMCore, CopyPath, Rows
+from speechx.models.lm.prompt import FLAG_TARGET, PackedPrompt
+from speechx.models.lm.transformer import Block
+from speechx.models.vocab import NUM_PHONES
+
+Make = Callable[[str, Tensor | None], Linear]
+Group = tuple[slice, list[Tensor], int]  # rows, their keys and values of each layer, how many steps are there
+Choose = Callable[[int, Tensor], Tensor]  # (code slot, logits (N, V)) -> codes (N,)
+
+
+class DecoderBlock:
+    """One transformer block with prepared weights. `pairs` lays each rotary pair side by side.
+
+    make: (name of a matrix, which begins with `prefix`, and the order of its rows, or None) -> its product.
+    """
+
+    def __init__(self, block: Block, prefix: str, make: Make, pairs: bool) -> None:
+        self.heads = block.heads
+        order = None
+        if pairs:
+            # Training rotates the two halves of a head against each other; as neighbors they are complex
+            # numbers.
+            rows = torch.arange(len(block.qkv.weight)).view(3, self.heads, 2, -1)
+            order = torch.cat([rows[:2].transpose(2, 3).flatten(), rows[2].flatten()])
+        self.qkv = make(f"{prefix}qkv.weight", order)
+        self.out = make(f"{prefix}out.weight", None)
+        self.gate_up = make(f"{prefix}gate_up.weight", None)
+        self.down = make(f"{prefix}down.weight", None)
+        self.ffn_dim = block.down.weight.shape[1]
+
+    def project(self, x_ND: Tensor, many: bool = False) -> Tensor:
+        """Queries, keys and values (N, 3, H, E) float32."""
+        x_ND = unit_rms(x_ND)
+        qkv = self.qkv.many(x_ND) if many else self.qkv(x_ND)
+        return qkv.float().view(len(x_ND), 3, self.heads, -1)
+
+    def finish(self, x_ND: Tensor, y_ND: Tensor, many: bool = False) -> Tensor:
+        """The rest of the block after attention, in place on x."""
+        x_ND += self.out.many(y_ND) if many else self.out(y_ND)
+        normed = unit_rms(x_ND)
+        gate_up = self.gate_up.many(normed) if many else self.gate_up(normed)
+        hidden = F.silu(gate_up[:, : self.ffn_dim]).mul_(gate_up[:, self.ffn_dim :])
+        x_ND += self.down.many(hidden) if many else self.down(hidden)
+        return x_ND
+
+
+class Decoder:
+    """Prepared weights of one model and the KV cache of `slots` requests of at most `max_steps` steps."""
+
+    def __init__(self, core: CodecLMCore, slots: int, max_steps: int, precision: Precision) -> None:
+        c: LMConfig = core.shape
+        self.config, self.rows = c, core.rows
+        self.device = core.embed.weight.device
+        self.precision = precision
+        self._scope = None if core.change is None else core.change.scope
+        self._changed = ChangedRows()  # shared by all products
+        self.table = core.embed.weight.detach().float()
+
+        # The local transformer's weights are read at every code, from a cache: widening them costs more than their bytes.
+        local = "float16" if precision == "int8" and has_float16() else precision
+
+        def make(name: str, order: Tensor | None = None) -> Linear:
+            weight = core.get_parameter(name).detach()
+            change = core.change.of(name) if core.change else None
+            if order is not None:
+                weight, change = weight[order], change and (change[0][order], change[1])
+            own = precision if name.startswith("blocks.") else local
+            return Linear(weight, own, change, self._changed)
+
+        def blocks(prefix: str, found: nn.ModuleList, pairs: bool) -> list[DecoderBlock]:
+            # ty: ModuleList does not say what it holds
+            return [DecoderBlock(b, f"{prefix}{n}.", make, pairs) for n, b in enumerate(found)]  # type: ignore[arg-type]
+
+        self.track = make("track.weight")
+        self.blocks = blocks("blocks.", core.blocks, pairs=True)
+        self.local_blocks = blocks("local_blocks.", core.local_blocks, pairs=False)
+        self.advance_head, self.first_head, self.local_in = (
+            make(f"{name}.weight") for name in ("advance_head", "first_head", "local_in")
+        )
+        self.local_tables = core.local_embed.weight.detach().float().split(c.codebook_size)
+        change = core.change.of("local_heads") if core.change else None
+        self.local_heads = [
+            Linear(w.t(), local, change and (change[1][k].t(), change[0][k].t()), self._changed)
+            for k, w in enumerate(core.local_heads.detach())
+        ]
+        self.copy = deepcopy(core.copy).float() if c.copies else None
+        self.rope = torch.complex(core.rope[:, 0].float(), core.rope[:, 1].float())
+        # Half as many bytes to read, where attention in them is no slower; the codes are as good (docs/log.md).
+        half = precision != "float32" and (self.device.type != "cpu" or has_fast_bfloat16())
+        kind = torch.bfloat16 if half else torch.float32
+        self.cache = KVCache(c.layers, slots, c.heads, max_steps, c.dim // c.heads, self.device, kind)
+        # Keys and values of the local transformer, (N, 2, H, G - 1, E) per block; overwritten every step.
+        size = (slots, 2, c.local_heads, c.num_slots - 1, c.local_dim // c.local_heads)
+        self.local_kv = [torch.zeros(size, device=self.device) for _ in self.local_blocks]
+        self._local_views: dict[int, list[list[tuple[Tensor, ...]]]] = {}
+
+    def change(self, rows_N: list[bool]) -> None:
+        """Which rows of what follows are those of changed matrices."""
+        self._changed.choose(rows_N, self.device)
+
+    def changes(self, prompt: PackedPrompt) -> bool:
+        """Whether the model is changed for requests of this prompt."""
+        return self._scope is not None and self._scope.holds(prompt.tokens_T)
+
+    # Inputs
+
+    def prompt_input(self, packed: PackedPrompt, start: int, stop: int) -> Tensor:
+        """Input of prompt steps [start, stop), (N, D)."""
+        at = slice(start, stop)
+        columns = [
+            packed.tokens_T[at, None],
+            Rows.FLAG + packed.flags_T[at, None],
+            self.code_rows(packed.codes_TG[at]),
+        ]
+        return self.sum_rows(np.concatenate(columns, axis=1))
+
+    def code_rows(self, codes_NG: np.ndarray) -> np.ndarray:
+        """Table rows of codes; -1 gives the empty row."""
+        offsets = self.rows.code + self.config.codebook_size * np.arange(self.config.num_slots)
+        return np.where(codes_NG < 0, Rows.NONE, codes_NG.astype(np.int64) + offsets)
+
+    def sum_rows(self, ids: np.ndarray) -> Tensor:
+        """Sum of the table rows of each row of ids, (N, D)."""
+        return F.embedding_bag(
+            torch.from_numpy(ids).to(self.device), self.table, mode="sum", padding_idx=Rows.NONE
+        )
+
+    def track_input(self, packed: PackedPrompt, steps: int) -> Tensor | None:
+        """What the prompt's frames of the same moments add to each target step, (steps, D) float32."""
+        if packed.track_codes_TG is None:
+            return None
+        ids = np.full((steps + 1, self.config.num_slots), Rows.NONE)
+        known = min(steps + 1, len(packed.track_codes_TG))
+        ids[:known] = self.code_rows(packed.track_codes_TG[:known])
+        frames = self.sum_rows(ids)
+        return self.track.many(torch.cat([frames[:-1], frames[1:]], dim=1)).float()
+
+    def target_rows(self, token: int, codes_G: np.ndarray, phones: np.ndarray | None, age: int) -> np.ndarray:
+        """Table rows of one target step, (G + 6,): phones (LOOKAHEAD,) and age are those of the pointer."""
+        ids = np.zeros(codes_G.shape[0] + 3 + LOOKAHEAD, dtype=np.int64)
+        ids[0], ids[1] = token, Rows.FLAG + FLAG_TARGET
+        if phones is not None:
+            ids[2] = Rows.AGE + min(age, self.config.max_phone_age - 1)
+            ids[3 : 3 + LOOKAHEAD] = Rows.PHONE + (NUM_PHONES + 1) * np.arange(LOOKAHEAD) + phones
+        ids[3 + LOOKAHEAD :] = self.code_rows(codes_G)
+        return ids
+
+    # The global transformer
+
+    def prefill(self, x_ND: Tensor, positions_N: np.ndarray, slot: int, start: int) -> None:
+        """Run steps [start, start + N) of one request's prompt into its slot."""
+        N, stop = len(x_ND), start + len(x_ND)
+        rope = self.rope[torch.from_numpy(positions_N)][:, None, None]
+        mask = torch.ones(N, stop, dtype=torch.bool, device=self.device).tril(start)
+        last = len(self.blocks) - 1
+        for layer, block in enumerate(self.blocks):
+            q, keys, values = self._attend_inputs(block, x_ND, rope, layer, slot, start, stop)
+            if layer == last:
+                return  # no step of a prompt is an output
+            y = F.scaled_dot_product_attention(q, keys, values, attn_mask=mask)
+            x_ND = block.finish(x_ND, y[0].transpose(0, 1).reshape(N, -1), many=True)
+
+    def _attend_inputs(
+        self, block: DecoderBlock, x_ND: Tensor, rope: Tensor, layer: int, slot: int, start: int, stop: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Project a prompt chunk and store its keys and values: (q, keys, values), each (1, H, ., E)."""
+        qkv = block.project(x_ND, many=True)
+        rotate_pairs(qkv[:, :2], rope)
+        kv = self.cache.views(slot, 1)[layer]
+        kv[0, :, :, start:stop] = qkv[:, 1:].permute(1, 2, 0, 3)
+        keys, values = kv[..., :stop, :].unbind(1)
+        return qkv[:, 0].transpose(0, 1)[None].to(kv.dtype), keys, values
+
+    def step(self, x_ND: Tensor, positions_N: list[int], slots_N: list[int], lengths_N: list[int]) -> Tensor:
+        """One target step for N requests whose slots hold `lengths` steps: normed output (N, D)."""
+        N = len(x_ND)
+        rope = self.rope[positions_N][:, None, None]
+        groups = self._groups(slots_N, lengths_N)
+        for layer, block in enumerate(self.blocks):
+            qkv = block.project(x_ND)
+            rotate_pairs(qkv[:, :2], rope)
+            q, new = qkv[:, 0, :, None].to(self.cache.dtype), qkv[:, 1:]
+            y = []
+            for rows, views, at in groups:
+                kv = views[layer]
+                kv.select(3, at).copy_(new[rows])
+                keys, values = kv.narrow(3, 0, at + 1).unbind(1)
+                y.append(F.scaled_dot_product_attention(q[rows], keys, values))
+            y_ND = (y[0] if len(y) == 1 else torch.cat(y)).view(N, -1)
+            x_ND = block.finish(x_ND, y_ND)
+        return unit_rms(x_ND)
+
+    def _groups(self, slots_N: list[int], lengths_N: list[int]) -> list[Group]:
+        """Rows in a row that are of the same length and in neighboring slots."""
+        groups, start = [], 0
+        for row in range(1, len(slots_N) + 1):
+            joined = row < len(slots_N) and lengths_N[row] == lengths_N[start]
+            if not joined or slots_N[row] != slots_N[row - 1] + 1:
+                groups.append(
+                    (slice(start, row), self.cache.views(slots_N[start], row - start), lengths_N[start])
+                )
+                start = row
+        return groups
+
+    # The local transformer
+
+    def first_logits(self, h_ND: Tensor, track_NG: Tensor | None = None) -> Tensor:
+        """Logits of the first code of one step, (N, V) float32; track_NG as in `codes`."""
+        logits_NV = self.first_head(h_ND).float()
+        if self.copy is None or track_NG is None:
+            return logits_NV
+        return CopyPath.add(logits_NV, h_ND.float() @ self.copy.first, track_NG[:, 0])
+
+    def codes(self, h_ND: Tensor, choose: Choose, track_NG: Tensor | None = None) -> Tensor:
+        """The codes of one step, (N, G), each given the ones before it.
+
+        track_NG: the recording's codes of the same moment, -1 = none; used where the model can copy.
+        """
+        N, V = len(h_ND), self.config.codebook_size
+        copy = self.copy if track_NG is not None else None
+        chosen = [choose(0, self.first_logits(h_ND, track_NG))]
+        if copy is not None and track_NG is not None:
+            copied = copy.codes[copy.rows(track_NG, V)]
+        extra, views = self.local_in(h_ND).float(), self._views_of(N)
+        for k in range(self.config.num_slots - 1):
+            x = self.local_tables[k][chosen[-1]]
+            if copy is not None and track_NG is not None:
+                x += copied[:, k]
+                x += (chosen[-1] == track_NG[:, k])[:, None] * copy.kept[k]
+            if k == 0:
+                x += extra
+            for block, (here, keys, values) in zip(self.local_blocks, views[k], strict=True):
+                qkv = block.project(x)
+                here.copy_(qkv[:, 1:])
+                y = qkv[:, 2]  # the first step has itself alone to attend to
+                if k:
+                    y = F.scaled_dot_product_attention(qkv[:, 0, :, None], keys, values)
+                x = block.finish(x, y.reshape(N, -1))
+            x = unit_rms(x)
+            logits = self.local_heads[k](x).float()
+            if copy is not None and track_NG is not None:
+                logits = CopyPath.add(logits, x.float() @ copy.gates[k], track_NG[:, k + 1])
+            chosen.append(choose(k + 1, logits))
+        return torch.stack(chosen, dim=1)
+
+    def _views_of(self, rows: int) -> list[list[tuple[Tensor, ...]]]:
+        """For each step of the local transformer and each block: its place in keys and values, and all up to it."""
+        found = self._local_views.get(rows)
+        if found is None:
+            kept = [kv[:rows] for kv in self.local_kv]
+            steps = range(self.config.num_slots - 1)
+            found = [[(kv[:, :, :, k], *kv[:, :, :, : k + 1].unbind(1)) for kv in kept] for k in steps]
+            self._local_views[rows] = found
+        return found
+
+
+def rotate_pairs(x_N2HE: Tensor, rope_N11E: Tensor) -> None:
+    """Rotate neighboring values as complex numbers, in place."""
+    torch.view_as_complex(x_N2HE.unflatten(-1, (-1, 2))).mul_(rope_N11E)
+
+
+def unit_rms(x_ND: Tensor) -> Tensor:
+    """`rms_norm` without its NORM_EPS, in a sixth of the time on a CPU, where F.rms_norm is six operations.
+
+    To give every row one norm is what torch's weight norm does, in one operation.
+    """
+    rows, size = x_ND.shape
+    return torch._weight_norm(x_ND, _norms(rows, size, x_ND.device), 0)
+
+
+@cache
+def _norms(rows: int, size: int, device: torch.device) -> Tensor:
+    """The norms of rows whose mean square is one."""
+    return torch.full((rows, 1), size**0.5, device=device)
+
+
+def ahead_phones(ids_N: np.ndarray) -> np.ndarray:
+    """The track's phones with PAST_END behind them, so that [p :
+
+    P + LOOKAHEAD] is what the pointer at p sees.
+    """
+    return np.concatenate([np.asarray(ids_N, dtype=np.int64), np.full(LOOKAHEAD, PAST_END)])

@@ -1,0 +1,72 @@
+"""What the engine keeps of one request while it decodes, and what it gives of it.
+
+Shape suffixes: F frames, K codebooks, G codes of a step, D width.
+"""
+
+from copy import copy
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+
+from speechx.engine.sampling import Draws, SamplingParams
+from speechx.engine.text_pointer import Pointer
+from speechx.models.lm.prompt import NO_CODE, PackedPrompt
+from speechx.models.vocab import BOS, PAD
+
+__all__ = ["Emission", "Reason", "Request"]
+
+Reason = Literal["stop", "length", "abort", "deadline"]
+
+
+@dataclass
+class Emission:
+    """New frames of one request. pointer_F is the phone of each frame, -1 without a track."""
+
+    id: int
+    codes_FK: np.ndarray  # int16
+    pointer_F: np.ndarray  # int32
+    finished: bool = False
+    reason: Reason | None = None
+    waits: bool = False  # at a stop: see Engine.resume
+
+
+class Request:
+    """Decoding state of one request."""
+
+    def __init__(
+        self, id: int, packed: PackedPrompt, params: SamplingParams, pointer: Pointer | None, G: int
+    ) -> None:
+        self.id, self.packed, self.params, self.pointer = id, packed, params, pointer
+        self.draws = Draws(params.seed, G + 2)
+        self.frames = 0
+        self.steps = 0
+        self.limit = params.max_frames if packed.frames is None else min(packed.frames, params.max_frames)
+        self.token = BOS if packed.previous_G is None else PAD
+        self.codes_G = np.full(G, NO_CODE, dtype=np.int16) if packed.previous_G is None else packed.previous_G
+        self.recent = np.full(params.repetition_window, NO_CODE, dtype=np.int64)
+        self.track_D: torch.Tensor | None = None
+        self.guided = False
+        self.changed = False  # whether it is of those for whom the model is changed (speechx.models.lora)
+        self.guide_hears = False  # whether the second sequence follows the recording, too
+        self.stops: tuple[int, ...] = ()  # phones at which it waits
+        self.filled = 0  # steps of the prompt that its slot holds
+
+    def follow(self, other: "Request") -> None:
+        """Be where another request of the same prompt is; the random numbers stay its own."""
+        self.frames, self.steps, self.token, self.codes_G = (
+            other.frames,
+            other.steps,
+            other.token,
+            other.codes_G,
+        )
+        self.recent, self.track_D, self.stops = other.recent.copy(), other.track_D, other.stops
+        self.pointer = copy(other.pointer)
+
+    def stops_here(self) -> bool:
+        """Whether its pointer has come to a place at which it waits; it is told once."""
+        if not self.stops or self.pointer is None or self.pointer.at < self.stops[0]:
+            return False
+        self.stops = tuple(stop for stop in self.stops if stop > self.pointer.at)
+        return True

@@ -1,0 +1,350 @@
+"""SpeechX's own codec: 16 kHz sound to 25 frames/s of 8 codes, in the frequency domain.
+
+    STFT magnitudes (100 Hz) -> ConvNeXt encoder -> 25 Hz -> 1 semantic + 7 residual codebooks
+    -> ConvNeXt decoder (causal, one frame of look-ahead) -> 100 Hz levels of two sources -> inverse STFT
+
+Version 1 reads the acoustic latent off the encoder of the semantic one; version 2 (`acoustic_dim`) makes it of the log
+spectrum (`speechx.models.codec.acoustic`).
+
+Legend: B batch, T samples, S STFT frames (100 Hz), H half-rate frames (50 Hz), F codec frames (25 Hz), K codebooks, C
+channels, N STFT bins, D quantizer dimension.
+Sources: Vocos (inverse-STFT head, ConvNeXt), SpeechTokenizer and Mimi (a first codebook distilled from a speech model),
+SoundStream (residual quantizer with dropout), FreqCodec (a codec in the frequency domain).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict
+from torch import nn
+
+from speechx.models.codec.acoustic import PITCH_AXES, AcousticEncoder
+from speechx.models.codec.base import StreamDecoder, check_codes
+from speechx.models.codec.excitation import PitchNet
+from speechx.models.codec.layers import Conv, ConvNeXt, State, Upsample
+from speechx.models.codec.quantizer import ResidualQuantizer, VectorQuantizer
+from speechx.models.codec.stft import Analysis, InverseHead
+
+
+class SpectralConfig(BaseModel):
+    """Everything that shapes the codec; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = "spectral"
+    version: int = 1
+    sample_rate: int = 16000
+    stft_hop: int = 160
+    num_codebooks: int = 8
+    codebook_size: int = 1024
+    quantizer_dim: int = 64
+    dim: int = 320
+    head_dim: int = 256
+    encoder_half: int = 2
+    encoder_full: int = 5
+    semantic_blocks: int = 2
+    decoder_full: int = 4
+    decoder_half: int = 4
+    decoder_head: int = 2
+    teacher_dim: int = 512
+    acoustic_dim: int = (
+        0  # 0 = version 1: the acoustic latent has quantizer_dim axes and no encoder of its own
+    )
+    acoustic_width: int = 256
+    acoustic_blocks: int = 4
+
+    @property
+    def latent_dim(self) -> int:
+        """Axes of what the residual codebooks code and the decoder reads."""
+        return self.acoustic_dim or self.quantizer_dim
+
+    def facts(self) -> dict[str, Any]:
+        """What names the codec: fields that version 1 did not have count from version 2 on."""
+        later = () if self.acoustic_dim else ("acoustic_dim", "acoustic_width", "acoustic_blocks")
+        return {name: value for name, value in self.model_dump().items() if name not in later}
+
+    @classmethod
+    def preset(cls, name: str) -> SpectralConfig:
+        presets: dict[str, dict[str, Any]] = {
+            "default": {},
+            "tiny": {
+                "dim": 32, "head_dim": 32, "quantizer_dim": 16, "encoder_half": 1, "encoder_full": 1,
+                "semantic_blocks": 1, "decoder_full": 1, "decoder_half": 1, "decoder_head": 1, "codebook_size": 1024,
+            },
+            "v2": {"version": 2, "acoustic_dim": 48},
+        }  # fmt: skip
+        presets["tiny-v2"] = presets["tiny"] | presets["v2"] | {"acoustic_width": 32, "acoustic_blocks": 1}
+        if name not in presets:
+            raise ValueError(f"unknown codec preset {name!r}: choose one of {', '.join(presets)}")
+        return cls(**presets[name])
+
+    @property
+    def hop(self) -> int:
+        """Samples a codec frame: four STFT hops."""
+        return self.stft_hop * 4
+
+
+class Encoder(nn.Module):
+    """(B, T) -> acoustic latent and semantic latent, (B, F, D) each. Symmetric context."""
+
+    def __init__(self, config: SpectralConfig) -> None:
+        super().__init__()
+        dim, depth = config.dim, config.encoder_half + config.encoder_full + config.semantic_blocks
+        self.analysis = Analysis(config.stft_hop)
+        self.to_half = Conv(self.analysis.features, dim, 4, stride=2)
+        self.at_50hz = nn.ModuleList([ConvNeXt(dim, depth=depth) for _ in range(config.encoder_half)])
+        self.to_full = Conv(dim, dim, 4, stride=2)
+        self.at_25hz = nn.ModuleList([ConvNeXt(dim, depth=depth) for _ in range(config.encoder_full)])
+        self.semantic = nn.ModuleList([ConvNeXt(dim, depth=depth) for _ in range(config.semantic_blocks)])
+        self.acoustic: nn.Module | None = None
+        if config.acoustic_dim:
+            self.acoustic = AcousticEncoder(config, self.analysis.features, self.analysis.short // 2 + 1)
+        else:
+            self.acoustic_out = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, config.quantizer_dim))
+        self.semantic_out = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, config.quantizer_dim))
+
+    def forward(self, wav_BT: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """Both latents, and of the acoustic one the network's part (version 2)."""
+        spectrum_BSN = self.analysis(wav_BT)
+        x = self.to_half(spectrum_BSN)
+        for block in self.at_50hz:
+            x = block(x)
+        x = self.to_full(x)
+        for block in self.at_25hz:
+            x = block(x)
+        bend_BFD = None
+        if self.acoustic is not None:
+            acoustic_BFD, bend_BFD = self.acoustic(spectrum_BSN, x)
+        else:
+            acoustic_BFD = self.acoustic_out(x)
+        for block in self.semantic:
+            x = block(x)
+        return acoustic_BFD, self.semantic_out(x), bend_BFD
+
+
+class Decoder(nn.Module):
+    """Quantized latent (B, F, D) -> (B, T). Causal but for one codec frame and half a window of look-ahead."""
+
+    def __init__(self, config: SpectralConfig) -> None:
+        super().__init__()
+        dim, head = config.dim, config.head_dim
+        depth = config.decoder_full + config.decoder_half + config.decoder_head
+        self.enter = Conv(config.latent_dim, dim, 5, lookahead=1)
+        self.at_25hz = nn.ModuleList(
+            [ConvNeXt(dim, causal=True, depth=depth) for _ in range(config.decoder_full)]
+        )
+        self.to_half = Upsample(dim, dim)
+        self.at_50hz = nn.ModuleList(
+            [ConvNeXt(dim, causal=True, depth=depth) for _ in range(config.decoder_half)]
+        )
+        self.to_stft = Upsample(dim, head)
+        self.at_100hz = nn.ModuleList(
+            [ConvNeXt(head, causal=True, depth=depth) for _ in range(config.decoder_head)]
+        )
+        self.norm = nn.LayerNorm(head)
+        self.pitch = PitchNet(config.latent_dim)
+        self.inverse = InverseHead(head, config.stft_hop, config.sample_rate)
+
+    def backbone(self, x_BFD: torch.Tensor, state: State | None = None) -> torch.Tensor:
+        """(B, F, D) -> (B, 4 F, C)."""
+        x = self.enter(x_BFD, state)
+        if x.shape[1] == 0:  # a stream still waiting for its look-ahead
+            return x
+        for block in self.at_25hz:
+            x = block(x, state)
+        x = self.to_half(x)
+        for block in self.at_50hz:
+            x = block(x, state)
+        x = self.to_stft(x)
+        for block in self.at_100hz:
+            x = block(x, state)
+        return self.norm(x)
+
+    def forward(self, x_BFD: torch.Tensor) -> torch.Tensor:
+        """Latents as `SpectralCodec.latent` gives them, in double -> (B, T)."""
+        return self.inverse(self.backbone(x_BFD.float()), self.pitch.hertz(x_BFD))
+
+    def follow(
+        self, x_BFD: torch.Tensor, f0_BS: torch.Tensor | None, noise_from: int
+    ) -> tuple[torch.Tensor, ...]:
+        """Training: (B, T) made with the true F0, what the pitch branch says of it (B, S) twice, levels (B, S, N)."""
+        with torch.autocast(x_BFD.device.type, enabled=False):
+            octave_BS, voicing_BS = self.pitch(x_BFD.float())
+        f0_BS = self.pitch.hertz(x_BFD.detach()) if f0_BS is None else f0_BS
+        hidden_BSC = self.backbone(x_BFD)
+        level_BSN = self.inverse.level(hidden_BSC)
+        return self.inverse(hidden_BSC, f0_BS, noise_from), octave_BS, voicing_BS, level_BSN
+
+
+class SpectralCodec(nn.Module):
+    """The codec behind `speechx.models.codec.base.Codec`. See the module's docstring."""
+
+    def __init__(self, config: SpectralConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.name = f"{config.name}-v{config.version}"
+        self.sample_rate = config.sample_rate
+        self.frame_rate = config.sample_rate / config.hop
+        self.num_codebooks = config.num_codebooks
+        self.codebook_size = config.codebook_size
+        self.encoder = Encoder(config)
+        self.semantic_quantizer = VectorQuantizer(config.codebook_size, config.quantizer_dim)
+        self.acoustic_quantizer = ResidualQuantizer(
+            config.num_codebooks - 1, config.codebook_size, config.latent_dim
+        )
+        self.semantic_in = nn.Linear(config.quantizer_dim, config.latent_dim)
+        if config.acoustic_dim:
+            # Cepstra differ thirtyfold in size: what reads them gets each axis at unit variance, or it learns the large ones
+            # alone.
+            self.register_buffer("mean_D", torch.zeros(config.acoustic_dim))
+            self.register_buffer("scale_D", torch.ones(config.acoustic_dim))
+        self.decoder = Decoder(config)
+
+    mean_D: torch.Tensor
+    scale_D: torch.Tensor
+
+    @classmethod
+    def from_config(cls, config: SpectralConfig) -> SpectralCodec:
+        return cls(config).eval()
+
+    @property
+    def hop(self) -> int:
+        return self.config.hop
+
+    @property
+    def hash(self) -> str:
+        """Names what the codes mean: first 16 hex digits of SHA-256 over everything but the decoder.
+
+        Two codecs of one hash write the same codes, so that a better decoder needs no new language model.
+        """
+        return self._digest(lambda name: not name.startswith("decoder."))
+
+    @property
+    def weights_hash(self) -> str:
+        """The same over the config and all weights."""
+        return self._digest(lambda name: True, json.dumps(self.config.facts(), sort_keys=True))
+
+    def _digest(self, chosen: Callable[[str], bool], start: str = "") -> str:
+        """Of the weights as stored (fp16)."""
+        facts = f"{self.name} {self.sample_rate} {self.hop} {self.num_codebooks} {self.codebook_size}{start}"
+        digest = hashlib.sha256(facts.encode())
+        for name, value in sorted(self.state_dict().items()):
+            if chosen(name) and name.split(".")[-1] not in TRAINING_ONLY:
+                digest.update(name.encode() + value.detach().cpu().half().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def pad(self, wav_BT: torch.Tensor) -> torch.Tensor:
+        """Zeros to a whole number of codec frames."""
+        missing = -wav_BT.shape[1] % self.hop
+        return F.pad(wav_BT, (0, missing))
+
+    def latent(self, codes_BKF: torch.Tensor) -> torch.Tensor:
+        """Codes (B, K, F) -> what the decoder reads (B, F, D), in double: the same in a stream as in the whole."""
+        semantic_BFD = self.semantic_quantizer.lookup(codes_BKF[:, 0]).double()
+        linear = self.semantic_in
+        base_BFD = F.linear(semantic_BFD, linear.weight.double(), linear.bias.double())
+        return self._even(base_BFD + self.acoustic_quantizer.lookup(codes_BKF[:, 1:]))
+
+    def code_vectors(self) -> torch.Tensor:
+        """What each code adds to `latent`, (K, V, D) float32."""
+        first_VD = self.semantic_in(self.semantic_quantizer.codebook_VD)
+        tables = [first_VD, *(layer.codebook_VD for layer in self.acoustic_quantizer.layers)]
+        vectors_KVD = torch.stack(tables).detach()
+        return vectors_KVD * self.scale_D if self.config.acoustic_dim else vectors_KVD
+
+    def _even(self, x_BFD: torch.Tensor) -> torch.Tensor:
+        """Version 2: each axis at mean 0 and variance 1."""
+        return (x_BFD - self.mean_D) * self.scale_D if self.config.acoustic_dim else x_BFD
+
+    @torch.inference_mode()
+    def encode(self, wav_BT: torch.Tensor) -> torch.Tensor:
+        if wav_BT.ndim != 2 or wav_BT.shape[1] == 0:
+            raise ValueError(
+                f"wav must be (batch, samples) with at least one sample, got {tuple(wav_BT.shape)}"
+            )
+        batch = wav_BT.shape[0]
+        acoustic_BFD, semantic_BFD, _ = self.encoder(self.pad(wav_BT))
+        dim = semantic_BFD.shape[-1]
+        first_BF = self.semantic_quantizer.nearest(semantic_BFD.reshape(-1, dim)).view(batch, -1)
+        rest_BFD = acoustic_BFD - self.semantic_in(self.semantic_quantizer.lookup(first_BF))
+        codes = [first_BF]
+        for layer in self.acoustic_quantizer.layers:
+            assert isinstance(layer, VectorQuantizer)
+            codes_BF = layer.nearest(rest_BFD.flatten(0, 1)).view(batch, -1)
+            rest_BFD = rest_BFD - layer.lookup(codes_BF)
+            codes.append(codes_BF)
+        return torch.stack(codes, 1)
+
+    @torch.inference_mode()
+    def decode(self, codes_BKF: torch.Tensor) -> torch.Tensor:
+        check_codes(codes_BKF, self.num_codebooks, self.codebook_size)
+        if codes_BKF.shape[-1] == 0:
+            return torch.zeros(codes_BKF.shape[0], 0)
+        return self.decoder(self.latent(codes_BKF))
+
+    def stream(self, batch: int = 1) -> StreamDecoder:
+        from speechx.models.codec.chunked import SpectralStream
+
+        return SpectralStream(self, batch)
+
+    def forward(
+        self,
+        wav_BT: torch.Tensor,
+        keep_B: torch.Tensor | None = None,
+        f0_BS: torch.Tensor | None = None,
+        noise_from: int = 0,
+    ) -> dict[str, torch.Tensor]:
+        """Training pass. keep_B in 1..K: codebooks used by each item; f0_BS: F0 that each STFT frame is told, in Hz.
+
+        Returns wav_BT, codes_BKF, commit, semantic_BFD (before) and semantic_q_BFD (after the first codebook), octave_BS and
+        voicing_BS (the decoder's idea of F0: log2 over 150 Hz, and a logit), level_BSN (its log spectral envelope), and with
+        version 2 bend_BFD (the network's part of the acoustic latent).
+        """
+        acoustic_BFD, semantic_BFD, bend_BFD = self.encoder(wav_BT)
+        batch, frames, dim = semantic_BFD.shape
+        flat_ND = semantic_BFD.reshape(-1, dim).float()
+        first_ND, first_N = self.semantic_quantizer(flat_ND)
+        commit = F.mse_loss(flat_ND, first_ND)
+        semantic_q_BFD = (flat_ND + (first_ND - flat_ND).detach()).view(batch, frames, dim)
+        # The acoustic path learns to use the semantic code as it is, without bending it to its needs.
+        base_BFD = self.semantic_in(first_ND.view(batch, frames, dim)).float()
+        if self.config.acoustic_dim and self.training and not bool(self.acoustic_quantizer.layer(0).started):
+            axes_ND = acoustic_BFD.detach().flatten(0, 1)
+            self.mean_D.copy_(axes_ND.mean(0))
+            # The axes that nobody has taught yet (pitch) are near nothing now, and will not be.
+            self.scale_D.copy_(1 / axes_ND.std(0).clamp_min(0.1))
+            self.scale_D[-PITCH_AXES:] = 1.0
+        keep_rest_B = None if keep_B is None else keep_B - 1
+        rest_BFD, rest_BKF, rest_commit = self.acoustic_quantizer(acoustic_BFD - base_BFD, keep_rest_B)
+        wav_out_BT, octave_BS, voicing_BS, level_BSN = self.decoder.follow(
+            self._even(base_BFD + rest_BFD), f0_BS, noise_from
+        )
+        codes_BKF = torch.cat([first_N.view(batch, 1, frames), rest_BKF], 1)
+        return {
+            "wav_BT": wav_out_BT, "codes_BKF": codes_BKF, "commit": commit + rest_commit,
+            "semantic_BFD": semantic_BFD, "semantic_q_BFD": semantic_q_BFD, "octave_BS": octave_BS, "voicing_BS": voicing_BS,
+            "level_BSN": level_BSN, **({} if bend_BFD is None else {"bend_BFD": bend_BFD}),
+        }  # fmt: skip
+
+    def redecode(
+        self, codes_BKF: torch.Tensor, f0_BS: torch.Tensor | None = None, noise_from: int = 0
+    ) -> dict[str, torch.Tensor]:
+        """Training pass of the decoder alone, on codes that `encode` wrote. See `forward`."""
+        with torch.no_grad():
+            latent_BFD = self.latent(codes_BKF.clone())  # `encode` gives tensors of inference mode
+        wav_out_BT, octave_BS, voicing_BS, level_BSN = self.decoder.follow(
+            latent_BFD.float(), f0_BS, noise_from
+        )
+        return {
+            "wav_BT": wav_out_BT, "codes_BKF": codes_BKF, "octave_BS": octave_BS, "voicing_BS": voicing_BS,
+            "level_BSN": level_BSN,
+        }  # fmt: skip
+
+
+TRAINING_ONLY = {"count_V", "sum_VD", "started"}

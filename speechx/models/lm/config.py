@@ -1,0 +1,143 @@
+"""Strict typed configs: an unknown key is an error, and every config has presets and a content hash.
+
+`StrictConfig` is the base of every frozen config dataclass of the package; `LMConfig` describes the language
+model. No torch here, so that the command line can read a config without loading it.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, ClassVar, Self
+
+from speechx.models.vocab import NUM_PHONES, VOCAB_SIZE
+
+
+@dataclass(frozen=True)
+class StrictConfig:
+    """Base of the config dataclasses: dict in, dict out, presets, hash. Fields are JSON values and tuples."""
+
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
+    LATER: ClassVar[frozenset[str]] = frozenset()
+    """Fields added after the first release: at their default they are left out of the hash, as they were then."""
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build from plain values. Raises ValueError for a key the config does not have."""
+        known = cls.names()
+        unknown = sorted(set(values) - set(known))
+        if unknown:
+            raise ValueError(f"{cls.__name__} has no key {', '.join(unknown)}; it has {', '.join(known)}")
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """The fields' names."""
+        return [f.name for f in fields(cls)]
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> Self:
+        """A named preset with some fields changed. Raises ValueError for an unknown name or key."""
+        if name not in cls.PRESETS:
+            raise ValueError(f"{cls.__name__} has no preset {name!r}; choose one of {', '.join(cls.PRESETS)}")
+        return cls.from_dict({**cls.PRESETS[name], **changes})
+
+    def to_dict(self) -> dict[str, Any]:
+        return json.loads(json.dumps(asdict(self)))
+
+    def hash(self) -> str:
+        """Hash of the content, the same on every machine."""
+        defaults = {f.name: f.default for f in fields(self) if f.name in self.LATER}
+        values = {k: v for k, v in self.to_dict().items() if k not in defaults or v != defaults[k]}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+    def with_(self, **changes: Any) -> Self:
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class LMConfig(StrictConfig):
+    """Shape of the codec language model and the names of the codec and phone table it was trained with."""
+
+    # The sequence.
+    num_codebooks: int = 8
+    codebook_size: int = 1024
+    frames_per_step: int = 1  # g of grouped code modeling (VALL-E 2): 1 or 2 codec frames in one step
+    max_positions: int = 4096  # longest prompt + target, in steps
+    # The global transformer, one step per frame (or group).
+    dim: int = 384
+    layers: int = 8
+    heads: int = 4  # few and wide: the cost of attention on a CPU grows with their number
+    ffn_dim: int = 1024
+    rope_theta: float = 10000.0
+    dropout: float = 0.0
+    # The local transformer, one step per code within a frame.
+    local_dim: int = 256
+    local_layers: int = 2
+    local_heads: int = 4
+    local_ffn_dim: int = 704
+    # Whether a code can be copied from the recording's frame of the same moment (pointer-generator network).
+    copies: bool = False
+    # The text pointer.
+    max_advance: int = 3  # phones the pointer may move in one step
+    max_phone_age: int = 32  # ages of a phone that have their own embedding, in frames
+    max_phone_frames: int = 25  # a phone never lasts longer
+    max_pause_frames: int = 50  # nor does a pause
+    pause_phones: tuple[int, ...] = (1,)  # entries of the phone table that are silences
+    # The loss.
+    local_fraction: float = 0.25  # part of the target frames on which the local transformer is trained
+    codebook_weights: tuple[float, ...] = (1.0,)  # per codebook; the last one is repeated
+    advance_weight: float = 0.5
+    label_smoothing: float = 0.0
+    # Part of the spoken examples seen without text and voice, which classifier-free guidance needs (Ho and
+    # Salimans 2022; for codec models AudioGen, section 3.3).
+    condition_dropout: float = 0.0
+    # Part of the examples that follow a recording seen with nothing else than its frame of the same moment.
+    recording_dropout: float = 0.0
+    # What it was trained with.
+    codec_name: str = ""
+    codec_hash: str = ""
+    phone_table_version: int = 1
+
+    LATER = frozenset({"copies", "condition_dropout", "recording_dropout"})
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+        "tiny": {
+            "dim": 64, "layers": 2, "heads": 2, "ffn_dim": 128, "max_positions": 1024,
+            "local_dim": 32, "local_layers": 1, "local_heads": 2, "local_ffn_dim": 64,
+        },
+        "mini": {},
+        "small": {"dim": 512, "layers": 9, "heads": 4, "ffn_dim": 1408},
+        "base": {
+            "dim": 768, "layers": 16, "heads": 6, "ffn_dim": 2048,
+            "local_dim": 512, "local_layers": 4, "local_heads": 8, "local_ffn_dim": 1408,
+        },
+        "large": {
+            "dim": 1280, "layers": 24, "heads": 10, "ffn_dim": 3456,
+            "local_dim": 768, "local_layers": 4, "local_heads": 12, "local_ffn_dim": 2048,
+        },
+    }  # fmt: skip
+
+    def __post_init__(self) -> None:
+        if self.frames_per_step not in (1, 2):
+            raise ValueError(f"frames_per_step is {self.frames_per_step}; it must be 1 or 2")
+        if self.dim % (2 * self.heads) or self.local_dim % self.local_heads:
+            raise ValueError("dim must be a multiple of 2 * heads, and local_dim of local_heads")
+        if not 0.0 < self.local_fraction <= 1.0:
+            raise ValueError(f"local_fraction is {self.local_fraction}; it must be in (0, 1]")
+        if not self.codebook_weights or any(not 0 <= i < NUM_PHONES for i in self.pause_phones):
+            raise ValueError("codebook_weights must not be empty, pause_phones must be phone table indices")
+
+    @property
+    def vocab_size(self) -> int:
+        return VOCAB_SIZE
+
+    @property
+    def num_slots(self) -> int:
+        """Codes in one step: codebooks times frames per step."""
+        return self.num_codebooks * self.frames_per_step
+
+    @property
+    def slot_weights(self) -> tuple[float, ...]:
+        """Loss weight of each code slot of a step."""
+        weights = self.codebook_weights[: self.num_codebooks]
+        weights += (weights[-1],) * (self.num_codebooks - len(weights))
+        return weights * self.frames_per_step

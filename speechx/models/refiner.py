@@ -1,0 +1,252 @@
+"""The net that decides what of a recording is heard, and what of the generated estimate beside it.
+
+    bands of the recording -> GRU, AHEAD frames in front of the output (the recording is all there)
+    + bands of the estimate up to LOOK frames later -> GRU -> gains of both, in each band
+
+It is trained on what the language model really makes of recordings (speechx.training.refiner), so it knows how far such an
+estimate is to be believed. Both sounds come at the recording's standard level.
+
+A folder of it may hold `adapter.safetensors`, too: a low-rank change (LoRA) with which single tasks are masked.
+
+Legend: B batch, M STFT frames (16 ms), F bins, N bands, V axes of the voice, H width.
+Sources: gains of bands by a GRU (RNNoise, Valin 2018), square-root Hann windows at half overlap.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import os
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict
+from torch import nn
+
+from speechx.models.lm.folder import small, tensors_hash, whole
+from speechx.models.lora import merge, stored
+
+if TYPE_CHECKING:
+    from speechx.models.codec.spectral import SpectralCodec
+
+__all__ = ["MaskConfig", "MaskNet", "to_bins", "voice_vector"]
+
+WINDOW, HOP = 512, 256
+BINS = WINDOW // 2 + 1
+LOOK = 3
+"""Frames of the estimate after the one whose gains are wanted: 48 ms."""
+AHEAD = 16
+"""Frames of the recording after it: 256 ms, which cost no time."""
+SINGLE = 40
+"""Bins from 0 Hz on that are bands of their own: to 1.2 kHz."""
+FLOOR = 1e-6
+"""Power of a bin below which nothing is heard at the standard level."""
+FORMAT = 1
+
+
+class MaskConfig(BaseModel):
+    """Everything that shapes the net; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int = FORMAT
+    codec_hash: str = ""
+    slots: tuple[int, ...] = (2, 3, 4)  # tasks it was trained for
+    bands: int = 96
+    width: int = 160
+    fused: int = 144
+    voice_dim: int = 96
+
+
+@cache
+def to_bins(bands: int) -> np.ndarray:
+    """(F, N): how bins lie between bands. The rows add up to 1: gains of bands become gains of bins."""
+    rest = bands - SINGLE
+    center_N = np.concatenate(
+        [np.arange(SINGLE), SINGLE * ((BINS - 1) / SINGLE) ** (np.arange(rest) / (rest - 1))]
+    )
+    return np.stack([np.interp(np.arange(BINS), center_N, row) for row in np.eye(bands)], 1).astype(
+        np.float32
+    )
+
+
+def voice_vector(codes_FK: np.ndarray, codec: SpectralCodec) -> torch.Tensor:
+    """Codes of an enrollment -> (V,): mean and deviation of what the decoder reads (version 2: cepstra and pitch)."""
+    codes_BKF = torch.from_numpy(np.ascontiguousarray(codes_FK.T, np.int64))[None]
+    with torch.inference_mode():
+        latent_FD = codec.latent(codes_BKF)[0].float()
+    return torch.cat([latent_FD.mean(0), latent_FD.std(0, unbiased=False)]).clone()
+
+
+class MaskNet(nn.Module):
+    """Log powers of bands -> gains of bands. `forward` over a whole recording, or `ahead` and `fuse` in pieces."""
+
+    spread_FN: torch.Tensor
+    gather_FN: torch.Tensor
+
+    def __init__(self, config: MaskConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.changed: dict[int, MaskNet] = {}  # by slot
+        bands, width, fused = config.bands, config.width, config.fused
+        spread_FN = torch.from_numpy(to_bins(bands))
+        self.register_buffer("spread_FN", spread_FN, persistent=False)
+        self.register_buffer("gather_FN", spread_FN / spread_FN.sum(0), persistent=False)
+        self.task_in, self.task_fused = (
+            nn.Embedding(len(config.slots), width),
+            nn.Embedding(len(config.slots), fused),
+        )
+        self.voice = nn.Linear(config.voice_dim, 48)
+        self.voice_in, self.voice_fused = nn.Linear(48, width), nn.Linear(48, fused)
+        self.enter = nn.Linear(bands, width)
+        self.gru = nn.GRU(width, width, batch_first=True)
+        self.fuse_in = nn.Linear(width + 3 * bands, fused)
+        self.fuse_gru = nn.GRU(fused, fused, batch_first=True)
+        self.out = nn.Linear(2 * fused, 2 * bands)
+        with torch.no_grad():
+            for embedding in (self.task_in, self.task_fused):
+                embedding.weight.mul_(0.1)
+            # At first the recording is heard, and next to nothing of the estimate.
+            self.out.weight.mul_(0.3)
+            self.out.bias[:bands] = 1.0
+            self.out.bias[bands:] = -4.0
+
+    def of(self, slot: int) -> MaskNet:
+        """The net for a task: with the change that holds there, or this one."""
+        return self.changed.get(slot, self)
+
+    def features(self, spectrum_BMF: torch.Tensor) -> torch.Tensor:
+        """Complex (B, M, F) -> log powers of bands (B, M, N), about -1..1."""
+        power_BMF = spectrum_BMF.real.square() + spectrum_BMF.imag.square()
+        return ((power_BMF @ self.gather_FN) + FLOOR).log10() * 0.4 + 1.0
+
+    @property
+    def silence(self) -> float:
+        """What `features` gives of nothing."""
+        return math.log10(FLOOR) * 0.4 + 1.0
+
+    def told(self, task_B: torch.Tensor, voice_BV: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What both layers are told: the task, by its place in `slots`, and whose voice is wanted (zeros: not known)."""
+        voice_BH = F.silu(self.voice(voice_BV)) * (voice_BV != 0).any(-1, keepdim=True)
+        return (
+            (self.task_in(task_B) + self.voice_in(voice_BH))[:, None],
+            (self.task_fused(task_B) + self.voice_fused(voice_BH))[:, None],
+        )
+
+    def ahead(
+        self, recording_BMN: torch.Tensor, told_B1H: torch.Tensor, state: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What is known of the recording after each frame, (B, M, H), and the state of the GRU."""
+        known_BMH, state = self.gru(F.silu(self.enter(recording_BMN) + told_B1H), state)
+        return known_BMH, state
+
+    def fuse(
+        self,
+        known_BMH: torch.Tensor,
+        recording_BMN: torch.Tensor,
+        estimate_BMN: torch.Tensor,
+        later_BMN: torch.Tensor,
+        told_B1H: torch.Tensor,
+        state: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Gains of the recording and of the estimate in each bin, (B, M, F) each, and the state of the GRU.
+
+        known: of AHEAD frames later. later: the estimate of LOOK frames later.
+        """
+        all_BMX = torch.cat([known_BMH, recording_BMN, estimate_BMN, later_BMN], -1)
+        x_BMH = F.silu(self.fuse_in(all_BMX) + told_B1H)
+        y_BMH, state = self.fuse_gru(x_BMH, state)
+        gain_BM2N = self.out(torch.cat([x_BMH, y_BMH], -1)).sigmoid().unflatten(-1, (2, -1))
+        gain_BM2F = gain_BM2N @ self.spread_FN.T
+        return gain_BM2F[:, :, 0], gain_BM2F[:, :, 1], state
+
+    def forward(
+        self,
+        recording_BMF: torch.Tensor,
+        estimate_BMF: torch.Tensor,
+        task_B: torch.Tensor,
+        voice_BV: torch.Tensor,
+    ) -> torch.Tensor:
+        """Spectra of the recording and of the estimate -> the spectrum of the output, (B, M, F) each, complex."""
+        recording_BMN, estimate_BMN = self.features(recording_BMF), self.features(estimate_BMF)
+        told_in, told_fused = self.told(task_B, voice_BV)
+        known_BMH, _ = self.ahead(F.pad(recording_BMN, (0, 0, 0, AHEAD), value=self.silence), told_in)
+        later_BMN = F.pad(estimate_BMN[:, LOOK:], (0, 0, 0, LOOK), value=self.silence)
+        gain_BMF, added_BMF, _ = self.fuse(
+            known_BMH[:, AHEAD:], recording_BMN, estimate_BMN, later_BMN, told_fused
+        )
+        return gain_BMF * recording_BMF + added_BMF * estimate_BMF
+
+    # Files
+
+    def save(self, folder: str | Path, step: float = 0.0) -> None:
+        """Writes config.json and model.safetensors. step: of the grid of matrices (speechx.models.lm.folder.small)."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = small(self.state_dict(), step)
+        facts = {
+            **self.config.model_dump(),
+            "weights_hash": tensors_hash(self.config.model_dump_json(), tensors),
+        }
+        _write(folder, "model.safetensors", tensors, facts)
+
+    def save_change(self, folder: str | Path, slots: tuple[int, ...], step: float = 0.0) -> None:
+        """Writes the change of an adapted net (LoRA) beside the weights that are there, for the tasks of `slots`.
+
+        step: of the grid of its factors.
+        """
+        folder, tensors = Path(folder), small(stored(self), step)
+        facts = json.loads((folder / "config.json").read_text())
+        facts |= {"adapter_slots": slots, "adapter_hash": _change_hash(self.config, slots, tensors)}
+        _write(folder, "adapter.safetensors", tensors, facts)
+
+    @classmethod
+    def load(cls, folder: str | Path, change: bool = True) -> MaskNet:
+        """Reads what `save` wrote, with its change or without. Raises ValueError where it is of another format, damaged, or
+        does not fit its config."""
+        from safetensors.torch import load_file
+
+        folder = Path(folder)
+        facts: dict[str, Any] = json.loads((folder / "config.json").read_text())
+        if facts.get("format") != FORMAT:
+            raise ValueError(f"it has format {facts.get('format')}, this release reads format {FORMAT}")
+        expected, change_expected = facts.pop("weights_hash", None), facts.pop("adapter_hash", None)
+        slots = tuple(facts.pop("adapter_slots", ()))
+        config = MaskConfig(**facts)
+        tensors = load_file(folder / "model.safetensors")
+        if tensors_hash(config.model_dump_json(), tensors) != expected:
+            raise ValueError(
+                "model.safetensors does not match the hash in config.json: one of them is damaged or was replaced"
+            )
+        net = cls(config)
+        net.load_state_dict(whole(tensors))
+        if change and change_expected is not None:
+            path = folder / "adapter.safetensors"
+            tensors = load_file(path) if path.is_file() else {}
+            if _change_hash(config, slots, tensors) != change_expected:
+                raise ValueError(
+                    f"{path} is missing, damaged or of another net: its hash is not the config's"
+                )
+            changed = copy.deepcopy(net).eval()
+            merge(changed, whole(tensors))
+            net.changed = dict.fromkeys(slots, changed)
+        return net.eval()
+
+
+def _write(folder: Path, file: str, tensors: dict[str, torch.Tensor], facts: dict[str, Any]) -> None:
+    """A file of weights, and the config that has its hash; each appears whole or not at all."""
+    from safetensors.torch import save
+
+    (folder / f"{file}.tmp").write_bytes(save(tensors, metadata={"format": "pt"}))
+    (folder / "config.json.tmp").write_text(json.dumps(facts, indent=2) + "\n")
+    for name in (file, "config.json"):
+        os.replace(folder / f"{name}.tmp", folder / name)
+
+
+def _change_hash(config: MaskConfig, slots: tuple[int, ...], tensors: dict[str, torch.Tensor]) -> str:
+    return tensors_hash(config.model_dump_json() + json.dumps(slots), tensors)

@@ -1,0 +1,144 @@
+"""From a model folder to a pipeline. A model folder has codec/ and lm/, and may have aligner/ and mask/, each a config.json
+and weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from speechx.errors import InputError
+
+if TYPE_CHECKING:
+    from speechx.models.aligner import Aligner
+    from speechx.models.codec.spectral import SpectralCodec
+    from speechx.models.refiner import MaskNet
+    from speechx.pipeline.pipeline import Pipeline
+    from speechx.task.frontend import Front, VoiceBook
+
+T = TypeVar("T")
+
+__all__ = ["load_front", "load_pipeline", "model_folder"]
+
+
+def model_folder(path: str | Path | None = None, parts: tuple[str, ...] = ("codec", "lm")) -> Path:
+    """`path`, else $SPEECHX_MODEL, else the folder in the package. Raises InputError where there is none."""
+    given = path or os.environ.get("SPEECHX_MODEL")
+    folder = Path(given) if given else Path(str(files("speechx") / "assets" / "model"))
+    for part in parts:
+        if not (folder / part / "config.json").is_file():
+            hint = "" if given else "; name one with --model or $SPEECHX_MODEL"
+            raise InputError(
+                f"model: {folder} is no model folder: {part}/config.json is missing{hint}", field="model"
+            )
+    return folder
+
+
+def load_front(
+    path: str | Path | None = None, *, voices: VoiceBook | None = None, paths: bool = True
+) -> Front:
+    """What needs no language model: codec, aligner, text, voices. Raises InputError as `load_pipeline` does."""
+    from speechx.models.codec.folder import load_codec
+    from speechx.task.frontend import Front
+    from speechx.task.voices import VoiceStore
+
+    folder = model_folder(path, parts=("codec",))
+    codec = _checked("codec", folder / "codec", load_codec)
+    return Front(
+        codec, aligner=_aligner(folder / "aligner", codec), voices=voices or VoiceStore(),
+        mask_net=_mask_net(folder / "mask", codec), paths=paths,
+    )  # fmt: skip
+
+
+def load_pipeline(
+    path: str | Path | None = None,
+    *,
+    device: str = "cpu",
+    slots: int = 8,
+    voices: VoiceBook | None = None,
+    paths: bool = True,
+) -> Pipeline:
+    """A pipeline over the weights of a folder. Raises InputError where weights are missing or do not belong together.
+
+    slots: tries in the engine's batch at once, at least as many as a part gets by default. voices: known voices (default:
+    VoiceStore()). paths: see `Front`.
+    """
+    from speechx.engine.engine import Engine
+    from speechx.engine.threads import cpu_threads
+    from speechx.models.lm.folder import load_model
+    from speechx.models.lm.prompt import pack
+    from speechx.pipeline.pipeline import Pipeline, Runner
+    from speechx.task import registry
+    from speechx.text import PHONE_TABLE_VERSION
+
+    folder = model_folder(path)
+    with cpu_threads(1):  # see `Engine.warm_up`
+        front = load_front(path, voices=voices, paths=paths)
+        codec = front.codec
+        use = partial(
+            load_model, codec_name=codec.name, codec_hash=codec.hash, phone_table_version=PHONE_TABLE_VERSION
+        )
+        core = _checked("lm", folder / "lm", use)
+    config = core.shape
+    packer = partial(pack, frames_per_step=config.frames_per_step, num_codebooks=config.num_codebooks)
+    slots = max(slots, *(task.tries for task in registry.tasks().values()))
+    runner = Runner(Engine(core.to(device), slots=slots), packer, slots=slots)
+    return Pipeline(front, runner, model=weights_hash(folder))
+
+
+def _aligner(folder: Path, codec: SpectralCodec) -> Aligner | None:
+    """The aligner, or None where the model comes without one."""
+    from speechx.models.aligner import Aligner
+
+    if not folder.exists():
+        return None
+    aligner = _checked("aligner", folder, Aligner.load)
+    _check_codec("aligner", folder, aligner.config.codec_hash, codec)
+    return aligner
+
+
+def _mask_net(folder: Path, codec: SpectralCodec) -> MaskNet | None:
+    """The net that masks recordings, or None where the model comes without one."""
+    from speechx.models.refiner import MaskNet
+
+    if not folder.exists():
+        return None
+    net = _checked("mask", folder, MaskNet.load)
+    _check_codec("mask", folder, net.config.codec_hash, codec)
+    return net
+
+
+def _check_codec(name: str, folder: Path, trained: str, codec: SpectralCodec) -> None:
+    if trained and trained != codec.hash:
+        raise InputError(
+            f"model: the {name} in {folder} was trained on codec {trained}, not on {codec.hash}",
+            field="model",
+        )
+
+
+def _checked(name: str, folder: Path, load: Callable[[Path], T]) -> T:
+    """What `load` gives; whatever is wrong with the files is said of them."""
+    from safetensors import SafetensorError
+
+    try:
+        return load(folder)
+    except InputError as error:
+        raise InputError(
+            f"model: {error}" if error.field != "model" else str(error), field="model"
+        ) from error
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        raise InputError(f"model: {name} in {folder} cannot be read: {error}", field="model") from error
+
+
+def weights_hash(folder: Path) -> str:
+    """16 hex digits over all weight files of a model folder: results tell it, so that they can be traced."""
+    digest = hashlib.sha256()
+    for part in ("codec", "lm", "aligner", "mask"):
+        for file in sorted((folder / part).glob("*.safetensors")):
+            digest.update(f"{part}/{file.name}".encode() + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,209 @@
+"""The seam between whoever asks and whatever speaks: `SpeechEngine.stream(job)` gives chunks.
+
+LocalEngine runs a pipeline in this process: one thread owns the engine, requests are prepared in a small
+pool, chunks reach each listener's event loop. FakeEngine speaks without a model, for tests of servers and
+tools.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from speechx.jobs import Chunk, Job
+from speechx.pipeline.pipeline import Pipeline
+from speechx.pipeline.running_job import Run
+
+__all__ = ["Chunk", "FakeEngine", "Job", "LocalEngine", "SpeechEngine"]
+
+
+class SpeechEngine(Protocol):
+    """Speaks jobs. HTTP, command line, batch and evaluation know no more of the machinery than this."""
+
+    def stream(self, job: Job) -> AsyncIterator[Chunk]:
+        """Chunks as they are made;
+
+        The last one is final. Raises InputError, TimeoutError. Leaving it early aborts.
+        """
+        ...
+
+
+@dataclass(eq=False)
+class _Listener:
+    """Who waits for a run's chunks, and where.
+
+    None ends the queue; an exception is raised at the listener.
+    """
+
+    run: Run
+    loop: asyncio.AbstractEventLoop
+    queue: asyncio.Queue[Chunk | Exception | None] = field(default_factory=asyncio.Queue)
+
+    def send(self, item: Chunk | Exception | None) -> bool:
+        """Whether the listener's loop is still there."""
+        try:
+            self.loop.call_soon_threadsafe(self.queue.put_nowait, item)
+        except RuntimeError:  # the loop was closed
+            return False
+        return True
+
+
+class LocalEngine:
+    """A pipeline behind one engine thread. It owns the pipeline's runner: nothing else may step it meanwhile.
+
+    Close it, or use it as a context manager. May be used from several event loops.
+    """
+
+    def __init__(self, pipeline: Pipeline, workers: int = 2) -> None:
+        """workers: requests whose audio is read and planned at the same time."""
+        self.pipeline = pipeline
+        # One of torch's threads each: see Engine.warm_up.
+        self._pool = ThreadPoolExecutor(workers, "speechx-prepare", torch.set_num_threads, (1,))
+        self._wake = threading.Condition()
+        self._orders: deque[Callable[[], None]] = deque()  # run on the engine thread
+        self._listeners: dict[int, _Listener] = {}
+        self._closed = False
+        warm = Future[None]()
+        self._thread = threading.Thread(target=self._work, args=(warm,), name="speechx-engine", daemon=True)
+        self._thread.start()
+        warm.result()  # what went on meanwhile would be measured, too
+
+    @property
+    def active(self) -> int:
+        """Jobs under way."""
+        return len(self._listeners)
+
+    async def stream(self, job: Job) -> AsyncIterator[Chunk]:
+        """See SpeechEngine. Closing the iterator, or cancelling the task that reads it, aborts the job."""
+        loop = asyncio.get_running_loop()
+        run = await loop.run_in_executor(self._pool, self.pipeline.prepare, job)
+        listener = _Listener(run, loop)
+        self._order(lambda: self._join(listener))
+        try:
+            while True:
+                item = await listener.queue.get()
+                if item is None:
+                    return
+                if isinstance(item, Exception):
+                    raise item
+                yield item
+        finally:
+            self._order(lambda: self._leave(listener))
+
+    def close(self) -> None:
+        """Stop the engine thread; jobs under way fail with InterruptedError."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+        self._thread.join()
+        self._pool.shutdown(cancel_futures=True)
+
+    def __enter__(self) -> "LocalEngine":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _order(self, act: Callable[[], None]) -> None:
+        with self._wake:
+            self._orders.append(act)
+            self._wake.notify()
+
+    # The engine thread
+
+    def _work(self, warm: Future[None]) -> None:
+        runner = self.pipeline.runner
+        try:
+            runner.warm_up()
+        except BaseException as error:
+            warm.set_exception(error)
+            return
+        warm.set_result(None)
+        while True:
+            with self._wake:
+                while not (self._orders or self._closed or runner.has_work):
+                    self._wake.wait()
+                if self._closed:
+                    break
+                orders = list(self._orders)
+                self._orders.clear()
+            for act in orders:
+                act()
+            try:
+                touched = runner.step() if runner.has_work else []
+            except Exception as error:  # a fault of ours: nobody must wait forever
+                for listener in list(self._listeners.values()):
+                    self._fail(listener, error)
+                continue
+            for run in touched:
+                self._deliver(run)
+        for act in self._orders:  # late comers hear that it is over, too
+            act()
+        for listener in list(self._listeners.values()):
+            self._fail(listener, InterruptedError("the engine was closed"))
+
+    def _join(self, listener: _Listener) -> None:
+        self._listeners[id(listener.run)] = listener
+        self.pipeline.runner.add(listener.run)
+
+    def _leave(self, listener: _Listener) -> None:
+        if self._listeners.pop(id(listener.run), None) is not None:
+            self.pipeline.runner.abort(listener.run)
+
+    def _fail(self, listener: _Listener, error: Exception) -> None:
+        self._leave(listener)
+        listener.send(error)
+
+    def _deliver(self, run: Run) -> None:
+        listener = self._listeners.get(id(run))
+        if listener is None:
+            return
+        heard = True
+        while run.outbox:
+            heard = listener.send(run.outbox.popleft()) and heard
+        if run.done:
+            del self._listeners[id(run)]
+            listener.send(run.error)
+        elif not heard:
+            self._leave(listener)
+
+
+class FakeEngine:
+    """Gives every job `chunks` chunks of a tone, `delay` seconds apart, or raises `error`;
+
+    Notes what it was asked.
+    """
+
+    def __init__(
+        self, chunks: int = 3, delay: float = 0.0, error: Exception | None = None, rate: int = 16000
+    ) -> None:
+        self.chunks, self.delay, self.error, self.rate = chunks, delay, error, rate
+        self.jobs: list[Job] = []
+        self.aborted: list[str] = []
+
+    async def stream(self, job: Job) -> AsyncIterator[Chunk]:
+        self.jobs.append(job)
+        tone_T = 0.1 * np.sin(2 * np.pi * 220 * np.arange(self.rate // 5) / self.rate).astype(np.float32)
+        finished = False
+        try:
+            if self.error is not None:
+                finished = True
+                raise self.error
+            for index in range(self.chunks):
+                await asyncio.sleep(self.delay)
+                final = index == self.chunks - 1
+                info = {"task": job.task, "seed": getattr(job.request, "seed", None) or 0, "model": "fake"}
+                if final:
+                    seconds = self.chunks * len(tone_T) / self.rate
+                    info |= {"audio_seconds": seconds, "seconds": 0.0, "rtf": 0.0, "first_audio_seconds": 0.0}
+                    finished = True
+                yield Chunk(tone_T, self.rate, (), final, info)
+        finally:
+            if not finished:
+                self.aborted.append(job.id)

@@ -1,0 +1,125 @@
+"""A plan's parts become one stream of samples: decoded, scaled, resampled, joined.
+
+Shapes: T samples, F codec frames, K codebooks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from speechx.audio import reading as audio
+from speechx.audio.joining import NOTHING, Joiner
+from speechx.pipeline.masking import Mask, mask_over
+from speechx.task.plan import Generated, Part, Plan, Ready
+
+if TYPE_CHECKING:
+    from speechx.task.frontend import Front, WaveStream
+
+__all__ = ["Assembly"]
+
+
+class Assembly:
+    """For each part in order: `begin`, then its audio (`ready`, `frames` or `enclosed`); at the end `close`.
+
+    Each returns the samples that are final now. `position` is where in the output the part's own content starts.
+
+    Of several `tries` the mean is heard: each masks the same recording, and what one of them takes for noise, or for speech,
+    the others mostly don't. Raises ValueError for several where there is no mask: sounds that were made apart have no mean.
+    """
+
+    def __init__(self, plan: Plan, front: Front, tries: int = 1) -> None:
+        self._plan, self._front, self.tries = plan, front, tries
+        self._lines = [(Joiner(plan.fade), mask_over(plan.over, front)) for _ in range(tries)]
+        if tries > 1 and not self.masked:
+            raise ValueError("only masks of a recording have a mean")
+        self._stream: WaveStream | None = None
+        self._stream_at = self._frames_in = 0
+        self._gain = np.float32(1)
+        self.position = 0
+
+    @property
+    def masked(self) -> bool:
+        """Whether what is generated is heard as a mask on a recording."""
+        return self._lines[0][1] is not None
+
+    def streams(self, part: Generated) -> bool:
+        """Whether its frames can be decoded as they come; a part with context, or at another rate, is decoded whole."""
+        return (
+            part.before_FK is None
+            and part.after_FK is None
+            and self._plan.sample_rate == self._front.sample_rate
+        )
+
+    def begin(self, part: Part) -> np.ndarray:
+        """Samples that were still in the decoder, unless the part goes on in the same stream."""
+        if isinstance(part, Generated) and part.joined and self._stream is not None:
+            self.position = self._stream_at + self._frames_in * self._front.hop
+            return NOTHING
+        rest_T = self._flush()
+        self.position, *_ = [joiner.begin() for joiner, _ in self._lines]  # one place for all
+        if isinstance(part, Generated) and part.before_FK is not None:
+            self.position += self._plan.fade
+        if isinstance(part, Generated) and self.streams(part):
+            self._stream, self._stream_at, self._frames_in = self._front.stream(self.tries), self.position, 0
+        return rest_T
+
+    def ready(self, part: Ready) -> np.ndarray:
+        """Audio that needs no work."""
+        return self._out([part.wav_T] * self.tries)
+
+    def frames(self, part: Generated, codes: Sequence[np.ndarray]) -> np.ndarray:
+        """The next frames (F, K) of each try at a part that streams, as many of each."""
+        assert self._stream is not None
+        self._gain = np.float32(part.gain)
+        if not len(codes[0]):
+            return NOTHING
+        self._frames_in += len(codes[0])
+        return self._out(self._stream.push(np.stack(codes)) * self._gain)
+
+    def enclosed(self, part: Generated, codes: Sequence[np.ndarray]) -> np.ndarray:
+        """All frames of each try at a part, decoded between the frames around it, with a cross-fade's length of those."""
+        return self._out([self._enclosed(part, codes_FK) for codes_FK in codes])
+
+    def _enclosed(self, part: Generated, codes_FK: np.ndarray) -> np.ndarray:
+        around = [c for c in (part.before_FK, codes_FK, part.after_FK) if c is not None and len(c)]
+        if not around:
+            return NOTHING
+        own_rate, rate, fade = self._front.sample_rate, self._plan.sample_rate, self._plan.fade
+        wav_T = self._front.decode(np.concatenate(around)) * np.float32(part.gain)
+        wav_T = audio.resample(wav_T, own_rate, rate)
+        samples_per_frame = self._front.hop * rate / own_rate
+        start = 0 if part.before_FK is None else round(len(part.before_FK) * samples_per_frame) - fade
+        stop = (
+            len(wav_T)
+            if part.after_FK is None
+            else len(wav_T) - round(len(part.after_FK) * samples_per_frame) + fade
+        )
+        return wav_T[start:stop]
+
+    def close(self) -> np.ndarray:
+        """What is left."""
+        heard = [self._flush(), _mean([_masked(mask, joiner.close()) for joiner, mask in self._lines])]
+        return np.concatenate([*heard, _mean([NOTHING if m is None else m.close() for _, m in self._lines])])
+
+    def _out(self, waves: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+        """The next samples (T,) of each try -> the samples that are final now."""
+        lines = zip(self._lines, waves, strict=True)
+        return _mean([_masked(mask, joiner.push(wav_T)) for (joiner, mask), wav_T in lines])
+
+    def _flush(self) -> np.ndarray:
+        if self._stream is None:
+            return NOTHING
+        wav_T = self._out(self._stream.flush() * self._gain)
+        self._stream = None
+        return wav_T
+
+
+def _masked(mask: Mask | None, wav_T: np.ndarray) -> np.ndarray:
+    return wav_T if mask is None else mask.push(wav_T)
+
+
+def _mean(waves: list[np.ndarray]) -> np.ndarray:
+    return waves[0] if len(waves) == 1 else np.asarray(np.mean(waves, axis=0, dtype=np.float32))

@@ -1,0 +1,76 @@
+"""A finished piece of audio, and how chunks become one. Light: no torch. Shapes: T samples."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from speechx.jobs import Chunk, WordTime
+
+__all__ = ["Speech", "collect"]
+
+
+@dataclass(frozen=True)
+class Speech:
+    """wav_T: float32 in [-1, 1], mono. words: when each is spoken. info: as in `Chunk`."""
+
+    wav_T: np.ndarray
+    sample_rate: int
+    words: tuple[WordTime, ...] = ()
+    info: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        return len(self.wav_T) / self.sample_rate
+
+    @property
+    def seed(self) -> int | None:
+        """With it the same request gives the same audio again, on the same machine."""
+        return self.info.get("seed")
+
+    def save(self, path: str | os.PathLike[str], format: str | None = None) -> Path:
+        """Writes a file, whole or not at all; the format is the suffix's unless given. Raises InputError."""
+        from speechx.audio import reading as audio
+
+        format = format or audio.format_of(path)
+        wav_T, rate = playable(self.wav_T, self.sample_rate, format)
+        return audio.write(path, wav_T, rate, format)
+
+    def encode(self, format: str = "wav") -> bytes:
+        """The bytes of a sound file."""
+        from speechx.audio import reading as audio
+
+        return audio.encode(*playable(self.wav_T, self.sample_rate, format), format)
+
+    def _repr_html_(self) -> str:
+        """A player, in a notebook."""
+        import base64
+
+        return (
+            f'<audio controls src="data:audio/wav;base64,{base64.b64encode(self.encode()).decode()}"></audio>'
+        )
+
+
+def playable(wav_T: np.ndarray, rate: int, format: str) -> tuple[np.ndarray, int]:
+    """(samples, rate) that the format can hold: opus and mp3 know few rates, the next higher one is taken."""
+    from speechx.audio import reading as audio
+    from speechx.audio.writing import RATES
+
+    rates = RATES.get(format, (rate,))
+    if rate in rates:
+        return wav_T, rate
+    fitting = min((r for r in rates if r > rate), default=max(rates))
+    return audio.resample(wav_T, rate, fitting), fitting
+
+
+def collect(chunks: Iterable[Chunk]) -> Speech:
+    """The whole of a stream."""
+    parts = list(chunks)
+    assert parts and parts[-1].final, "the stream has ended without a final chunk"
+    wav_T = np.concatenate([c.wav_T for c in parts])
+    return Speech(wav_T, parts[-1].sample_rate, parts[-1].words, parts[-1].info)

@@ -1,0 +1,91 @@
+"""Field types of requests: audio, voice, text, language. Each checks what can be checked without reading a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import AfterValidator, GetJsonSchemaHandler, WithJsonSchema
+from pydantic_core import core_schema
+
+from speechx.errors import InputError
+from speechx.models.vocab import LANGUAGES
+
+__all__ = ["MAX_TEXT", "Audio", "Language", "Span", "Text", "Voice"]
+
+MAX_TEXT = 20_000
+"""Longest text of one request, in characters: about half an hour of speech."""
+
+
+class _AudioField:
+    """Schema of an audio field. JSON shows a binary string marked `x-speechx`, from which CLI and HTTP know it."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(_check_audio)
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        said = {
+            "audio": "a sound file (wav, flac, ogg, opus, mp3)",
+            "voice": "2-30 s of the voice as a sound file, or the id of a known voice",
+        }
+        return {"type": "string", "format": "binary", "x-speechx": self.kind, "description": said[self.kind]}
+
+
+def _check_audio(value: Any) -> str | Path | bytes | tuple[np.ndarray, int]:
+    """A path, an id, the bytes of a file, or (samples, rate); anything with wav_T and sample_rate counts as the last."""
+    if hasattr(value, "wav_T") and hasattr(value, "sample_rate"):
+        value = (value.wav_T, value.sample_rate)
+    if isinstance(value, bytearray | memoryview):
+        value = bytes(value)
+    if isinstance(value, str | Path | bytes):
+        if not str(value) if not isinstance(value, bytes) else not value:
+            raise InputError("is empty: give a sound file")
+        return value
+    if isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[1], int | np.integer):
+        samples = np.asarray(value[0])
+        if samples.dtype.kind not in "fi" or samples.ndim not in (1, 2):
+            raise InputError(
+                f"samples must be numbers in one or two dimensions, got {samples.dtype} {samples.shape}"
+            )
+        return samples, int(value[1])
+    raise InputError(
+        f"must be a path, the bytes of a sound file, or (samples, rate), got {type(value).__name__}"
+    )
+
+
+def _check_text(value: str) -> str:
+    """Something to say, and not more than the limit. Emoji and punctuation alone are nothing to say."""
+    if len(value) > MAX_TEXT:
+        raise InputError(f"has {len(value):,} characters; the limit is {MAX_TEXT:,}: split it")
+    if not any(c.isalnum() for c in value):
+        raise InputError("has nothing to speak: it needs at least one letter or digit")
+    return value
+
+
+def _check_language(value: str) -> str:
+    """A supported language; a region is dropped (en-US is en)."""
+    short = value.strip().lower().replace("_", "-").split("-")[0]
+    if short not in LANGUAGES:
+        raise InputError(f"{value!r} is not supported; choose one of {', '.join(LANGUAGES)}")
+    return short
+
+
+def _check_span(value: tuple[float, float]) -> tuple[float, float]:
+    start, end = value
+    if not (0 <= start < end):
+        raise InputError(f"must be a start and a later end in seconds, got {start:g} and {end:g}")
+    return value
+
+
+AudioValue = str | Path | bytes | tuple[np.ndarray, int]
+Audio = Annotated[AudioValue, _AudioField("audio")]
+Voice = Annotated[AudioValue, _AudioField("voice")]
+Text = Annotated[str, AfterValidator(_check_text)]
+Language = Annotated[
+    str, AfterValidator(_check_language), WithJsonSchema({"type": "string", "enum": list(LANGUAGES)})
+]
+Span = Annotated[tuple[float, float], AfterValidator(_check_span)]

@@ -1,0 +1,301 @@
+"""What a task sees of the machinery: sound in and out of the codec, text to phones, alignment, voices.
+
+Shapes: T samples at the codec's rate (16 kHz), F codec frames, K codebooks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+
+from speechx.audio import mixing
+from speechx.audio import reading as audio
+from speechx.errors import InputError
+
+if TYPE_CHECKING:
+    from speechx.models.aligner import Aligner, Alignment
+    from speechx.models.codec.base import Codec, StreamDecoder
+    from speechx.models.refiner import MaskNet
+    from speechx.text import PhoneSequence, TextFrontend
+
+__all__ = ["CodeReader", "Front", "VoiceBook", "WaveStream"]
+
+MAX_VOICE_SECONDS = 120.0
+MIN_VOICE_SECONDS = 1.0
+VOICE_SECONDS = 6.0
+"""Of a longer voice recording the first so many seconds of speech are the prompt: as long as any in training."""
+
+MIN_SECONDS = 0.1
+CACHED_VOICES = 64
+CACHED_PHONES = 256
+
+
+class VoiceBook(Protocol):
+    """Known voices by id."""
+
+    def ids(self) -> list[str]: ...
+
+    def wav(self, voice_id: str) -> np.ndarray:
+        """The recording (T,) at 16 kHz. Raises KeyError for an unknown id."""
+        ...
+
+
+class Front:
+    """Front end of one model. Threads may share it.
+
+    mask_net: the refiner. paths: whether a string may name a file; a server that takes strings
+    from strangers says False. max_phone_errors: phone error rate above which a transcript does not belong to a recording.
+    """
+
+    def __init__(
+        self,
+        codec: Codec,
+        text: TextFrontend | None = None,
+        aligner: Aligner | None = None,
+        voices: VoiceBook | None = None,
+        mask_net: MaskNet | None = None,
+        *,
+        paths: bool = True,
+        max_phone_errors: float = 0.75,
+    ) -> None:
+        self.codec, self.aligner, self.voices, self.paths = codec, aligner, voices, paths
+        self.mask_net = mask_net
+        self.max_phone_errors = max_phone_errors
+        self.sample_rate = codec.sample_rate
+        self.frame_rate = codec.frame_rate
+        self.hop = round(codec.sample_rate / codec.frame_rate)
+        self._text = text
+        self._lock = threading.Lock()
+        self._voices: OrderedDict[str, tuple[np.ndarray, str]] = OrderedDict()
+        self._phones: OrderedDict[tuple[str, str], PhoneSequence] = OrderedDict()
+
+    # Sound
+
+    def encode(self, wav_T: np.ndarray) -> np.ndarray:
+        """(T,) float32 -> codes (ceil(T / hop), K) int16. Long sound is encoded in blocks that overlap."""
+        reader = self.reader(wav_T)
+        return reader.read(0, reader.frames)
+
+    def reader(self, wav_T: np.ndarray) -> CodeReader:
+        """The codes of a long recording, made as they are asked for."""
+        return CodeReader(self._encode, wav_T, self.hop)
+
+    def _encode(self, wav_T: np.ndarray) -> np.ndarray:
+        wav_BT = torch.from_numpy(np.ascontiguousarray(wav_T, np.float32))[None]
+        return self.codec.encode(wav_BT)[0].T.to(torch.int16).contiguous().numpy()
+
+    def decode(self, codes_FK: np.ndarray) -> np.ndarray:
+        """Codes (F, K) -> (F * hop,) float32."""
+        codes_BKF = torch.from_numpy(np.ascontiguousarray(codes_FK.T, np.int64))[None]
+        return self.codec.decode(codes_BKF)[0].float().numpy()
+
+    def stream(self, batch: int = 1) -> WaveStream:
+        """A streaming decoder for so many runs of frames side by side."""
+        return WaveStream(self.codec.stream(batch))
+
+    def load_audio(
+        self,
+        source: Any,
+        field: str = "audio",
+        max_seconds: float = audio.MAX_SECONDS,
+        rate: int | None = None,
+    ) -> np.ndarray:
+        """The recording as (T,) float32, mono, at 16 kHz or `rate`. Raises InputError naming `field`: see audio.read."""
+        self._check_path(source, field)
+        wav_T = audio.read(
+            source,
+            max_seconds=max_seconds,
+            min_seconds=MIN_SECONDS,
+            field=field,
+            rate=rate or self.sample_rate,
+        )
+        if audio.is_silent(wav_T):
+            raise InputError(f"{field} is silent: nothing in it is louder than -60 dBFS", field=field)
+        return wav_T
+
+    def rate_of(self, source: Any, field: str = "audio") -> int:
+        """The recording's own sample rate."""
+        self._check_path(source, field)
+        try:
+            return audio.probe(source).rate
+        except InputError as error:
+            raise error.located(field) from error
+
+    def _check_path(self, source: Any, field: str) -> None:
+        if isinstance(source, str | os.PathLike) and not self.paths:
+            raise InputError(f"{field} must be the sound itself: file names are not taken here", field=field)
+
+    # Voices
+
+    def voice(self, source: Any, field: str = "voice") -> np.ndarray:
+        """The recording of a voice, by its id or as audio: (T,), 1 s or longer, neither silent nor badly clipped."""
+        wav_T = self._known_voice(source)
+        if wav_T is None:
+            if isinstance(source, str) and not Path(source).suffix and not Path(source).exists():
+                known = ", ".join(self.voices.ids()) if self.voices else "none"
+                raise InputError(
+                    f"{field} {source!r} is neither a file nor a known voice ({known})", field=field
+                )
+            wav_T = self.load_audio(source, field, MAX_VOICE_SECONDS)
+        seconds = len(wav_T) / self.sample_rate
+        if seconds < MIN_VOICE_SECONDS:
+            raise InputError(
+                f"{field} is {seconds:.2f} s long: at least {MIN_VOICE_SECONDS:g} s are needed", field=field
+            )
+        if audio.is_clipped(wav_T):
+            raise InputError(f"{field} is badly clipped: record it at a lower level", field=field)
+        return wav_T
+
+    def voice_codes(self, source: Any, field: str = "voice") -> tuple[np.ndarray, str]:
+        """(codes (F, K) of the voice's prompt, a key of their content), kept for the next request."""
+        known_T = self._known_voice(source)  # by content: an id may be enrolled anew
+        name = _fingerprint(source if known_T is None else (known_T, self.sample_rate))
+        with self._lock:
+            if name in self._voices:
+                self._voices.move_to_end(name)
+                return self._voices[name]
+        wav_T = trim(self.voice(source, field))[: round(VOICE_SECONDS * self.sample_rate)]
+        codes_FK = self.encode(wav_T * mixing.standard_gain(wav_T))
+        made = codes_FK, hashlib.sha256(codes_FK.tobytes()).hexdigest()[:32]
+        with self._lock:
+            self._voices[name] = made
+            while len(self._voices) > CACHED_VOICES:
+                self._voices.popitem(last=False)
+        return made
+
+    def _known_voice(self, source: Any) -> np.ndarray | None:
+        if isinstance(source, str) and self.voices is not None and source in self.voices.ids():
+            return self.voices.wav(source)
+        return None
+
+    # Text
+
+    @property
+    def text(self) -> TextFrontend:
+        if self._text is None:
+            from speechx.text import TextFrontend
+
+            self._text = TextFrontend()
+        return self._text
+
+    def phones(self, text: str, language: str) -> PhoneSequence:
+        """Text to phones. Raises InputError where nothing can be spoken."""
+        key = (text, language)
+        speech = self._phones.get(key)
+        if speech is None:
+            speech = self.text(text, language)
+            if not speech.words:
+                raise InputError("text has nothing to speak", field="text")
+            with self._lock:
+                self._phones[key] = speech
+                while len(self._phones) > CACHED_PHONES:
+                    self._phones.popitem(last=False)
+        return speech
+
+    def sentences(self, text: str, language: str) -> list[str]:
+        """Text in pieces that fit one prompt each, those without a letter or digit left out."""
+        return [s for s in self.text.split_sentences(text, language) if any(c.isalnum() for c in s)]
+
+    # Alignment
+
+    def align(self, codes_FK: np.ndarray, speech: PhoneSequence) -> Alignment:
+        """Which phone is spoken in each frame. Raises InputError where the text cannot fit, or there is no aligner."""
+        return self._with_aligner(lambda aligner, codec: aligner.align(codes_FK, speech, codec))
+
+    def align_text(self, source: Any, text: str, language: str) -> Alignment:
+        """When each word of `text` is spoken in a recording of at most 10 minutes."""
+        wav_T = self.load_audio(source, max_seconds=600)
+        return self.align(self.encode(wav_T * mixing.standard_gain(wav_T)), self.phones(text, language))
+
+    def phone_errors(self, codes_FK: np.ndarray, speech: PhoneSequence) -> float:
+        """Phone error rate of what is heard against the text."""
+        return self._with_aligner(lambda aligner, codec: aligner.phone_errors(codes_FK, speech, codec))
+
+    def fit(self, codes_FK: np.ndarray, ids_N: np.ndarray, language: str | None, start: int = 0) -> float:
+        """How well phones (table indices) are said from frame `start` on: see `Aligner.fit`."""
+        return self._with_aligner(lambda aligner, codec: aligner.fit(codes_FK, ids_N, language, codec, start))
+
+    def _with_aligner(self, act: Callable[[Aligner, Any], Any]) -> Any:
+        if self.aligner is None:
+            raise InputError("this model comes without an aligner: it cannot place words in sound")
+        try:
+            return act(self.aligner, self.codec)
+        except ValueError as error:
+            raise InputError(str(error), field="text") from error
+
+
+class CodeReader:
+    """Codes of a recording, encoded in blocks of 8 s with 1.6 s of sound on both sides, more than the encoder sees."""
+
+    BLOCK, CONTEXT, ONE_GO = 200, 40, 375
+
+    def __init__(self, encode: Callable[[np.ndarray], np.ndarray], wav_T: np.ndarray, hop: int) -> None:
+        self._encode, self._wav_T, self._hop = encode, wav_T, hop
+        self.frames = -(-len(wav_T) // hop)
+        self._blocks: dict[int, np.ndarray] = {}
+        self._size = self.frames if self.frames <= self.ONE_GO else self.BLOCK
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Codes (stop - start, K) of the frames [start, stop)."""
+        assert 0 <= start < stop <= self.frames, (start, stop, self.frames)
+        first, last = start // self._size, (stop - 1) // self._size
+        codes_FK = np.concatenate([self._block(i) for i in range(first, last + 1)])
+        return codes_FK[start - first * self._size : stop - first * self._size]
+
+    def _block(self, index: int) -> np.ndarray:
+        if index not in self._blocks:
+            start, stop = index * self._size, min((index + 1) * self._size, self.frames)
+            early, late = max(0, start - self.CONTEXT), min(self.frames, stop + self.CONTEXT)
+            codes_FK = self._encode(self._wav_T[early * self._hop : late * self._hop])
+            self._blocks[index] = codes_FK[start - early : stop - early]
+        return self._blocks[index]
+
+
+class WaveStream:
+    """A codec's stream decoder that speaks numpy and frames first."""
+
+    def __init__(self, decoder: StreamDecoder) -> None:
+        self._decoder = decoder
+
+    def push(self, codes_BFK: np.ndarray) -> np.ndarray:
+        """(B, F, K) -> the samples (B, T) that are final now."""
+        codes_BKF = np.ascontiguousarray(codes_BFK.transpose(0, 2, 1), np.int64)
+        return self._decoder.push(torch.from_numpy(codes_BKF)).float().numpy()
+
+    def flush(self) -> np.ndarray:
+        """The samples (B, T) held back."""
+        return self._decoder.flush().float().numpy()
+
+
+def trim(wav_T: np.ndarray, rate: int = 16000, below_db: float = 40.0, margin: float = 0.1) -> np.ndarray:
+    """Without the silence at both ends: 20 ms frames `below_db` under the loudest, but for a margin in seconds."""
+    size = rate // 50
+    power_F = np.square(wav_T[: len(wav_T) // size * size]).reshape(-1, size).mean(1)
+    if not len(power_F) or power_F.max() <= 0:
+        return wav_T
+    loud = np.flatnonzero(power_F > power_F.max() * 10 ** (-below_db / 10))
+    pad = round(margin * rate)
+    return wav_T[max(0, loud[0] * size - pad) : (loud[-1] + 1) * size + pad]
+
+
+def _fingerprint(source: Any) -> str:
+    """Names the content of an audio source, without decoding it."""
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        try:
+            stat = path.stat()
+        except OSError:
+            return f"id:{source}"
+        return f"path:{path.absolute()}:{stat.st_mtime_ns}:{stat.st_size}"
+    if isinstance(source, bytes | bytearray):
+        return "bytes:" + hashlib.sha256(source).hexdigest()
+    samples, rate = source
+    return f"array:{rate}:" + hashlib.sha256(np.ascontiguousarray(samples).tobytes()).hexdigest()

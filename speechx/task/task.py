@@ -1,0 +1,139 @@
+"""What every task is: a request, a prompt, a plan, sampling parameters, and an example maker.
+
+A task is one class in one module of the same name. See tasks/README.md for how to add one.
+Shapes: T samples, F codec frames, K codebooks.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from speechx.audio import mixing
+from speechx.data.shards import Pair
+from speechx.models.lm.prompt import Prompt
+from speechx.task.examples import Example, Pool, Utterance
+from speechx.task.plan import Generated, Plan
+
+if TYPE_CHECKING:
+    from speechx.data.code_pool import CodedPool, CodedUtterance
+    from speechx.engine.sampling import SamplingParams
+    from speechx.task.frontend import Front
+
+__all__ = ["Example", "Pair", "Pool", "Task", "TaskRequest", "Utterance"]
+
+
+class TaskRequest(BaseModel):
+    """Fields of every task. The first required field of a subclass is the command line's positional argument."""
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    seed: int | None = Field(
+        None, ge=0, lt=2**31, description="same seed, same audio; chosen and reported if not given"
+    )
+    temperature: float | None = Field(
+        None, ge=0, le=2, description="of the first codebook; 0 always takes the likeliest; default by task"
+    )
+    top_p: float | None = Field(None, gt=0, le=1, description="share of the likeliest codes to draw from")
+    best_of: int | None = Field(
+        None,
+        ge=1,
+        le=16,
+        description="tries: the aligner chooses phrase by phrase; of masks the mean; default by task",
+    )
+    format: Literal["wav", "flac", "opus", "mp3", "pcm"] | None = Field(
+        None, description="audio format of the result (default wav, or the output's suffix)"
+    )
+    stream: bool = Field(False, description="give the audio as it is made")
+    timestamps: bool = Field(False, description="tell the time of each word")
+
+
+R = TypeVar("R", bound=TaskRequest)
+
+
+class Task(ABC, Generic[R]):
+    """One ability. name: the module's name. slot: the task id in the vocabulary, frozen once weights exist."""
+
+    name: ClassVar[str]
+    slot: ClassVar[int]
+    summary: ClassVar[str]
+    Request: ClassVar[type[TaskRequest]]
+    # Of SamplingParams; a request's temperature and top_p replace those of the first codebook. Chosen on the dev split.
+    sampling: ClassVar[Mapping[str, Any]] = {
+        "temperature": 0.6,
+        "top_p": 0.9,
+        "fine_temperature": 0.2,
+        "fine_top_p": 0.7,
+        "advance_temperature": 0.3,
+        "guidance": 2.5,
+        "fine_guidance": 3.0,
+        "max_phone_frames": 12,
+    }
+    # Tries at each phrase where a request does not say (`best_of`).
+    tries: ClassVar[int] = 1
+    # What training pairs are made of: `example`, `pair_from_codes` (no sound has to be mixed), or as one asks.
+    pairs_of: ClassVar[Literal["sound", "codes", "either"]] = "sound"
+
+    @abstractmethod
+    def prompt(self, req: R, front: Front) -> Prompt:
+        """The prompt of a request that fits one prompt. Used for inference and for training."""
+
+    def plan(self, req: R, front: Front) -> Plan:
+        """How the request becomes audio. One generated part by default; raises InputError for a request that cannot be."""
+        return Plan((Generated(self.prompt(req, front)),))
+
+    def params(self, req: R, prompt: Prompt) -> SamplingParams:
+        """Sampling parameters of one prompt. The pipeline sets the seed of each part and try."""
+        from speechx.engine.sampling import SamplingParams
+
+        if req.temperature == 0:
+            kept = {
+                name: self.sampling[name]
+                for name in ("guidance", "fine_guidance", "guidance_knows", "max_phone_frames", "max_pace")
+                if name in self.sampling
+            }
+            return SamplingParams(greedy=True, **kept, seed=req.seed or 0, max_frames=frame_limit(prompt))
+        asked = {
+            name: value for name in ("temperature", "top_p") if (value := getattr(req, name)) is not None
+        }
+        settings: dict[str, Any] = {**self.sampling, **asked}
+        return SamplingParams(**settings, seed=req.seed or 0, max_frames=frame_limit(prompt))
+
+    @abstractmethod
+    def example(self, cut: Utterance, pool: Pool, rng: np.random.Generator) -> Example | None:
+        """A training pair and test row made of clean speech; None where the corpus lacks what it needs."""
+
+    def pair(self, example: Example, front: Front) -> Pair:
+        """The prompt that inference would use for the example's request, and the codes it should give."""
+        prompt = self.prompt(example.request, front)
+        target_FK = front.encode(example.target_T)
+        if prompt.track is None:
+            return Pair(prompt, target_FK, None)
+        assert example.text is not None, "a track needs the text of the example"
+        speech = front.phones(example.text, example.language)
+        # The phones are where the speech is, also where the target is what remains without it.
+        pointer_F = front.align(self.heard(example, front, target_FK), speech).pointer_F[: len(target_FK)]
+        return Pair(prompt, target_FK, pointer_F)
+
+    def pair_from_codes(self, cut: CodedUtterance, pool: CodedPool, rng: np.random.Generator) -> Pair | None:
+        """A pair of clean speech that has been encoded already; None where the corpus lacks what it needs."""
+        raise NotImplementedError(f"{self.name} makes its pairs from sound")
+
+    def heard(self, example: Example, front: Front, target_FK: np.ndarray) -> np.ndarray:
+        """Codes (F, K) of the speech that the text is aligned with: alone, and as loud as the aligner is used to."""
+        if "speech" not in example.references:
+            return target_FK
+        wav_T = example.references["speech"]
+        return front.encode(wav_T * mixing.standard_gain(wav_T))
+
+
+def frame_limit(prompt: Prompt) -> int:
+    """No target is longer: the exact length where known, else 2 s and 0.32 s a phone (slow speech has 0.15 s)."""
+    if prompt.frames is not None:
+        return prompt.frames
+    assert prompt.track is not None
+    return 50 + 8 * (prompt.track.stop - prompt.track.start)

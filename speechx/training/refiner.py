@@ -1,0 +1,254 @@
+"""Trains the net that masks a recording by what the language model makes of it.
+
+`speechx train mask --config configs/mask.yaml --pack DIR --estimates DIR --codec DIR --out DIR`, or, with another recipe and
+`--adapt MODEL/mask`, a low-rank change of a finished one for single tasks (speechx.models.lora).
+Legend: B batch, M STFT frames, F bins, N bands, T samples, V axes of the voice.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from speechx.data.refiner_lessons import read_estimates
+from speechx.models.codec.spectral import SpectralCodec
+from speechx.models.lm.folder import on_grid
+from speechx.models.lora import adapt
+from speechx.models.refiner import HOP, WINDOW, MaskConfig, MaskNet
+from speechx.training.loop import Recipe, Run
+from speechx.training.refiner_data import Batch, Mixtures, Shares, simulated
+
+CHANGED = ("task_", "enter.", "gru.", "fuse_", "out.")
+"""Of a finished net, what a change is learned of: everything but what it makes of a voice."""
+
+
+class MaskTrainConfig(Recipe):
+    """One recipe. See `MaskLoss` for what the weights mean."""
+
+    net: MaskConfig = MaskConfig()
+    shares: Shares = Shares()
+    seed: int = 1
+    steps: int = 2000
+    batch: int = 24
+    seconds: float = 4.0
+    lr: float = 2e-3
+    warmup: int = 100
+    weight_decay: float = 0.01
+    average: float = 0.995
+    grid: float = (
+        0.25  # see speechx.models.lm.folder.on_grid; in the last part of training the net learns with it
+    )
+    grid_from: float = 0.7
+    cut_off: float = 1.0
+    complex: float = 0.3
+    log: float = 0.02
+    sound: float = 1.0
+    rank: int = 0  # of the change of a finished net, which alone is learned then
+    slots: tuple[int, ...] = ()  # where that change holds
+    log_every: int = 25
+
+
+class MaskLoss:
+    """How far a spectrum is from the true one.
+
+    Differences of magnitudes to the power 0.3, squared; too little of the target counts (1 + cut_off) times: a word that is
+    cut off is worse than noise that stays. complex: weight of the same with the phase. log: weight of the distance of
+    log spectra, for the task whose output is noise. sound: weight of the frames in which that noise is heard.
+    """
+
+    def __init__(self, config: MaskTrainConfig, net: MaskNet) -> None:
+        self.config = config
+        density_F = net.gather_FN.sum(1)
+        # Half by bins, half by bands: what is said is mostly below 4 kHz.
+        self.weight_F = 0.5 + 0.5 * density_F / density_F.mean()
+        self.gather_FN = net.gather_FN
+        self.noise = config.net.slots.index(4) if 4 in config.net.slots else -1
+
+    def __call__(
+        self, output_BMF: torch.Tensor, target_BMF: torch.Tensor, task_B: torch.Tensor
+    ) -> torch.Tensor:
+        """(B,) of each."""
+        config = self.config
+        power_BMF, true_BMF = (x.real.square() + x.imag.square() for x in (output_BMF, target_BMF))
+        small_BMF, true_small_BMF = ((x + 1e-7) ** 0.15 for x in (power_BMF, true_BMF))
+        less_BMF = true_small_BMF - small_BMF
+        noise_B = (task_B == self.noise).float()
+        cut_off_B11 = (config.cut_off * (1 - noise_B))[:, None, None]
+        size_BMF = less_BMF.square() * (1 + cut_off_B11 * (less_BMF > 0))
+        turned = output_BMF * (small_BMF / (power_BMF + 1e-7).sqrt())
+        true_turned = target_BMF * (true_small_BMF / (true_BMF + 1e-7).sqrt())
+        difference = turned - true_turned
+        phase_BMF = difference.real.square() + difference.imag.square()
+        loss_BM = ((size_BMF + config.complex * phase_BMF) * self.weight_F).mean(2)
+        log_BMN, true_log_BMN = (((x @ self.gather_FN) + 1e-6).log() for x in (power_BMF, true_BMF))
+        distance_BM = ((log_BMN - true_log_BMN).square().mean(-1) + 1e-4).sqrt()
+        loss_BM = loss_BM + config.log * noise_B[:, None] * distance_BM
+        true_BM = true_BMF.sum(2)
+        heard_BM = true_BM > 1e-4 * true_BM.amax(1, keepdim=True).clamp_min(1e-3)
+        weight_BM = 1 + (config.sound - 1) * noise_B[:, None] * heard_BM
+        return (loss_BM * weight_BM).sum(1) / weight_BM.sum(1)
+
+
+class MaskTrainer:
+    """Holds the net, its average, the optimizer and the step. finished: the net that a change is learned of."""
+
+    def __init__(self, config: MaskTrainConfig, finished: MaskNet | None = None) -> None:
+        torch.manual_seed(config.seed)
+        self.config, self.step = config, 0
+        self.net = (finished or MaskNet(config.net)).train()
+        if finished is not None:
+            adapt(self.net, config.rank, config.seed, CHANGED)
+        self.average = copy.deepcopy(self.net)
+        self.loss = MaskLoss(config, self.net)
+        self.window_T = torch.hann_window(WINDOW).sqrt()
+        self.opt = torch.optim.AdamW(
+            [p for p in self.net.parameters() if p.requires_grad],
+            lr=config.lr, weight_decay=config.weight_decay, betas=(0.9, 0.98),
+        )  # fmt: skip
+
+    def spectrum(self, wav_BT: torch.Tensor) -> torch.Tensor:
+        """(B, T) -> (B, M, F), frame m from m * HOP - HOP on."""
+        padded_BT = torch.nn.functional.pad(wav_BT, (WINDOW - HOP, WINDOW))
+        return torch.stft(
+            padded_BT, WINDOW, HOP, window=self.window_T, center=False, return_complex=True
+        ).transpose(1, 2)
+
+    def measure(self, net: MaskNet, batch: Batch, rng: np.random.Generator | None) -> torch.Tensor:
+        """(B,) losses. With `rng` sounds are colored at random, and estimates that are missing are made up."""
+        recording, estimate, target, other = (
+            self.spectrum(torch.from_numpy(wav_BT))
+            for wav_BT in (batch.recording_BT, batch.estimate_BT, batch.target_BT, batch.other_BT)
+        )  # fmt: skip
+        if rng is not None:
+            made = simulated(target, other, net, rng)
+            missing_B11 = torch.from_numpy(batch.missing_B)[:, None, None]
+            estimate = torch.where(missing_B11, made, estimate)
+            color_B1F = torch.from_numpy(colors(len(batch.task_B), recording.shape[-1], rng))[:, None]
+            recording, estimate, target = (x * color_B1F for x in (recording, estimate, target))
+        task_B = torch.from_numpy(batch.task_B)
+        output_BMF = net(recording, estimate, task_B, torch.from_numpy(batch.voice_BV))
+        return self.loss(output_BMF, target, task_B)
+
+    def train_step(self, batch: Batch, progress: float, rng: np.random.Generator) -> torch.Tensor:
+        """One update. progress: 0..1, of the whole run. Returns the losses (B,)."""
+        config = self.config
+        warm = min(1.0, (self.step + 1) / config.warmup)
+        for group in self.opt.param_groups:
+            group["lr"] = config.lr * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1, progress))))
+        coarse = progress >= config.grid_from and config.grid > 0 and not config.rank
+        kept = self._coarsen() if coarse else {}
+        loss_B = self.measure(self.net, batch, rng)
+        self.opt.zero_grad(set_to_none=True)
+        loss_B.mean().backward()
+        with torch.no_grad():
+            for name, value in kept.items():
+                self.net.get_parameter(name).copy_(value)
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        self.opt.step()
+        self.step += 1
+        rate = min(config.average, (self.step + 1) / (self.step + 10))
+        with torch.no_grad():
+            for mean, value in zip(self.average.parameters(), self.net.parameters(), strict=True):
+                mean.lerp_(value, 1 - rate)
+        return loss_B.detach()
+
+    @torch.no_grad()
+    def _coarsen(self) -> dict[str, torch.Tensor]:
+        """Puts matrices on the grid they will be stored on; what they were. Gradients are taken there (straight through)."""
+        kept = {}
+        for name, value in self.net.named_parameters():
+            if value.ndim > 1:
+                kept[name] = value.clone()
+                value.copy_(on_grid(value, self.config.grid))
+        return kept
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "step": self.step, "net": self.net.state_dict(), "average": self.average.state_dict(),
+            "opt": self.opt.state_dict(),
+        }  # fmt: skip
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.net.load_state_dict(state["net"])
+        self.average.load_state_dict(state["average"])
+        self.opt.load_state_dict(state["opt"])
+        self.step = state["step"]
+
+
+def colors(count: int, bins: int, rng: np.random.Generator) -> np.ndarray:
+    """(B, F) gains of random microphones: a slope of up to 6 dB each way and a wave of up to 3 dB."""
+    at_F = np.linspace(-1, 1, bins)
+    slope_B1, wave_B1 = rng.uniform(-6, 6, (count, 1)), rng.uniform(0, 3, (count, 1))
+    turn_B1, speed_B1 = rng.uniform(0, 2 * np.pi, (count, 1)), rng.uniform(1, 6, (count, 1))
+    return (10 ** ((slope_B1 * at_F + wave_B1 * np.sin(speed_B1 * at_F + turn_B1)) / 20)).astype(np.float32)
+
+
+def train(
+    config: MaskTrainConfig, pack: str, estimates: str, codec: SpectralCodec, out: str,
+    resume: bool = False, max_minutes: float | None = None, anneal_minutes: float | None = None,
+    start_from: str | None = None, finished: str | None = None,
+) -> MaskNet:  # fmt: skip
+    """Runs the recipe; leaves the net in `out`/model. anneal_minutes: the clock, not the step, brings the rate down.
+    start_from: a checkpoint whose averaged weights a new recipe begins with. finished: folder of the net that a change of
+    `rank` is learned of. Raises ValueError where one is given without the other, or does not fit.
+    """
+    if (finished is None) != (config.rank == 0) or (finished is None) != (not config.slots):
+        raise ValueError(
+            "a recipe with `rank` and `slots` needs a finished net to change (--adapt), and only such a recipe"
+        )
+    net = None if finished is None else MaskNet.load(finished, change=False)
+    shape = {"codec_hash": codec.hash, "voice_dim": 2 * codec.config.latent_dim}
+    config = config.model_copy(
+        update={"net": config.net.model_copy(update=shape) if net is None else net.config}
+    )
+    if config.net.codec_hash != codec.hash:
+        raise ValueError(f"{finished} is of codec {config.net.codec_hash}, not of {codec.hash}")
+    if not set(config.slots) <= set(config.net.slots):
+        raise ValueError(f"slots: {config.slots} are not among the net's {config.net.slots}")
+    mixtures = Mixtures(
+        pack, read_estimates(estimates), codec, config.net.slots, config.shares, config.seconds
+    )
+    run, model = Run(out, max_minutes), Path(out) / "model"
+    trainer = MaskTrainer(config, net)
+    if start_from is not None:
+        weights = torch.load(start_from, map_location="cpu", weights_only=False)["average"]
+        for net in (trainer.net, trainer.average):
+            net.load_state_dict(weights)
+    if resume and run.checkpoint.is_file():
+        trainer.load(run.load())
+    # Gradients through digital silence are so small that a CPU takes thirty times as long for them.
+    torch.set_flush_denormal(True)
+    clock, recent = time.monotonic(), list[tuple[np.ndarray, np.ndarray]]()
+
+    def save() -> None:
+        run.save(trainer.state())
+        if finished is None:
+            trainer.average.save(model, config.grid)
+        else:
+            shutil.copytree(finished, model, dirs_exist_ok=True)
+            trainer.average.save_change(model, config.slots, config.grid)
+
+    def progress() -> float:
+        return run.share_of(anneal_minutes) if anneal_minutes else trainer.step / config.steps
+
+    while progress() < 1 and not run.out_of_time():
+        rng = np.random.default_rng((config.seed, trainer.step))
+        batch = mixtures.batch(config.batch, rng)
+        recent.append((batch.kinds(), trainer.train_step(batch, progress(), rng).numpy()))
+        if trainer.step % config.log_every == 0:
+            kind_I, loss_I = (np.concatenate(x) for x in zip(*recent, strict=True))
+            mean = {f"loss_{k}": float(loss_I[kind_I == k].mean()) for k in np.unique(kind_I)}
+            mean |= {"loss": float(loss_I.mean()), "per_step": (time.monotonic() - clock) / len(recent)}
+            run.log(trainer.step, mean)
+            clock, recent = time.monotonic(), []
+        if run.save_due():
+            save()
+    save()
+    return trainer.average.eval()

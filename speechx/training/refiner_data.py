@@ -1,0 +1,249 @@
+"""What the mask is trained on: what the language model made of recordings, mixed anew, and many fresh mixtures beside it.
+
+Legend: B batch, T samples, M STFT frames, F bins, N bands, V axes of the voice.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict
+
+from speechx.audio import mixing
+from speechx.data.noises import NoisyPool, heard
+from speechx.data.packs import AudioPack
+from speechx.data.refiner_lessons import Lesson
+from speechx.models.refiner import MaskNet, voice_vector
+from speechx.task import registry
+
+if TYPE_CHECKING:
+    from speechx.models.codec.spectral import SpectralCodec
+    from speechx.task.examples import Utterance
+
+VOICES = 4
+"""Enrollments of a speaker that are encoded; fresh mixtures choose among them."""
+
+
+class Shares(BaseModel):
+    """How often what is drawn. fresh: of the items of a task, those without an estimate by the language model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    noise_suppression: float = 0.4
+    target_speaker_extraction: float = 0.35
+    speech_removal: float = 0.25
+    fresh: float = 0.5
+    swapped: float = 0.5  # of lessons, those whose noise (removal: speech) is another
+    nothing: float = 0.1  # items whose estimate is silent
+    unheard: float = 0.1  # the same of removal, where the noise is heard for a fifth of the time or less
+    short: float = 0.0  # of the noises, those that are one short sound in silence
+    rooms: int = 100  # simulated ones; the other half of the fresh mixtures has synthetic tails
+
+
+@dataclass(frozen=True)
+class Batch:
+    """(B, T) sounds at the standard level; missing_B: whose estimate has to be made up. task_B: index of the slot."""
+
+    recording_BT: np.ndarray
+    estimate_BT: np.ndarray
+    target_BT: np.ndarray
+    other_BT: np.ndarray
+    task_B: np.ndarray
+    missing_B: np.ndarray
+    voice_BV: np.ndarray
+
+    def kinds(self) -> np.ndarray:
+        """(B,) names for the log: the task's index, and f where the mixture is fresh."""
+        return np.array([f"{t}{'f' if m else ''}" for t, m in zip(self.task_B, self.missing_B, strict=True)])
+
+
+@dataclass(frozen=True)
+class _Item:
+    recording_T: np.ndarray
+    other_T: np.ndarray
+    target_T: np.ndarray
+    estimate_T: np.ndarray | None
+    voice_V: np.ndarray | None
+
+
+class Mixtures:
+    """Draws batches; the same generator gives the same batch."""
+
+    def __init__(
+        self, pack: str, lessons: Sequence[Lesson], codec: SpectralCodec, slots: Sequence[int], shares: Shares,
+        seconds: float,
+    ) -> None:  # fmt: skip
+        self.codec, self.shares, self.samples = codec, shares, round(seconds * 16000)
+        self.tasks: list[Any] = [t for t in registry.tasks().values() if t.slot in slots]
+        self.tasks.sort(key=lambda task: slots.index(task.slot))
+        self.weights = np.array([getattr(shares, task.name) for task in self.tasks])
+        audio = AudioPack(pack)
+        self.pools = [
+            NoisyPool(audio, "train", rooms=rooms, short=shares.short) for rooms in {0, shares.rooms}
+        ]
+        self.speech = [row for row in self.pools[0].speech if row.seconds >= 2]
+        self.lessons: dict[str, list[Lesson]] = defaultdict(list)
+        for lesson in lessons:
+            self.lessons[lesson.task].append(lesson)
+        self._voices: dict[int, np.ndarray] = {}  # by the row's place in the pack
+
+    def batch(self, count: int, rng: np.random.Generator) -> Batch:
+        task_B = rng.choice(len(self.tasks), count, p=self.weights / self.weights.sum())
+        items = [self._fitted(self._item(self.tasks[i], rng), rng) for i in task_B]
+        fresh_B = np.array([item.estimate_T is None for item in items])
+        silent_B = rng.random(count) < np.where(
+            fresh_B & self._short(items, task_B), self.shares.unheard, self.shares.nothing
+        )
+        missing_B = fresh_B & ~silent_B
+        none_T = np.zeros(self.samples, np.float32)
+        none_V = np.zeros(2 * self.codec.config.latent_dim, np.float32)
+        return Batch(
+            recording_BT=np.stack([item.recording_T for item in items]),
+            estimate_BT=np.stack(
+                [
+                    none_T if silent or item.estimate_T is None else item.estimate_T
+                    for silent, item in zip(silent_B, items, strict=True)
+                ]
+            ),
+            target_BT=np.stack([item.target_T for item in items]),
+            other_BT=np.stack([item.other_T for item in items]),
+            task_B=task_B,
+            missing_B=missing_B,
+            voice_BV=np.stack([none_V if item.voice_V is None else item.voice_V for item in items]),
+        )
+
+    def _short(self, items: Sequence[_Item], task_B: np.ndarray) -> np.ndarray:
+        """(B,) whether the target is a short sound: the language model seldom generates those (docs/log.md)."""
+        return np.array(
+            [
+                self.tasks[i].name == "speech_removal" and heard(item.target_T) < 0.2
+                for i, item in zip(task_B, items, strict=True)
+            ]
+        )
+
+    def _item(self, task: Any, rng: np.random.Generator) -> _Item:
+        lessons = self.lessons[task.name]
+        if lessons and rng.random() >= self.shares.fresh:
+            return self._lesson(lessons[int(rng.integers(len(lessons)))], rng)
+        pool = self.pools[int(rng.integers(len(self.pools)))]
+        while (mixed := task.mixture(self._cut(rng), pool, rng)) is None:
+            pass
+        other_T = mixed.references["noise" if "noise" in mixed.references else "interferer"]
+        if "voice" not in mixed.references:
+            return _Item(mixed.input_T, other_T, mixed.target_T, None, None)
+        # Where the wanted speaker is the louder one, there is little to learn.
+        heard_T = mixed.input_T - other_T
+        other_T = other_T * np.float32(10 ** (rng.uniform(0, 8) / 20))
+        return _Item(heard_T + other_T, other_T, mixed.target_T, None, self._voice(mixed.cut.speaker, rng))
+
+    def _cut(self, rng: np.random.Generator) -> Utterance:
+        pool = self.pools[0]
+        if rng.random() < 0.5:
+            row = self.speech[int(rng.integers(len(self.speech)))]
+        else:
+            rows = pool.by_speaker[pool.speakers[int(rng.integers(len(pool.speakers)))]]
+            row = rows[int(rng.integers(len(rows)))]
+        cut = pool.utterance(row)
+        # An utterance that is its speaker's only one gives the enrollment, too.
+        room = self.samples if len(pool.by_speaker[cut.speaker]) > 1 else 3 * self.samples
+        return replace(cut, wav_T=mixing.random_crop(cut.wav_T, room, rng), text=None)
+
+    def _voice(self, speaker: str, rng: np.random.Generator) -> np.ndarray:
+        """Of one of a few enrollments, each encoded once."""
+        rows = self.pools[0].by_speaker[speaker]
+        row = rows[int(rng.integers(VOICES)) * 7919 % len(rows)]
+        if row.offset not in self._voices:
+            wav_T = self.pools[0].utterance(row).wav_T[: 5 * 16000]
+            wav_BT = torch.from_numpy(wav_T * np.float32(mixing.standard_gain(wav_T)))[None]
+            codes_FK = self.codec.encode(wav_BT)[0].T.numpy()
+            self._voices[row.offset] = voice_vector(codes_FK, self.codec).numpy()
+        return self._voices[row.offset]
+
+    def _lesson(self, lesson: Lesson, rng: np.random.Generator) -> _Item:
+        """Mixed anew: what disturbs is louder or softer, or is another; the estimate stays."""
+        heard_T, other_T = lesson.recording_T - lesson.other_T, lesson.other_T
+        target_T, estimate_T, voice_V = lesson.target_T, lesson.estimate_T, None
+        if lesson.voice_FK is not None:
+            voice_V = voice_vector(lesson.voice_FK, self.codec).numpy()
+        factor = np.float32(10 ** (rng.uniform(-5, 5) / 20))
+        swapped = rng.random() < self.shares.swapped
+        pool = self.pools[int(rng.integers(len(self.pools)))]
+        if lesson.task == "speech_removal":
+            if swapped:
+                cut_T = mixing.fit_length(self._cut(rng).wav_T, len(other_T))
+                heard_T = mixing.scaled_to_ratio(
+                    heard_T, pool.reverberate(cut_T, rng) if rng.random() < 0.5 else cut_T, 0
+                )
+            heard_T = heard_T * factor
+        elif lesson.task == "noise_suppression" and swapped:
+            noise_T = pool.noise(rng, len(other_T) / 16000)
+            other_T = mixing.scaled_to_ratio(heard_T, noise_T[: len(other_T)], rng.uniform(-5, 20))
+        else:
+            other_T = other_T * (factor if voice_V is None else factor * np.float32(1.4))
+        return _Item(heard_T + other_T, other_T, target_T, estimate_T, voice_V)
+
+    def _fitted(self, item: _Item, rng: np.random.Generator) -> _Item:
+        """A stretch of each sound, at about the standard level."""
+        gain = np.float32(mixing.standard_gain(item.recording_T) * 10 ** (rng.uniform(-3, 3) / 20))
+        at = int(rng.integers(0, max(1, len(item.recording_T) - self.samples + 1)))
+
+        def fitted(wav_T: np.ndarray) -> np.ndarray:
+            part_T = wav_T[at : at + self.samples] * gain
+            return np.pad(part_T, (0, self.samples - len(part_T))).astype(np.float32)
+
+        return replace(
+            item,
+            recording_T=fitted(item.recording_T),
+            other_T=fitted(item.other_T),
+            target_T=fitted(item.target_T),
+            estimate_T=None if item.estimate_T is None else fitted(item.estimate_T),
+        )
+
+
+def simulated(
+    target_BMF: torch.Tensor, other_BMF: torch.Tensor, net: MaskNet, rng: np.random.Generator
+) -> torch.Tensor:
+    """Made-up estimates (B, M, F), for mixtures that no language model has heard: the target's bands, as it might be wrong.
+
+    For some stretches the other sound is taken for the target, or another moment of it with the level of this one, or
+    there is nothing; then the bands are blurred and bent, and filled with a spectrum of random phases.
+    """
+    batch, frames, _ = target_BMF.shape
+    power_BMN, other_BMN = (
+        (x.real.square() + x.imag.square()) @ net.gather_FN for x in (target_BMF, other_BMF)
+    )
+    confused_BM1, wrong_BM1, lost_BM1 = (
+        torch.from_numpy(stretches(batch, frames, most, rng))[..., None] for most in (0.4, 0.6, 0.2)
+    )
+    shift = int(rng.integers(20, max(21, frames - 20)))
+    moved_BMN = power_BMN.roll(shift, 1)
+    moved_BMN = moved_BMN * (power_BMN.sum(-1, keepdim=True) / (moved_BMN.sum(-1, keepdim=True) + 1e-6))
+    power_BMN = torch.where(wrong_BM1, moved_BMN, power_BMN)
+    power_BMN = torch.where(confused_BM1, other_BMN, power_BMN) * torch.where(lost_BM1, 1e-3, 1.0)
+    blurred_BMN = F.avg_pool1d(power_BMN.transpose(1, 2), 3, 1, 1, count_include_pad=False).transpose(1, 2)
+    coarse = rng.standard_normal((batch, 1, -(-frames // 5), net.config.bands // 6)).astype(np.float32)
+    bent_BMN = F.interpolate(torch.from_numpy(coarse), (frames, net.config.bands), mode="bilinear")[:, 0]
+    size_B11 = torch.from_numpy(rng.uniform(1, 7, (batch, 1, 1)).astype(np.float32))
+    level_B11 = torch.from_numpy(rng.normal(0, 2, (batch, 1, 1)).astype(np.float32))
+    blurred_BMN = blurred_BMN * 10 ** ((size_B11 * bent_BMN + level_B11) / 10)
+    noise_BMF = torch.from_numpy(rng.standard_normal((2, *target_BMF.shape), np.float32)) * 0.707
+    return (blurred_BMN @ net.spread_FN.T).sqrt() * torch.complex(noise_BMF[0], noise_BMF[1])
+
+
+def stretches(batch: int, frames: int, most: float, rng: np.random.Generator) -> np.ndarray:
+    """(B, M) bool: stretches of 0.1 to 0.8 s of each row, up to a share of it, of half of the rows none."""
+    out_BM = np.zeros((batch, frames), bool)
+    for row_M in out_BM:
+        left = rng.uniform(0, most) * frames if rng.random() < 0.5 else 0.0
+        while left > 0:
+            size = int(rng.integers(6, 50))
+            at = int(rng.integers(frames))
+            row_M[at : at + size] = True
+            left -= size
+    return out_BM

@@ -1,0 +1,89 @@
+"""Putting edited spans into a recording: every sample outside the cross-fades is the recording's own.
+
+Shapes: T samples, F codec frames, K codebooks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from speechx.jobs import WordTime
+from speechx.models.lm.prompt import Prompt
+from speechx.task.plan import Generated, Part, Ready
+from speechx.tasks._editing import locate as _edits
+from speechx.tasks._editing.locate import Edit, Heard, Script
+from speechx.tasks._shared import phone_spans as _words
+
+if TYPE_CHECKING:
+    from speechx.text import PhoneSequence
+
+FADE_SECONDS = 0.015
+DECODE_BEFORE, DECODE_AFTER = 12, 4
+"""Frames of the recording decoded around a generated span, so that the decoder is in its stride; dropped but for fades."""
+
+
+@dataclass(frozen=True)
+class Workpiece:
+    """A recording under edit: samples at 16 kHz, codes at the standard level, words, the changes in order."""
+
+    samples: int
+    codes_FK: np.ndarray
+    gain: float
+    heard: Heard
+    new: PhoneSequence
+    edits: list[Edit]
+
+    def script(self, edit: Edit) -> Script:
+        return _edits.script(edit, self.heard, self.new, len(self.codes_FK))
+
+    def generated(self, edit: Edit, said: Script, prompt: Prompt) -> Generated:
+        """The part that fills the gap of one change."""
+        before_FK = self.codes_FK[max(0, edit.start - DECODE_BEFORE) : edit.start]
+        after_FK = self.codes_FK[edit.stop : edit.stop + DECODE_AFTER]
+        return Generated(
+            prompt,
+            said.words,
+            before_FK=before_FK if len(before_FK) else None,
+            after_FK=after_FK if len(after_FK) else None,
+            gain=1 / self.gain,
+            speech=_words.join([(said.speech, said.start, said.stop)], said.speech.language)[0],
+        )
+
+
+def fade_samples(rate: int) -> int:
+    return round(FADE_SECONDS * rate)
+
+
+def spliced(
+    source_T: np.ndarray, rate: int, work: Workpiece, generated: Callable[[Edit], Generated | None]
+) -> Iterator[Part]:
+    """The recording (T,) at its own rate with each gap filled, or, where nothing is said in its place, closed."""
+    at, half = 0, fade_samples(rate) // 2
+    whole = fade_samples(rate)
+    for edit in work.edits:
+        part = generated(edit)
+        start, stop = (min(round(f * 640 * rate / 16000), len(source_T)) for f in (edit.start, edit.stop))
+        # A closed gap is cross-faded around its two borders, half a fade to each side.
+        lead, lag = (0, 0) if part is not None else (half, whole - half)
+        if start > at:
+            yield _ready(source_T, at, start + lead, rate, work)
+        if part is not None:
+            yield part
+        at = stop - lag if part is None and start > at else stop
+    if at < len(source_T):
+        yield _ready(source_T, at, len(source_T), rate, work)
+
+
+def _ready(source_T: np.ndarray, start: int, stop: int, rate: int, work: Workpiece) -> Ready:
+    """A stretch of the recording with the times of the words in it."""
+    words = []
+    for word, (first, last) in zip(work.heard.speech.words, work.heard.frames_W2.tolist(), strict=True):
+        middle = (first + last) / 2 / _edits.FRAME_RATE * rate
+        if first < last and start <= middle < stop:
+            seconds = (first / _edits.FRAME_RATE - start / rate, last / _edits.FRAME_RATE - start / rate)
+            words.append(WordTime(word.text, max(0.0, seconds[0]), min((stop - start) / rate, seconds[1])))
+    return Ready(source_T[start:stop], tuple(words))

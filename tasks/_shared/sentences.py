@@ -1,0 +1,40 @@
+"""Long text: sentence by sentence, in one voice, with a short pause between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from speechx.errors import InputError
+from speechx.task.plan import Generated, Part, Plan, Ready
+
+if TYPE_CHECKING:
+    from speechx.task.frontend import Front
+    from speechx.task.task import Task
+
+PAUSE_SECONDS = 0.12
+"""Added to the silences that sentences start and end with."""
+
+
+def sentence_plan(task: Task[Any], req: Any, front: Front) -> Plan:
+    """A part a sentence of `req.text`, each prompted as a request of its own. Made lazily: speaking starts at once."""
+    sentences = front.sentences(req.text, req.language)
+    if not sentences:
+        raise InputError("text has nothing to speak", field="text")
+
+    def part(sentence: str) -> Generated:
+        one = req.model_copy(update={"text": sentence})
+        speech = front.phones(sentence, req.language)
+        return Generated(task.prompt(one, front), speech.words, speech=speech)
+
+    first = part(sentences[0])  # so that what is wrong with the voice is said before any sound
+
+    def parts() -> Iterator[Part]:
+        yield first
+        for sentence in sentences[1:]:
+            yield Ready(np.zeros(round(PAUSE_SECONDS * 16000), np.float32))
+            yield part(sentence)
+
+    return Plan(parts())
