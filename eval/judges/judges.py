@@ -56,7 +56,7 @@ KINDS: dict[str, dict[str, Callable[[str | None], Any]]] = {
     "mos": {
         "distillmos": _packaged("mos", "DistillMOS"), "dnsmos": _packaged("mos", "DNSMOS"), "utmos": _standard("Utmos"),
     },
-    "vad": {"silero": _packaged("activity", "Silero")},
+    "vad": {"silero": _packaged("vad", "Silero")},
 }  # fmt: skip
 
 

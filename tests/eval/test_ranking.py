@@ -111,8 +111,8 @@ def test_evaluators_are_whole(name: str) -> None:
 def test_a_new_evaluator_is_one_file(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match=r"add eval/backwards\.py"):
         evaluator_class("backwards")
-    module = ModuleType("eval.backwards")
+    module = ModuleType("speechx.eval.backwards")
     kind = type("Backwards", (evaluator_class("tts"),), {"task": "backwards"})
     module.Backwards = kind  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "eval.backwards", module)
+    monkeypatch.setitem(sys.modules, "speechx.eval.backwards", module)
     assert evaluator_class("backwards") is kind

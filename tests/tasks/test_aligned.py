@@ -11,8 +11,7 @@ import pytest
 from speechx.audio import mixing
 from speechx.errors import InputError
 from speechx.pipeline.masking import RuleMask
-from speechx.tasks._shared import windows
-from speechx.tasks._shared.windows import ONE_GO
+from speechx.tasks._shared.windows import ONE_GO, windows
 
 
 @pytest.mark.parametrize("frames", [1, 80, ONE_GO, ONE_GO + 1, 300, 401, 5000])
