@@ -92,7 +92,7 @@ def test_each_task_has_its_evaluator_and_each_evaluator_its_task() -> None:
         except Exception:  # a module that is no evaluator
             continue
     assert found == {
-        n for n in registry.task_names() if type(registry.task(n)).__module__.startswith("tasks.")
+        n for n in registry.task_names() if type(registry.task(n)).__module__.startswith("speechx.tasks.")
     }
 
 
