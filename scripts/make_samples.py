@@ -53,7 +53,7 @@ def light(name: str) -> ModuleType:
 
 
 def at_level(wav_T: np.ndarray, db: float = -23.0) -> np.ndarray:
-    return light("loudness").normalize_rms(wav_T, db)
+    return light("audio.levels").normalize_rms(wav_T, db)
 
 
 def fan(seconds: float, rng: np.random.Generator) -> np.ndarray:
@@ -81,9 +81,9 @@ def rain(seconds: float, rng: np.random.Generator) -> np.ndarray:
 
 def mixed(wav_T: np.ndarray, noise_T: np.ndarray, snr_db: float) -> np.ndarray:
     """Speech with noise at an SNR (of active speech), below full scale."""
-    rms_db = light("loudness").rms_db
+    rms_db = light("audio.levels").rms_db
     gain = 10 ** ((rms_db(wav_T, active=True) - rms_db(noise_T) - snr_db) / 20)
-    return light("loudness").normalize_peak(wav_T + np.float32(gain) * noise_T[: len(wav_T)], -3.0)
+    return light("audio.levels").normalize_peak(wav_T + np.float32(gain) * noise_T[: len(wav_T)], -3.0)
 
 
 def padded(wav_T: np.ndarray, before: float, after: float) -> np.ndarray:
