@@ -12,7 +12,7 @@ from typing import Any
 
 from fastapi import Request
 
-from speechx.jobs import Chunk
+from speechx.pipeline.job import Chunk
 from speechx.pipeline.local_engine import SpeechEngine
 from speechx.serving.errors import ApiError, as_api_error
 from speechx.serving.limits import Gate, Keys, Ticket

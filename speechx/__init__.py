@@ -21,15 +21,15 @@ if (_clone / "tasks" / "tts.py").is_file():
     __path__.append(str(_clone))
 
 _HOMES = {
-    "Chunk": "speechx.jobs",
+    "Chunk": "speechx.pipeline.job",
     "CodecLM": "speechx.models.lm.pretrained",
     "InputError": "speechx.errors",
-    "Job": "speechx.jobs",
+    "Job": "speechx.pipeline.job",
     "Prompt": "speechx.models.lm.prompt",
     "SamplingParams": "speechx.engine.sampling",
     "Speech": "speechx.pipeline.result",
     "SpeechX": "speechx.api",
-    "WordTime": "speechx.jobs",
+    "WordTime": "speechx.text.types",
 }
 
 __all__ = [
@@ -48,10 +48,11 @@ if TYPE_CHECKING:
     from speechx.api import SpeechX
     from speechx.engine.sampling import SamplingParams
     from speechx.errors import InputError
-    from speechx.jobs import Chunk, Job, WordTime
     from speechx.models.lm.pretrained import CodecLM
     from speechx.models.lm.prompt import Prompt
+    from speechx.pipeline.job import Chunk, Job
     from speechx.pipeline.result import Speech
+    from speechx.text.types import WordTime
 
 
 def __getattr__(name: str) -> Any:

@@ -21,10 +21,10 @@ from speechx.data.pools import PackPool
 from speechx.errors import InputError
 from speechx.eval.evaluator import RATE
 from speechx.eval.sets.store import SetWriter
-from speechx.jobs import WordTime
 from speechx.models.vocab import LANGUAGES
 from speechx.task import registry
 from speechx.task.examples import Example, Utterance
+from speechx.text.types import WordTime
 
 if TYPE_CHECKING:
     from speechx.task.frontend import Front

@@ -19,7 +19,7 @@ from speechx.errors import InputError
 from speechx.eval.evaluator import RATE, Item, Output, Unmeasurable, read
 from speechx.eval.judges.judges import Measures
 from speechx.eval.systems.baselines import deepfilternet, espeak, noisereduce, rnnoise
-from speechx.jobs import Job
+from speechx.pipeline.job import Job
 from speechx.pipeline.result import collect
 from speechx.task import registry
 

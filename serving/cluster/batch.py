@@ -23,7 +23,7 @@ from speechx.audio import reading as audio
 from speechx.cli.batch import Row, read_manifest
 from speechx.cli.console import say
 from speechx.errors import InputError
-from speechx.jobs import Job
+from speechx.pipeline.job import Job
 
 __all__ = ["Store", "Worker", "run"]
 

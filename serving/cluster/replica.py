@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from speechx.errors import InputError
-from speechx.jobs import Chunk, Job
+from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.local_engine import FakeEngine, LocalEngine
 from speechx.serving.errors import ApiError
 from speechx.serving.web.stream import coalesce

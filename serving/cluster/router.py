@@ -18,7 +18,7 @@ from ray.exceptions import RayActorError, RayTaskError
 from ray.serve.exceptions import BackPressureError
 from ray.serve.handle import DeploymentHandle
 
-from speechx.jobs import Chunk, Job
+from speechx.pipeline.job import Chunk, Job
 from speechx.serving.app import build_app
 from speechx.serving.cluster.replica import Failure, Replica, ReplicaOptions
 from speechx.serving.errors import ApiError

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from speechx.audio.writing import FORMATS, MEDIA_TYPES
-from speechx.jobs import Chunk, Job
+from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.result import Speech, collect
 from speechx.serving.errors import ApiError, documented
 from speechx.serving.routes.request import body_schema, read_fields, to_request

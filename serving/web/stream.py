@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from speechx.audio.writing import RATES, Encoder
-from speechx.jobs import Chunk, Job
+from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.local_engine import SpeechEngine
 from speechx.serving.errors import ApiError, as_api_error
 

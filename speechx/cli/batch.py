@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from speechx.audio import reading as audio
 from speechx.cli.console import Heartbeat, ModelOption, load, say
 from speechx.errors import InputError
-from speechx.jobs import Job
+from speechx.pipeline.job import Job
 from speechx.task import registry
 
 SAFE_ID = re.compile(r"[\w][\w.-]{0,199}")

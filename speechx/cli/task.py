@@ -18,7 +18,7 @@ from speechx.errors import InputError
 from speechx.task import registry
 
 if TYPE_CHECKING:
-    from speechx.jobs import Chunk
+    from speechx.pipeline.job import Chunk
     from speechx.task.registry import TaskProtocol
 
 Parameter = inspect.Parameter

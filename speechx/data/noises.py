@@ -10,7 +10,7 @@ from speechx.data.packs import AudioPack
 from speechx.data.pools import PackPool
 
 if TYPE_CHECKING:
-    from speechx.jobs import WordTime
+    from speechx.text.types import WordTime
 
 __all__ = ["NoisyPool", "colored", "heard", "one_sound"]
 

@@ -13,7 +13,7 @@ from speechx.data.packs import AudioPack, PackRow
 from speechx.task.examples import Utterance
 
 if TYPE_CHECKING:
-    from speechx.jobs import WordTime
+    from speechx.text.types import WordTime
 
 MIN_SECONDS = 1.0
 

@@ -22,11 +22,11 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import nn
 
-from speechx.jobs import WordTime
 from speechx.models.codec.layers import ConvNeXt, Upsample
 from speechx.models.lm.folder import small, tensors_hash, whole
 from speechx.models.lora import merge, stored
 from speechx.text.phones import PHONE_IDS
+from speechx.text.types import WordTime
 
 if TYPE_CHECKING:
     from speechx.models.codec.spectral import SpectralCodec

@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from speechx.jobs import Chunk, Job
+from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.pipeline import Pipeline
 from speechx.pipeline.running_job import Run
 

@@ -16,8 +16,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from speechx.errors import InputError
-from speechx.jobs import Chunk, Job
 from speechx.pipeline.candidates import Try
+from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.result import Speech, collect
 from speechx.pipeline.running_job import Rank, Run
 from speechx.task import registry

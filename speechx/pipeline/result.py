@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from speechx.jobs import Chunk, WordTime
+from speechx.pipeline.job import Chunk
+from speechx.text.types import WordTime
 
 __all__ = ["Speech", "collect"]
 

@@ -16,11 +16,12 @@ import numpy as np
 
 from speechx.audio.joining import NOTHING
 from speechx.errors import InputError
-from speechx.jobs import Chunk, Job, WordTime
 from speechx.pipeline.candidates import Busy, Try, phrase_ends
+from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.renderer import Assembly
 from speechx.task.plan import Generated, Part, Plan, Ready
 from speechx.text import Word
+from speechx.text.types import WordTime
 
 if TYPE_CHECKING:
     from speechx.engine.sampling import SamplingParams

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from speechx.jobs import WordTime
+from speechx.text.types import WordTime
 
 __all__ = ["Example", "Pool", "Utterance"]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speechx.jobs import WordTime
+from speechx.text.types import WordTime
 
 if TYPE_CHECKING:
     from speechx.models.lm.prompt import Prompt

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speechx.jobs import WordTime
 from speechx.models.lm.prompt import Prompt
 from speechx.task.plan import Generated, Part, Ready
 from speechx.tasks._editing import locate as _edits
 from speechx.tasks._editing.locate import Edit, Heard, Script
 from speechx.tasks._shared import phone_spans as _words
+from speechx.text.types import WordTime
 
 if TYPE_CHECKING:
     from speechx.text import PhoneSequence

@@ -16,8 +16,8 @@ from speechx.errors import InputError
 from speechx.eval.sets.build import BuildOptions, build_set
 from speechx.eval.sets.convert import convert_set
 from speechx.eval.sets.store import TestSet, load_set
-from speechx.jobs import WordTime
 from speechx.task.examples import Utterance
+from speechx.text.types import WordTime
 from tests.eval.conftest import TASKS
 
 

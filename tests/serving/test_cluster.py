@@ -20,7 +20,7 @@ import yaml
 from ray import serve
 
 from speechx.errors import InputError
-from speechx.jobs import Job
+from speechx.pipeline.job import Job
 from speechx.serving.cluster import local as local_ray
 from speechx.serving.cluster.replica import Failure, Replica, ReplicaOptions
 from speechx.serving.cluster.router import AppArgs, HandleEngine, build

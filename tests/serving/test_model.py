@@ -17,7 +17,7 @@ import pytest
 
 from speechx.audio import reading as audio
 from speechx.cli.samples import Sample, sample_requests
-from speechx.jobs import Job
+from speechx.pipeline.job import Job
 from speechx.serving.app import build_app
 from speechx.serving.cluster.replica import ReplicaOptions, ServedEngine, make_engine
 from speechx.serving.errors import ApiError

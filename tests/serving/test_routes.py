@@ -15,9 +15,10 @@ from fastapi.testclient import TestClient
 from speechx.audio import reading as audio
 from speechx.audio.writing import FORMATS, MEDIA_TYPES
 from speechx.errors import InputError
-from speechx.jobs import Chunk, WordTime
+from speechx.pipeline.job import Chunk
 from speechx.pipeline.local_engine import FakeEngine
 from speechx.serving.settings import Limits, Settings
+from speechx.text.types import WordTime
 from tests.serving.common import Make
 
 TTS = {"text": "Hello there.", "voice": "heart"}

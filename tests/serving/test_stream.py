@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from speechx.jobs import Chunk, Job
+from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.local_engine import FakeEngine
 from speechx.serving.web.stream import Broken, Opened, StreamedResponse, coalesce, encoded, wire_rate
 from speechx.task import registry

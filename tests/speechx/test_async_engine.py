@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from speechx.jobs import Chunk, Job
+from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.local_engine import FakeEngine, LocalEngine
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from speechx.errors import InputError
-from speechx.jobs import Job
+from speechx.pipeline.job import Job
 from speechx.pipeline.running_job import word_times
 from speechx.text import Word
 

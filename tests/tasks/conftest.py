@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from speechx.jobs import WordTime
 from speechx.models.aligner import Alignment
 from speechx.task.examples import Utterance
+from speechx.text.types import WordTime
 
 SENTENCES = {
     "en": "The library closes early on Sundays so we had better leave before lunch.",

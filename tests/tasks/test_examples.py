@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from speechx.audio import mixing
-from speechx.jobs import WordTime
 from speechx.models.lm.batch import legal_pointer
 from speechx.models.lm.prompt import Frames, Text, Token
 from speechx.models.vocab import MASK
 from speechx.task import registry
+from speechx.text.types import WordTime
 
 
 def examples(name: str, pool: Any, count: int = 12, **changes: Any) -> list[Any]:

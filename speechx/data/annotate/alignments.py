@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from speechx.data.annotate.codes import TokenRow, one_thread_each, read_tokens
-from speechx.jobs import WordTime
 from speechx.models.aligner import Aligner
 from speechx.models.codec.folder import load_codec
+from speechx.text.types import WordTime
 
 __all__ = ["Aligned", "align_pack", "read_alignments"]
 

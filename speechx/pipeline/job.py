@@ -1,4 +1,4 @@
-"""What travels between the parts that speak `SpeechEngine`: jobs in, chunks and words out. Light: no torch.
+"""What crosses the `SpeechEngine` seam: jobs in, chunks of audio out. Imports no torch.
 
 Shapes: T samples.
 """
@@ -12,23 +12,9 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-__all__ = ["Chunk", "Job", "WordTime"]
+from speechx.text.types import WordTime
 
-
-@dataclass(frozen=True)
-class WordTime:
-    """A word and when it is spoken, in seconds from the start of the audio."""
-
-    text: str
-    start: float
-    end: float
-
-    def shifted(self, seconds: float) -> WordTime:
-        """The same word `seconds` later."""
-        return WordTime(self.text, self.start + seconds, self.end + seconds)
-
-    def as_dict(self) -> dict[str, Any]:
-        return {"text": self.text, "start": round(self.start, 3), "end": round(self.end, 3)}
+__all__ = ["Chunk", "Job"]
 
 
 @dataclass(frozen=True)
