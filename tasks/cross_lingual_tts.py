@@ -17,14 +17,13 @@ from speechx.audio import mixing
 from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, Token, Track
 from speechx.models.vocab import ENR
 from speechx.task import fields as _fields
-from speechx.task.examples import Example, Pool, Utterance
+from speechx.task.examples import CodedUtterance, CodePool, Example, TrainingPair, Utterance, UtterancePool
 from speechx.task.plan import Plan
-from speechx.task.task import Pair, Task, TaskRequest
+from speechx.task.task import Task, TaskRequest
 from speechx.tasks._shared.enrollment import crop, crop_codes
 from speechx.tasks._shared.sentences import sentence_plan
 
 if TYPE_CHECKING:
-    from speechx.data.code_pool import CodedPool, CodedUtterance
     from speechx.task.frontend import Front
     from speechx.text import PhoneSequence
 
@@ -65,7 +64,7 @@ class CrossLingualTTS(Task[CrossLingualTTSRequest]):
     def plan(self, req: CrossLingualTTSRequest, front: Front) -> Plan:
         return sentence_plan(self, req, front)
 
-    def example(self, cut: Utterance, pool: Pool, rng: np.random.Generator) -> Example | None:
+    def example(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Example | None:
         source = pool.other_language(cut, rng)
         if cut.text is None or source is None:
             return None
@@ -86,11 +85,13 @@ class CrossLingualTTS(Task[CrossLingualTTSRequest]):
         meta = {"id": cut.id, "seconds": cut.seconds, "voice_language": source.language}
         return Example(request, target_T, cut.text, cut.language, cut.speaker, meta, {"voice": voice_T})
 
-    def pair_from_codes(self, cut: CodedUtterance, pool: CodedPool, rng: np.random.Generator) -> Pair | None:
+    def pair_from_codes(
+        self, cut: CodedUtterance, pool: CodePool, rng: np.random.Generator
+    ) -> TrainingPair | None:
         source = pool.other_language(cut, rng)
         voice_FK = crop_codes(source.codes_FK, rng) if source is not None else None
         if source is None or voice_FK is None:
             return None
         whole = len(voice_FK) == len(source.codes_FK)
         heard = source.speech if whole and rng.random() < 0.5 else None
-        return Pair(self.speak(voice_FK, heard, cut.speech), cut.codes_FK, cut.pointer_F)
+        return TrainingPair(self.speak(voice_FK, heard, cut.speech), cut.codes_FK, cut.pointer_F)

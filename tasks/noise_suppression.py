@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from speechx.models.vocab import NS
-from speechx.task.examples import Pool, Utterance
+from speechx.task.examples import Utterance, UtterancePool
 from speechx.tasks._shared.windows import AlignedRequest, AlignedTask, Mixture, noisy_speech
 
 
@@ -25,7 +25,7 @@ class NoiseSuppression(AlignedTask[NoiseSuppressionRequest]):
     summary = "keep the speech of a recording, take the noise away"
     Request = NoiseSuppressionRequest
 
-    def mixture(self, cut: Utterance, pool: Pool, rng: np.random.Generator) -> Mixture:
+    def mixture(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Mixture:
         heard_T, noise_T, meta = noisy_speech(cut, pool, rng)
         # The target is the speech before the room: reverberation is taken away too.
         return Mixture(cut, heard_T + noise_T, cut.wav_T, {"speech": cut.wav_T, "noise": noise_T}, meta)

@@ -22,15 +22,14 @@ from speechx.errors import InputError
 from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, Token, Track
 from speechx.models.vocab import EOE, MASK, SOE
 from speechx.task import fields as _fields
-from speechx.task.examples import Example, Pool, Utterance
+from speechx.task.examples import CodedUtterance, CodePool, Example, TrainingPair, Utterance, UtterancePool
 from speechx.task.plan import Generated, Part, Plan
-from speechx.task.task import Pair, Task, TaskRequest
+from speechx.task.task import Task, TaskRequest
 from speechx.tasks._editing import examples as _edit_examples
 from speechx.tasks._editing import locate as _edits
 from speechx.tasks._editing import splice as _splice
 
 if TYPE_CHECKING:
-    from speechx.data.code_pool import CodedPool, CodedUtterance
     from speechx.task.frontend import Front
     from speechx.text import PhoneSequence
 
@@ -140,7 +139,7 @@ class SpeechEditing(Task[SpeechEditingRequest]):
 
         return Plan(parts(), sample_rate=rate, fade=_splice.fade_samples(rate))
 
-    def example(self, cut: Utterance, pool: Pool, rng: np.random.Generator) -> Example | None:
+    def example(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Example | None:
         if cut.text is None or cut.seconds < 1.5:
             return None
         start, stop = _edit_examples.random_span(cut, rng)
@@ -162,7 +161,7 @@ class SpeechEditing(Task[SpeechEditingRequest]):
         references = {"whole": swapped.whole_T * gain, "speech": cut.wav_T * gain}
         return Example(request, target_T, cut.text, cut.language, cut.speaker, meta, references)
 
-    def pair(self, example: Example, front: Front) -> Pair:
+    def pair(self, example: Example, front: Front) -> TrainingPair:
         req, truth = example.request, example.meta["span"]
         codes_FK, whole_FK = front.encode(req.audio[0]), front.encode(example.references["whole"])
         text = front.phones(req.text, req.language)
@@ -178,9 +177,13 @@ class SpeechEditing(Task[SpeechEditingRequest]):
         if not said.words:
             raise InputError("no word is spoken in the span", field="span")
         prompt = self.edit_prompt(codes_FK, edit, said, req.keep_background)
-        return Pair(prompt, whole_FK[first:last], aligned.pointer_F[first:last] + _shift(said, edit, text))
+        return TrainingPair(
+            prompt, whole_FK[first:last], aligned.pointer_F[first:last] + _shift(said, edit, text)
+        )
 
-    def pair_from_codes(self, cut: CodedUtterance, pool: CodedPool, rng: np.random.Generator) -> Pair | None:
+    def pair_from_codes(
+        self, cut: CodedUtterance, pool: CodePool, rng: np.random.Generator
+    ) -> TrainingPair | None:
         """Words of a clean recording said again in their own place."""
         frames = len(cut.codes_FK)
         heard = _edits.Heard.spoken(cut.speech, cut.pointer_F)
@@ -192,7 +195,7 @@ class SpeechEditing(Task[SpeechEditingRequest]):
             return None
         prompt = self.edit_prompt(cut.codes_FK, edit, said, keep_background=False)
         pointer_F = cut.pointer_F[start:stop] + _shift(said, edit, cut.speech)
-        return Pair(prompt, cut.codes_FK[start:stop], pointer_F)
+        return TrainingPair(prompt, cut.codes_FK[start:stop], pointer_F)
 
 
 def _shift(said: _edits.Script, edit: _edits.Edit, text: PhoneSequence) -> int:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from speechx.models.vocab import SR
 from speechx.task import fields as _fields
-from speechx.task.examples import Pool, Utterance
+from speechx.task.examples import Utterance, UtterancePool
 from speechx.tasks._shared.windows import AlignedRequest, AlignedTask, Mixture, noisy_speech
 
 
@@ -38,6 +38,6 @@ class SpeechRemoval(AlignedTask[SpeechRemovalRequest]):
     summary = "take the speech away, keep the background sound"
     Request = SpeechRemovalRequest
 
-    def mixture(self, cut: Utterance, pool: Pool, rng: np.random.Generator) -> Mixture:
+    def mixture(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Mixture:
         heard_T, noise_T, meta = noisy_speech(cut, pool, rng)
         return Mixture(cut, heard_T + noise_T, noise_T, {"speech": heard_T, "noise": noise_T}, meta)

@@ -16,7 +16,7 @@ from speechx.audio import mixing
 from speechx.models.lm.prompt import Frames, Segment, Token
 from speechx.models.vocab import ENR, TSE
 from speechx.task import fields as _fields
-from speechx.task.examples import Pool, Utterance
+from speechx.task.examples import Utterance, UtterancePool
 from speechx.tasks._shared.enrollment import enroll
 from speechx.tasks._shared.windows import AlignedRequest, AlignedTask, Mixture
 
@@ -47,7 +47,7 @@ class TargetSpeakerExtraction(AlignedTask[TargetSpeakerExtractionRequest]):
     def voice(self, req: TargetSpeakerExtractionRequest, front: Front) -> np.ndarray:
         return front.voice_codes(req.enrollment, field="enrollment")[0]
 
-    def mixture(self, cut: Utterance, pool: Pool, rng: np.random.Generator) -> Mixture | None:
+    def mixture(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Mixture | None:
         enrolled = enroll(cut, pool, rng)
         if enrolled is None:
             return None

@@ -16,14 +16,13 @@ from speechx.audio import mixing
 from speechx.models.lm.prompt import Frames, Prompt, Text, Token, Track
 from speechx.models.vocab import ENR
 from speechx.task import fields as _fields
-from speechx.task.examples import Example, Pool, Utterance
+from speechx.task.examples import CodedUtterance, CodePool, Example, TrainingPair, Utterance, UtterancePool
 from speechx.task.plan import Plan
-from speechx.task.task import Pair, Task, TaskRequest
+from speechx.task.task import Task, TaskRequest
 from speechx.tasks._shared.enrollment import enroll, enroll_codes
 from speechx.tasks._shared.sentences import sentence_plan
 
 if TYPE_CHECKING:
-    from speechx.data.code_pool import CodedPool, CodedUtterance
     from speechx.task.frontend import Front
     from speechx.text import PhoneSequence
 
@@ -56,7 +55,7 @@ class TTS(Task[TTSRequest]):
     def plan(self, req: TTSRequest, front: Front) -> Plan:
         return sentence_plan(self, req, front)
 
-    def example(self, cut: Utterance, pool: Pool, rng: np.random.Generator) -> Example | None:
+    def example(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Example | None:
         enrolled = enroll(cut, pool, rng)
         if enrolled is None or enrolled[1].text is None:
             return None
@@ -66,9 +65,11 @@ class TTS(Task[TTSRequest]):
         meta = {"id": cut.id, "seconds": cut.seconds, "voice_seconds": len(voice_T) / 16000}
         return Example(request, target_T, cut.text, cut.language, cut.speaker, meta, {"voice": voice_T})
 
-    def pair_from_codes(self, cut: CodedUtterance, pool: CodedPool, rng: np.random.Generator) -> Pair | None:
+    def pair_from_codes(
+        self, cut: CodedUtterance, pool: CodePool, rng: np.random.Generator
+    ) -> TrainingPair | None:
         enrolled = enroll_codes(cut, pool, rng)
         if enrolled is None:
             return None
         voice_FK, cut = enrolled
-        return Pair(self.speak(voice_FK, cut.speech), cut.codes_FK, cut.pointer_F)
+        return TrainingPair(self.speak(voice_FK, cut.speech), cut.codes_FK, cut.pointer_F)

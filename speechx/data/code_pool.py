@@ -7,33 +7,21 @@ epoch can have enrollments of its own. Shapes: F codec frames, K codebooks.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 
 import numpy as np
 
 from speechx.data.annotate.alignments import Aligned, Key
 from speechx.data.annotate.codes import TokenRow
-from speechx.text import PhoneSequence
+from speechx.task.examples import CodedUtterance
 
-__all__ = ["CodedPool", "CodedUtterance"]
+__all__ = ["EncodedCorpus"]
 
 MAX_PER = 0.6
 """Above this phone error rate text and recording do not belong together."""
 
 
-@dataclass(frozen=True)
-class CodedUtterance:
-    """One clean recording at the standard level: codes_FK, its phones, and which of them each frame says (pointer_F)."""
-
-    id: str
-    codes_FK: np.ndarray
-    speech: PhoneSequence
-    pointer_F: np.ndarray
-    speaker: str
-
-
-class CodedPool:
-    """The utterances of one split that have text, codes and an alignment that fits. See speechx.task.examples.Pool."""
+class EncodedCorpus:
+    """The utterances of one split that have text, codes and an alignment that fits. A speechx.task.examples.CodePool."""
 
     def __init__(
         self,

@@ -13,14 +13,15 @@ import numpy as np
 
 from speechx.data.annotate.alignments import align_pack, read_alignments
 from speechx.data.annotate.codes import encode_pack, one_thread_each, phonemize_pack, read_tokens
-from speechx.data.code_pool import MAX_PER, CodedPool
+from speechx.data.code_pool import MAX_PER, EncodedCorpus
 from speechx.data.noises import NoisyPool
 from speechx.data.packs import AudioPack
 from speechx.data.pools import PackPool
-from speechx.data.shards import Pair, ShardWriter
+from speechx.data.shards import ShardWriter
 from speechx.errors import InputError
 from speechx.models.aligner import Aligner
 from speechx.models.codec.folder import load_codec
+from speechx.task.examples import TrainingPair, Utterance
 from speechx.task.frontend import Front
 from speechx.text import PHONE_TABLE_VERSION
 
@@ -64,12 +65,12 @@ def mix_shards(
     )
     usable = [row for row in sounds.speech if row.seconds <= MAX_SECONDS]
     likely_sounds = _odds([row.seconds for row in usable], [row.corpus for row in usable])
-    coded = CodedPool(
+    coded = EncodedCorpus(
         read_tokens(pack_folder, codec), aligned, split, round(MAX_SECONDS * codec.frame_rate), max_per
     )
     likely_coded = _odds([len(cut.codes_FK) for cut in coded.utterances], coded.corpora)
 
-    def pair_of_codes(task: Any, rng: np.random.Generator) -> Pair | str:
+    def pair_of_codes(task: Any, rng: np.random.Generator) -> TrainingPair | str:
         if not coded.utterances:
             raise ValueError(
                 f"no utterance of the split {split} has text that fits it (phone error rate at most {max_per:g}): train the "
@@ -78,7 +79,7 @@ def mix_shards(
         cut = coded.utterances[int(rng.choice(len(coded.utterances), p=likely_coded))]
         return task.pair_from_codes(cut, coded, rng) or "without what the task needs"
 
-    def pair_of_sound(task: Any, rng: np.random.Generator) -> Pair | str:
+    def pair_of_sound(task: Any, rng: np.random.Generator) -> TrainingPair | str:
         cut = sounds.utterance(usable[int(rng.choice(len(usable), p=likely_sounds))])
         return _pair(task, sounds, cut, rng, front)
 
@@ -111,8 +112,8 @@ def _source(task: Any) -> str:
 
 
 def _tries(
-    make: Callable[[np.random.Generator], Pair | str], seed: tuple[int, int], count: int
-) -> Iterator[Pair | str]:
+    make: Callable[[np.random.Generator], TrainingPair | str], seed: tuple[int, int], count: int
+) -> Iterator[TrainingPair | str]:
     """What `make` gives for the random stream of each index, in order; a block of them at a time, on all cores."""
     block = 32
     with one_thread_each() as pool:
@@ -127,13 +128,15 @@ def _odds(lengths: list[float] | list[int], corpora: list[str]) -> np.ndarray:
     return np.asarray(odds / odds.sum())
 
 
-def _pair(task: Any, pool: PackPool, cut: Utterance, rng: np.random.Generator, front: Front) -> Pair | str:
+def _pair(
+    task: Any, pool: PackPool, cut: Utterance, rng: np.random.Generator, front: Front
+) -> TrainingPair | str:
     """One pair, or why there is none."""
     example = task.example(cut, pool, rng)
     if example is None:
         return "without what the task needs"
     try:
-        pair: Pair = task.pair(example, front)
+        pair: TrainingPair = task.pair(example, front)
     except InputError:
         return "with text that does not fit"
     return pair if len(pair.target_FK) else "without a target"

@@ -1,4 +1,4 @@
-"""The corpus as tasks see it: `speechx.task.examples.Pool` over an audio pack. Shapes: T samples at 16 kHz."""
+"""The corpus as tasks see it: `speechx.task.examples.UtterancePool` over an audio pack. Shapes: T samples at 16 kHz."""
 
 from __future__ import annotations
 

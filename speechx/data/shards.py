@@ -10,33 +10,20 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, Token, Track
 from speechx.models.vocab import LANGUAGES
+from speechx.task.examples import TrainingPair
 
 FORMAT = 1
 MAX_BYTES = 15 * 2**20
 _TOKEN, _TEXT, _FRAMES = 0, 1, 2
 
 
-@dataclass(frozen=True)
-class Pair:
-    """A prompt and what it should give.
-
-    pointer_F: index into the track's phones of each target frame, as the aligner hears it;
-    `speechx.models.lm.batch.legal_pointer` makes a path of it that decoding can take.
-    """
-
-    prompt: Prompt
-    target_FK: np.ndarray
-    pointer_F: np.ndarray | None
-
-
-def encode_pair(pair: Pair) -> np.ndarray:
+def encode_pair(pair: TrainingPair) -> np.ndarray:
     """(n,) int16."""
     prompt, parts = pair.prompt, list[np.ndarray]()
     frames, codebooks = pair.target_FK.shape
@@ -86,7 +73,7 @@ class _Reader:
         return self.take(count).tolist()
 
 
-def decode_pair(data: np.ndarray) -> Pair:
+def decode_pair(data: np.ndarray) -> TrainingPair:
     """The inverse of `encode_pair`."""
     reader = _Reader(data)
     slot, codebooks, frames, exact, has_track, has_codes, has_previous, has_pointer, count = reader.ints(9)
@@ -110,7 +97,7 @@ def decode_pair(data: np.ndarray) -> Pair:
     previous = reader.take(codebooks) if has_previous else None
     target_FK = reader.take(frames * codebooks).reshape(frames, codebooks)
     pointer_F = reader.take(frames).astype(np.int32) if has_pointer else None
-    return Pair(
+    return TrainingPair(
         Prompt(slot, tuple(segments), track, track_codes, previous, exact or None), target_FK, pointer_F
     )
 
@@ -134,7 +121,7 @@ class ShardWriter:
         if kind is None:
             self._flush()
 
-    def add(self, pair: Pair) -> None:
+    def add(self, pair: TrainingPair) -> None:
         item = encode_pair(pair)
         if self._bytes + item.nbytes > MAX_BYTES:
             self._flush()
@@ -185,11 +172,11 @@ class Shards:
     def __len__(self) -> int:
         return len(self._where)
 
-    def __getitem__(self, index: int) -> Pair:
+    def __getitem__(self, index: int) -> TrainingPair:
         number, start, stop = self._where[index]
         return decode_pair(self._data[number][start:stop])
 
-    def __iter__(self) -> Iterator[Pair]:
+    def __iter__(self) -> Iterator[TrainingPair]:
         return (self[i] for i in range(len(self)))
 
     def slots(self) -> np.ndarray:

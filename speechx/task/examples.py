@@ -1,18 +1,23 @@
-"""What a task needs to make training examples, and what the data side must offer. Light: no torch.
+"""Training examples: what a task makes, and the pools of utterances it makes them from. Imports no torch.
 
-Shapes: T samples at 16 kHz.
+A task names the protocols `UtterancePool` and `CodePool`; speechx.data implements them.
+Shapes: T samples at 16 kHz, F codec frames, K codebooks.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from speechx.text.types import WordTime
 
-__all__ = ["Example", "Pool", "Utterance"]
+if TYPE_CHECKING:
+    from speechx.models.lm.prompt import Prompt
+    from speechx.text import PhoneSequence
+
+__all__ = ["CodePool", "CodedUtterance", "Example", "TrainingPair", "Utterance", "UtterancePool"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Utterance:
         return len(self.wav_T) / 16000
 
 
-class Pool(Protocol):
+class UtterancePool(Protocol):
     """The rest of the corpus, as a task sees it. Every choice comes from the given generator, so it can be repeated."""
 
     def same_speaker(self, cut: Utterance, rng: np.random.Generator) -> Utterance | None:
@@ -61,6 +66,29 @@ class Pool(Protocol):
 
 
 @dataclass(frozen=True)
+class CodedUtterance:
+    """One clean recording at the standard level: codes_FK, its phones, and which of them each frame says (pointer_F)."""
+
+    id: str
+    codes_FK: np.ndarray
+    speech: PhoneSequence
+    pointer_F: np.ndarray
+    speaker: str
+
+
+class CodePool(Protocol):
+    """Encoded utterances of a corpus. Every choice comes from the given generator, so it can be repeated."""
+
+    def same_speaker(self, cut: CodedUtterance, rng: np.random.Generator) -> CodedUtterance | None:
+        """Another utterance of the same speaker; None where there is none."""
+        ...
+
+    def other_language(self, cut: CodedUtterance, rng: np.random.Generator) -> CodedUtterance | None:
+        """The same voice in another language; None where there is none."""
+        ...
+
+
+@dataclass(frozen=True)
 class Example:
     """A training pair and a test row in one.
 
@@ -77,3 +105,16 @@ class Example:
     speaker: str
     meta: dict[str, Any] = field(default_factory=dict)
     references: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrainingPair:
+    """A prompt and its target codes.
+
+    pointer_F: index into the track's phones of each target frame, by the aligner;
+    `speechx.models.lm.batch.legal_pointer` turns it into a path that decoding can take.
+    """
+
+    prompt: Prompt
+    target_FK: np.ndarray
+    pointer_F: np.ndarray | None

@@ -14,17 +14,15 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from speechx.audio import mixing
-from speechx.data.shards import Pair
 from speechx.models.lm.prompt import Prompt
-from speechx.task.examples import Example, Pool, Utterance
+from speechx.task.examples import CodedUtterance, CodePool, Example, TrainingPair, Utterance, UtterancePool
 from speechx.task.plan import Generated, Plan
 
 if TYPE_CHECKING:
-    from speechx.data.code_pool import CodedPool, CodedUtterance
     from speechx.engine.sampling import SamplingParams
     from speechx.task.frontend import Front
 
-__all__ = ["Example", "Pair", "Pool", "Task", "TaskRequest", "Utterance"]
+__all__ = ["Task", "TaskRequest", "frame_limit"]
 
 
 class TaskRequest(BaseModel):
@@ -104,22 +102,24 @@ class Task(ABC, Generic[R]):
         return SamplingParams(**settings, seed=req.seed or 0, max_frames=frame_limit(prompt))
 
     @abstractmethod
-    def example(self, cut: Utterance, pool: Pool, rng: np.random.Generator) -> Example | None:
+    def example(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Example | None:
         """A training pair and test row made of clean speech; None where the corpus lacks what it needs."""
 
-    def pair(self, example: Example, front: Front) -> Pair:
+    def pair(self, example: Example, front: Front) -> TrainingPair:
         """The prompt that inference would use for the example's request, and the codes it should give."""
         prompt = self.prompt(example.request, front)
         target_FK = front.encode(example.target_T)
         if prompt.track is None:
-            return Pair(prompt, target_FK, None)
+            return TrainingPair(prompt, target_FK, None)
         assert example.text is not None, "a track needs the text of the example"
         speech = front.phones(example.text, example.language)
         # The phones are where the speech is, also where the target is what remains without it.
         pointer_F = front.align(self.heard(example, front, target_FK), speech).pointer_F[: len(target_FK)]
-        return Pair(prompt, target_FK, pointer_F)
+        return TrainingPair(prompt, target_FK, pointer_F)
 
-    def pair_from_codes(self, cut: CodedUtterance, pool: CodedPool, rng: np.random.Generator) -> Pair | None:
+    def pair_from_codes(
+        self, cut: CodedUtterance, pool: CodePool, rng: np.random.Generator
+    ) -> TrainingPair | None:
         """A pair of clean speech that has been encoded already; None where the corpus lacks what it needs."""
         raise NotImplementedError(f"{self.name} makes its pairs from sound")
 

@@ -18,12 +18,13 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from speechx.data.batching import BatchStream
-from speechx.data.shards import Pair, Shards
+from speechx.data.shards import Shards
 from speechx.models.lm.batch import LMBatch, TrainExample, collate
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.model import CodecLMCore
 from speechx.models.lm.prompt import pack, unconditional
 from speechx.models.lora import ALL, Change, adapt, begin
+from speechx.task.examples import TrainingPair
 from speechx.training.loop import Recipe, Run, rng_state, set_rng_state
 from speechx.training.new_codebooks import start_codes
 from speechx.training.optimizers import optimizers
@@ -69,7 +70,7 @@ class LMTrainConfig(Recipe):
     eval_batches: int = 12
 
 
-def to_example(pair: Pair, config: LMConfig, drop_condition: bool = False) -> TrainExample:
+def to_example(pair: TrainingPair, config: LMConfig, drop_condition: bool = False) -> TrainExample:
     """drop_condition: without text, voice and what comes later, see LMConfig.condition_dropout and recording_dropout."""
     prompt = pair.prompt
     if drop_condition and (prompt.track is not None or prompt.track_codes_FK is not None):
@@ -78,7 +79,7 @@ def to_example(pair: Pair, config: LMConfig, drop_condition: bool = False) -> Tr
     return TrainExample(packed, pair.target_FK, pair.pointer_F if prompt.track is not None else None)
 
 
-def pair_length(pair: Pair) -> int:
+def pair_length(pair: TrainingPair) -> int:
     """Steps of the sequence, without packing it."""
     steps = 1 + len(pair.target_FK)
     for segment in pair.prompt.segments:

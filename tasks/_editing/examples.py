@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from speechx.audio import mixing
-from speechx.task.examples import Pool, Utterance
+from speechx.task.examples import Utterance, UtterancePool
 from speechx.tasks._editing.locate import FRAME_RATE, Heard
 
 FADE = 240
@@ -58,7 +58,7 @@ def other_words(
     other: Utterance,
     span: tuple[float, float],
     noisy: bool,
-    pool: Pool,
+    pool: UtterancePool,
     rng: np.random.Generator,
 ) -> Swapped:
     """Puts other words of the speaker in the place of a span, over noise or not.

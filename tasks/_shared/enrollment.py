@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from speechx.audio import mixing
-from speechx.task.examples import Pool, Utterance
+from speechx.task.examples import CodedUtterance, CodePool, Utterance, UtterancePool
 from speechx.tasks._shared import phone_spans as _words
-
-if TYPE_CHECKING:
-    from speechx.data.code_pool import CodedPool, CodedUtterance
 
 SHORTEST, LONGEST = 2.0, 6.0
 """Seconds of an enrollment in training, uniform between the two."""
 
 
-def enroll(cut: Utterance, pool: Pool, rng: np.random.Generator) -> tuple[np.ndarray, Utterance] | None:
+def enroll(
+    cut: Utterance, pool: UtterancePool, rng: np.random.Generator
+) -> tuple[np.ndarray, Utterance] | None:
     """(enrollment, the utterance to use with it): 2-6 s of another utterance of the speaker, and all of this one.
 
     Where there is no other, the utterance is split: its beginning enrolls, the rest is used. Never do the two overlap: a
@@ -65,7 +63,7 @@ def crop_codes(codes_FK: np.ndarray, rng: np.random.Generator) -> np.ndarray | N
 
 
 def enroll_codes(
-    cut: CodedUtterance, pool: CodedPool, rng: np.random.Generator
+    cut: CodedUtterance, pool: CodePool, rng: np.random.Generator
 ) -> tuple[np.ndarray, CodedUtterance] | None:
     """`enroll` for what is encoded already: (codes of the enrollment, the utterance to use with it)."""
     other = pool.same_speaker(cut, rng)

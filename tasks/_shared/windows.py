@@ -19,7 +19,7 @@ from speechx.audio import mixing
 from speechx.audio.levels import is_clipped
 from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, Token, Track
 from speechx.task import fields as _fields
-from speechx.task.examples import Example, Pool, Utterance
+from speechx.task.examples import Example, Utterance, UtterancePool
 from speechx.task.plan import Generated, Over, Plan
 from speechx.task.task import Task, TaskRequest
 from speechx.tasks._shared import phone_spans as _words
@@ -119,10 +119,10 @@ class AlignedTask(Task[A]):
         return Plan(parts(), samples=len(wav_T), over=over, notes=notes)
 
     @abstractmethod
-    def mixture(self, cut: Utterance, pool: Pool, rng: np.random.Generator) -> Mixture | None:
+    def mixture(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Mixture | None:
         """The recording and its parts, made of a clean utterance; None where the corpus lacks what it needs."""
 
-    def example(self, cut: Utterance, pool: Pool, rng: np.random.Generator) -> Example | None:
+    def example(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Example | None:
         mixed = self.mixture(cut, pool, rng)
         if mixed is None:
             return None
@@ -155,7 +155,7 @@ class Mixture:
 
 
 def noisy_speech(
-    cut: Utterance, pool: Pool, rng: np.random.Generator
+    cut: Utterance, pool: UtterancePool, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     """(speech as heard, noise, meta): SNR uniform in -5..20 dB, the speech in a room in half of the cases."""
     snr_db, room = float(rng.uniform(-5, 20)), bool(rng.random() < 0.5)

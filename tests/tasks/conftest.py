@@ -18,7 +18,7 @@ SENTENCES = {
 
 
 class ToyPool:
-    """Two speakers; the first has two utterances in English and one in Spanish. See speechx.task.examples.Pool."""
+    """Two speakers; the first has two utterances in English and one in Spanish. See speechx.task.examples.UtterancePool."""
 
     def __init__(self, speech: Any) -> None:
         self.speech = speech

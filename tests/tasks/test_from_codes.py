@@ -9,7 +9,7 @@ import pytest
 
 from speechx.data.annotate.alignments import Aligned
 from speechx.data.annotate.codes import TokenRow
-from speechx.data.code_pool import CodedPool
+from speechx.data.code_pool import EncodedCorpus
 from speechx.data.packs import PackRow
 from speechx.models.lm.prompt import Frames, Text
 from speechx.task import registry
@@ -18,7 +18,7 @@ from tests.tasks.conftest import SENTENCES
 NAMES = [name for name in registry.task_names() if getattr(registry.task(name), "pairs_of", "") == "codes"]
 
 
-def corpus(front: Any, texts: list[tuple[str, str]], per: float = 0.1) -> CodedPool:
+def corpus(front: Any, texts: list[tuple[str, str]], per: float = 0.1) -> EncodedCorpus:
     """(speaker, language) of each utterance, 6 s long, its codes all its own number."""
     tokens, aligned = [], {}
     for number, (speaker, language) in enumerate(texts):
@@ -28,7 +28,7 @@ def corpus(front: Any, texts: list[tuple[str, str]], per: float = 0.1) -> CodedP
         tokens.append(TokenRow(row, np.full((150, 8), number, np.int16), speech))
         pointer_F = np.linspace(0, len(speech.ids) - 1, 150).astype(np.int32)
         aligned["toy", row.id] = Aligned((), pointer_F, per)
-    return CodedPool(tokens, aligned, "train", max_frames=400)
+    return EncodedCorpus(tokens, aligned, "train", max_frames=400)
 
 
 def test_both_speaking_tasks_use_codes() -> None:

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speechx.data import shards
-from speechx.data.shards import Pair, Shards, ShardWriter, decode_pair, encode_pair
+from speechx.data.shards import Shards, ShardWriter, decode_pair, encode_pair
 from speechx.models.lm.prompt import Frames, Prompt, Text, Token, Track
+from speechx.task.examples import TrainingPair
 
 K = 8
 
@@ -21,7 +22,7 @@ def codes(rng: np.random.Generator, frames: int) -> np.ndarray:
 
 
 @st.composite
-def pairs(draw: st.DrawFn) -> Pair:
+def pairs(draw: st.DrawFn) -> TrainingPair:
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     segments: list[Token | Text | Frames] = []
     for kind in draw(st.lists(st.sampled_from("tfx"), max_size=5)):
@@ -48,7 +49,7 @@ def pairs(draw: st.DrawFn) -> Pair:
         previous_K=codes(rng, 1)[0] if draw(st.booleans()) else None,
         frames=frames if draw(st.booleans()) else None,
     )
-    return Pair(prompt, codes(rng, frames), pointer_F)
+    return TrainingPair(prompt, codes(rng, frames), pointer_F)
 
 
 def assert_same(a: object, b: object) -> None:
@@ -70,13 +71,15 @@ def assert_same(a: object, b: object) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(pairs())
-def test_a_pair_comes_back_as_it_was(pair: Pair) -> None:
+def test_a_pair_comes_back_as_it_was(pair: TrainingPair) -> None:
     assert_same(decode_pair(encode_pair(pair)), pair)
 
 
 @settings(max_examples=10, deadline=None)
 @given(st.lists(pairs(), min_size=1, max_size=12))
-def test_shards_keep_pairs_in_order(tmp_path_factory: pytest.TempPathFactory, items: list[Pair]) -> None:
+def test_shards_keep_pairs_in_order(
+    tmp_path_factory: pytest.TempPathFactory, items: list[TrainingPair]
+) -> None:
     folder = tmp_path_factory.mktemp("shards")
     with ShardWriter(folder, "x", "abc", 1) as writer:
         for pair in items:
@@ -87,8 +90,8 @@ def test_shards_keep_pairs_in_order(tmp_path_factory: pytest.TempPathFactory, it
         assert_same(a, b)
 
 
-def simple(frames: int = 10) -> Pair:
-    return Pair(Prompt(0, (), None, None, None, frames), np.zeros((frames, K), np.int16), None)
+def simple(frames: int = 10) -> TrainingPair:
+    return TrainingPair(Prompt(0, (), None, None, None, frames), np.zeros((frames, K), np.int16), None)
 
 
 def test_a_full_shard_starts_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

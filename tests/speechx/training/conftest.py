@@ -11,11 +11,12 @@ import torch
 
 from speechx.data.annotate.codes import TokenRow, encode_pack, phonemize_pack, read_tokens
 from speechx.data.packs import AudioPack
-from speechx.data.shards import Pair, Shards, ShardWriter
+from speechx.data.shards import Shards, ShardWriter
 from speechx.data.synthetic import synthetic_pack
 from speechx.models.codec.spectral import SpectralCodec, SpectralConfig
 from speechx.models.lm.prompt import Frames, Prompt, Text, Token, Track
 from speechx.models.vocab import ENR
+from speechx.task.examples import TrainingPair
 from speechx.training.loop import Run
 
 
@@ -58,7 +59,9 @@ def shards_folder(
             ids, frames = row.text.ids, len(row.codes_FK)
             segments = (Token(ENR), Frames(row.codes_FK[:20]), Text(ids, "en"))
             prompt = Prompt(0, segments, Track(ids, 0, len(ids)), None, None, None)
-            writer.add(Pair(prompt, row.codes_FK, (np.arange(frames) * len(ids) // frames).astype(np.int32)))
+            writer.add(
+                TrainingPair(prompt, row.codes_FK, (np.arange(frames) * len(ids) // frames).astype(np.int32))
+            )
     return folder
 
 
