@@ -219,7 +219,7 @@ def compare(
         raise InputError("compare: the runs have no system in common; name them with --systems", field="b")
     text = markdown(rows, (str(a), str(b)))
     if output is not None:
-        from speechx.audio.writing import atomic_write
+        from speechx.files import atomic_write
 
         atomic_write(output, text.encode())
     typer.echo(text)

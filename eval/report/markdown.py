@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from speechx.audio.writing import atomic_write
 from speechx.errors import InputError
 from speechx.eval.evaluator import UNTOLD, Metric
+from speechx.files import atomic_write
 
 __all__ = [
     "BEGIN",

@@ -7,13 +7,13 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from speechx.audio.writing import atomic_write
 from speechx.errors import InputError
 from speechx.eval.evaluator import Item
 from speechx.eval.report.html import report_html
 from speechx.eval.report.markdown import report_markdown
 from speechx.eval.report.summary import SCHEMA_VERSION, summarize
 from speechx.eval.run.score import read_scores
+from speechx.files import atomic_write
 
 __all__ = ["load_report", "machine", "write_report"]
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,51 +22,20 @@ from speechx.audio import reading as audio
 from speechx.cli.batch import Row, read_manifest
 from speechx.cli.console import say
 from speechx.errors import InputError
+from speechx.files import Storage
 from speechx.pipeline.job import Job
 
-__all__ = ["Store", "Worker", "run"]
+__all__ = ["Worker", "run"]
 
 HANDFUL = 4  # rows given to a worker at once, times its slots
 TRIES = 3  # of a handful whose worker died
-
-
-@dataclass(frozen=True)
-class Store:
-    """Where results go."""
-
-    root: str
-
-    def names(self) -> set[str]:
-        """What is there."""
-        storage, path, _ = self._opened()
-        storage.makedirs(path, exist_ok=True)
-        storage.invalidate_cache()
-        return {Path(str(entry)).name for entry in storage.ls(path, detail=False)}
-
-    def put(self, name: str, data: bytes) -> None:
-        """Whole or not at all."""
-        storage, path, local = self._opened()
-        if local:
-            audio.atomic_write(Path(path) / name, data)
-        else:
-            storage.pipe_file(f"{path}/{name}", data)
-
-    def _opened(self) -> tuple[Any, str, bool]:
-        import fsspec
-
-        try:
-            storage, path = fsspec.core.url_to_fs(self.root)
-        except (ImportError, ValueError) as error:
-            raise InputError(f"output: {self.root} cannot be used: {error}", field="output") from error
-        protocol = storage.protocol
-        return storage, path.rstrip("/"), "file" in ((protocol,) if isinstance(protocol, str) else protocol)
 
 
 class Worker:
     """A Ray actor with a model of its own."""
 
     def __init__(
-        self, model: str | None, slots: int, device: str, store: Store, pipeline: Any = None
+        self, model: str | None, slots: int, device: str, store: Storage, pipeline: Any = None
     ) -> None:
         """pipeline: instead of loading the model, for tests."""
         if pipeline is None:
@@ -78,7 +46,7 @@ class Worker:
 
     def perform(self, rows: list[Row]) -> list[dict[str, Any]]:
         """A result row for each of the rows, in any order; their sounds are written before this returns."""
-        there = self.store.names()
+        there = _finished(self.store)
         told = [
             {"id": row.id, "task": row.task, "status": "ok", "output": row.file}
             for row in rows
@@ -102,7 +70,7 @@ class Worker:
         try:
             if isinstance(result, Exception):
                 raise result
-            self.store.put(row.file, result.encode(row.format))
+            self.store.write(row.file, result.encode(row.format))
             about |= {"status": "ok", "output": row.file, **result.info}
             if getattr(row.request, "timestamps", False):
                 about["words"] = [word.as_dict() for word in result.words]
@@ -112,11 +80,13 @@ class Worker:
         return about
 
 
-def run(rows: list[Row], store: Store, make: Callable[[], Any], workers: int, slots: int) -> tuple[int, int]:
+def run(
+    rows: list[Row], store: Storage, make: Callable[[], Any], workers: int, slots: int
+) -> tuple[int, int]:
     """Runs what is not there yet on actors that `make` gives: (rows done, rows failed). Ray must be up."""
     import ray
 
-    there = store.names()
+    there = _finished(store)
     todo = [row for row in rows if row.file not in there]
     if len(todo) < len(rows):
         say(f"{len(rows) - len(todo)} of {len(rows)} rows are done already")
@@ -151,16 +121,21 @@ def run(rows: list[Row], store: Store, make: Callable[[], Any], workers: int, sl
             failed += sum(about["status"] != "ok" for about in told)
             done += len(told)
             results += [json.dumps(about, ensure_ascii=False) for about in told]
-            store.put(name, ("\n".join(results) + "\n").encode())
+            store.write(name, ("\n".join(results) + "\n").encode())
             say(f"{done}/{len(todo)} rows")
     return done - failed, failed
 
 
-def _previous(store: Store) -> list[str]:
+def _finished(store: Storage) -> set[str]:
+    """Names of the results that are there; makes the folder."""
+    store.make()
+    return store.names()
+
+
+def _previous(store: Storage) -> list[str]:
     """The lines of earlier runs."""
-    storage, path, _ = store._opened()
     try:
-        return str(storage.cat_file(f"{path}/results.jsonl").decode("utf-8")).splitlines()
+        return store.read("results.jsonl").decode("utf-8").splitlines()
     except FileNotFoundError:
         return []
 
@@ -187,7 +162,7 @@ def main(
     if format not in audio.FORMATS:
         raise InputError(f"format: {format!r} is not one of {', '.join(audio.FORMATS)}", field="format")
     rows = read_manifest(manifest.resolve(), format)
-    store = Store(output if "://" in output else str(Path(output).resolve()))
+    store = Storage(output if "://" in output else str(Path(output).resolve()))
     actor = ray.remote(Worker).options(num_cpus=cpus, num_gpus=gpus)
     local_ray.start(log_to_driver=False)
     try:

@@ -10,13 +10,11 @@ import contextlib
 import re
 import secrets
 import time
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from speechx.audio import reading as audio
 from speechx.errors import InputError
+from speechx.files import Storage
 from speechx.serving.errors import ApiError
 
 __all__ = ["UPLOAD_ID", "Uploads"]
@@ -31,12 +29,11 @@ class Uploads:
     """A folder or fsspec URL of sounds. At most `limit_bytes` are kept: more are refused until old ones have gone."""
 
     def __init__(self, root: str, limit_bytes: int) -> None:
-        self.root, self.limit_bytes = root.rstrip("/"), limit_bytes
+        self._storage, self.limit_bytes = Storage(root.rstrip("/"), "audio"), limit_bytes
 
     def put(self, sound: Sound) -> str:
         """Keeps (samples (T,), rate) as 32-bit float and gives its id. Raises ApiError 503 when full."""
-        storage, path = self._opened()
-        storage.makedirs(path, exist_ok=True)
+        self._storage.make()
         used = self._sweep()
         data = np.array([sound[1]], "<u4").tobytes() + np.ascontiguousarray(sound[0], "<f4").tobytes()
         if used + len(data) > self.limit_bytes:
@@ -45,17 +42,13 @@ class Uploads:
                 field="audio", limit=self.limit_bytes, retry_after=600,
             )  # fmt: skip
         name = f"upload-{secrets.token_hex(16)}"
-        if _is_local(storage):
-            audio.atomic_write(Path(path) / name, data)
-        else:
-            storage.pipe_file(f"{path}/{name}", data)
+        self._storage.write(name, data)
         return name
 
     def get(self, name: str, field: str) -> Sound:
         """Raises InputError where there is none of this id, or not any more."""
-        storage, path = self._opened()
         try:
-            data = storage.cat_file(f"{path}/{name}")
+            data = self._storage.read(name)
         except FileNotFoundError:
             raise InputError(
                 f"{field}: there is no upload {name!r}; uploads are kept for {KEPT_SECONDS / 3600:g} hours",
@@ -65,28 +58,13 @@ class Uploads:
 
     def _sweep(self) -> int:
         """Removes what is old; the bytes that are kept."""
-        storage, path = self._opened()
-        storage.invalidate_cache()
         used, now = 0, time.time()
-        for entry in storage.ls(path, detail=True):
-            if not UPLOAD_ID.fullmatch(Path(entry["name"]).name):
+        for file in self._storage.files():
+            if not UPLOAD_ID.fullmatch(file.name):
                 continue
-            made = entry.get("mtime") or entry.get("created") or entry.get("LastModified") or now
-            made = made.timestamp() if hasattr(made, "timestamp") else float(made)
-            if now - made > KEPT_SECONDS:
+            if now - (now if file.modified is None else file.modified) > KEPT_SECONDS:
                 with contextlib.suppress(FileNotFoundError):  # another router was first
-                    storage.rm_file(entry["name"])
+                    self._storage.remove(file.name)
             else:
-                used += entry["size"]
+                used += file.size
         return used
-
-    def _opened(self) -> tuple[Any, str]:
-        import fsspec
-
-        storage, path = fsspec.core.url_to_fs(self.root)
-        return storage, path
-
-
-def _is_local(storage: Any) -> bool:
-    protocol = storage.protocol
-    return "file" in ((protocol,) if isinstance(protocol, str) else protocol)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import os
 import struct
@@ -14,8 +13,9 @@ import numpy as np
 import soundfile
 
 from speechx.errors import InputError
+from speechx.files import atomic_write
 
-__all__ = ["FORMATS", "MEDIA_TYPES", "Encoder", "atomic_write", "encode", "format_of", "write"]
+__all__ = ["FORMATS", "MEDIA_TYPES", "Encoder", "encode", "format_of", "write"]
 
 Samples: TypeAlias = "np.ndarray[Any, np.dtype[np.float32]]"
 
@@ -77,29 +77,6 @@ def encode(wav_T: Samples, rate: int, format: str = "wav") -> bytes:
 def write(path: str | os.PathLike[str], wav_T: Samples, rate: int, format: str | None = None) -> Path:
     """Write (T,) float in [-1, 1] as `format` (else by the suffix). Whole or not at all: never half a file."""
     return atomic_write(path, encode(wav_T, rate, format or format_of(path)))
-
-
-def atomic_write(path: str | os.PathLike[str], data: bytes) -> Path:
-    """Write to a .tmp beside `path`, then rename; a full disk or a missing folder is an InputError."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        reason = (
-            "the disk is full"
-            if error.errno in (errno.ENOSPC, errno.EDQUOT)
-            else (error.strerror or str(error))
-        )
-        raise InputError(f"output: {path} cannot be written: {reason}", field="output") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-    return path
 
 
 class Encoder:

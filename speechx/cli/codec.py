@@ -30,7 +30,7 @@ def encode(
     audio: Annotated[str, typer.Argument(help="a sound file")], output: Output, model: ModelOption = None
 ) -> None:
     """Sound to a file of codes."""
-    from speechx.audio.reading import atomic_write
+    from speechx.files import atomic_write
     from speechx.pipeline.loading import load_front
 
     front = load_front(model)

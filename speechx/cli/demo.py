@@ -23,8 +23,8 @@ def demo(
     model: ModelOption = None,
 ) -> None:
     """Run every ability on the sample recordings and write a page with the results."""
-    from speechx.audio.reading import atomic_write
     from speechx.cli.samples import sample_requests
+    from speechx.files import atomic_write
 
     started = time.monotonic()
     try:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 from speechx.errors import InputError
+from speechx.files import atomic_files
 
 __all__ = ["join_chunks", "split_file"]
 
@@ -44,9 +44,8 @@ def join_chunks(listing: str | Path, out: str | Path) -> Path:
     facts = json.loads(listing.read_text())
     out.mkdir(parents=True, exist_ok=True)
     path = out / Path(facts["name"]).name
-    part = path.with_name(path.name + ".tmp")
     total = hashlib.sha256()
-    with part.open("wb") as file:
+    with atomic_files(path) as (part,), part.open("wb") as file:
         for chunk in facts["chunks"]:
             place = listing.parent / Path(chunk["name"]).name
             if not place.is_file():
@@ -56,6 +55,5 @@ def join_chunks(listing: str | Path, out: str | Path) -> Path:
                 raise InputError(f"chunks: {place} is damaged, its checksum differs", field="path")
             total.update(data)
             file.write(data)
-    assert total.hexdigest() == facts["sha256"]
-    os.replace(part, path)
+        assert total.hexdigest() == facts["sha256"]
     return path

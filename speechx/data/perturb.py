@@ -8,7 +8,6 @@ faster: the new pack is as large as the old. Shapes: T samples at 16 kHz, F code
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ import soxr
 from speechx.data.annotate.codes import one_thread_each
 from speechx.data.packs import FRAME, AudioPack, PackRow
 from speechx.errors import InputError
+from speechx.files import atomic_files
 
 __all__ = ["perturb_pack", "speed_of"]
 
@@ -59,7 +59,11 @@ def perturb_pack(
             return wav_T
         return np.asarray(soxr.resample(wav_T, 16000 * speed_of(row, seed), 16000), np.float32)
 
-    with (out / "pcm.i16.tmp").open("wb") as samples, one_thread_each() as pool:
+    with (
+        atomic_files(out / "pcm.i16", out / "index.jsonl") as (pcm, index),
+        pcm.open("wb") as samples,
+        one_thread_each() as pool,
+    ):
         for done, (row, wav_T) in enumerate(zip(rows, pool.map(changed, rows), strict=True), 1):
             samples.write((wav_T.clip(-1, 1) * 32767).astype(np.int16).tobytes())
             entry = {
@@ -77,13 +81,13 @@ def perturb_pack(
             offset += len(wav_T)
             if progress is not None:
                 progress(done, len(rows))
-    for path in (*folder.glob("phones-v*.jsonl"), *folder.glob("words-*.jsonl")):
-        kept = (json.loads(line) for line in path.read_text().splitlines())
-        taken = [_scaled(item, *made[key]) for item in kept if (key := (item["corpus"], item["id"])) in made]
-        (out / path.name).write_text("".join(json.dumps(i, ensure_ascii=False) + "\n" for i in taken))
-    (out / "index.jsonl.tmp").write_text("".join(lines))
-    for name in ("pcm.i16", "index.jsonl"):
-        os.replace(out / f"{name}.tmp", out / name)
+        for path in (*folder.glob("phones-v*.jsonl"), *folder.glob("words-*.jsonl")):
+            kept = (json.loads(line) for line in path.read_text().splitlines())
+            taken = [
+                _scaled(item, *made[key]) for item in kept if (key := (item["corpus"], item["id"])) in made
+            ]
+            (out / path.name).write_text("".join(json.dumps(i, ensure_ascii=False) + "\n" for i in taken))
+        index.write_text("".join(lines))
     return len(made)
 
 

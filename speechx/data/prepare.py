@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 
 from speechx.data.sources import SourceRow, hold_out_speakers, read_source
 from speechx.errors import InputError
+from speechx.files import atomic_files
 
 __all__ = ["Prepared", "prepare_pack"]
 
@@ -58,9 +58,12 @@ def prepare_pack(
     rows, held_out = hold_out_speakers(found)
     made = Prepared(held_out=held_out)
     out.mkdir(parents=True, exist_ok=True)
-    pcm, index = out / "pcm.i16.tmp", out / "index.jsonl.tmp"
     offset = 0
-    with pcm.open("wb") as samples, index.open("w", encoding="utf-8") as lines:
+    with (
+        atomic_files(out / "pcm.i16", out / "index.jsonl") as (pcm, index),
+        pcm.open("wb") as samples,
+        index.open("w", encoding="utf-8") as lines,
+    ):
         for done, (row, (wav_T, damaged)) in enumerate(zip(rows, _decode_all(rows, workers), strict=True), 1):
             if progress is not None:
                 progress(done, len(rows))
@@ -72,11 +75,9 @@ def prepare_pack(
             lines.write(json.dumps(_entry(row, offset, len(wav_T), keep_paths), ensure_ascii=False) + "\n")
             offset += len(wav_T)
             made.rows += 1
-    if not made.rows:
-        raise InputError(f"sources: none of {len(rows)} recordings can be read", field="sources")
+        if not made.rows:
+            raise InputError(f"sources: none of {len(rows)} recordings can be read", field="sources")
     made.hours = offset / 16000 / 3600
-    os.replace(pcm, out / "pcm.i16")
-    os.replace(index, out / "index.jsonl")
     return made
 
 

@@ -8,12 +8,12 @@ Shapes: F codec frames, K codebooks, N phones.
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from speechx.files import atomic_files
 from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, Token, Track
 from speechx.models.vocab import LANGUAGES
 from speechx.task.examples import TrainingPair
@@ -136,9 +136,8 @@ class ShardWriter:
             return
         offsets = np.cumsum([0, *map(len, self._items)]).astype(np.int64)
         path = self.folder / f"{self.name}-{self._count:04d}.safetensors"
-        part = path.with_suffix(".tmp")
-        save_file({"data": np.concatenate(self._items), "offsets": offsets}, part, metadata=self.metadata)
-        os.replace(part, path)
+        with atomic_files(path) as (part,):
+            save_file({"data": np.concatenate(self._items), "offsets": offsets}, part, metadata=self.metadata)
         self._items, self._bytes, self._count = [], 0, self._count + 1
 
 

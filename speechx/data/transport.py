@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
 import tarfile
 import tempfile
@@ -27,6 +26,7 @@ import numpy as np
 from speechx.data.packs import TEACHER_DIM, AudioPack, PackRow
 from speechx.data.prepare import Prepared, prepare_pack
 from speechx.errors import InputError
+from speechx.files import atomic_files
 
 __all__ = ["Axes", "join_parts", "split_pack"]
 
@@ -151,7 +151,7 @@ def _write_part(out: Path, number: int, items: list[_Item], axes: Axes | None) -
 
     path = out / f"part-{number:04d}.tar"
     lines = []
-    with tarfile.open(path.with_suffix(".tmp"), "w", format=tarfile.USTAR_FORMAT) as tar:
+    with atomic_files(path) as (part,), tarfile.open(part, "w", format=tarfile.USTAR_FORMAT) as tar:
         for index, item in enumerate(items):
             name, row = f"audio/{index:06d}{item.suffix}", item.row
             _add(tar, name, item.data)
@@ -172,7 +172,6 @@ def _write_part(out: Path, number: int, items: list[_Item], axes: Axes | None) -
         _add(tar, "metadata.jsonl", "".join(lines).encode())
         if tensors := _tensors(items, axes):
             _add(tar, "features.safetensors", save(tensors))
-    os.replace(path.with_suffix(".tmp"), path)
     return path
 
 

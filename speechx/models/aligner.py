@@ -11,7 +11,6 @@ Source: CTC (Graves et al. 2006), its forced alignment (Kürzinger et al. 2020, 
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import nn
 
+from speechx.files import atomic_files
 from speechx.models.codec.layers import ConvNeXt, Upsample
 from speechx.models.lm.folder import small, tensors_hash, whole
 from speechx.models.lora import merge, stored
@@ -199,10 +199,9 @@ class Aligner(nn.Module):
         tensors, folder = small(stored(self), step), Path(folder)
         config = self.config.model_copy(update={"adapter_languages": languages})
         config = config.model_copy(update={"adapter_hash": _hash(config, tensors)})
-        (folder / "adapter.safetensors.tmp").write_bytes(save(tensors))
-        (folder / "config.json.tmp").write_text(config.model_dump_json(indent=2) + "\n")
-        for file in ("adapter.safetensors", "config.json"):
-            os.replace(folder / f"{file}.tmp", folder / file)
+        with atomic_files(folder / "adapter.safetensors", folder / "config.json") as (adapter, facts):
+            adapter.write_bytes(save(tensors))
+            facts.write_text(config.model_dump_json(indent=2) + "\n")
 
     @classmethod
     def load(cls, folder: str | Path, change: bool = True) -> Aligner:

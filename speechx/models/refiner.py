@@ -17,7 +17,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-import os
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict
 from torch import nn
 
+from speechx.files import atomic_files
 from speechx.models.lm.folder import small, tensors_hash, whole
 from speechx.models.lora import merge, stored
 
@@ -242,10 +242,9 @@ def _write(folder: Path, file: str, tensors: dict[str, torch.Tensor], facts: dic
     """A file of weights, and the config that has its hash; each appears whole or not at all."""
     from safetensors.torch import save
 
-    (folder / f"{file}.tmp").write_bytes(save(tensors, metadata={"format": "pt"}))
-    (folder / "config.json.tmp").write_text(json.dumps(facts, indent=2) + "\n")
-    for name in (file, "config.json"):
-        os.replace(folder / f"{name}.tmp", folder / name)
+    with atomic_files(folder / file, folder / "config.json") as (weights, config):
+        weights.write_bytes(save(tensors, metadata={"format": "pt"}))
+        config.write_text(json.dumps(facts, indent=2) + "\n")
 
 
 def _change_hash(config: MaskConfig, slots: tuple[int, ...], tensors: dict[str, torch.Tensor]) -> str:

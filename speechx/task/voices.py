@@ -17,7 +17,6 @@ import re
 import time
 from collections import OrderedDict
 from dataclasses import asdict, dataclass, fields
-from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -26,6 +25,7 @@ import numpy as np
 
 from speechx.audio import reading as audio
 from speechx.errors import InputError
+from speechx.files import Storage
 
 __all__ = ["MAX_ENROLL_SECONDS", "MIN_ENROLL_SECONDS", "Voice", "VoiceStore", "default_root"]
 
@@ -68,6 +68,7 @@ class VoiceStore:
 
     def __init__(self, root: str | os.PathLike[str] | None = None) -> None:
         self.root = os.fspath(root) if root is not None else default_root()
+        self._storage = Storage(self.root, "voices")
         self._listing: tuple[float, Ids] | None = None
         self._wavs: OrderedDict[str, Samples] = OrderedDict()
 
@@ -152,28 +153,11 @@ class VoiceStore:
 
     # Storage
 
-    @cached_property
-    def _storage(self) -> tuple[Any, str]:
-        """(fsspec file system, the root's path in it)."""
-        import fsspec
-
-        try:
-            storage, path = fsspec.core.url_to_fs(self.root)
-        except (ImportError, ValueError) as error:
-            raise InputError(f"voices: {self.root} cannot be used: {error}", field="voices") from error
-        return storage, path.rstrip("/")
-
     def _enrolled(self, *, fresh: bool = False) -> Ids:
-        storage, path = self._storage
-        remote = not _is_local(storage)
+        remote = not self._storage.is_local
         if remote and not fresh and self._listing and time.monotonic() - self._listing[0] < LISTING_SECONDS:
             return self._listing[1]
-        if remote:
-            storage.invalidate_cache()
-        try:
-            names = [Path(str(entry)).name for entry in storage.ls(path, detail=False)]
-        except FileNotFoundError:
-            names = []
+        names = self._storage.names()
         ids = sorted(n.removesuffix(".json") for n in names if n.endswith(".json") and _ID.fullmatch(n[:-5]))
         self._listing = time.monotonic(), ids
         return ids
@@ -181,24 +165,18 @@ class VoiceStore:
     def _load(self, voice_id: str, suffix: str) -> bytes:
         if not _ID.fullmatch(voice_id):
             raise KeyError(voice_id)
-        storage, path = self._storage
         try:
-            return bytes(storage.cat_file(f"{path}/{voice_id}{suffix}"))
+            return self._storage.read(f"{voice_id}{suffix}")
         except FileNotFoundError:
             raise KeyError(voice_id) from None
 
     def _save(self, voice_id: str, suffix: str, data: bytes) -> None:
-        storage, path = self._storage
-        storage.makedirs(path, exist_ok=True)
-        if _is_local(storage):
-            audio.atomic_write(Path(path) / f"{voice_id}{suffix}", data)
-        else:  # one put: object stores show all of an object or nothing
-            storage.pipe_file(f"{path}/{voice_id}{suffix}", data)
+        self._storage.make()
+        self._storage.write(f"{voice_id}{suffix}", data)
 
     def _remove(self, voice_id: str, suffix: str) -> None:
-        storage, path = self._storage
-        if storage.exists(target := f"{path}/{voice_id}{suffix}"):
-            storage.rm_file(target)
+        if self._storage.exists(name := f"{voice_id}{suffix}"):
+            self._storage.remove(name)
 
 
 _BUILTIN: dict[str, Voice] = {}
@@ -214,8 +192,3 @@ def _builtin() -> dict[str, Voice]:
 def _voice(data: bytes) -> Voice:
     known = {field.name for field in fields(Voice)}
     return Voice(**{key: value for key, value in json.loads(data).items() if key in known})
-
-
-def _is_local(storage: Any) -> bool:
-    protocol = storage.protocol
-    return "file" in ((protocol,) if isinstance(protocol, str) else protocol)

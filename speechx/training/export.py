@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from speechx.errors import InputError
+from speechx.files import atomic_files
 from speechx.models.lm.config import LMConfig
 
 
@@ -47,9 +47,8 @@ def slim_checkpoint(checkpoint: str | Path, path: str | Path) -> None:
             kept[key] = {name: _half(value) for name, value in state[key].items()}
     if "codec" in state:
         kept["codec"] = kept["average"]
-    part = Path(path).with_suffix(".tmp")
-    torch.save(kept, part)
-    os.replace(part, path)
+    with atomic_files(path) as (part,):
+        torch.save(kept, part)
 
 
 def _half(value: Any) -> Any:

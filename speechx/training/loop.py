@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import time
 from pathlib import Path
 from typing import Any, Self
@@ -11,6 +10,8 @@ from typing import Any, Self
 import torch
 import yaml
 from pydantic import BaseModel, ConfigDict
+
+from speechx.files import atomic_files
 
 
 class Recipe(BaseModel):
@@ -55,9 +56,8 @@ class Run:
 
     def save(self, state: dict[str, Any]) -> None:
         """Atomic: a run that is cut off leaves the checkpoint before this one."""
-        part = self.checkpoint.with_suffix(".tmp")
-        torch.save(state | {"seconds": self.before + self.seconds()}, part)
-        os.replace(part, self.checkpoint)
+        with atomic_files(self.checkpoint) as (part,):
+            torch.save(state | {"seconds": self.before + self.seconds()}, part)
         self.saved = time.monotonic()
 
     def load(self) -> dict[str, Any]:

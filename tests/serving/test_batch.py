@@ -12,7 +12,7 @@ import ray
 from speechx.audio import reading as audio
 from speechx.cli.batch import Row, read_manifest
 from speechx.serving.cluster import batch
-from speechx.serving.cluster.batch import Store, Worker, run
+from speechx.serving.cluster.batch import Storage, Worker, run
 
 
 class Reference:
@@ -62,7 +62,7 @@ def results(root: Path) -> dict[str, dict[str, Any]]:
 
 
 def test_runs_and_goes_on(tmp_path: Path, rows: list[Row], pipeline: Any) -> None:
-    store = Store(str(tmp_path / "out"))
+    store = Storage(str(tmp_path / "out"))
 
     def make() -> Actor:
         return Actor(Worker(None, 2, "cpu", store, pipeline), False)
@@ -81,7 +81,7 @@ def test_runs_and_goes_on(tmp_path: Path, rows: list[Row], pipeline: Any) -> Non
 
 
 def test_a_dead_worker_loses_nothing(tmp_path: Path, rows: list[Row], pipeline: Any) -> None:
-    store, dying = Store(str(tmp_path / "out")), [True, False]
+    store, dying = Storage(str(tmp_path / "out")), [True, False]
 
     def make() -> Actor:
         return Actor(Worker(None, 2, "cpu", store, pipeline), dying.pop(0))
@@ -91,7 +91,7 @@ def test_a_dead_worker_loses_nothing(tmp_path: Path, rows: list[Row], pipeline: 
 
 
 def test_a_handful_that_kills_is_given_up(tmp_path: Path, rows: list[Row], pipeline: Any) -> None:
-    store = Store(str(tmp_path / "out"))
+    store = Storage(str(tmp_path / "out"))
     done, failed = run(
         rows[1:3], store, lambda: Actor(Worker(None, 2, "cpu", store, pipeline), True), workers=1, slots=2
     )
@@ -99,7 +99,7 @@ def test_a_handful_that_kills_is_given_up(tmp_path: Path, rows: list[Row], pipel
 
 
 def test_results_behind_a_url(rows: list[Row], pipeline: Any) -> None:
-    store = Store("memory://speechx-batch")
+    store = Storage("memory://speechx-batch")
     worker = Worker(None, 2, "cpu", store, pipeline)
     assert run(rows[:2], store, lambda: Actor(worker, False), workers=1, slots=2) == (2, 0)
     assert {"n0.wav", "n1.wav", "results.jsonl"} <= store.names()

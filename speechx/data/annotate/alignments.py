@@ -7,7 +7,6 @@ Shapes: F codec frames.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from speechx.data.annotate.codes import TokenRow, one_thread_each, read_tokens
+from speechx.files import atomic_files
 from speechx.models.aligner import Aligner
 from speechx.models.codec.folder import load_codec
 from speechx.text.types import WordTime
@@ -65,13 +65,11 @@ def align_pack(
         }
         return json.dumps(entry, ensure_ascii=False) + "\n"
 
-    part = path.with_suffix(".tmp")
-    with part.open("w") as file, one_thread_each() as pool:
+    with atomic_files(path) as (part,), part.open("w") as file, one_thread_each() as pool:
         for done, line in enumerate(pool.map(line_of, rows), 1):
             file.write(line or "")
             if progress is not None:
                 progress(done, len(rows))
-    os.replace(part, path)
     return path
 
 

@@ -8,7 +8,6 @@ DIR/phones-v<N>.jsonl          a row an utterance with text: corpus, id, ids, ph
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ import torch
 from speechx.audio import mixing
 from speechx.data.packs import AudioPack, PackRow
 from speechx.errors import InputError
+from speechx.files import atomic_files
 
 if TYPE_CHECKING:
     from speechx.models.codec.spectral import SpectralCodec
@@ -61,7 +61,7 @@ def encode_pack(
         return codes_path
     pack = AudioPack(folder)
     rows = [row for row in pack.rows if row.samples]
-    part, offset, index = codes_path.with_suffix(".tmp"), 0, []
+    offset, index = 0, []
 
     def codes_of(row: PackRow) -> np.ndarray:
         wav_T = pack.audio(row)
@@ -70,15 +70,18 @@ def encode_pack(
         return codec.encode(torch.from_numpy(wav_T)[None])[0].T.to(torch.int16).contiguous().numpy()
 
     # An utterance is too short for the threads of one operator: each has a core of its own.
-    with part.open("wb") as file, one_thread_each() as pool:
+    with (
+        atomic_files(codes_path.with_suffix(".jsonl"), codes_path) as (index_part, codes_part),
+        codes_part.open("wb") as file,
+        one_thread_each() as pool,
+    ):
         for count, (row, codes_FK) in enumerate(zip(rows, pool.map(codes_of, rows), strict=True), 1):
             file.write(codes_FK.tobytes())
             index.append({"corpus": row.corpus, "id": row.id, "offset": offset, "frames": len(codes_FK)})
             offset += len(codes_FK)
             if progress is not None:
                 progress(count, len(rows))
-    codes_path.with_suffix(".jsonl").write_text("".join(json.dumps(row) + "\n" for row in index))
-    os.replace(part, codes_path)
+        index_part.write_text("".join(json.dumps(row) + "\n" for row in index))
     return codes_path
 
 
@@ -108,9 +111,8 @@ def phonemize_pack(folder: str | Path, progress: Callable[[int, int], None] | No
             "words": words,
         }
         lines.append(json.dumps(entry | {"ids": seq.ids.tolist()}, ensure_ascii=False) + "\n")
-    part = path.with_suffix(".tmp")
-    part.write_text("".join(lines))
-    os.replace(part, path)
+    with atomic_files(path) as (part,):
+        part.write_text("".join(lines))
     return path
 
 

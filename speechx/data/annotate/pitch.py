@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from speechx.data.annotate.f0 import pitch
 from speechx.data.packs import AudioPack, PackRow
+from speechx.files import atomic_files
 
 __all__ = ["add_pitch"]
 
@@ -24,8 +24,12 @@ def add_pitch(
     """Finds the F0 of every utterance, about 250 times real time on a core; returns how many frames (100 Hz)."""
     folder = Path(pack_folder)
     rows = [row for row in AudioPack(folder).rows if row.speaker is not None]
-    data, index, offset = folder / "pitch.f16.tmp", folder / "pitch.jsonl.tmp", 0
-    with data.open("wb") as file, index.open("w", encoding="utf-8") as lines:
+    offset = 0
+    with (
+        atomic_files(folder / "pitch.f16", folder / "pitch.jsonl") as (data, index),
+        data.open("wb") as file,
+        index.open("w", encoding="utf-8") as lines,
+    ):
         for done, (row, f0_S) in enumerate(zip(rows, _all(folder, rows, workers), strict=True), 1):
             file.write(f0_S.tobytes())
             entry = {"id": row.id, "corpus": row.corpus, "offset": offset, "frames": len(f0_S)}
@@ -33,8 +37,6 @@ def add_pitch(
             offset += len(f0_S)
             if progress is not None:
                 progress(done, len(rows))
-    os.replace(data, folder / "pitch.f16")
-    os.replace(index, folder / "pitch.jsonl")
     return offset
 
 

@@ -7,7 +7,6 @@ Source: Radford et al. 2022, section 2.2 and its published feature extractor; Sp
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 from speechx.audio.mel import slaney_filters
 from speechx.data.packs import FRAME, TEACHER_DIM, AudioPack
 from speechx.errors import InputError
+from speechx.files import atomic_files
 
 __all__ = ["add_teacher", "log_mel"]
 
@@ -47,8 +47,11 @@ def add_teacher(
     )
     pack, offset = AudioPack(folder), 0
     rows = [row for row in pack.rows if row.speaker is not None]
-    data, index = folder / "teacher.f16.tmp", folder / "teacher.jsonl.tmp"
-    with data.open("wb") as file, index.open("w", encoding="utf-8") as lines:
+    with (
+        atomic_files(folder / "teacher.f16", folder / "teacher.jsonl") as (data, index),
+        data.open("wb") as file,
+        index.open("w", encoding="utf-8") as lines,
+    ):
         for done, row in enumerate(rows, 1):
             features_FE = _features(model, pack.audio(row), ctranslate2.StorageView.from_array)
             file.write(features_FE.astype(np.float16).tobytes())
@@ -57,8 +60,6 @@ def add_teacher(
             offset += len(features_FE)
             if progress is not None:
                 progress(done, len(rows))
-    os.replace(data, folder / "teacher.f16")
-    os.replace(index, folder / "teacher.jsonl")
     return offset
 
 

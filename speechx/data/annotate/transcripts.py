@@ -8,12 +8,12 @@ A guess that is wrong is found later: `speechx data mix` leaves out what the ali
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from speechx.data.packs import AudioPack
 from speechx.errors import InputError
+from speechx.files import atomic_files
 
 __all__ = ["transcribe_pack"]
 
@@ -37,8 +37,8 @@ def transcribe_pack(
     rows = [row for row in pack.rows if row.speaker is not None and not row.text and row.seconds >= 1]
     model = WhisperModel(str(whisper_folder), device="cpu", compute_type="int8", cpu_threads=threads)
     path = Path(pack_folder) / "texts.jsonl"
-    part, count = path.with_suffix(".tmp"), 0
-    with part.open("w", encoding="utf-8") as file:
+    count = 0
+    with atomic_files(path) as (part,), part.open("w", encoding="utf-8") as file:
         # Transcripts of an earlier run stay: their rows have a text now.
         file.write(path.read_text(encoding="utf-8") if path.is_file() else "")
         for done, row in enumerate(rows, 1):
@@ -52,7 +52,6 @@ def transcribe_pack(
                 count += 1
             if progress is not None:
                 progress(done, len(rows))
-    os.replace(part, path)
     for stale in (*path.parent.glob("phones-v*.jsonl"), *path.parent.glob("words-*.jsonl")):
         stale.unlink()  # made before there were these texts
     return count

@@ -7,7 +7,6 @@ it.
 
 import hashlib
 import json
-import os
 import zlib
 from collections.abc import Callable
 from functools import partial
@@ -21,6 +20,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from speechx.errors import InputError
+from speechx.files import atomic_files
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.model import CodecLMCore
 from speechx.models.lora import Change, Scope, check, merge
@@ -126,10 +126,9 @@ def save_model(model: CodecLMCore, folder: str | Path, step: float = 0.0) -> str
         "weights_hash": digest,
         **model.shape.to_dict(),
     }
-    (folder / f"{WEIGHTS_FILE}.tmp").write_bytes(save(tensors, metadata={"format": "pt"}))
-    (folder / f"{CONFIG_FILE}.tmp").write_text(json.dumps(config, indent=2) + "\n")
-    for name in (WEIGHTS_FILE, CONFIG_FILE):
-        os.replace(folder / f"{name}.tmp", folder / name)
+    with atomic_files(folder / WEIGHTS_FILE, folder / CONFIG_FILE) as (weights_part, config_part):
+        weights_part.write_bytes(save(tensors, metadata={"format": "pt"}))
+        config_part.write_text(json.dumps(config, indent=2) + "\n")
     if model.change is not None:
         save_adapter(folder, model.change.tensors, scope=model.change.scope)
     return digest
@@ -148,10 +147,9 @@ def save_adapter(
     check(CodecLMCore(config), whole(tensors), scope)  # raises ValueError for those of another model
     digest = _adapter_hash(config, scope, tensors)
     facts = {**facts, "adapter_hash": digest, "adapter_scope": scope.as_dict()}
-    (folder / f"{ADAPTER_FILE}.tmp").write_bytes(save(tensors, metadata={"format": "pt"}))
-    (folder / f"{CONFIG_FILE}.tmp").write_text(json.dumps(facts, indent=2) + "\n")
-    for name in (ADAPTER_FILE, CONFIG_FILE):
-        os.replace(folder / f"{name}.tmp", folder / name)
+    with atomic_files(folder / ADAPTER_FILE, folder / CONFIG_FILE) as (adapter_part, config_part):
+        adapter_part.write_bytes(save(tensors, metadata={"format": "pt"}))
+        config_part.write_text(json.dumps(facts, indent=2) + "\n")
     return digest
 
 

@@ -1,0 +1,154 @@
+"""Files that appear whole or not at all, on disk or behind an fsspec URL. No other module renames files or opens fsspec.
+
+atomic_write("report.json", data)
+with atomic_files(folder / "pcm.i16", folder / "index.jsonl") as (pcm, index):
+    ...                                       # write to these two paths; both are renamed at the end
+Storage("s3://bucket/voices").write("me.flac", data)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from speechx.errors import InputError
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+__all__ = ["Storage", "StoredFile", "atomic_files", "atomic_write"]
+
+PathLike: TypeAlias = "str | os.PathLike[str]"
+
+
+def atomic_write(path: PathLike, data: bytes) -> Path:
+    """Write to a .tmp beside `path`, then rename. Raises InputError: full disk, missing folder, no permission."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        reason = (
+            "the disk is full"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT)
+            else (error.strerror or str(error))
+        )
+        raise InputError(f"output: {path} cannot be written: {reason}", field="output") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    return path
+
+
+@contextlib.contextmanager
+def atomic_files(*paths: PathLike) -> Iterator[tuple[Path, ...]]:
+    """A temporary path beside each path. At the end of the block they are renamed in order; after an error, removed.
+
+    For files that are written in pieces, and for files that belong together. The block must write all of them.
+    """
+    goals = [Path(path) for path in paths]
+    temporaries = tuple(goal.with_name(f"{goal.name}.tmp") for goal in goals)
+    try:
+        yield temporaries
+        for temporary, goal in zip(temporaries, goals, strict=True):
+            temporary.replace(goal)
+    finally:
+        for temporary in temporaries:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file of a `Storage`. modified: seconds since 1970, None where the storage does not say."""
+
+    name: str
+    size: int
+    modified: float | None
+
+
+@dataclass(frozen=True)
+class Storage:
+    """The files of one folder, on disk or behind an fsspec URL. Can be pickled.
+
+    field: the setting that InputError names where `root` cannot be used: an unknown protocol, a missing package.
+    """
+
+    root: str
+    field: str = "output"
+
+    @property
+    def is_local(self) -> bool:
+        protocol = self._open()[0].protocol
+        return "file" in ((protocol,) if isinstance(protocol, str) else protocol)
+
+    def make(self) -> None:
+        """Make the folder, where it does not exist."""
+        system, path = self._open()
+        system.makedirs(path, exist_ok=True)
+
+    def names(self) -> set[str]:
+        """Names of the files in the folder; none where it does not exist."""
+        system, path = self._open()
+        system.invalidate_cache()
+        try:
+            return {Path(str(entry)).name for entry in system.ls(path, detail=False)}
+        except FileNotFoundError:
+            return set()
+
+    def files(self) -> list[StoredFile]:
+        """The files in the folder with size and time. Raises FileNotFoundError where it does not exist."""
+        system, path = self._open()
+        system.invalidate_cache()
+        found = []
+        for entry in system.ls(path, detail=True):
+            modified = entry.get("mtime") or entry.get("created") or entry.get("LastModified")
+            if isinstance(modified, datetime):
+                modified = modified.timestamp()
+            seconds = None if modified is None else float(modified)
+            found.append(StoredFile(Path(entry["name"]).name, entry["size"], seconds))
+        return found
+
+    def read(self, name: str) -> bytes:
+        """Raises FileNotFoundError."""
+        system, path = self._open()
+        return bytes(system.cat_file(f"{path}/{name}"))
+
+    def write(self, name: str, data: bytes) -> None:
+        """Whole or not at all. The folder must exist."""
+        system, path = self._open()
+        if self.is_local:
+            atomic_write(Path(path) / name, data)
+        else:  # one put: object stores show all of an object or nothing
+            system.pipe_file(f"{path}/{name}", data)
+
+    def exists(self, name: str) -> bool:
+        system, path = self._open()
+        return bool(system.exists(f"{path}/{name}"))
+
+    def remove(self, name: str) -> None:
+        """Raises FileNotFoundError."""
+        system, path = self._open()
+        system.rm_file(f"{path}/{name}")
+
+    def _open(self) -> tuple[AbstractFileSystem, str]:
+        """(file system, the root's path in it)."""
+        import fsspec
+
+        try:
+            system, path = fsspec.core.url_to_fs(self.root)
+        except (ImportError, ValueError) as error:
+            raise InputError(
+                f"{self.field}: {self.root} cannot be used: {error}", field=self.field
+            ) from error
+        return system, path.rstrip("/")
