@@ -86,7 +86,7 @@ class SpeechX:
 
     def align(self, audio: Audio, text: str, language: str = "en") -> Alignment:
         """When each word of `text` is spoken in the recording, and how well they fit."""
-        return self.pipeline.front.align_text(audio, text, language)
+        return self.pipeline.frontend.align_text(audio, text, language)
 
     def __getattr__(self, name: str) -> Callable[..., Speech]:
         if name.startswith("_") or name not in registry.task_names():

@@ -24,7 +24,7 @@ from speechx.tasks._shared.enrollment import crop, crop_codes
 from speechx.tasks._shared.sentences import sentence_plan
 
 if TYPE_CHECKING:
-    from speechx.task.frontend import Front
+    from speechx.task.frontend import Frontend
     from speechx.text import PhoneSequence
 
 
@@ -46,10 +46,10 @@ class CrossLingualTTS(Task[CrossLingualTTSRequest]):
     tries = 3
     pairs_of = "codes"
 
-    def prompt(self, req: CrossLingualTTSRequest, front: Front) -> Prompt:
-        codes_FK, key = front.voice_codes(req.voice)
-        heard = front.phones(req.voice_text, req.voice_language or "en") if req.voice_text else None
-        return self.speak(codes_FK, heard, front.phones(req.text, req.language), key)
+    def prompt(self, req: CrossLingualTTSRequest, frontend: Frontend) -> Prompt:
+        codes_FK, key = frontend.voice_codes(req.voice)
+        heard = frontend.phones(req.voice_text, req.voice_language or "en") if req.voice_text else None
+        return self.speak(codes_FK, heard, frontend.phones(req.text, req.language), key)
 
     def speak(
         self, voice_FK: np.ndarray, heard: PhoneSequence | None, speech: PhoneSequence, key: str | None = None
@@ -61,8 +61,8 @@ class CrossLingualTTS(Task[CrossLingualTTSRequest]):
         segments = (*segments, Text(speech.ids, speech.language))
         return Prompt(self.slot, segments, Track(speech.ids, 0, len(speech.ids)))
 
-    def plan(self, req: CrossLingualTTSRequest, front: Front) -> Plan:
-        return sentence_plan(self, req, front)
+    def plan(self, req: CrossLingualTTSRequest, frontend: Frontend) -> Plan:
+        return sentence_plan(self, req, frontend)
 
     def example(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Example | None:
         source = pool.other_language(cut, rng)

@@ -30,7 +30,7 @@ from speechx.tasks._editing import locate as _edits
 from speechx.tasks._editing import splice as _splice
 
 if TYPE_CHECKING:
-    from speechx.task.frontend import Front
+    from speechx.task.frontend import Frontend
     from speechx.text import PhoneSequence
 
 MAX_SECONDS = 600.0
@@ -67,9 +67,9 @@ class SpeechEditing(Task[SpeechEditingRequest]):
     tries = 3
     pairs_of = "either"  # of codes: clean, and nothing else was said in the gap
 
-    def prompt(self, req: SpeechEditingRequest, front: Front) -> Prompt:
+    def prompt(self, req: SpeechEditingRequest, frontend: Frontend) -> Prompt:
         """The prompt of the first change."""
-        work = self.locate(req, front)
+        work = self.locate(req, frontend)
         said = work.script(work.edits[0])
         if not said.words:
             raise InputError(
@@ -77,20 +77,20 @@ class SpeechEditing(Task[SpeechEditingRequest]):
             )
         return self.edit_prompt(work.codes_FK, work.edits[0], said, req.keep_background)
 
-    def locate(self, req: SpeechEditingRequest, front: Front) -> _splice.Workpiece:
+    def locate(self, req: SpeechEditingRequest, frontend: Frontend) -> _splice.Workpiece:
         """Encodes the recording and finds the changes. Raises InputError: no change, transcript of something else."""
-        wav_T = front.load_audio(req.audio, "audio", MAX_SECONDS)
+        wav_T = frontend.load_audio(req.audio, "audio", MAX_SECONDS)
         gain = mixing.standard_gain(wav_T)
-        codes_FK = front.encode(wav_T * gain)
-        new = front.phones(req.text, req.language)
+        codes_FK = frontend.encode(wav_T * gain)
+        new = frontend.phones(req.text, req.language)
         if req.span is not None:
             _edits.span_frames(req.span, len(codes_FK))
-        old = front.phones(req.transcript, req.language) if req.transcript else new
-        if req.transcript and front.phone_errors(codes_FK, old) > front.max_phone_errors:
+        old = frontend.phones(req.transcript, req.language) if req.transcript else new
+        if req.transcript and frontend.phone_errors(codes_FK, old) > frontend.max_phone_errors:
             raise InputError(
                 "transcript does not match the audio: the aligner hears other words", field="transcript"
             )
-        heard = _edits.Heard.of(old, front.align(codes_FK, old), len(codes_FK))
+        heard = _edits.Heard.of(old, frontend.align(codes_FK, old), len(codes_FK))
         if req.transcript:
             edits = _edits.edits_between(heard, new, len(codes_FK))
             if req.span is not None and edits:
@@ -122,10 +122,10 @@ class SpeechEditing(Task[SpeechEditingRequest]):
             previous_K=pre_FK[-1] if len(pre_FK) else None,
         )
 
-    def plan(self, req: SpeechEditingRequest, front: Front) -> Plan:
-        work = self.locate(req, front)
-        rate = front.rate_of(req.audio)
-        source_T = front.load_audio(req.audio, "audio", MAX_SECONDS, rate)
+    def plan(self, req: SpeechEditingRequest, frontend: Frontend) -> Plan:
+        work = self.locate(req, frontend)
+        rate = frontend.rate_of(req.audio)
+        source_T = frontend.load_audio(req.audio, "audio", MAX_SECONDS, rate)
 
         def generated(edit: _edits.Edit) -> Generated | None:
             said = work.script(edit)
@@ -161,11 +161,11 @@ class SpeechEditing(Task[SpeechEditingRequest]):
         references = {"whole": swapped.whole_T * gain, "speech": cut.wav_T * gain}
         return Example(request, target_T, cut.text, cut.language, cut.speaker, meta, references)
 
-    def pair(self, example: Example, front: Front) -> TrainingPair:
+    def pair(self, example: Example, frontend: Frontend) -> TrainingPair:
         req, truth = example.request, example.meta["span"]
-        codes_FK, whole_FK = front.encode(req.audio[0]), front.encode(example.references["whole"])
-        text = front.phones(req.text, req.language)
-        aligned = front.align(self.heard(example, front, whole_FK), text)
+        codes_FK, whole_FK = frontend.encode(req.audio[0]), frontend.encode(example.references["whole"])
+        text = frontend.phones(req.text, req.language)
+        aligned = frontend.align(self.heard(example, frontend, whole_FK), text)
         # Which words fill the span is known from the true recording, also where the request's has others in their place.
         heard = _edits.Heard.of(text, aligned, len(whole_FK))
         edit = _edits.edit_of_span(heard, truth, len(whole_FK))

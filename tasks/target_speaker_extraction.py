@@ -21,7 +21,7 @@ from speechx.tasks._shared.enrollment import enroll
 from speechx.tasks._shared.windows import AlignedRequest, AlignedTask, Mixture
 
 if TYPE_CHECKING:
-    from speechx.task.frontend import Front
+    from speechx.task.frontend import Frontend
 
 
 class TargetSpeakerExtractionRequest(AlignedRequest):
@@ -40,12 +40,12 @@ class TargetSpeakerExtraction(AlignedTask[TargetSpeakerExtractionRequest]):
     summary = "pull one speaker out of a mixture, known by a short recording"
     Request = TargetSpeakerExtractionRequest
 
-    def condition(self, req: TargetSpeakerExtractionRequest, front: Front) -> tuple[Segment, ...]:
-        codes_FK, key = front.voice_codes(req.enrollment, field="enrollment")
+    def condition(self, req: TargetSpeakerExtractionRequest, frontend: Frontend) -> tuple[Segment, ...]:
+        codes_FK, key = frontend.voice_codes(req.enrollment, field="enrollment")
         return Token(ENR), Frames(codes_FK, cache_key=key)
 
-    def voice(self, req: TargetSpeakerExtractionRequest, front: Front) -> np.ndarray:
-        return front.voice_codes(req.enrollment, field="enrollment")[0]
+    def voice(self, req: TargetSpeakerExtractionRequest, frontend: Frontend) -> np.ndarray:
+        return frontend.voice_codes(req.enrollment, field="enrollment")[0]
 
     def mixture(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Mixture | None:
         enrolled = enroll(cut, pool, rng)

@@ -23,7 +23,7 @@ from speechx.tasks._shared.enrollment import enroll, enroll_codes
 from speechx.tasks._shared.sentences import sentence_plan
 
 if TYPE_CHECKING:
-    from speechx.task.frontend import Front
+    from speechx.task.frontend import Frontend
     from speechx.text import PhoneSequence
 
 
@@ -43,17 +43,17 @@ class TTS(Task[TTSRequest]):
     tries = 3
     pairs_of = "codes"
 
-    def prompt(self, req: TTSRequest, front: Front) -> Prompt:
-        codes_FK, key = front.voice_codes(req.voice)
-        return self.speak(codes_FK, front.phones(req.text, req.language), key)
+    def prompt(self, req: TTSRequest, frontend: Frontend) -> Prompt:
+        codes_FK, key = frontend.voice_codes(req.voice)
+        return self.speak(codes_FK, frontend.phones(req.text, req.language), key)
 
     def speak(self, voice_FK: np.ndarray, speech: PhoneSequence, key: str | None = None) -> Prompt:
         """The prompt of a voice's codes (F, K) and the phones to say."""
         segments = (Token(ENR), Frames(voice_FK, cache_key=key), Text(speech.ids, speech.language))
         return Prompt(self.slot, segments, Track(speech.ids, 0, len(speech.ids)))
 
-    def plan(self, req: TTSRequest, front: Front) -> Plan:
-        return sentence_plan(self, req, front)
+    def plan(self, req: TTSRequest, frontend: Frontend) -> Plan:
+        return sentence_plan(self, req, frontend)
 
     def example(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Example | None:
         enrolled = enroll(cut, pool, rng)

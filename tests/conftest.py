@@ -121,13 +121,13 @@ def tiny_aligner() -> Any:
 
 
 @pytest.fixture(scope="session")
-def front(tiny_codec: Any, tiny_aligner: Any) -> Any:
+def frontend(tiny_codec: Any, tiny_aligner: Any) -> Any:
     """The front end of a model that has learned nothing: any transcript is as good as any other to it."""
-    from speechx.task.frontend import Front
+    from speechx.task.frontend import Frontend
     from speechx.task.voices import VoiceStore
     from speechx.text import TextFrontend
 
-    return Front(tiny_codec, TextFrontend(), tiny_aligner, VoiceStore(), max_phone_errors=np.inf)
+    return Frontend(tiny_codec, TextFrontend(), tiny_aligner, VoiceStore(), max_phone_errors=np.inf)
 
 
 @pytest.fixture
@@ -136,11 +136,11 @@ def echo_engine() -> EchoEngine:
 
 
 @pytest.fixture
-def pipeline(front: Any, echo_engine: EchoEngine) -> Any:
+def pipeline(frontend: Any, echo_engine: EchoEngine) -> Any:
     """A pipeline without a language model."""
     from speechx.pipeline.pipeline import Pipeline, Runner
 
-    return Pipeline(front, Runner(echo_engine, lambda prompt: prompt), model="echo")
+    return Pipeline(frontend, Runner(echo_engine, lambda prompt: prompt), model="echo")
 
 
 def voice(seconds: float, seed: int = 0, rate: int = 16000, pitch: float = 120.0) -> np.ndarray:

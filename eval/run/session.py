@@ -136,6 +136,6 @@ def load_model(folder: Path | None, slots: int) -> tuple[Any, Callable[[np.ndarr
     pipeline = load_pipeline(folder, slots=max(1, slots))
     return (
         ModelSystem(LocalEngine(pipeline), slots=slots),
-        partial(round_trip, pipeline.front),
+        partial(round_trip, pipeline.frontend),
         pipeline.model,
     )

@@ -45,24 +45,24 @@ class Recipe:
         return Measures(self.asr, self.speaker, self.mos, codec=self._codec() if self.codec else None)
 
     def _codec(self) -> Callable[[np.ndarray], np.ndarray]:
-        front: list[Any] = []
+        frontend: list[Any] = []
 
         def code(wav_T: np.ndarray) -> np.ndarray:
-            if not front:
+            if not frontend:
                 from speechx.pipeline.loading import load_front
 
-                front.append(load_front(self.model))
-            return round_trip(front[0], wav_T)
+                frontend.append(load_front(self.model))
+            return round_trip(frontend[0], wav_T)
 
         return code
 
 
-def round_trip(front: Any, wav_T: np.ndarray) -> np.ndarray:
+def round_trip(frontend: Any, wav_T: np.ndarray) -> np.ndarray:
     """A sound (T,), coded and decoded at the standard level, given back at its own."""
     from speechx.audio.mixing import standard_gain
 
     gain = standard_gain(wav_T)
-    return front.decode(front.encode(wav_T * gain))[: len(wav_T)] / gain
+    return frontend.decode(frontend.encode(wav_T * gain))[: len(wav_T)] / gain
 
 
 class Pool:

@@ -27,7 +27,7 @@ from speechx.task.examples import Example, Utterance
 from speechx.text.types import WordTime
 
 if TYPE_CHECKING:
-    from speechx.task.frontend import Front
+    from speechx.task.frontend import Frontend
 
 __all__ = ["BuildOptions", "Corpus", "build_set", "generator", "words_by"]
 
@@ -56,13 +56,13 @@ class BuildOptions:
 Words = Callable[[Utterance], tuple[WordTime, ...] | None]
 
 
-def words_by(front: Front) -> Words:
+def words_by(frontend: Frontend) -> Words:
     """When the words of an utterance are said, by a model's aligner; None where it cannot place them."""
 
     def words(cut: Utterance) -> tuple[WordTime, ...] | None:
         assert cut.text is not None
         try:
-            return front.align_text((cut.wav_T, RATE), cut.text, cut.language).words
+            return frontend.align_text((cut.wav_T, RATE), cut.text, cut.language).words
         except InputError:
             return None
 

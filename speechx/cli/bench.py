@@ -111,11 +111,11 @@ def peak_memory_mb() -> int:
 
 def codec_speed(sx: SpeechX, path: Path) -> float:
     """Encode + decode, in times real time."""
-    front = sx.pipeline.front
-    wav_T = front.load_audio(path)
-    front.decode(front.encode(wav_T))  # warm up
+    frontend = sx.pipeline.frontend
+    wav_T = frontend.load_audio(path)
+    frontend.decode(frontend.encode(wav_T))  # warm up
     started = time.monotonic()
-    front.decode(front.encode(wav_T))
+    frontend.decode(frontend.encode(wav_T))
     return round(len(wav_T) / 16000 / (time.monotonic() - started), 1)
 
 

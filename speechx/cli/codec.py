@@ -18,7 +18,7 @@ from speechx.cli.console import ModelOption, say
 from speechx.errors import InputError
 
 if TYPE_CHECKING:
-    from speechx.task.frontend import Front
+    from speechx.task.frontend import Frontend
 
 app = typer.Typer(help="Turn sound into codes and back.", no_args_is_help=True)
 
@@ -33,12 +33,12 @@ def encode(
     from speechx.files import atomic_write
     from speechx.pipeline.loading import load_front
 
-    front = load_front(model)
-    wav_T = front.load_audio(audio)
-    codes_FK = front.encode(wav_T)
+    frontend = load_front(model)
+    wav_T = frontend.load_audio(audio)
+    codes_FK = frontend.encode(wav_T)
     buffer = io.BytesIO()
     np.savez_compressed(
-        buffer, codes_KF=codes_FK.T, codec=np.array(front.codec.hash), samples=np.array(len(wav_T))
+        buffer, codes_KF=codes_FK.T, codec=np.array(frontend.codec.hash), samples=np.array(len(wav_T))
     )
     atomic_write(output, buffer.getvalue())
     say(f"{output}: {codes_FK.shape[0]} frames of {codes_FK.shape[1]} codes")
@@ -52,9 +52,9 @@ def decode(
     from speechx.pipeline.loading import load_front
     from speechx.pipeline.result import Speech
 
-    front = load_front(model)
-    codes_KF, samples = _read_codes(codes, front)
-    Speech(front.decode(codes_KF.T)[:samples], front.sample_rate).save(output)
+    frontend = load_front(model)
+    codes_KF, samples = _read_codes(codes, frontend)
+    Speech(frontend.decode(codes_KF.T)[:samples], frontend.sample_rate).save(output)
 
 
 @app.command()
@@ -66,18 +66,18 @@ def roundtrip(
     from speechx.pipeline.loading import load_front
     from speechx.pipeline.result import Speech
 
-    front = load_front(model)
-    wav_T = front.load_audio(audio)
+    frontend = load_front(model)
+    wav_T = frontend.load_audio(audio)
     started, gain = time.monotonic(), mixing.standard_gain(wav_T)
-    made_T = front.decode(front.encode(wav_T * gain))[: len(wav_T)] / gain
+    made_T = frontend.decode(frontend.encode(wav_T * gain))[: len(wav_T)] / gain
     seconds = time.monotonic() - started
-    Speech(made_T, front.sample_rate).save(output)
+    Speech(made_T, frontend.sample_rate).save(output)
     say(
         f"{output}: {len(wav_T) / 16000:.2f} s in {seconds:.2f} s, {len(wav_T) / 16000 / seconds:.0f} times real time"
     )
 
 
-def _read_codes(path: Path, front: Front) -> tuple[np.ndarray, int]:
+def _read_codes(path: Path, frontend: Frontend) -> tuple[np.ndarray, int]:
     try:
         with np.load(path, allow_pickle=False) as file:
             codes_KF, made_by, samples = file["codes_KF"], str(file["codec"]), int(file["samples"])
@@ -87,7 +87,7 @@ def _read_codes(path: Path, front: Front) -> tuple[np.ndarray, int]:
         raise InputError(
             f"codes: {path} is no file of codes made by `speechx codec encode`", field="codes"
         ) from None
-    if made_by != front.codec.hash:
+    if made_by != frontend.codec.hash:
         raise InputError(
             f"codes: {path} was made by codec {made_by}, this model has {front.codec.hash}", field="codes"
         )

@@ -22,7 +22,7 @@ from speechx.errors import InputError
 from speechx.models.aligner import Aligner
 from speechx.models.codec.folder import load_codec
 from speechx.task.examples import TrainingPair, Utterance
-from speechx.task.frontend import Front
+from speechx.task.frontend import Frontend
 from speechx.text import PHONE_TABLE_VERSION
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def mix_shards(
     encode_pack(pack_folder, codec, progress)
     align_pack(pack_folder, codec_folder, aligner_folder, progress)
     aligned = read_alignments(pack_folder, codec.hash)
-    front = Front(codec, aligner=Aligner.load(aligner_folder))
+    frontend = Frontend(codec, aligner=Aligner.load(aligner_folder))
     words = {key: found.words for key, found in aligned.items()}
     audio = AudioPack(pack_folder)
     sounds = (
@@ -81,7 +81,7 @@ def mix_shards(
 
     def pair_of_sound(task: Any, rng: np.random.Generator) -> TrainingPair | str:
         cut = sounds.utterance(usable[int(rng.choice(len(usable), p=likely_sounds))])
-        return _pair(task, sounds, cut, rng, front)
+        return _pair(task, sounds, cut, rng, frontend)
 
     chosen = {name: registry.task(name) for name in tasks or registry.task_names()}
     if unable := [name for name, task in chosen.items() if from_codes and _source(task) == "sound"]:
@@ -129,14 +129,14 @@ def _odds(lengths: list[float] | list[int], corpora: list[str]) -> np.ndarray:
 
 
 def _pair(
-    task: Any, pool: PackPool, cut: Utterance, rng: np.random.Generator, front: Front
+    task: Any, pool: PackPool, cut: Utterance, rng: np.random.Generator, frontend: Frontend
 ) -> TrainingPair | str:
     """One pair, or why there is none."""
     example = task.example(cut, pool, rng)
     if example is None:
         return "without what the task needs"
     try:
-        pair: TrainingPair = task.pair(example, front)
+        pair: TrainingPair = task.pair(example, frontend)
     except InputError:
         return "with text that does not fit"
     return pair if len(pair.target_FK) else "without a target"

@@ -118,13 +118,13 @@ def _made(
     examples: Iterator[tuple[int, Example]], count: int, task: Any, pipeline: Pipeline
 ) -> Iterator[tuple[int, Lesson, bool]]:
     """Lessons in the order in which they are done: the engine's batch holds several."""
-    runner, front = pipeline.runner, pipeline.front
+    runner, frontend = pipeline.runner, pipeline.frontend
     under_way: dict[int, tuple[int, Example, float, list[np.ndarray]]] = {}
     while count > 0:
         while len(under_way) < min(runner.slots, count):
             index, example = next(examples)
             try:
-                (part,) = task.plan(example.request, front).parts
+                (part,) = task.plan(example.request, frontend).parts
             except InputError:  # an enrollment in which nothing is heard
                 continue
             params = replace(task.params(example.request, part.prompt), seed=index)
@@ -134,16 +134,16 @@ def _made(
             under_way[emission.id][-1].append(emission.codes_FK)
             if emission.finished:
                 index, example, gain, codes = under_way.pop(emission.id)
-                estimate_T = front.decode(np.concatenate(codes)) * np.float32(gain)
-                yield index, _lesson(task.name, example, estimate_T, front), example.meta["text_given"]
+                estimate_T = frontend.decode(np.concatenate(codes)) * np.float32(gain)
+                yield index, _lesson(task.name, example, estimate_T, frontend), example.meta["text_given"]
                 count -= 1
 
 
-def _lesson(task: str, example: Example, estimate_T: np.ndarray, front: Any) -> Lesson:
+def _lesson(task: str, example: Example, estimate_T: np.ndarray, frontend: Any) -> Lesson:
     recording_T = np.asarray(example.request.audio[0], np.float32)
     other_T = example.references["noise" if "noise" in example.references else "interferer"]
     enrollment = getattr(example.request, "enrollment", None)
-    voice_FK = None if enrollment is None else front.voice_codes(enrollment)[0]
+    voice_FK = None if enrollment is None else frontend.voice_codes(enrollment)[0]
     return Lesson(task, recording_T, other_T, example.target_T, estimate_T[: len(recording_T)], voice_FK)
 
 

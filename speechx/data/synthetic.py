@@ -120,7 +120,7 @@ def synthetic_pack(
 
     The last speaker is the dev split. OUT/truth.jsonl tells the phone of each codec frame.
     """
-    out, front = Path(out), TextFrontend()
+    out, frontend = Path(out), TextFrontend()
     out.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     samples, teachers, tones, index, teacher_index, tone_index, truth = [], [], [], [], [], [], []
@@ -134,7 +134,7 @@ def synthetic_pack(
             language = "es" if number // speakers % 3 == 2 else "en"
             vocabulary = WORDS[language].split()
             text = " ".join(rng.choice(vocabulary, int(rng.integers(max(1, words - 3), words + 1))))
-            speech = front(text, language)
+            speech = frontend(text, language)
             voice = SyntheticVoice.number(who)
             wav_T, pointer_F = voice.say(speech, rng)
             row |= {"speaker": f"s{who}", "language": language, "text": text}

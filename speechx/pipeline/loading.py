@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from speechx.models.codec.spectral import SpectralCodec
     from speechx.models.refiner import MaskNet
     from speechx.pipeline.pipeline import Pipeline
-    from speechx.task.frontend import Front, VoiceBook
+    from speechx.task.frontend import Frontend, VoiceBook
 
 T = TypeVar("T")
 
@@ -41,15 +41,15 @@ def model_folder(path: str | Path | None = None, parts: tuple[str, ...] = ("code
 
 def load_front(
     path: str | Path | None = None, *, voices: VoiceBook | None = None, paths: bool = True
-) -> Front:
+) -> Frontend:
     """What needs no language model: codec, aligner, text, voices. Raises InputError as `load_pipeline` does."""
     from speechx.models.codec.folder import load_codec
-    from speechx.task.frontend import Front
+    from speechx.task.frontend import Frontend
     from speechx.task.voices import VoiceStore
 
     folder = model_folder(path, parts=("codec",))
     codec = _checked("codec", folder / "codec", load_codec)
-    return Front(
+    return Frontend(
         codec, aligner=_aligner(folder / "aligner", codec), voices=voices or VoiceStore(),
         mask_net=_mask_net(folder / "mask", codec), paths=paths,
     )  # fmt: skip
@@ -66,7 +66,7 @@ def load_pipeline(
     """A pipeline over the weights of a folder. Raises InputError where weights are missing or do not belong together.
 
     slots: tries in the engine's batch at once, at least as many as a part gets by default. voices: known voices (default:
-    VoiceStore()). paths: see `Front`.
+    VoiceStore()). paths: see `Frontend`.
     """
     from speechx.engine.engine import Engine
     from speechx.engine.threads import cpu_threads
@@ -78,8 +78,8 @@ def load_pipeline(
 
     folder = model_folder(path)
     with cpu_threads(1):  # see `Engine.warm_up`
-        front = load_front(path, voices=voices, paths=paths)
-        codec = front.codec
+        frontend = load_front(path, voices=voices, paths=paths)
+        codec = frontend.codec
         use = partial(
             load_model, codec_name=codec.name, codec_hash=codec.hash, phone_table_version=PHONE_TABLE_VERSION
         )
@@ -88,7 +88,7 @@ def load_pipeline(
     packer = partial(pack, frames_per_step=config.frames_per_step, num_codebooks=config.num_codebooks)
     slots = max(slots, *(task.tries for task in registry.tasks().values()))
     runner = Runner(Engine(core.to(device), slots=slots), packer, slots=slots)
-    return Pipeline(front, runner, model=weights_hash(folder))
+    return Pipeline(frontend, runner, model=weights_hash(folder))
 
 
 def _aligner(folder: Path, codec: SpectralCodec) -> Aligner | None:

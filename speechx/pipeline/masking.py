@@ -24,7 +24,7 @@ from speechx.models import refiner as masknet
 
 if TYPE_CHECKING:
     from speechx.models.refiner import MaskNet
-    from speechx.task.frontend import Front
+    from speechx.task.frontend import Frontend
     from speechx.task.plan import Over
 
 __all__ = ["Mask", "NetMask", "RuleMask", "mask_over"]
@@ -109,14 +109,14 @@ class Mask(ABC):
         return out_T * self._scale
 
 
-def mask_over(over: Over | None, front: Front) -> Mask | None:
+def mask_over(over: Over | None, frontend: Frontend) -> Mask | None:
     """The mask of a plan; None where what is generated is heard as it is."""
     if over is None:
         return None
-    net = front.mask_net
+    net = frontend.mask_net
     if net is None or over.slot not in net.config.slots:
         return RuleMask(over.wav_T) if over.by_rule else None
-    codec: Any = front.codec  # of the net's own kind, as speechx.pipeline.loading sees to
+    codec: Any = frontend.codec  # of the net's own kind, as speechx.pipeline.loading sees to
     voice_V = None if over.voice_FK is None else masknet.voice_vector(over.voice_FK, codec)
     return NetMask(over.wav_T, net.of(over.slot), over.slot, voice_V)
 

@@ -26,7 +26,7 @@ from speechx.task.plan import Generated
 if TYPE_CHECKING:
     from speechx.engine.engine import Engine
     from speechx.models.lm.prompt import PackedPrompt, Prompt
-    from speechx.task.frontend import Front
+    from speechx.task.frontend import Frontend
 
 __all__ = ["Pipeline", "Runner"]
 
@@ -118,8 +118,8 @@ class Pipeline:
     model: hash of the weights, told with every result. rank: a measure added to the aligner's when best_of > 1.
     """
 
-    def __init__(self, front: Front, runner: Runner, model: str = "", rank: Rank | None = None) -> None:
-        self.front, self.runner, self.model, self.rank = front, runner, model, rank
+    def __init__(self, frontend: Frontend, runner: Runner, model: str = "", rank: Rank | None = None) -> None:
+        self.frontend, self.runner, self.model, self.rank = frontend, runner, model, rank
         self._lock = threading.Lock()
 
     def job(self, task: str, /, **fields: Any) -> Job:
@@ -131,7 +131,7 @@ class Pipeline:
         started, task, request = time.monotonic(), registry.task(job.task), job.request
         seed = getattr(request, "seed", None)
         seed = random.SystemRandom().randrange(2**31) if seed is None else seed
-        run = Run(job, task, task.plan(request, self.front), self.front, seed, self.rank, started)
+        run = Run(job, task, task.plan(request, self.frontend), self.frontend, seed, self.rank, started)
         run.note(model=self.model)
         return run
 

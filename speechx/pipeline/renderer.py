@@ -16,7 +16,7 @@ from speechx.pipeline.masking import Mask, mask_over
 from speechx.task.plan import Generated, Part, Plan, Ready
 
 if TYPE_CHECKING:
-    from speechx.task.frontend import Front, WaveStream
+    from speechx.task.frontend import Frontend, WaveStream
 
 __all__ = ["Assembly"]
 
@@ -30,9 +30,9 @@ class Assembly:
     the others mostly don't. Raises ValueError for several where there is no mask: sounds that were made apart have no mean.
     """
 
-    def __init__(self, plan: Plan, front: Front, tries: int = 1) -> None:
-        self._plan, self._front, self.tries = plan, front, tries
-        self._lines = [(Joiner(plan.fade), mask_over(plan.over, front)) for _ in range(tries)]
+    def __init__(self, plan: Plan, frontend: Frontend, tries: int = 1) -> None:
+        self._plan, self._front, self.tries = plan, frontend, tries
+        self._lines = [(Joiner(plan.fade), mask_over(plan.over, frontend)) for _ in range(tries)]
         if tries > 1 and not self.masked:
             raise ValueError("only masks of a recording have a mean")
         self._stream: WaveStream | None = None

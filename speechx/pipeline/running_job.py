@@ -25,7 +25,7 @@ from speechx.text.types import WordTime
 
 if TYPE_CHECKING:
     from speechx.engine.sampling import SamplingParams
-    from speechx.task.frontend import Front
+    from speechx.task.frontend import Frontend
     from speechx.task.registry import TaskProtocol
 
 __all__ = ["Rank", "Run", "Try"]
@@ -42,10 +42,10 @@ class Run:
     """See the module's docstring. outbox holds the chunks nobody has taken; error is set instead of a final chunk."""
 
     def __init__(
-        self, job: Job, task: TaskProtocol, plan: Plan, front: Front, seed: int, rank: Rank | None = None,
+        self, job: Job, task: TaskProtocol, plan: Plan, frontend: Frontend, seed: int, rank: Rank | None = None,
         started: float | None = None,
     ) -> None:  # fmt: skip
-        self.job, self.task, self.plan, self.front, self.rank = job, task, plan, front, rank
+        self.job, self.task, self.plan, self.frontend, self.rank = job, task, plan, frontend, rank
         self.request: Any = job.request
         self.outbox: deque[Chunk] = deque()
         self.done = False
@@ -54,12 +54,12 @@ class Run:
         self._parts: Iterator[Part] = iter(plan.parts)
         self._exhausted = False
         self._active: deque[Busy] = deque()
-        self._assembly = Assembly(plan, front)
+        self._assembly = Assembly(plan, frontend)
         # Without a mask, or an aligner, several tries are worth no more than one.
-        useful = front.aligner is not None if plan.over is None else self._assembly.masked
+        useful = frontend.aligner is not None if plan.over is None else self._assembly.masked
         self.tries: int = getattr(job.request, "best_of", None) or (task.tries if useful else 1)
         if self._assembly.masked:
-            self._assembly = Assembly(plan, front, self.tries)
+            self._assembly = Assembly(plan, frontend, self.tries)
         self._words: list[WordTime] = []
         self._settled = 0  # words of finished parts
         self._samples, self._made = 0, 0
@@ -89,7 +89,7 @@ class Run:
             busy = Busy(part)
             self._active.append(busy)
             if isinstance(part, Generated):
-                if tries > 1 and self.front.aligner is not None:
+                if tries > 1 and self.frontend.aligner is not None:
                     busy.stops = phrase_ends(part)
                 for index in range(tries):
                     busy.tries.append(Try(self, busy))
@@ -193,8 +193,8 @@ class Run:
             if not len(codes_FK):
                 return -np.inf
             points = self.rank(part, codes_FK) if self.rank else 0.0
-            if ids_N is not None and self.front.aligner is not None:
-                points += self.front.fit(codes_FK, ids_N, part.prompt.language, start)
+            if ids_N is not None and self.frontend.aligner is not None:
+                points += self.frontend.fit(codes_FK, ids_N, part.prompt.language, start)
             return points
 
         return max(tries, key=score)
@@ -204,7 +204,7 @@ class Run:
         if not part.words:
             return
         at = self._assembly.position / self.plan.sample_rate
-        timed = word_times(part.words, pointer_F, self.front.frame_rate, over)
+        timed = word_times(part.words, pointer_F, self.frontend.frame_rate, over)
         del self._words[self._settled :]
         for index, word in enumerate(w.shifted(at) for w in timed):
             last = self._words[-1] if self._words else None

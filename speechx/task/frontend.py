@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from speechx.models.refiner import MaskNet
     from speechx.text import PhoneSequence, TextFrontend
 
-__all__ = ["CodeReader", "Front", "VoiceBook", "WaveStream"]
+__all__ = ["CodeReader", "Frontend", "VoiceBook", "WaveStream"]
 
 MAX_VOICE_SECONDS = 120.0
 MIN_VOICE_SECONDS = 1.0
@@ -48,7 +48,7 @@ class VoiceBook(Protocol):
         ...
 
 
-class Front:
+class Frontend:
     """Front end of one model. Threads may share it.
 
     mask_net: the refiner. paths: whether a string may name a file; a server that takes strings

@@ -20,7 +20,7 @@ from speechx.task.plan import Generated, Plan
 
 if TYPE_CHECKING:
     from speechx.engine.sampling import SamplingParams
-    from speechx.task.frontend import Front
+    from speechx.task.frontend import Frontend
 
 __all__ = ["Task", "TaskRequest", "frame_limit"]
 
@@ -77,12 +77,12 @@ class Task(ABC, Generic[R]):
     pairs_of: ClassVar[Literal["sound", "codes", "either"]] = "sound"
 
     @abstractmethod
-    def prompt(self, req: R, front: Front) -> Prompt:
+    def prompt(self, req: R, frontend: Frontend) -> Prompt:
         """The prompt of a request that fits one prompt. Used for inference and for training."""
 
-    def plan(self, req: R, front: Front) -> Plan:
+    def plan(self, req: R, frontend: Frontend) -> Plan:
         """How the request becomes audio. One generated part by default; raises InputError for a request that cannot be."""
-        return Plan((Generated(self.prompt(req, front)),))
+        return Plan((Generated(self.prompt(req, frontend)),))
 
     def params(self, req: R, prompt: Prompt) -> SamplingParams:
         """Sampling parameters of one prompt. The pipeline sets the seed of each part and try."""
@@ -105,16 +105,18 @@ class Task(ABC, Generic[R]):
     def example(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Example | None:
         """A training pair and test row made of clean speech; None where the corpus lacks what it needs."""
 
-    def pair(self, example: Example, front: Front) -> TrainingPair:
+    def pair(self, example: Example, frontend: Frontend) -> TrainingPair:
         """The prompt that inference would use for the example's request, and the codes it should give."""
-        prompt = self.prompt(example.request, front)
-        target_FK = front.encode(example.target_T)
+        prompt = self.prompt(example.request, frontend)
+        target_FK = frontend.encode(example.target_T)
         if prompt.track is None:
             return TrainingPair(prompt, target_FK, None)
         assert example.text is not None, "a track needs the text of the example"
-        speech = front.phones(example.text, example.language)
+        speech = frontend.phones(example.text, example.language)
         # The phones are where the speech is, also where the target is what remains without it.
-        pointer_F = front.align(self.heard(example, front, target_FK), speech).pointer_F[: len(target_FK)]
+        pointer_F = frontend.align(self.heard(example, frontend, target_FK), speech).pointer_F[
+            : len(target_FK)
+        ]
         return TrainingPair(prompt, target_FK, pointer_F)
 
     def pair_from_codes(
@@ -123,12 +125,12 @@ class Task(ABC, Generic[R]):
         """A pair of clean speech that has been encoded already; None where the corpus lacks what it needs."""
         raise NotImplementedError(f"{self.name} makes its pairs from sound")
 
-    def heard(self, example: Example, front: Front, target_FK: np.ndarray) -> np.ndarray:
+    def heard(self, example: Example, frontend: Frontend, target_FK: np.ndarray) -> np.ndarray:
         """Codes (F, K) of the speech that the text is aligned with: alone, and as loud as the aligner is used to."""
         if "speech" not in example.references:
             return target_FK
         wav_T = example.references["speech"]
-        return front.encode(wav_T * mixing.standard_gain(wav_T))
+        return frontend.encode(wav_T * mixing.standard_gain(wav_T))
 
 
 def frame_limit(prompt: Prompt) -> int:

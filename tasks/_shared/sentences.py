@@ -11,23 +11,23 @@ from speechx.errors import InputError
 from speechx.task.plan import Generated, Part, Plan, Ready
 
 if TYPE_CHECKING:
-    from speechx.task.frontend import Front
+    from speechx.task.frontend import Frontend
     from speechx.task.task import Task
 
 PAUSE_SECONDS = 0.12
 """Added to the silences that sentences start and end with."""
 
 
-def sentence_plan(task: Task[Any], req: Any, front: Front) -> Plan:
+def sentence_plan(task: Task[Any], req: Any, frontend: Frontend) -> Plan:
     """A part a sentence of `req.text`, each prompted as a request of its own. Made lazily: speaking starts at once."""
-    sentences = front.sentences(req.text, req.language)
+    sentences = frontend.sentences(req.text, req.language)
     if not sentences:
         raise InputError("text has nothing to speak", field="text")
 
     def part(sentence: str) -> Generated:
         one = req.model_copy(update={"text": sentence})
-        speech = front.phones(sentence, req.language)
-        return Generated(task.prompt(one, front), speech.words, speech=speech)
+        speech = frontend.phones(sentence, req.language)
+        return Generated(task.prompt(one, frontend), speech.words, speech=speech)
 
     first = part(sentences[0])  # so that what is wrong with the voice is said before any sound
 

@@ -25,7 +25,7 @@ from speechx.task.task import Task, TaskRequest
 from speechx.tasks._shared import phone_spans as _words
 
 if TYPE_CHECKING:
-    from speechx.task.frontend import Front
+    from speechx.task.frontend import Frontend
     from speechx.text import PhoneSequence
 
 WINDOW, OVERLAP = 200, 25
@@ -64,19 +64,19 @@ class AlignedTask(Task[A]):
         "max_phone_frames": None,
     }
 
-    def condition(self, req: A, front: Front) -> tuple[Segment, ...]:
+    def condition(self, req: A, frontend: Frontend) -> tuple[Segment, ...]:
         """Segments before the marker (an enrollment)."""
         return ()
 
-    def voice(self, req: A, front: Front) -> np.ndarray | None:
+    def voice(self, req: A, frontend: Frontend) -> np.ndarray | None:
         """Codes (F, K) of the voice that is wanted."""
         return None
 
-    def prompt(self, req: A, front: Front) -> Prompt:
-        wav_T = front.load_audio(req.audio, "audio")
-        codes_FK = front.encode(wav_T * mixing.standard_gain(wav_T))
-        speech = front.phones(req.text, req.language) if req.text and self.speaks else None
-        return self.window(codes_FK, speech, self.condition(req, front))
+    def prompt(self, req: A, frontend: Frontend) -> Prompt:
+        wav_T = frontend.load_audio(req.audio, "audio")
+        codes_FK = frontend.encode(wav_T * mixing.standard_gain(wav_T))
+        speech = frontend.phones(req.text, req.language) if req.text and self.speaks else None
+        return self.window(codes_FK, speech, self.condition(req, frontend))
 
     def window(
         self,
@@ -93,19 +93,19 @@ class AlignedTask(Task[A]):
             track = Track(speech.ids, 0, len(speech.ids), pointer_F)
         return Prompt(self.slot, segments, track, track_codes_FK=codes_FK, frames=len(codes_FK))
 
-    def plan(self, req: A, front: Front) -> Plan:
-        wav_T = front.load_audio(req.audio, "audio")
+    def plan(self, req: A, frontend: Frontend) -> Plan:
+        wav_T = frontend.load_audio(req.audio, "audio")
         gain = mixing.standard_gain(wav_T)
-        reader = front.reader(wav_T * gain)
-        speech = front.phones(req.text, req.language) if req.text and self.speaks else None
-        before = self.condition(req, front)
+        reader = frontend.reader(wav_T * gain)
+        speech = frontend.phones(req.text, req.language) if req.text and self.speaks else None
+        before = self.condition(req, frontend)
 
         def parts() -> Iterator[Generated]:
             spans = windows(reader.frames)
             # When each word is said is in the recording. Left to itself, the model loses its place in the text.
             pointer_F: np.ndarray | None = None
             if speech is not None:
-                pointer_F = front.align(reader.read(0, reader.frames), speech).pointer_F
+                pointer_F = frontend.align(reader.read(0, reader.frames), speech).pointer_F
             for index, (start, stop, keep) in enumerate(spans):
                 said, at_F = speech, pointer_F
                 if speech is not None and pointer_F is not None and len(spans) > 1:
@@ -115,7 +115,7 @@ class AlignedTask(Task[A]):
                 yield Generated(prompt, words, keep, joined=index > 0, gain=1 / gain, speech=said)
 
         notes: dict[str, object] = {"warning": "the recording is clipped"} if is_clipped(wav_T) else {}
-        over = Over(wav_T, self.slot, self.voice(req, front), self.by_rule)
+        over = Over(wav_T, self.slot, self.voice(req, frontend), self.by_rule)
         return Plan(parts(), samples=len(wav_T), over=over, notes=notes)
 
     @abstractmethod

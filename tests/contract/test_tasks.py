@@ -61,7 +61,7 @@ def test_shape(name: str) -> None:
 def test_prompts_can_be_packed(name: str, pipeline: Any, speech: Any) -> None:
     job = pipeline.job(name, **minimal(name, (speech(3), 16000)))
     task: Any = registry.task(name)
-    prompt = task.prompt(job.request, pipeline.front)
+    prompt = task.prompt(job.request, pipeline.frontend)
     packed = pack(prompt)
     assert len(packed) > 3
     params = task.params(job.request, prompt)

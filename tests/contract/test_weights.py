@@ -38,16 +38,16 @@ def perform(sx: SpeechX, title: str, **changes: object) -> Speech:
 
 @pytest.mark.parametrize("title", ["Text to speech in a cloned voice", "The same voice in Spanish"])
 def test_it_says_the_text(sx: SpeechX, title: str) -> None:
-    sample, front = REQUESTS[title], sx.pipeline.front
+    sample, frontend = REQUESTS[title], sx.pipeline.frontend
     language = sample.fields.get("language", "en")
     speech = perform(sx, title)
     assert 3 < speech.seconds < 12
-    codes_FK = front.encode(speech.wav_T)
-    true = front.phone_errors(codes_FK, front.phones(str(sample.said), language))
-    other = front.phone_errors(
-        codes_FK, front.phones("Twelve dusty bottles stood on a shelf; nobody had asked.", "en")
+    codes_FK = frontend.encode(speech.wav_T)
+    true = frontend.phone_errors(codes_FK, frontend.phones(str(sample.said), language))
+    other = frontend.phone_errors(
+        codes_FK, frontend.phones("Twelve dusty bottles stood on a shelf; nobody had asked.", "en")
     )
-    assert true < min(front.max_phone_errors, other - 0.1)
+    assert true < min(frontend.max_phone_errors, other - 0.1)
 
 
 @pytest.mark.parametrize("title", ["Speech editing", "Speech editing, background kept"])

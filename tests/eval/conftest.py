@@ -122,5 +122,5 @@ def fakes(test_set: TestSet) -> dict[str, Any]:
 
 
 @pytest.fixture
-def measures(fakes: dict[str, Any], front: Any) -> Measures:
-    return Measures(models=fakes, codec=lambda wav_T: front.decode(front.encode(wav_T))[: len(wav_T)])
+def measures(fakes: dict[str, Any], frontend: Any) -> Measures:
+    return Measures(models=fakes, codec=lambda wav_T: frontend.decode(frontend.encode(wav_T))[: len(wav_T)])

@@ -263,12 +263,12 @@ def test_commands(
     monkeypatch: Any,
     capsys: Any,
 ) -> None:
-    front = pipeline.front
+    frontend = pipeline.frontend
 
     def loaded(folder: Any, slots: int) -> Any:
         return (
             ModelSystem(LocalEngine(pipeline), slots=slots),
-            lambda w: front.decode(front.encode(w))[: len(w)],
+            lambda w: frontend.decode(frontend.encode(w))[: len(w)],
             "echo",
         )
 

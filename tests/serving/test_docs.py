@@ -37,7 +37,7 @@ def curls(page: str) -> list[str]:
 def address(tiny_folder: Path, tmp_path_factory: Any) -> Iterator[str]:
     voices = VoiceStore(tmp_path_factory.mktemp("voices"))
     engine = make_engine(ReplicaOptions(model=str(tiny_folder), voices=voices.root))
-    engine.pipeline.front.max_phone_errors = float("inf")
+    engine.pipeline.frontend.max_phone_errors = float("inf")
     with running(build_app(engine, settings(), voices)) as address:
         yield address
     engine.close()

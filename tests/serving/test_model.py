@@ -34,7 +34,7 @@ LONG = " ".join(["The water is cold today and nobody wants to swim in it."] * 4)
 def engine(tiny_folder: Path, tmp_path_factory: Any) -> Iterator[ServedEngine]:
     voices = str(tmp_path_factory.mktemp("voices"))
     made = make_engine(ReplicaOptions(model=str(tiny_folder), slots=4, waiting=4, voices=voices))
-    made.pipeline.front.max_phone_errors = float("inf")  # a model that has learned nothing hears nothing
+    made.pipeline.frontend.max_phone_errors = float("inf")  # a model that has learned nothing hears nothing
     yield made
     made.close()
 

@@ -183,7 +183,7 @@ def test_bad_requests(sx: SpeechX, wav_file: Path, command: list[str], says: str
 def test_a_transcript_of_something_else(
     sx: SpeechX, wav_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    monkeypatch.setattr(sx.pipeline.front, "max_phone_errors", 0.5)
+    monkeypatch.setattr(sx.pipeline.frontend, "max_phone_errors", 0.5)
     command = ["speech-editing", str(wav_file), "--text", "hi you", "--transcript", "hi there"]
     refused(command, "transcript does not match the audio", wav_file.parent, capsys)
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from speechx.errors import InputError
-from speechx.task.frontend import CodeReader, Front, trim
+from speechx.task.frontend import CodeReader, Frontend, trim
 
 
-def test_blocks_give_the_codes_of_the_whole(front: Any, speech: Any) -> None:
+def test_blocks_give_the_codes_of_the_whole(frontend: Any, speech: Any) -> None:
     wav_T = speech(31.27)
-    whole_FK = front._encode(wav_T)
-    assert np.array_equal(front.encode(wav_T), whole_FK)
-    reader = front.reader(wav_T)
+    whole_FK = frontend._encode(wav_T)
+    assert np.array_equal(frontend.encode(wav_T), whole_FK)
+    reader = frontend.reader(wav_T)
     assert reader.frames == len(whole_FK)
     for start, stop in ((0, 3), (190, 420), (777, len(whole_FK))):
         assert np.array_equal(reader.read(start, stop), whole_FK[start:stop])
@@ -33,34 +33,34 @@ def test_only_the_blocks_that_are_read_are_encoded(speech: Any) -> None:
     assert len(asked) == 1 and asked[0] <= 640 * 280
 
 
-def test_streaming_equals_decoding(front: Any, speech: Any) -> None:
-    codes_FK = front.encode(speech(2))
-    stream = front.stream()
+def test_streaming_equals_decoding(frontend: Any, speech: Any) -> None:
+    codes_FK = frontend.encode(speech(2))
+    stream = frontend.stream()
     parts = [stream.push(codes_FK[None, i : i + 7]) for i in range(0, 50, 7)]
-    assert np.abs(np.concatenate([*parts, stream.flush()], 1)[0] - front.decode(codes_FK)).max() < 1e-4
+    assert np.abs(np.concatenate([*parts, stream.flush()], 1)[0] - frontend.decode(codes_FK)).max() < 1e-4
 
 
-def test_voices_are_kept_and_named_by_content(front: Any, speech: Any, tmp_path: Any) -> None:
+def test_voices_are_kept_and_named_by_content(frontend: Any, speech: Any, tmp_path: Any) -> None:
     wav_T = speech(3)
-    codes_FK, key = front.voice_codes((wav_T, 16000))
-    again_FK, same = front.voice_codes((wav_T.copy(), 16000))
+    codes_FK, key = frontend.voice_codes((wav_T, 16000))
+    again_FK, same = frontend.voice_codes((wav_T.copy(), 16000))
     assert again_FK is codes_FK and same == key
-    assert front.voice_codes("heart")[1] != key
-    long_FK, _ = front.voice_codes((speech(20), 16000))
+    assert frontend.voice_codes("heart")[1] != key
+    long_FK, _ = frontend.voice_codes((speech(20), 16000))
     assert len(long_FK) <= 151
 
 
 def test_a_server_takes_no_file_names(tiny_codec: Any, wav_file: Any) -> None:
-    front = Front(tiny_codec, paths=False)
-    for call in (front.load_audio, front.voice, front.rate_of):
+    frontend = Frontend(tiny_codec, paths=False)
+    for call in (frontend.load_audio, frontend.voice, frontend.rate_of):
         with pytest.raises(InputError, match="file names are not taken here"):
             call(str(wav_file))
-    assert len(front.load_audio(wav_file.read_bytes())) == 48000
+    assert len(frontend.load_audio(wav_file.read_bytes())) == 48000
 
 
-def test_without_an_aligner(tiny_codec: Any, front: Any) -> None:
+def test_without_an_aligner(tiny_codec: Any, frontend: Any) -> None:
     with pytest.raises(InputError, match="without an aligner"):
-        Front(tiny_codec).align(np.zeros((5, 8), np.int16), front.phones("hi", "en"))
+        Frontend(tiny_codec).align(np.zeros((5, 8), np.int16), frontend.phones("hi", "en"))
 
 
 def test_trim_keeps_the_speech(speech: Any) -> None:

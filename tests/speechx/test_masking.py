@@ -130,17 +130,17 @@ def test_bands_cover_all_frequencies() -> None:
 def test_the_shipped_net_lets_through_what_is_wanted(
     recording: str, target: str, slot: int, gain_db: float
 ) -> None:
-    front = load_front()
-    assert front.mask_net is not None
+    frontend = load_front()
+    assert frontend.mask_net is not None
     recording_T = audio.read(SAMPLES / recording)
     speech = {2: "noisy_clean.flac", 3: target, 4: "noisy_clean.flac"}[slot]
     speech_T = audio.read(SAMPLES / speech)
     target_T = recording_T - speech_T if slot == 4 else speech_T
     gain = mixing.standard_gain(target_T)
     # A perfect language model's estimate: the truth, as far as the codec tells it.
-    estimate_T = front.decode(front.encode(target_T * gain))[: len(target_T)] / gain
-    voice_FK = front.voice_codes(SAMPLES / "enrollment.flac")[0] if slot == 3 else None
-    mask = mask_over(Over(recording_T, slot, voice_FK), front)
+    estimate_T = frontend.decode(frontend.encode(target_T * gain))[: len(target_T)] / gain
+    voice_FK = frontend.voice_codes(SAMPLES / "enrollment.flac")[0] if slot == 3 else None
+    mask = mask_over(Over(recording_T, slot, voice_FK), frontend)
     assert isinstance(mask, NetMask)
     out_T = whole(mask, estimate_T)[: len(recording_T)]
     assert si_sdr(out_T, target_T) - si_sdr(recording_T, target_T) > gain_db

@@ -12,24 +12,24 @@ import soundfile
 from speechx.audio import reading as audio
 from speechx.cli.main import main
 from speechx.pipeline.loading import load_front
-from speechx.task.frontend import Front
+from speechx.task.frontend import Frontend
 
 SAMPLES = Path(audio.__file__).parents[1] / "assets/samples"
 TEXT = "I left the keys on the kitchen table, right next to the blue notebook."
 
 
 @pytest.fixture(scope="module")
-def shipped() -> Front:
+def shipped() -> Frontend:
     return load_front()
 
 
-def test_the_codec_keeps_speech_intelligible(shipped: Front) -> None:
+def test_the_codec_keeps_speech_intelligible(shipped: Frontend) -> None:
     wav_T = shipped.load_audio(SAMPLES / "noisy_clean.flac")
     made_T = shipped.decode(shipped.encode(wav_T))[: len(wav_T)]
     assert pystoi.stoi(wav_T, made_T, 16000) > 0.8
 
 
-def test_the_aligner_finds_the_words(shipped: Front) -> None:
+def test_the_aligner_finds_the_words(shipped: Frontend) -> None:
     found = shipped.align_text(SAMPLES / "noisy_clean.flac", TEXT, "en")
     at = {word.text: word for word in found.words}
     assert at["left"].start == pytest.approx(0.58, abs=0.12)
@@ -39,7 +39,7 @@ def test_the_aligner_finds_the_words(shipped: Front) -> None:
     assert at["notebook"].end == pytest.approx(4.35, abs=0.15)
 
 
-def test_it_tells_the_text_from_another(shipped: Front) -> None:
+def test_it_tells_the_text_from_another(shipped: Frontend) -> None:
     codes_FK = shipped.encode(shipped.load_audio(SAMPLES / "noisy_clean.flac"))
     true = shipped.phone_errors(codes_FK, shipped.phones(TEXT, "en"))
     other = shipped.phone_errors(

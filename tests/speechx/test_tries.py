@@ -68,22 +68,22 @@ def test_fit_tells_what_is_said_from_what_is_not() -> None:
     sample = next(
         s for s in sample_requests() if s.fields.get("keep_background") is None and "transcript" in s.fields
     )
-    front, said = load_front(), sample.fields["transcript"]
-    wav_T = front.load_audio(sample.before)
-    codes_FK = front.encode(wav_T * standard_gain(wav_T))
+    frontend, said = load_front(), sample.fields["transcript"]
+    wav_T = frontend.load_audio(sample.before)
+    codes_FK = frontend.encode(wav_T * standard_gain(wav_T))
     words = said.split()
-    right = front.phones(said, "en")
+    right = frontend.phones(said, "en")
     middle = len(words) // 2
-    changed = front.phones(" ".join([*words[:middle], "cabbage", *words[middle + 1 :]]), "en")
-    fit = front.fit(codes_FK, right.ids, "en")
+    changed = frontend.phones(" ".join([*words[:middle], "cabbage", *words[middle + 1 :]]), "en")
+    fit = frontend.fit(codes_FK, right.ids, "en")
     # An error costs about three phones, each ERROR_NATS and as much of the likelihood.
-    assert fit > front.fit(codes_FK, changed.ids, "en") + 2 * ERROR_NATS
-    assert fit > front.fit(codes_FK, right.ids[::-1], "en") + 20 * ERROR_NATS
-    aligned = front.align(codes_FK, right)
+    assert fit > frontend.fit(codes_FK, changed.ids, "en") + 2 * ERROR_NATS
+    assert fit > frontend.fit(codes_FK, right.ids[::-1], "en") + 20 * ERROR_NATS
+    aligned = frontend.align(codes_FK, right)
     first, word = round(aligned.words[middle].start * 25), right.words[middle]
-    later = front.fit(codes_FK, right.ids[word.start :], "en", first)
+    later = frontend.fit(codes_FK, right.ids[word.start :], "en", first)
     assert (
         later > fit - ERROR_NATS
-        and later > front.fit(codes_FK, right.ids[: word.start], "en", first) + 2 * ERROR_NATS
+        and later > frontend.fit(codes_FK, right.ids[: word.start], "en", first) + 2 * ERROR_NATS
     )
-    assert front.fit(codes_FK[:5], right.ids, "en") == -np.inf  # no room for so many
+    assert frontend.fit(codes_FK[:5], right.ids, "en") == -np.inf  # no room for so many

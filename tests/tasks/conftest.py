@@ -49,7 +49,7 @@ def pool(speech: Any) -> ToyPool:
 
 
 @pytest.fixture
-def aligned(front: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def aligned(frontend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """An aligner that hears the words evenly spread, with a short silence after each."""
 
     def align(codes_FK: np.ndarray, speech: Any) -> Alignment:
@@ -60,4 +60,4 @@ def aligned(front: Any, monkeypatch: pytest.MonkeyPatch) -> None:
             pointer_F[round(time.start * 25) :] = word.start
         return Alignment(pointer_F, tuple(times), -1.0)
 
-    monkeypatch.setattr(front, "align", align)
+    monkeypatch.setattr(frontend, "align", align)

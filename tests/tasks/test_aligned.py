@@ -29,9 +29,11 @@ def test_a_long_recording_has_no_seams(pipeline: Any, speech: Any, stream: bool)
     """With an engine that gives the prompt back, the recording is masked by the codec's round trip, sample by sample."""
     wav_T = speech(40.3) * 0.2
     gain = mixing.standard_gain(wav_T)
-    front = pipeline.front
+    frontend = pipeline.frontend
     mask = RuleMask(wav_T)
-    expected_T = np.concatenate([mask.push(front.decode(front._encode(wav_T * gain)) / gain), mask.close()])
+    expected_T = np.concatenate(
+        [mask.push(frontend.decode(frontend._encode(wav_T * gain)) / gain), mask.close()]
+    )
     expected_T = expected_T[: len(wav_T)]
     chunks = list(pipeline.stream(pipeline.job("noise_suppression", audio=(wav_T, 16000), stream=stream)))
     made_T = np.concatenate([c.wav_T for c in chunks])

@@ -132,7 +132,7 @@ def test_refuses(pipeline: Any, speech: Any, fields: dict[str, Any], field: str,
 
 
 def test_a_transcript_of_something_else(pipeline: Any, speech: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline.front, "max_phone_errors", 0.5)
+    monkeypatch.setattr(pipeline.frontend, "max_phone_errors", 0.5)
     with pytest.raises(InputError, match="does not match the audio") as caught:
         edit(pipeline, speech(11), 16000, OLD.replace("green", "black"))
     assert caught.value.field == "transcript"

@@ -24,12 +24,12 @@ def examples(name: str, pool: Any, count: int = 12, **changes: Any) -> list[Any]
 
 @pytest.mark.usefixtures("aligned")
 @pytest.mark.parametrize("name", registry.task_names())
-def test_every_task_makes_pairs(name: str, pool: Any, front: Any) -> None:
+def test_every_task_makes_pairs(name: str, pool: Any, frontend: Any) -> None:
     task: Any = registry.task(name)
     for example in examples(name, pool, 3):
         assert example is not None
         assert np.abs(example.target_T).max() <= 4 and example.target_T.dtype == np.float32
-        pair = task.pair(example, front)
+        pair = task.pair(example, frontend)
         assert len(pair.target_FK) == -(-len(example.target_T) // 640)
         track = pair.prompt.track
         assert (track is None) == (pair.pointer_F is None)
@@ -69,7 +69,7 @@ def test_the_ratio_is_what_it_says(pool: Any) -> None:
         assert np.allclose(parts["speech"] + parts["noise"], example.request.audio[0], atol=1e-5)
 
 
-def test_an_only_utterance_is_split(pool: Any, front: Any) -> None:
+def test_an_only_utterance_is_split(pool: Any, frontend: Any) -> None:
     lonely = pool.cut(9, "c", seconds=8.0)
     task: Any = registry.task("target_speaker_extraction")
     example = task.example(lonely, pool, np.random.default_rng(0))
@@ -83,7 +83,7 @@ def test_an_only_utterance_is_split(pool: Any, front: Any) -> None:
     assert registry.task("tts").example(lonely, pool, np.random.default_rng(0)) is None  # type: ignore[attr-defined]
 
 
-def test_edits_are_10_to_50_percent(pool: Any, front: Any) -> None:
+def test_edits_are_10_to_50_percent(pool: Any, frontend: Any) -> None:
     words = tuple(WordTime(w, 0.38 * i, 0.38 * i + 0.3) for i, w in enumerate(pool.cut(1).text.split()))
     for known in (None, words):
         for example in examples("speech_editing", pool, 20, words=known):
@@ -93,7 +93,7 @@ def test_edits_are_10_to_50_percent(pool: Any, front: Any) -> None:
 
 
 @pytest.mark.usefixtures("aligned")
-def test_the_kept_background_is_around_and_under_other_words(pool: Any, front: Any) -> None:
+def test_the_kept_background_is_around_and_under_other_words(pool: Any, frontend: Any) -> None:
     task: Any = registry.task("speech_editing")
     kept = [e for e in examples("speech_editing", pool, 12) if e.request.keep_background]
     assert kept
@@ -105,16 +105,16 @@ def test_the_kept_background_is_around_and_under_other_words(pool: Any, front: A
             wav_T[len(wav_T) - after :], whole_T[stop:]
         )
         assert not np.allclose(wav_T[start : start + 640], whole_T[start : start + 640])
-        prompt = task.pair(example, front).prompt
+        prompt = task.pair(example, frontend).prompt
         assert prompt.slot == 6 and Token(MASK) not in prompt.segments
 
 
-def test_training_and_use_have_the_same_prompt(pool: Any, front: Any) -> None:
+def test_training_and_use_have_the_same_prompt(pool: Any, frontend: Any) -> None:
     for name in ("tts", "noise_suppression", "target_speaker_extraction"):
         task: Any = registry.task(name)
         for example in examples(name, pool, 4):
-            used = next(iter(task.plan(example.request, front).parts)).prompt
-            trained = task.pair(example, front).prompt
+            used = next(iter(task.plan(example.request, frontend).parts)).prompt
+            trained = task.pair(example, frontend).prompt
             for one, two in zip(used.segments, trained.segments, strict=True):
                 assert type(one) is type(two)
                 if isinstance(one, Frames):

@@ -18,13 +18,13 @@ from tests.tasks.conftest import SENTENCES
 NAMES = [name for name in registry.task_names() if getattr(registry.task(name), "pairs_of", "") == "codes"]
 
 
-def corpus(front: Any, texts: list[tuple[str, str]], per: float = 0.1) -> EncodedCorpus:
+def corpus(frontend: Any, texts: list[tuple[str, str]], per: float = 0.1) -> EncodedCorpus:
     """(speaker, language) of each utterance, 6 s long, its codes all its own number."""
     tokens, aligned = [], {}
     for number, (speaker, language) in enumerate(texts):
         text = SENTENCES[language]
         row = PackRow(str(number), "toy", "train", 0, 96000, speaker, language, text, None, None)
-        speech = front.phones(text, language)
+        speech = frontend.phones(text, language)
         tokens.append(TokenRow(row, np.full((150, 8), number, np.int16), speech))
         pointer_F = np.linspace(0, len(speech.ids) - 1, 150).astype(np.int32)
         aligned["toy", row.id] = Aligned((), pointer_F, per)
@@ -36,8 +36,8 @@ def test_both_speaking_tasks_use_codes() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_pair_is_the_prompt_of_inference(name: str, front: Any) -> None:
-    pool = corpus(front, [("a", "en"), ("a", "es"), ("b", "en"), ("b", "es")])
+def test_a_pair_is_the_prompt_of_inference(name: str, frontend: Any) -> None:
+    pool = corpus(frontend, [("a", "en"), ("a", "es"), ("b", "en"), ("b", "es")])
     task: Any = registry.task(name)
     for seed, cut in enumerate(pool.utterances * 4):
         pair = task.pair_from_codes(cut, pool, np.random.default_rng(seed))
@@ -49,8 +49,8 @@ def test_a_pair_is_the_prompt_of_inference(name: str, front: Any) -> None:
         assert pair.prompt.track.stop == len(cut.speech.ids) and len(pair.pointer_F) == len(pair.target_FK)
 
 
-def test_a_lonely_utterance_is_split_at_a_word(front: Any) -> None:
-    pool = corpus(front, [("a", "en"), ("b", "en")])
+def test_a_lonely_utterance_is_split_at_a_word(frontend: Any) -> None:
+    pool = corpus(frontend, [("a", "en"), ("b", "en")])
     cut = pool.utterances[0]
     cut.codes_FK[:] = np.arange(150)[:, None]
     tts: Any = registry.task("tts")
@@ -69,8 +69,8 @@ def test_a_lonely_utterance_is_split_at_a_word(front: Any) -> None:
     assert registry.task("cross_lingual_tts").pair_from_codes(cut, pool, np.random.default_rng(0)) is None  # type: ignore[attr-defined]
 
 
-def test_an_edit_says_its_own_words_again(front: Any) -> None:
-    pool = corpus(front, [("a", "en"), ("b", "es")])
+def test_an_edit_says_its_own_words_again(frontend: Any) -> None:
+    pool = corpus(frontend, [("a", "en"), ("b", "es")])
     editing: Any = registry.task("speech_editing")
     shares = []
     for seed in range(20):
@@ -93,5 +93,5 @@ def test_an_edit_says_its_own_words_again(front: Any) -> None:
     assert min(shares) > 0.05 and max(shares) < 0.7 and np.ptp(shares) > 0.2
 
 
-def test_texts_that_do_not_fit_are_left_out(front: Any) -> None:
-    assert len(corpus(front, [("a", "en"), ("a", "en")], per=0.9).utterances) == 0
+def test_texts_that_do_not_fit_are_left_out(frontend: Any) -> None:
+    assert len(corpus(frontend, [("a", "en"), ("a", "en")], per=0.9).utterances) == 0

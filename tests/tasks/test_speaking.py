@@ -96,12 +96,12 @@ def test_each_phrase_is_that_of_the_try_that_says_it_best(
         heard.append([len(codes_FK), start, len(ids_N)])
         return float(codes_FK[-1, 0])
 
-    monkeypatch.setattr(pipeline.front, "fit", fit)
+    monkeypatch.setattr(pipeline.frontend, "fit", fit)
     job = pipeline.job("tts", text=SENTENCE, voice="heart", seed=3, best_of=3, stream=stream)
     chunks = list(pipeline.stream(job))
-    engine, front = pipeline.runner.engine, pipeline.front
+    engine, frontend = pipeline.runner.engine, pipeline.frontend
     assert len(engine.added) == 3 and len({s.seed for _, s in engine.added}) == 3
-    phones = front.phones(SENTENCE, "en")
+    phones = frontend.phones(SENTENCE, "en")
     # The engine of the tests makes two frames of each phone, and each try's are known by its seed.
     tries = [
         np.random.default_rng(s.seed).integers(0, 1024, (2 * len(phones.ids), 8)).astype(np.int16)
@@ -117,7 +117,7 @@ def test_each_phrase_is_that_of_the_try_that_says_it_best(
         parts.append(best[start:stop])
     assert len(engine.forks) == 2 * len(ends)
     wav_T = np.concatenate([c.wav_T for c in chunks])
-    assert np.abs(wav_T - front.decode(np.concatenate(parts))).max() < 1e-4
+    assert np.abs(wav_T - frontend.decode(np.concatenate(parts))).max() < 1e-4
     if stream:  # what has been chosen is heard before the rest is made
         assert len(chunks[0].wav_T) <= 640 * ends[0]
 

@@ -92,14 +92,14 @@ def phonemize_pack(folder: str | Path, progress: Callable[[int, int], None] | No
     path = Path(folder) / f"phones-v{PHONE_TABLE_VERSION}.jsonl"
     if path.exists():
         return path
-    front, pack, lines = TextFrontend(), AudioPack(folder), []
+    frontend, pack, lines = TextFrontend(), AudioPack(folder), []
     for count, row in enumerate(pack.rows):
         if progress is not None:
             progress(count + 1, len(pack.rows))
         if not row.text or row.language is None:
             continue
         try:
-            seq = front(row.text, row.language)
+            seq = frontend(row.text, row.language)
         except InputError:
             continue
         words = [[w.text, w.start, w.stop] for w in seq.words]
