@@ -138,9 +138,9 @@ def echo_engine() -> EchoEngine:
 @pytest.fixture
 def pipeline(frontend: Any, echo_engine: EchoEngine) -> Any:
     """A pipeline without a language model."""
-    from speechx.pipeline.pipeline import Pipeline, Runner
+    from speechx.pipeline.pipeline import Pipeline, JobRunner
 
-    return Pipeline(frontend, Runner(echo_engine, lambda prompt: prompt), model="echo")
+    return Pipeline(frontend, JobRunner(echo_engine, lambda prompt: prompt), model="echo")
 
 
 def voice(seconds: float, seed: int = 0, rate: int = 16000, pitch: float = 120.0) -> np.ndarray:

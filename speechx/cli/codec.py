@@ -89,6 +89,6 @@ def _read_codes(path: Path, frontend: Frontend) -> tuple[np.ndarray, int]:
         ) from None
     if made_by != frontend.codec.hash:
         raise InputError(
-            f"codes: {path} was made by codec {made_by}, this model has {front.codec.hash}", field="codes"
+            f"codes: {path} was made by codec {made_by}, this model has {frontend.codec.hash}", field="codes"
         )
     return codes_KF, samples

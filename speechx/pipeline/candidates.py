@@ -16,9 +16,9 @@ from speechx.task.plan import Generated, Part
 
 if TYPE_CHECKING:
     from speechx.models.lm.prompt import PackedPrompt
-    from speechx.pipeline.running_job import Run
+    from speechx.pipeline.running_job import RunningJob
 
-__all__ = ["Busy", "Try", "phrase_ends"]
+__all__ = ["ActivePart", "Candidate", "phrase_ends"]
 
 FIRST, PHRASE = 4, 8
 """Phones from one choice to the next, at least: a word or two. The first one lets the listener wait for less."""
@@ -41,11 +41,11 @@ def phrase_ends(part: Generated) -> tuple[int, ...]:
 
 
 @dataclass
-class Try:
+class Candidate:
     """One attempt at a generated part: frames so far. waits: at the end of a phrase. id: the engine's, once it has it."""
 
-    run: Run
-    part: Busy
+    run: RunningJob
+    part: ActivePart
     id: int = -1
     codes: list[np.ndarray] = field(default_factory=list)
     pointers: list[np.ndarray] = field(default_factory=list)
@@ -64,13 +64,13 @@ class Try:
     def pointer_F(self) -> np.ndarray:
         return np.concatenate(self.pointers) if self.pointers else np.zeros(0, np.int32)
 
-    def become(self, other: Try) -> None:
+    def become(self, other: Candidate) -> None:
         """Has said what another has said."""
         self.codes, self.pointers = list(other.codes), list(other.pointers)
 
 
 @dataclass
-class Busy:
+class ActivePart:
     """A part that was asked for: ready audio, or its tries and how many frames were decoded.
 
     stops: phones at which tries wait for each other. chosen: frames that all had in common after each choice.
@@ -78,7 +78,7 @@ class Busy:
 
     part: Part
     packed: PackedPrompt | None = None  # of what is generated
-    tries: list[Try] = field(default_factory=list)
+    tries: list[Candidate] = field(default_factory=list)
     stops: tuple[int, ...] = ()
     chosen: list[int] = field(default_factory=list)
     begun: bool = False
@@ -88,12 +88,12 @@ class Busy:
     def over(self) -> bool:
         return all(t.reason is not None for t in self.tries)
 
-    def due(self) -> list[Try]:
+    def due(self) -> list[Candidate]:
         """The tries to choose among: those that wait, once nobody is on the way any more."""
         waiting = [t for t in self.tries if t.waits]
         return waiting if all(t.waits or t.reason is not None for t in self.tries) else []
 
-    def settled(self) -> tuple[Try, int]:
+    def settled(self) -> tuple[Candidate, int]:
         """A try, and how many of its frames stay whatever the others do."""
         first = self.tries[0]
         going = [t for t in self.tries if t.reason is None] or [first]
@@ -101,7 +101,7 @@ class Busy:
             return first, sum(map(len, first.codes))
         return going[0], self.chosen[-1] if self.chosen else 0
 
-    def finished(self) -> list[Try]:
+    def finished(self) -> list[Candidate]:
         """The tries that came to the end of the text, or all where none did."""
         ended = [t for t in self.tries if t.reason != "length"]
         return (

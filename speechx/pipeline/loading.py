@@ -72,7 +72,7 @@ def load_pipeline(
     from speechx.engine.threads import cpu_threads
     from speechx.models.lm.folder import load_model
     from speechx.models.lm.prompt import pack
-    from speechx.pipeline.pipeline import Pipeline, Runner
+    from speechx.pipeline.pipeline import Pipeline, JobRunner
     from speechx.task import registry
     from speechx.text import PHONE_TABLE_VERSION
 
@@ -87,7 +87,7 @@ def load_pipeline(
     config = core.shape
     packer = partial(pack, frames_per_step=config.frames_per_step, num_codebooks=config.num_codebooks)
     slots = max(slots, *(task.tries for task in registry.tasks().values()))
-    runner = Runner(Engine(core.to(device), slots=slots), packer, slots=slots)
+    runner = JobRunner(Engine(core.to(device), slots=slots), packer, slots=slots)
     return Pipeline(frontend, runner, model=weights_hash(folder))
 
 

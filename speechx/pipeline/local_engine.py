@@ -18,7 +18,7 @@ import torch
 
 from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.pipeline import Pipeline
-from speechx.pipeline.running_job import Run
+from speechx.pipeline.running_job import RunningJob
 
 __all__ = ["Chunk", "FakeEngine", "Job", "LocalEngine", "SpeechEngine"]
 
@@ -41,7 +41,7 @@ class _Listener:
     None ends the queue; an exception is raised at the listener.
     """
 
-    run: Run
+    run: RunningJob
     loop: asyncio.AbstractEventLoop
     queue: asyncio.Queue[Chunk | Exception | None] = field(default_factory=asyncio.Queue)
 
@@ -160,7 +160,7 @@ class LocalEngine:
         self._leave(listener)
         listener.send(error)
 
-    def _deliver(self, run: Run) -> None:
+    def _deliver(self, run: RunningJob) -> None:
         listener = self._listeners.get(id(run))
         if listener is None:
             return

@@ -16,10 +16,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from speechx.errors import InputError
-from speechx.pipeline.candidates import Try
+from speechx.pipeline.candidates import Candidate
 from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.result import Speech, collect
-from speechx.pipeline.running_job import Rank, Run
+from speechx.pipeline.running_job import Rank, RunningJob
 from speechx.task import registry
 from speechx.task.plan import Generated
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from speechx.models.lm.prompt import PackedPrompt, Prompt
     from speechx.task.frontend import Frontend
 
-__all__ = ["Pipeline", "Runner"]
+__all__ = ["Pipeline", "JobRunner"]
 
 
-class Runner:
+class JobRunner:
     """Runs share one engine. Not thread-safe: everything but `Pipeline.prepare` belongs on one thread at a time."""
 
     def __init__(self, engine: Engine, pack: Callable[[Prompt], PackedPrompt], slots: int = 8) -> None:
         self.engine, self.pack, self.slots = engine, pack, slots
-        self._runs: list[Run] = []
-        self._tries: dict[int, Try] = {}
+        self._runs: list[RunningJob] = []
+        self._tries: dict[int, Candidate] = {}
 
     @property
     def has_work(self) -> bool:
@@ -47,10 +47,10 @@ class Runner:
         """See Engine.warm_up."""
         self.engine.warm_up()
 
-    def add(self, run: Run) -> None:
+    def add(self, run: RunningJob) -> None:
         self._runs.append(run)
 
-    def abort(self, run: Run) -> None:
+    def abort(self, run: RunningJob) -> None:
         """Takes a run out of the engine: its listener is gone, or it has failed."""
         for key in [k for k, t in self._tries.items() if t.run is run]:
             self.engine.abort(key)
@@ -59,7 +59,7 @@ class Runner:
         if run in self._runs:
             self._runs.remove(run)
 
-    def step(self) -> list[Run]:
+    def step(self) -> list[RunningJob]:
         """One step of the engine and what goes with it. Returns the runs that have chunks, have failed, or are done."""
         share = max(2, self.slots // max(1, len(self._runs)))
         for run in self._runs:
@@ -81,7 +81,7 @@ class Runner:
             self.abort(run) if run.error else self._runs.remove(run)
         return touched
 
-    def _choose(self, run: Run) -> None:
+    def _choose(self, run: RunningJob) -> None:
         """Lets tries that wait at the end of a phrase go on, each from where the best one is."""
         for best, others in run.choices():
             for other in others:
@@ -89,7 +89,7 @@ class Runner:
                 self.engine.resume(other.id)
             self.engine.resume(best.id)
 
-    def _add_wanted(self, run: Run, ahead: int) -> None:
+    def _add_wanted(self, run: RunningJob, ahead: int) -> None:
         if run.job.deadline is not None and time.monotonic() > run.job.deadline:
             raise TimeoutError(f"job {run.job.id} was not done by its deadline")
         for attempt, params in run.wanted(ahead, self.slots):
@@ -102,7 +102,7 @@ class Runner:
             except ValueError as error:  # too long for the model, or nothing to generate
                 raise InputError(str(error)) from error
 
-    def _guarded(self, run: Run, act: Callable[[], None]) -> None:
+    def _guarded(self, run: RunningJob, act: Callable[[], None]) -> None:
         """What goes wrong in one run is that run's error and nobody else's."""
         if run.done:
             return
@@ -118,7 +118,7 @@ class Pipeline:
     model: hash of the weights, told with every result. rank: a measure added to the aligner's when best_of > 1.
     """
 
-    def __init__(self, frontend: Frontend, runner: Runner, model: str = "", rank: Rank | None = None) -> None:
+    def __init__(self, frontend: Frontend, runner: JobRunner, model: str = "", rank: Rank | None = None) -> None:
         self.frontend, self.runner, self.model, self.rank = frontend, runner, model, rank
         self._lock = threading.Lock()
 
@@ -126,12 +126,12 @@ class Pipeline:
         """A validated job. Raises InputError that names the field at fault."""
         return Job(registry.task(task).name, registry.parse_request(task, fields))
 
-    def prepare(self, job: Job) -> Run:
+    def prepare(self, job: Job) -> RunningJob:
         """Reads the request's audio and plans it. Touches no engine. Raises InputError."""
         started, task, request = time.monotonic(), registry.task(job.task), job.request
         seed = getattr(request, "seed", None)
         seed = random.SystemRandom().randrange(2**31) if seed is None else seed
-        run = Run(job, task, task.plan(request, self.frontend), self.frontend, seed, self.rank, started)
+        run = RunningJob(job, task, task.plan(request, self.frontend), self.frontend, seed, self.rank, started)
         run.note(model=self.model)
         return run
 
@@ -167,7 +167,7 @@ class Pipeline:
     ) -> Iterator[tuple[Job, Speech | Exception]]:
         """Results as they are done, in any order, with up to `at_once` jobs in the engine's batch. Errors are results."""
         waiting, at_once = iter(jobs), at_once or self.runner.slots
-        under_way: dict[int, tuple[Run, list[Chunk]]] = {}
+        under_way: dict[int, tuple[RunningJob, list[Chunk]]] = {}
         try:
             while True:
                 while len(under_way) < at_once and (job := next(waiting, None)) is not None:
@@ -194,7 +194,7 @@ class Pipeline:
                     self.runner.abort(run)
 
 
-def _as_result(run: Run, chunks: list[Chunk]) -> Speech | Exception:
+def _as_result(run: RunningJob, chunks: list[Chunk]) -> Speech | Exception:
     if run.error is not None:
         return run.error
     return collect(chunks)

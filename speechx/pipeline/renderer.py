@@ -18,10 +18,10 @@ from speechx.task.plan import Generated, Part, Plan, Ready
 if TYPE_CHECKING:
     from speechx.task.frontend import Frontend, WaveStream
 
-__all__ = ["Assembly"]
+__all__ = ["Renderer"]
 
 
-class Assembly:
+class Renderer:
     """For each part in order: `begin`, then its audio (`ready`, `frames` or `enclosed`); at the end `close`.
 
     Each returns the samples that are final now. `position` is where in the output the part's own content starts.

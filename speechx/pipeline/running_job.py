@@ -16,9 +16,9 @@ import numpy as np
 
 from speechx.audio.joining import NOTHING
 from speechx.errors import InputError
-from speechx.pipeline.candidates import Busy, Try, phrase_ends
+from speechx.pipeline.candidates import ActivePart, Candidate, phrase_ends
 from speechx.pipeline.job import Chunk, Job
-from speechx.pipeline.renderer import Assembly
+from speechx.pipeline.renderer import Renderer
 from speechx.task.plan import Generated, Part, Plan, Ready
 from speechx.text import Word
 from speechx.text.types import WordTime
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from speechx.task.frontend import Frontend
     from speechx.task.registry import TaskProtocol
 
-__all__ = ["Rank", "Run", "Try"]
+__all__ = ["Rank", "RunningJob", "Candidate"]
 
 Rank = Callable[[Generated, np.ndarray], float]
 """(part, codes (F, K)) -> a number, higher is better: chooses among several tries."""
@@ -38,7 +38,7 @@ FIRST_FRAMES, NEXT_FRAMES = 4, 10
 with the first chunk would run dry if the second were long."""
 
 
-class Run:
+class RunningJob:
     """See the module's docstring. outbox holds the chunks nobody has taken; error is set instead of a final chunk."""
 
     def __init__(
@@ -53,13 +53,13 @@ class Run:
         self.seed, self.streams = seed, bool(getattr(job.request, "stream", False))
         self._parts: Iterator[Part] = iter(plan.parts)
         self._exhausted = False
-        self._active: deque[Busy] = deque()
-        self._assembly = Assembly(plan, frontend)
+        self._active: deque[ActivePart] = deque()
+        self._renderer = Renderer(plan, frontend)
         # Without a mask, or an aligner, several tries are worth no more than one.
-        useful = frontend.aligner is not None if plan.over is None else self._assembly.masked
+        useful = frontend.aligner is not None if plan.over is None else self._renderer.masked
         self.tries: int = getattr(job.request, "best_of", None) or (task.tries if useful else 1)
-        if self._assembly.masked:
-            self._assembly = Assembly(plan, frontend, self.tries)
+        if self._renderer.masked:
+            self._renderer = Renderer(plan, frontend, self.tries)
         self._words: list[WordTime] = []
         self._settled = 0  # words of finished parts
         self._samples, self._made = 0, 0
@@ -68,7 +68,7 @@ class Run:
 
     # To the engine
 
-    def wanted(self, ahead: int, most: int) -> Iterator[tuple[Try, SamplingParams]]:
+    def wanted(self, ahead: int, most: int) -> Iterator[tuple[Candidate, SamplingParams]]:
         """Tries to add now, so that about `ahead` are in the engine, of one part at least; `most`: what it decodes at once.
 
         Raises InputError for an impossible part, and where there are more tries than the engine decodes at once: they wait
@@ -86,19 +86,19 @@ class Run:
             if part is None:
                 self._exhausted = True
                 break
-            busy = Busy(part)
+            busy = ActivePart(part)
             self._active.append(busy)
             if isinstance(part, Generated):
                 if tries > 1 and self.frontend.aligner is not None:
                     busy.stops = phrase_ends(part)
                 for index in range(tries):
-                    busy.tries.append(Try(self, busy))
+                    busy.tries.append(Candidate(self, busy))
                     params = self.task.params(self.request, part.prompt)
                     seed = (self.seed + 7919 * self._made + 104_729 * index) % 2**31
                     yield busy.tries[-1], replace(params, seed=seed, deadline=self.job.deadline)
                 self._made += 1
 
-    def finish_try(self, attempt: Try, reason: str | None) -> None:
+    def finish_try(self, attempt: Candidate, reason: str | None) -> None:
         """The engine has ended a try."""
         attempt.reason = reason or "stop"
         if reason == "deadline":
@@ -106,7 +106,7 @@ class Run:
         elif reason == "abort":
             self.fail(InterruptedError(f"job {self.job.id} was aborted"))
 
-    def choices(self) -> Iterator[tuple[Try, list[Try]]]:
+    def choices(self) -> Iterator[tuple[Candidate, list[Candidate]]]:
         """Where all tries at a part wait: the best one, and those that are to go on from where it is."""
         for busy in self._active:
             if waiting := busy.due():
@@ -143,17 +143,17 @@ class Run:
         if self._exhausted and not self.done:
             self._close()
 
-    def _sound(self, busy: Busy) -> tuple[bool, np.ndarray]:
+    def _sound(self, busy: ActivePart) -> tuple[bool, np.ndarray]:
         """(whether the part is through, the output samples that are final now)."""
         part, begun_T = busy.part, NOTHING
         if not busy.begun:
-            busy.begun, begun_T = True, self._assembly.begin(part)
+            busy.begun, begun_T = True, self._renderer.begin(part)
         if isinstance(part, Ready):
-            at = self._assembly.position / self.plan.sample_rate
+            at = self._renderer.position / self.plan.sample_rate
             self._words += [w.shifted(at) for w in part.words]
-            return True, np.concatenate([begun_T, self._assembly.ready(part)])
+            return True, np.concatenate([begun_T, self._renderer.ready(part)])
         over = busy.over
-        if not (over or (self.streams and self._assembly.streams(part))):
+        if not (over or (self.streams and self._renderer.streams(part))):
             return False, begun_T
         heard, count = self._heard(busy)
         if over and heard[0].reason == "length" and part.prompt.frames is None:
@@ -164,17 +164,17 @@ class Run:
         enough = min(NEXT_FRAMES, max(FIRST_FRAMES, busy.decoded))
         if not over and len(codes_FK) - busy.decoded < enough:
             return False, begun_T
-        if self._assembly.streams(part):
-            wav_T = self._assembly.frames(part, [c[busy.decoded :] for c in codes])
+        if self._renderer.streams(part):
+            wav_T = self._renderer.frames(part, [c[busy.decoded :] for c in codes])
         else:
-            wav_T = self._assembly.enclosed(part, codes)
+            wav_T = self._renderer.enclosed(part, codes)
         busy.decoded = len(codes_FK)
         self._note_words(part, pointer_F, over)
         return over, np.concatenate([begun_T, wav_T])
 
-    def _heard(self, busy: Busy) -> tuple[list[Try], int]:
+    def _heard(self, busy: ActivePart) -> tuple[list[Candidate], int]:
         """The tries that are heard, one or, where they are masks, all; and how many of their frames are final."""
-        if self._assembly.tries > 1:
+        if self._renderer.tries > 1:
             return busy.tries, min(sum(map(len, t.codes)) for t in busy.tries)
         chosen, count = busy.settled()
         if busy.over:
@@ -182,13 +182,13 @@ class Run:
             count = len(chosen.codes_FK())
         return [chosen], count
 
-    def _best(self, busy: Busy, tries: list[Try]) -> Try:
+    def _best(self, busy: ActivePart, tries: list[Candidate]) -> Candidate:
         """The try that says the phones best; a hook may add its own measure (speaker likeness)."""
         part = busy.part
         assert isinstance(part, Generated)
         start, ids_N = busy.compared()
 
-        def score(attempt: Try) -> float:
+        def score(attempt: Candidate) -> float:
             codes_FK = attempt.codes_FK()
             if not len(codes_FK):
                 return -np.inf
@@ -203,7 +203,7 @@ class Run:
         """Words of this part that the pointer is past, at their place in the output."""
         if not part.words:
             return
-        at = self._assembly.position / self.plan.sample_rate
+        at = self._renderer.position / self.plan.sample_rate
         timed = word_times(part.words, pointer_F, self.frontend.frame_rate, over)
         del self._words[self._settled :]
         for index, word in enumerate(w.shifted(at) for w in timed):
@@ -230,7 +230,7 @@ class Run:
             )
 
     def _close(self) -> None:
-        rest_T = self._assembly.close()
+        rest_T = self._renderer.close()
         seconds = time.monotonic() - self._started
         spoken = (self.plan.samples or self._samples + len(rest_T)) / self.plan.sample_rate
         self._info |= {"audio_seconds": round(spoken, 3), "seconds": round(seconds, 4)}

@@ -20,13 +20,13 @@ class Request(BaseModel):
     seed: int = 0
 
 
-class Run:
+class RunningJob:
     def __init__(self, job: Job) -> None:
         self.job, self.outbox, self.made = job, deque[Chunk](), 0
         self.done, self.error = False, None
 
 
-class Runner:
+class JobRunner:
     """Gives each run a chunk a step."""
 
     def __init__(self) -> None:
@@ -73,12 +73,12 @@ class Runner:
 
 class Pipeline:
     def __init__(self) -> None:
-        self.runner = Runner()
+        self.runner = JobRunner()
 
-    def prepare(self, job: Job) -> Run:
+    def prepare(self, job: Job) -> RunningJob:
         if job.task == "unknown":
             raise ValueError("no such task")
-        return Run(job)
+        return RunningJob(job)
 
 
 def job(task: str = "tts", **fields: Any) -> Job:

@@ -8,7 +8,7 @@ from speechx.audio.mixing import standard_gain
 from speechx.cli.samples import sample_requests
 from speechx.models.aligner import ERROR_NATS
 from speechx.models.lm.prompt import Frames, Prompt, Text, Track
-from speechx.pipeline.candidates import FIRST, PHRASE, Busy, Try, phrase_ends
+from speechx.pipeline.candidates import FIRST, PHRASE, ActivePart, Candidate, phrase_ends
 from speechx.pipeline.loading import load_front
 from speechx.task.plan import Generated
 from speechx.text import TextFrontend
@@ -40,14 +40,14 @@ def test_phrases_end_where_words_end() -> None:
 
 def test_a_part_of_known_length_is_compared_as_a_whole() -> None:
     assert phrase_ends(part(frames=40)) == ()
-    start, ids_N = Busy(part(frames=40, speech=True)).compared()
+    start, ids_N = ActivePart(part(frames=40, speech=True)).compared()
     assert start == 0 and ids_N is not None and np.array_equal(ids_N, SPEECH.ids)
-    assert Busy(part(frames=40)).compared() == (0, None)
+    assert ActivePart(part(frames=40)).compared() == (0, None)
 
 
 def test_a_try_that_never_ends_is_not_chosen() -> None:
-    busy = Busy(part())
-    busy.tries = [Try(None, busy, reason=reason) for reason in ("length", "stop", "length")]  # type: ignore[arg-type]
+    busy = ActivePart(part())
+    busy.tries = [Candidate(None, busy, reason=reason) for reason in ("length", "stop", "length")]  # type: ignore[arg-type]
     assert busy.finished() == [busy.tries[1]]
     for attempt in busy.tries:
         attempt.reason = "length"
@@ -55,8 +55,8 @@ def test_a_try_that_never_ends_is_not_chosen() -> None:
 
 
 def test_nobody_is_chosen_before_all_have_come() -> None:
-    busy = Busy(part(), stops=(9,))
-    busy.tries = [Try(None, busy) for _ in range(3)]  # type: ignore[arg-type]
+    busy = ActivePart(part(), stops=(9,))
+    busy.tries = [Candidate(None, busy) for _ in range(3)]  # type: ignore[arg-type]
     busy.tries[0].waits = busy.tries[1].waits = True
     assert busy.due() == []
     busy.tries[2].reason = "length"  # it will not come
