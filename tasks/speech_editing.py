@@ -23,7 +23,7 @@ from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, Token, Track
 from speechx.models.vocab import EOE, MASK, SOE
 from speechx.task import fields as _fields
 from speechx.task.examples import CodedUtterance, CodePool, Example, TrainingPair, Utterance, UtterancePool
-from speechx.task.plan import Generated, Part, Plan
+from speechx.task.plan import GeneratedPart, Part, Plan
 from speechx.task.task import Task, TaskRequest
 from speechx.tasks._editing import examples as _edit_examples
 from speechx.tasks._editing import locate as _edits
@@ -64,7 +64,7 @@ class SpeechEditing(Task[SpeechEditingRequest]):
     Request = SpeechEditingRequest
     # The rhythm is that of the words around; chance in it drags single phones out, and over noise all of them.
     sampling = {**Task.sampling, "advance_temperature": 0.1, "max_pace": 4.0}
-    tries = 3
+    best_of = 3
     pairs_of = "either"  # of codes: clean, and nothing else was said in the gap
 
     def prompt(self, req: SpeechEditingRequest, frontend: Frontend) -> Prompt:
@@ -127,7 +127,7 @@ class SpeechEditing(Task[SpeechEditingRequest]):
         rate = frontend.rate_of(req.audio)
         source_T = frontend.load_audio(req.audio, "audio", MAX_SECONDS, rate)
 
-        def generated(edit: _edits.Edit) -> Generated | None:
+        def generated(edit: _edits.Edit) -> GeneratedPart | None:
             said = work.script(edit)
             if not said.words:
                 return None

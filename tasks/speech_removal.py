@@ -32,7 +32,7 @@ class SpeechRemoval(AlignedTask[SpeechRemovalRequest]):
         **AlignedTask.sampling, "temperature": 1.0, "top_p": 1.0, "fine_temperature": 1.0, "fine_top_p": 1.0,
         "guidance": 1.0, "fine_guidance": 1.0,
     }  # fmt: skip
-    tries = 3  # each hears other sounds under the speech
+    best_of = 3  # candidates miss different background sounds
     speaks = False
     by_rule = False
     summary = "take the speech away, keep the background sound"

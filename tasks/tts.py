@@ -40,7 +40,7 @@ class TTS(Task[TTSRequest]):
     slot = 0
     summary = "say a text in the voice of a short recording"
     Request = TTSRequest
-    tries = 3
+    best_of = 3
     pairs_of = "codes"
 
     def prompt(self, req: TTSRequest, frontend: Frontend) -> Prompt:

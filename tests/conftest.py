@@ -138,7 +138,8 @@ def echo_engine() -> EchoEngine:
 @pytest.fixture
 def pipeline(frontend: Any, echo_engine: EchoEngine) -> Any:
     """A pipeline without a language model."""
-    from speechx.pipeline.pipeline import Pipeline, JobRunner
+    from speechx.pipeline.job_runner import JobRunner
+    from speechx.pipeline.pipeline import Pipeline
 
     return Pipeline(frontend, JobRunner(echo_engine, lambda prompt: prompt), model="echo")
 

@@ -72,7 +72,7 @@ class Worker:
                 raise result
             self.store.write(row.file, result.encode(row.format))
             about |= {"status": "ok", "output": row.file, **result.info}
-            if getattr(row.request, "timestamps", False):
+            if row.request.timestamps:
                 about["words"] = [word.as_dict() for word in result.words]
         except Exception as error:  # a row's failure is a line of its own, whatever it is
             about |= {"status": "error", "error": str(error) or type(error).__name__}

@@ -21,6 +21,7 @@ from speechx.pipeline.local_engine import FakeEngine, LocalEngine
 from speechx.serving.errors import ApiError
 from speechx.serving.web.stream import coalesce
 from speechx.task import registry
+from speechx.task.fields import TaskRequest
 
 __all__ = ["Failure", "Replica", "ReplicaOptions", "ServedEngine"]
 
@@ -158,7 +159,7 @@ class Replica:
         self.jobs = 0
 
     async def stream(
-        self, task: str, request: BaseModel, job_id: str, seconds: float
+        self, task: str, request: TaskRequest, job_id: str, seconds: float
     ) -> AsyncGenerator[Chunk | Failure, None]:
         """Chunks of a job that may take so many seconds, or a Failure. Leaving it early aborts the job."""
         job = Job(task, request, job_id, time.monotonic() + seconds)

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import IO, Annotated, Any
 
 import typer
-from pydantic import BaseModel
 
 from speechx.audio import reading as audio
 from speechx.cli.console import Heartbeat, ModelOption, load, say
 from speechx.errors import InputError
 from speechx.pipeline.job import Job
 from speechx.task import registry
+from speechx.task.fields import TaskRequest
 
 SAFE_ID = re.compile(r"[\w][\w.-]{0,199}")
 
@@ -32,7 +32,7 @@ class Row:
 
     id: str
     task: str
-    request: BaseModel
+    request: TaskRequest
     format: str
 
     @property
@@ -86,7 +86,7 @@ def perform(rows: list[Row], output: Path, model: Path | None, slots: int) -> in
                     raise result
                 result.save(output / row.file, row.format)
                 about |= {"status": "ok", "output": row.file, **result.info}
-                if getattr(row.request, "timestamps", False):
+                if row.request.timestamps:
                     about["words"] = [w.as_dict() for w in result.words]
             except Exception as error:  # a row's failure is a line of its own, whatever it is
                 failed += 1
@@ -150,4 +150,4 @@ def _row(line: str, folder: Path, format: str) -> Row:
         if isinstance(value, str) and (kind == "audio" or (folder / value).exists() or Path(value).suffix):
             fields[name] = str(folder / value)
     request = registry.parse_request(task.name, fields)
-    return Row(row_id, task.name, request, getattr(request, "format", None) or format)
+    return Row(row_id, task.name, request, request.format or format)

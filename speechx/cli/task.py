@@ -19,12 +19,12 @@ from speechx.task import registry
 
 if TYPE_CHECKING:
     from speechx.pipeline.job import Chunk
-    from speechx.task.registry import TaskProtocol
+    from speechx.task.task import Task
 
 Parameter = inspect.Parameter
 
 
-def task_command(task: TaskProtocol) -> Callable[..., None]:
+def task_command(task: Task[Any]) -> Callable[..., None]:
     """A function that typer turns into the command: its signature is the request's fields, and where to put the result."""
 
     def command(output: str, model: Path | None = None, json: bool = False, **fields: Any) -> None:
@@ -51,7 +51,7 @@ OUTPUT = typer.Option(
 )
 
 
-def _parameter(task: TaskProtocol, name: str) -> Parameter:
+def _parameter(task: Task[Any], name: str) -> Parameter:
     """One field of the request as a parameter of the command."""
     fields = task.Request.model_fields
     info = fields[name]
@@ -85,9 +85,7 @@ def _plain_type(annotation: Any) -> Any:
     return annotation if annotation in (bool, int, float) else str
 
 
-def perform(
-    task: TaskProtocol, fields: dict[str, Any], output: str, model: Path | None, as_json: bool
-) -> None:
+def perform(task: Task[Any], fields: dict[str, Any], output: str, model: Path | None, as_json: bool) -> None:
     """Runs one request and writes its result, whole or not at all."""
     from speechx.pipeline.result import Speech, collect
 

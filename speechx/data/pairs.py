@@ -108,7 +108,7 @@ def mix_shards(
 
 def _source(task: Any) -> str:
     """What a task makes its pairs of: codes, sound, or either."""
-    return str(getattr(task, "pairs_of", "sound"))
+    return task.pairs_of
 
 
 def _tries(

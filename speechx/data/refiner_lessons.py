@@ -78,7 +78,7 @@ def make_estimates(
     def examples() -> Iterator[tuple[int, Example]]:
         for index in range(first, 2 * count):
             rng = np.random.default_rng((seed, chosen.slot, index, 1))
-            made = chosen.example(_cut(pool, rng), pool, rng)  # type: ignore[attr-defined]
+            made = chosen.example(_cut(pool, rng), pool, rng)
             if made is not None:
                 yield index, made
 

@@ -1,6 +1,6 @@
-"""Several tries at a part, kept in step: where a phrase ends, the try that says it best goes on, in the place of all.
+"""Best-of-N decoding per phrase: at each phrase end the best candidate is kept, and the others are reset to it.
 
-Of whole utterances each has faults of its own; phrase by phrase one of them is mostly right. Source: blockwise best-of-K
+Every whole utterance has some fault; phrase by phrase one candidate is mostly right. Source: blockwise best-of-K
 (Mudgal et al. 2024, Controlled Decoding from Language Models, section 3.2); the reward is `Aligner.fit`.
 Shapes: F codec frames, K codebooks, N phones.
 """
@@ -12,22 +12,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speechx.task.plan import Generated, Part
+from speechx.task.plan import GeneratedPart, Part
 
 if TYPE_CHECKING:
     from speechx.models.lm.prompt import PackedPrompt
-    from speechx.pipeline.running_job import RunningJob
 
 __all__ = ["ActivePart", "Candidate", "phrase_ends"]
 
 FIRST, PHRASE = 4, 8
-"""Phones from one choice to the next, at least: a word or two. The first one lets the listener wait for less."""
+"""Fewest phones between two choices: a word or two. The first choice comes sooner, so that first audio does."""
 
 
-def phrase_ends(part: Generated) -> tuple[int, ...]:
-    """Places in the track's phones where tries are compared: ends of words, but for the last phrase, which ends them all.
+def phrase_ends(part: GeneratedPart) -> tuple[int, ...]:
+    """Indices in the track's phones where candidates are compared: ends of words, except the last phrase's.
 
-    None where the length or the rhythm is given: such parts are heard as a whole.
+    Empty where the length or the rhythm is given: such parts are compared as a whole.
     """
     track = part.prompt.track
     if track is None or part.prompt.frames is not None:
@@ -42,21 +41,28 @@ def phrase_ends(part: Generated) -> tuple[int, ...]:
 
 @dataclass
 class Candidate:
-    """One attempt at a generated part: frames so far. waits: at the end of a phrase. id: the engine's, once it has it."""
+    """One of the N outputs of a generated part: its frames so far.
 
-    run: RunningJob
+    waiting: it is at the end of a phrase. reason: why it ended; None while it decodes. id: of its sequence in the engine.
+    """
+
     part: ActivePart
     id: int = -1
     codes: list[np.ndarray] = field(default_factory=list)
     pointers: list[np.ndarray] = field(default_factory=list)
     reason: str | None = None
-    waits: bool = False
+    waiting: bool = False
 
-    def feed(self, codes_FK: np.ndarray, pointer_F: np.ndarray, waits: bool = False) -> None:
+    def append(self, codes_FK: np.ndarray, pointer_F: np.ndarray, waiting: bool = False) -> None:
+        """Takes the next frames."""
         if len(codes_FK):
             self.codes.append(codes_FK)
             self.pointers.append(pointer_F)
-        self.waits = waits
+        self.waiting = waiting
+
+    @property
+    def num_frames(self) -> int:
+        return sum(map(len, self.codes))
 
     def codes_FK(self) -> np.ndarray:
         return np.concatenate(self.codes) if self.codes else np.zeros((0, 0), np.int16)
@@ -64,59 +70,58 @@ class Candidate:
     def pointer_F(self) -> np.ndarray:
         return np.concatenate(self.pointers) if self.pointers else np.zeros(0, np.int32)
 
-    def become(self, other: Candidate) -> None:
-        """Has said what another has said."""
+    def reset_to(self, other: Candidate) -> None:
+        """Replaces the frames by those of another candidate."""
         self.codes, self.pointers = list(other.codes), list(other.pointers)
 
 
 @dataclass
 class ActivePart:
-    """A part that was asked for: ready audio, or its tries and how many frames were decoded.
+    """A part in progress: ready audio, or its candidates and the number of frames decoded to audio.
 
-    stops: phones at which tries wait for each other. chosen: frames that all had in common after each choice.
+    packed: the prompt of a generated part. stops: phones at which candidates wait for each other.
+    choices: number of frames that all candidates had in common after each choice.
     """
 
     part: Part
-    packed: PackedPrompt | None = None  # of what is generated
-    tries: list[Candidate] = field(default_factory=list)
+    packed: PackedPrompt | None = None
+    candidates: list[Candidate] = field(default_factory=list)
     stops: tuple[int, ...] = ()
-    chosen: list[int] = field(default_factory=list)
-    begun: bool = False
+    choices: list[int] = field(default_factory=list)
+    started: bool = False
     decoded: int = 0
 
     @property
-    def over(self) -> bool:
-        return all(t.reason is not None for t in self.tries)
+    def finished(self) -> bool:
+        return all(c.reason is not None for c in self.candidates)
 
-    def due(self) -> list[Candidate]:
-        """The tries to choose among: those that wait, once nobody is on the way any more."""
-        waiting = [t for t in self.tries if t.waits]
-        return waiting if all(t.waits or t.reason is not None for t in self.tries) else []
+    def waiting(self) -> list[Candidate]:
+        """The candidates to choose among: those at a phrase end, once no other one still decodes; else none."""
+        waiting = [c for c in self.candidates if c.waiting]
+        return waiting if all(c.waiting or c.reason is not None for c in self.candidates) else []
 
     def settled(self) -> tuple[Candidate, int]:
-        """A try, and how many of its frames stay whatever the others do."""
-        first = self.tries[0]
-        going = [t for t in self.tries if t.reason is None] or [first]
-        if len(self.tries) == 1:
-            return first, sum(map(len, first.codes))
-        return going[0], self.chosen[-1] if self.chosen else 0
+        """A candidate, and how many of its frames no later choice changes."""
+        first = self.candidates[0]
+        if len(self.candidates) == 1:
+            return first, first.num_frames
+        decoding = [c for c in self.candidates if c.reason is None] or [first]
+        return decoding[0], self.choices[-1] if self.choices else 0
 
-    def finished(self) -> list[Candidate]:
-        """The tries that came to the end of the text, or all where none did."""
-        ended = [t for t in self.tries if t.reason != "length"]
-        return (
-            ended
-            if ended and isinstance(self.part, Generated) and self.part.prompt.frames is None
-            else self.tries
-        )
+    def complete(self) -> list[Candidate]:
+        """The candidates that reached the end of the text; all of them where none did, or where the length is given."""
+        ended = [c for c in self.candidates if c.reason != "length"]
+        free_length = isinstance(self.part, GeneratedPart) and self.part.prompt.frames is None
+        return ended if ended and free_length else self.candidates
 
-    def compared(self) -> tuple[int, np.ndarray | None]:
-        """(first frame, phones (N,)) by which tries are compared now: of this phrase and the one before, which its first
-        frames still belong to. None where nobody knows what is said.
+    def scored_phones(self) -> tuple[int, np.ndarray | None]:
+        """(first frame, phones (N,)) to score now: this phrase and the one before, whose end its first frames hold.
+
+        Phones are None where the text is unknown.
         """
-        assert isinstance(self.part, Generated)
-        track, done = self.part.prompt.track, len(self.chosen)
+        assert isinstance(self.part, GeneratedPart)
+        track, done = self.part.prompt.track, len(self.choices)
         if track is None or self.part.prompt.frames is not None:
             return 0, None if self.part.speech is None else self.part.speech.ids
-        first, start = (self.chosen[done - 2], self.stops[done - 2]) if done > 1 else (0, track.start)
+        first, start = (self.choices[done - 2], self.stops[done - 2]) if done > 1 else (0, track.start)
         return first, track.ids[start : self.stops[done] if done < len(self.stops) else track.stop]

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel
 
+from speechx.task.fields import TaskRequest
 from speechx.text.types import WordTime
 
 __all__ = ["Chunk", "Job"]
@@ -25,7 +25,7 @@ class Job:
     """
 
     task: str
-    request: BaseModel
+    request: TaskRequest
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     deadline: float | None = None
 

@@ -72,7 +72,8 @@ def load_pipeline(
     from speechx.engine.threads import cpu_threads
     from speechx.models.lm.folder import load_model
     from speechx.models.lm.prompt import pack
-    from speechx.pipeline.pipeline import Pipeline, JobRunner
+    from speechx.pipeline.job_runner import JobRunner
+    from speechx.pipeline.pipeline import Pipeline
     from speechx.task import registry
     from speechx.text import PHONE_TABLE_VERSION
 
@@ -86,7 +87,7 @@ def load_pipeline(
         core = _checked("lm", folder / "lm", use)
     config = core.shape
     packer = partial(pack, frames_per_step=config.frames_per_step, num_codebooks=config.num_codebooks)
-    slots = max(slots, *(task.tries for task in registry.tasks().values()))
+    slots = max(slots, *(task.best_of for task in registry.tasks().values()))
     runner = JobRunner(Engine(core.to(device), slots=slots), packer, slots=slots)
     return Pipeline(frontend, runner, model=weights_hash(folder))
 

@@ -1,7 +1,7 @@
-"""The seam between whoever asks and whatever speaks: `SpeechEngine.stream(job)` gives chunks.
+"""The `SpeechEngine` seam: `stream(job)` yields chunks.
 
-LocalEngine runs a pipeline in this process: one thread owns the engine, requests are prepared in a small
-pool, chunks reach each listener's event loop. FakeEngine speaks without a model, for tests of servers and
+LocalEngine runs a pipeline in this process: one thread owns the engine, a small pool prepares requests, and
+chunks go to each listener's event loop. FakeEngine speaks without a model, for tests of servers and
 tools.
 """
 
@@ -24,7 +24,7 @@ __all__ = ["Chunk", "FakeEngine", "Job", "LocalEngine", "SpeechEngine"]
 
 
 class SpeechEngine(Protocol):
-    """Speaks jobs. HTTP, command line, batch and evaluation know no more of the machinery than this."""
+    """Turns jobs into audio. HTTP, command line, batch and evaluation depend on this alone."""
 
     def stream(self, job: Job) -> AsyncIterator[Chunk]:
         """Chunks as they are made;
@@ -36,12 +36,9 @@ class SpeechEngine(Protocol):
 
 @dataclass(eq=False)
 class _Listener:
-    """Who waits for a run's chunks, and where.
+    """Receives a job's chunks on its event loop. None ends the queue; an exception is raised at the listener."""
 
-    None ends the queue; an exception is raised at the listener.
-    """
-
-    run: RunningJob
+    job: RunningJob
     loop: asyncio.AbstractEventLoop
     queue: asyncio.Queue[Chunk | Exception | None] = field(default_factory=asyncio.Queue)
 
@@ -82,8 +79,8 @@ class LocalEngine:
     async def stream(self, job: Job) -> AsyncIterator[Chunk]:
         """See SpeechEngine. Closing the iterator, or cancelling the task that reads it, aborts the job."""
         loop = asyncio.get_running_loop()
-        run = await loop.run_in_executor(self._pool, self.pipeline.prepare, job)
-        listener = _Listener(run, loop)
+        running = await loop.run_in_executor(self._pool, self.pipeline.prepare, job)
+        listener = _Listener(running, loop)
         self._order(lambda: self._join(listener))
         try:
             while True:
@@ -141,36 +138,36 @@ class LocalEngine:
                 for listener in list(self._listeners.values()):
                     self._fail(listener, error)
                 continue
-            for run in touched:
-                self._deliver(run)
-        for act in self._orders:  # late comers hear that it is over, too
+            for job in touched:
+                self._deliver(job)
+        for act in self._orders:  # jobs that came late get the error, too
             act()
         for listener in list(self._listeners.values()):
             self._fail(listener, InterruptedError("the engine was closed"))
 
     def _join(self, listener: _Listener) -> None:
-        self._listeners[id(listener.run)] = listener
-        self.pipeline.runner.add(listener.run)
+        self._listeners[id(listener.job)] = listener
+        self.pipeline.runner.add(listener.job)
 
     def _leave(self, listener: _Listener) -> None:
-        if self._listeners.pop(id(listener.run), None) is not None:
-            self.pipeline.runner.abort(listener.run)
+        if self._listeners.pop(id(listener.job), None) is not None:
+            self.pipeline.runner.abort(listener.job)
 
     def _fail(self, listener: _Listener, error: Exception) -> None:
         self._leave(listener)
         listener.send(error)
 
-    def _deliver(self, run: RunningJob) -> None:
-        listener = self._listeners.get(id(run))
+    def _deliver(self, job: RunningJob) -> None:
+        listener = self._listeners.get(id(job))
         if listener is None:
             return
-        heard = True
-        while run.outbox:
-            heard = listener.send(run.outbox.popleft()) and heard
-        if run.done:
-            del self._listeners[id(run)]
-            listener.send(run.error)
-        elif not heard:
+        reached = True
+        while job.outbox:
+            reached = listener.send(job.outbox.popleft()) and reached
+        if job.done:
+            del self._listeners[id(job)]
+            listener.send(job.error)
+        elif not reached:
             self._leave(listener)
 
 

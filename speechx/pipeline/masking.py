@@ -1,11 +1,9 @@
-"""What a recording keeps of itself: a generated estimate of a part of it (its speech, one of its speakers, its noise) as a
-mask.
+"""Masks on a recording, from a generated estimate of its speech, of one speaker, or of its background.
 
-Every code the model gets wrong is a wrong sound, though the right one is there, in the recording. So where the output
-follows a recording, the recording itself is heard, attenuated in each band. How much, a small net says that was trained on
-what the model makes of recordings (`NetMask`, speechx.models.refiner); without one, a rule: as far as it is louder than the
-estimate (`RuleMask`), a ratio mask (Narayanan and Wang 2013) from a generative model instead of a classifier.
-docs/log.md has what they gain.
+A wrong code is a wrong sound in generated audio, while the recording holds the right one. So tasks that follow a recording
+output the recording itself, attenuated in each band. `RefinerMask` takes the gains from a small net trained on the language
+model's output (speechx.models.refiner). `RatioMask` is the fallback: a ratio mask (Narayanan and Wang 2013) of the
+estimate's and the recording's power. docs/log.md has what both gain.
 
 Shapes: T samples, M STFT frames, F bins, B bands.
 """
@@ -20,14 +18,14 @@ import torch
 
 from speechx.audio import mixing
 from speechx.audio.mel import htk_filters
-from speechx.models import refiner as masknet
+from speechx.models import refiner
 
 if TYPE_CHECKING:
     from speechx.models.refiner import MaskNet
     from speechx.task.frontend import Frontend
-    from speechx.task.plan import Over
+    from speechx.task.plan import MaskedRecording
 
-__all__ = ["Mask", "NetMask", "RuleMask", "mask_over"]
+__all__ = ["Mask", "RatioMask", "RefinerMask", "recording_mask"]
 
 
 class Mask(ABC):
@@ -55,16 +53,16 @@ class Mask(ABC):
         self._pushed += len(estimate_T)
         self._estimate_T = np.concatenate([self._estimate_T, estimate_T])
         self._analyze()
-        return self._made(self._frames - self._look)
+        return self._resynthesized(self._frames - self._look)
 
     def close(self) -> np.ndarray:
         """The rest."""
         self._estimate_T = np.pad(self._estimate_T, (0, len(self._window_T)))
         self._analyze()
-        return self._made(self._frames)
+        return self._resynthesized(self._frames)
 
     @abstractmethod
-    def _heard(self, estimate_MF: np.ndarray) -> None:
+    def _add_estimate(self, estimate_MF: np.ndarray) -> None:
         """More frames of the estimate."""
 
     @abstractmethod
@@ -82,7 +80,7 @@ class Mask(ABC):
         size = len(self._window_T)
         count = max(0, (len(self._estimate_T) - size) // self._hop + 1)
         if count:
-            self._heard(self._stft(self._estimate_T[: (count - 1) * self._hop + size]))
+            self._add_estimate(self._stft(self._estimate_T[: (count - 1) * self._hop + size]))
             self._estimate_T = self._estimate_T[count * self._hop :]
             self._frames += count
 
@@ -90,7 +88,7 @@ class Mask(ABC):
         frames_MT = np.lib.stride_tricks.sliding_window_view(wav_T, len(self._window_T))[:: self._hop]
         return np.fft.rfft(frames_MT * self._window_T).astype(np.complex64)
 
-    def _made(self, until: int) -> np.ndarray:
+    def _resynthesized(self, until: int) -> np.ndarray:
         """Gains for the frames before `until`, and the samples that no later frame touches."""
         count = until - self._done
         if count <= 0:
@@ -109,16 +107,16 @@ class Mask(ABC):
         return out_T * self._scale
 
 
-def mask_over(over: Over | None, frontend: Frontend) -> Mask | None:
-    """The mask of a plan; None where what is generated is heard as it is."""
-    if over is None:
+def recording_mask(recording: MaskedRecording | None, frontend: Frontend) -> Mask | None:
+    """The mask of a plan; None where the generated audio itself is the output."""
+    if recording is None:
         return None
     net = frontend.mask_net
-    if net is None or over.slot not in net.config.slots:
-        return RuleMask(over.wav_T) if over.by_rule else None
+    if net is None or recording.slot not in net.config.slots:
+        return RatioMask(recording.wav_T) if recording.by_rule else None
     codec: Any = frontend.codec  # of the net's own kind, as speechx.pipeline.loading sees to
-    voice_V = None if over.voice_FK is None else masknet.voice_vector(over.voice_FK, codec)
-    return NetMask(over.wav_T, net.of(over.slot), over.slot, voice_V)
+    voice_V = None if recording.voice_FK is None else refiner.voice_vector(recording.voice_FK, codec)
+    return RefinerMask(recording.wav_T, net.of(recording.slot), recording.slot, voice_V)
 
 
 LOOK = 4
@@ -132,7 +130,7 @@ FLOOR, FLOOR_IN_SILENCE = 0.2, 0.03
 """Least gain while the estimate has about the level of the recording, and while it says nothing."""
 
 
-class RuleMask(Mask):
+class RatioMask(Mask):
     """A band passes as far as the estimate, of this moment, has power there."""
 
     def __init__(self, recording_T: np.ndarray) -> None:
@@ -148,7 +146,7 @@ class RuleMask(Mask):
         )  # estimate, recording; the last band is all of them
         self._kept = 0
 
-    def _heard(self, estimate_MF: np.ndarray) -> None:
+    def _add_estimate(self, estimate_MF: np.ndarray) -> None:
         recording_MF = self._spectra(self._frames, self._frames + len(estimate_MF))
         power_M2F = np.stack([np.abs(estimate_MF) ** 2, np.abs(recording_MF) ** 2], 1)
         power_M2B = np.concatenate([power_M2F @ self._bands_BF.T, power_M2F.sum(-1, keepdims=True)], -1)
@@ -166,55 +164,55 @@ class RuleMask(Mask):
 
     def _gain(self, at: int) -> np.ndarray:
         """(F,) of the frame `at` of those kept."""
-        estimate_B, heard_B = self._power_M2B[max(0, at - NEAR) : at + NEAR + 1].sum(0)
-        estimate, heard = self._power_M2B[max(0, at - LOOK) : at + LOOK + 1, :, -1].sum(0)
-        speaks = np.sqrt(GENEROUS * estimate / max(heard, 1e-10))
+        estimate_B, recorded_B = self._power_M2B[max(0, at - NEAR) : at + NEAR + 1].sum(0)
+        estimate, recorded = self._power_M2B[max(0, at - LOOK) : at + LOOK + 1, :, -1].sum(0)
+        speaks = np.sqrt(GENEROUS * estimate / max(recorded, 1e-10))
         floor = np.clip(2 * FLOOR * speaks, FLOOR_IN_SILENCE, FLOOR)
-        ratio_B = np.sqrt(np.minimum(1, GENEROUS * estimate_B[:-1] / np.maximum(heard_B[:-1], 1e-10)))
+        ratio_B = np.sqrt(np.minimum(1, GENEROUS * estimate_B[:-1] / np.maximum(recorded_B[:-1], 1e-10)))
         return np.asarray(self._spread_FB @ np.maximum(ratio_B, floor))
 
 
-class NetMask(Mask):
-    """`net` says what passes, and how much of the estimate is heard, too.
+class RefinerMask(Mask):
+    """`net` predicts each band's gain, and how much of the estimate to add.
 
-    slot: of the task. voice_V: whose voice is wanted (speechx.models.refiner.voice_vector), where the task is told.
+    slot: of the task. voice_V: of the target speaker, where the task has one (speechx.models.refiner.voice_vector).
     """
 
     def __init__(
         self, recording_T: np.ndarray, net: MaskNet, slot: int, voice_V: torch.Tensor | None = None
     ) -> None:
-        window_T = np.sqrt(np.hanning(masknet.WINDOW + 1)[:-1]).astype(np.float32)
-        super().__init__(recording_T, window_T, masknet.HOP, masknet.LOOK, overlap=1.0)
+        window_T = np.sqrt(np.hanning(refiner.WINDOW + 1)[:-1]).astype(np.float32)
+        super().__init__(recording_T, window_T, refiner.HOP, refiner.LOOK, overlap=1.0)
         self._net, self._gain = net, np.float32(mixing.standard_gain(recording_T))
         if voice_V is None:
             voice_V = torch.zeros(net.config.voice_dim)
         with torch.inference_mode():
             task_B = torch.tensor([net.config.slots.index(slot)])
-            self._told = net.told(task_B, voice_V[None])
+            self._condition = net.told(task_B, voice_V[None])
         self._ahead_state: torch.Tensor | None = None
         self._fused_state: torch.Tensor | None = None
         # Of the recording, and of the estimate: spectra and features from frame _done on.
-        self._recording_MF = self._estimate_MF = np.zeros((0, masknet.BINS), np.complex64)
+        self._recording_MF = self._estimate_MF = np.zeros((0, refiner.BINS), np.complex64)
         empty_BMN = torch.zeros(1, 0, net.config.bands)
         self._recording_BMN = self._estimate_BMN = empty_BMN
         self._known_BMH = torch.zeros(1, 0, net.config.width)  # from frame _done + AHEAD on
         self._read = 0  # frames of the recording that `ahead` has seen
 
-    def _heard(self, estimate_MF: np.ndarray) -> None:
+    def _add_estimate(self, estimate_MF: np.ndarray) -> None:
         self._estimate_MF = np.concatenate([self._estimate_MF, estimate_MF])
         self._estimate_BMN = self._joined(self._estimate_BMN, self._features(estimate_MF))
 
     def _masked(self, start: int, stop: int) -> np.ndarray:
         count = stop - start
         with torch.inference_mode():
-            self._look_ahead(stop + masknet.AHEAD)
-            later_BMN = self._estimate_BMN[:, masknet.LOOK : masknet.LOOK + count]
+            self._look_ahead(stop + refiner.AHEAD)
+            later_BMN = self._estimate_BMN[:, refiner.LOOK : refiner.LOOK + count]
             missing = count - later_BMN.shape[1]
             if missing:  # the end of the estimate
                 later_BMN = torch.nn.functional.pad(later_BMN, (0, 0, 0, missing), value=self._net.silence)
             gain_BMF, added_BMF, self._fused_state = self._net.fuse(
                 self._known_BMH[:, :count], self._recording_BMN[:, :count], self._estimate_BMN[:, :count],
-                later_BMN, self._told[1], self._fused_state,
+                later_BMN, self._condition[1], self._fused_state,
             )  # fmt: skip
         masked_MF = (
             gain_BMF[0].numpy() * self._recording_MF[:count]
@@ -232,9 +230,9 @@ class NetMask(Mask):
         """Reads the recording up to frame `until`."""
         recording_MF = self._spectra(self._read, until)
         features_BMN = self._features(recording_MF)
-        known_BMH, self._ahead_state = self._net.ahead(features_BMN, self._told[0], self._ahead_state)
+        known_BMH, self._ahead_state = self._net.ahead(features_BMN, self._condition[0], self._ahead_state)
         # What is known after the first AHEAD frames nobody asks for.
-        self._known_BMH = self._joined(self._known_BMH, known_BMH[:, max(0, masknet.AHEAD - self._read) :])
+        self._known_BMH = self._joined(self._known_BMH, known_BMH[:, max(0, refiner.AHEAD - self._read) :])
         self._recording_MF = np.concatenate([self._recording_MF, recording_MF])
         self._recording_BMN = self._joined(self._recording_BMN, features_BMN)
         self._read = until

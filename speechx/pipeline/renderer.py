@@ -12,8 +12,8 @@ import numpy as np
 
 from speechx.audio import reading as audio
 from speechx.audio.joining import NOTHING, Joiner
-from speechx.pipeline.masking import Mask, mask_over
-from speechx.task.plan import Generated, Part, Plan, Ready
+from speechx.pipeline.masking import Mask, recording_mask
+from speechx.task.plan import GeneratedPart, Part, Plan, ReadyPart
 
 if TYPE_CHECKING:
     from speechx.task.frontend import Frontend, WaveStream
@@ -26,15 +26,17 @@ class Renderer:
 
     Each returns the samples that are final now. `position` is where in the output the part's own content starts.
 
-    Of several `tries` the mean is heard: each masks the same recording, and what one of them takes for noise, or for speech,
-    the others mostly don't. Raises ValueError for several where there is no mask: sounds that were made apart have no mean.
+    Of several candidates the mean is rendered: each masks the same recording, and their mistakes differ. Raises ValueError
+    for several candidates without a mask: independent waveforms have no mean.
     """
 
-    def __init__(self, plan: Plan, frontend: Frontend, tries: int = 1) -> None:
-        self._plan, self._front, self.tries = plan, frontend, tries
-        self._lines = [(Joiner(plan.fade), mask_over(plan.over, frontend)) for _ in range(tries)]
-        if tries > 1 and not self.masked:
-            raise ValueError("only masks of a recording have a mean")
+    def __init__(self, plan: Plan, frontend: Frontend, num_candidates: int = 1) -> None:
+        self._plan, self._frontend, self.num_candidates = plan, frontend, num_candidates
+        self._lines = [
+            (Joiner(plan.fade), recording_mask(plan.recording, frontend)) for _ in range(num_candidates)
+        ]
+        if num_candidates > 1 and not self.masked:
+            raise ValueError("only masks of a recording can be averaged")
         self._stream: WaveStream | None = None
         self._stream_at = self._frames_in = 0
         self._gain = np.float32(1)
@@ -42,36 +44,40 @@ class Renderer:
 
     @property
     def masked(self) -> bool:
-        """Whether what is generated is heard as a mask on a recording."""
+        """Whether generated audio is a mask on a recording."""
         return self._lines[0][1] is not None
 
-    def streams(self, part: Generated) -> bool:
+    def streams(self, part: GeneratedPart) -> bool:
         """Whether its frames can be decoded as they come; a part with context, or at another rate, is decoded whole."""
         return (
             part.before_FK is None
             and part.after_FK is None
-            and self._plan.sample_rate == self._front.sample_rate
+            and self._plan.sample_rate == self._frontend.sample_rate
         )
 
     def begin(self, part: Part) -> np.ndarray:
         """Samples that were still in the decoder, unless the part goes on in the same stream."""
-        if isinstance(part, Generated) and part.joined and self._stream is not None:
-            self.position = self._stream_at + self._frames_in * self._front.hop
+        if isinstance(part, GeneratedPart) and part.joined and self._stream is not None:
+            self.position = self._stream_at + self._frames_in * self._frontend.hop
             return NOTHING
         rest_T = self._flush()
         self.position, *_ = [joiner.begin() for joiner, _ in self._lines]  # one place for all
-        if isinstance(part, Generated) and part.before_FK is not None:
+        if isinstance(part, GeneratedPart) and part.before_FK is not None:
             self.position += self._plan.fade
-        if isinstance(part, Generated) and self.streams(part):
-            self._stream, self._stream_at, self._frames_in = self._front.stream(self.tries), self.position, 0
+        if isinstance(part, GeneratedPart) and self.streams(part):
+            self._stream, self._stream_at, self._frames_in = (
+                self._frontend.stream(self.num_candidates),
+                self.position,
+                0,
+            )
         return rest_T
 
-    def ready(self, part: Ready) -> np.ndarray:
-        """Audio that needs no work."""
-        return self._out([part.wav_T] * self.tries)
+    def ready(self, part: ReadyPart) -> np.ndarray:
+        """Finished audio."""
+        return self._out([part.wav_T] * self.num_candidates)
 
-    def frames(self, part: Generated, codes: Sequence[np.ndarray]) -> np.ndarray:
-        """The next frames (F, K) of each try at a part that streams, as many of each."""
+    def frames(self, part: GeneratedPart, codes: Sequence[np.ndarray]) -> np.ndarray:
+        """The next frames (F, K) of each candidate of a part that streams, as many of each."""
         assert self._stream is not None
         self._gain = np.float32(part.gain)
         if not len(codes[0]):
@@ -79,18 +85,18 @@ class Renderer:
         self._frames_in += len(codes[0])
         return self._out(self._stream.push(np.stack(codes)) * self._gain)
 
-    def enclosed(self, part: Generated, codes: Sequence[np.ndarray]) -> np.ndarray:
-        """All frames of each try at a part, decoded between the frames around it, with a cross-fade's length of those."""
+    def enclosed(self, part: GeneratedPart, codes: Sequence[np.ndarray]) -> np.ndarray:
+        """All frames of each candidate of a part, decoded between its neighbours, plus a cross-fade's length of those."""
         return self._out([self._enclosed(part, codes_FK) for codes_FK in codes])
 
-    def _enclosed(self, part: Generated, codes_FK: np.ndarray) -> np.ndarray:
+    def _enclosed(self, part: GeneratedPart, codes_FK: np.ndarray) -> np.ndarray:
         around = [c for c in (part.before_FK, codes_FK, part.after_FK) if c is not None and len(c)]
         if not around:
             return NOTHING
-        own_rate, rate, fade = self._front.sample_rate, self._plan.sample_rate, self._plan.fade
-        wav_T = self._front.decode(np.concatenate(around)) * np.float32(part.gain)
+        own_rate, rate, fade = self._frontend.sample_rate, self._plan.sample_rate, self._plan.fade
+        wav_T = self._frontend.decode(np.concatenate(around)) * np.float32(part.gain)
         wav_T = audio.resample(wav_T, own_rate, rate)
-        samples_per_frame = self._front.hop * rate / own_rate
+        samples_per_frame = self._frontend.hop * rate / own_rate
         start = 0 if part.before_FK is None else round(len(part.before_FK) * samples_per_frame) - fade
         stop = (
             len(wav_T)
@@ -100,12 +106,12 @@ class Renderer:
         return wav_T[start:stop]
 
     def close(self) -> np.ndarray:
-        """What is left."""
-        heard = [self._flush(), _mean([_masked(mask, joiner.close()) for joiner, mask in self._lines])]
-        return np.concatenate([*heard, _mean([NOTHING if m is None else m.close() for _, m in self._lines])])
+        """The remaining samples."""
+        rest = [self._flush(), _mean([_masked(mask, joiner.close()) for joiner, mask in self._lines])]
+        return np.concatenate([*rest, _mean([NOTHING if m is None else m.close() for _, m in self._lines])])
 
     def _out(self, waves: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-        """The next samples (T,) of each try -> the samples that are final now."""
+        """The next samples (T,) of each candidate -> the samples that are final now."""
         lines = zip(self._lines, waves, strict=True)
         return _mean([_masked(mask, joiner.push(wav_T)) for (joiner, mask), wav_T in lines])
 

@@ -1,6 +1,5 @@
-"""One job on its way: its plan's parts go to the engine, frames come back, audio goes out in order.
+"""A job in progress: prompts of its plan's parts go to the engine, frames come back, audio goes out in order.
 
-A run touches no engine: the runner (speechx/pipeline/pipeline.py) takes `wanted()` prompts from it and feeds it frames.
 Shapes: T samples, F codec frames, K codebooks.
 """
 
@@ -19,177 +18,192 @@ from speechx.errors import InputError
 from speechx.pipeline.candidates import ActivePart, Candidate, phrase_ends
 from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.renderer import Renderer
-from speechx.task.plan import Generated, Part, Plan, Ready
+from speechx.task.plan import GeneratedPart, Part, Plan, ReadyPart
 from speechx.text import Word
 from speechx.text.types import WordTime
 
 if TYPE_CHECKING:
     from speechx.engine.sampling import SamplingParams
     from speechx.task.frontend import Frontend
-    from speechx.task.registry import TaskProtocol
+    from speechx.task.task import Task
 
-__all__ = ["Rank", "RunningJob", "Candidate"]
+__all__ = ["Rank", "RunningJob"]
 
-Rank = Callable[[Generated, np.ndarray], float]
-"""(part, codes (F, K)) -> a number, higher is better: chooses among several tries."""
+Rank = Callable[[GeneratedPart, np.ndarray], float]
+"""(part, codes (F, K)) -> a number, higher is better: ranks candidates."""
 
 FIRST_FRAMES, NEXT_FRAMES = 4, 10
-"""Frames decoded at once when streaming: 160 ms twice, then as much as there has been, up to 400 ms. A player that starts
-with the first chunk would run dry if the second were long."""
+"""Frames per streamed chunk: 160 ms twice, then as many as were sent so far, up to 400 ms. A longer second chunk would let
+a player that starts with the first one run dry."""
 
 
 class RunningJob:
-    """See the module's docstring. outbox holds the chunks nobody has taken; error is set instead of a final chunk."""
+    """A job in progress. `outbox` holds chunks not taken yet; a failure sets `error` instead of a final chunk.
+
+    It never touches the engine: `JobRunner` takes `next_candidates()` from it and appends frames to them.
+    """
 
     def __init__(
-        self, job: Job, task: TaskProtocol, plan: Plan, frontend: Frontend, seed: int, rank: Rank | None = None,
+        self,
+        job: Job,
+        task: Task[Any],
+        plan: Plan,
+        frontend: Frontend,
+        seed: int,
+        rank: Rank | None = None,
         started: float | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.job, self.task, self.plan, self.frontend, self.rank = job, task, plan, frontend, rank
-        self.request: Any = job.request
         self.outbox: deque[Chunk] = deque()
         self.done = False
         self.error: Exception | None = None
-        self.seed, self.streams = seed, bool(getattr(job.request, "stream", False))
+        self.seed, self.streams = seed, job.request.stream
         self._parts: Iterator[Part] = iter(plan.parts)
         self._exhausted = False
         self._active: deque[ActivePart] = deque()
         self._renderer = Renderer(plan, frontend)
-        # Without a mask, or an aligner, several tries are worth no more than one.
-        useful = frontend.aligner is not None if plan.over is None else self._renderer.masked
-        self.tries: int = getattr(job.request, "best_of", None) or (task.tries if useful else 1)
+        # Candidates are chosen by the aligner or averaged as masks: with neither, one is as good as several.
+        several = frontend.aligner is not None if plan.recording is None else self._renderer.masked
+        self.best_of: int = job.request.best_of or (task.best_of if several else 1)
         if self._renderer.masked:
-            self._renderer = Renderer(plan, frontend, self.tries)
+            self._renderer = Renderer(plan, frontend, self.best_of)
         self._words: list[WordTime] = []
-        self._settled = 0  # words of finished parts
-        self._samples, self._made = 0, 0
+        self._settled_words = 0  # of finished parts
+        self._num_samples, self._num_generated = 0, 0
         self._started = time.monotonic() if started is None else started
         self._info: dict[str, Any] = {"task": job.task, "seed": seed, **plan.notes}
 
     # To the engine
 
-    def wanted(self, ahead: int, most: int) -> Iterator[tuple[Candidate, SamplingParams]]:
-        """Tries to add now, so that about `ahead` are in the engine, of one part at least; `most`: what it decodes at once.
+    def next_candidates(self, ahead: int, slots: int) -> Iterator[tuple[Candidate, SamplingParams]]:
+        """Candidates to add now, so that about `ahead` are in the engine, and those of one part at least.
 
-        Raises InputError for an impossible part, and where there are more tries than the engine decodes at once: they wait
-        for each other.
+        Raises InputError for an impossible part, and where best_of exceeds the engine's `slots`: candidates of a part wait
+        for each other, so all of them need a slot.
         """
-        tries = self.tries
-        if tries > most:
+        if self.best_of > slots:
             raise InputError(
-                f"best_of is {tries}, and the engine decodes {most} at once: ask for fewer, or give it more slots",
+                f"best_of is {self.best_of}, and the engine decodes {slots} at once: ask for fewer, or give it more slots",
                 field="best_of",
             )
-        ahead = max(1, ahead // tries)
-        while not self._exhausted and sum(isinstance(b.part, Generated) for b in self._active) < ahead:
+        parts_ahead = max(1, ahead // self.best_of)
+        while not self._exhausted and self._num_active() < parts_ahead:
             part = next(self._parts, None)
             if part is None:
                 self._exhausted = True
                 break
-            busy = ActivePart(part)
-            self._active.append(busy)
-            if isinstance(part, Generated):
-                if tries > 1 and self.frontend.aligner is not None:
-                    busy.stops = phrase_ends(part)
-                for index in range(tries):
-                    busy.tries.append(Candidate(self, busy))
-                    params = self.task.params(self.request, part.prompt)
-                    seed = (self.seed + 7919 * self._made + 104_729 * index) % 2**31
-                    yield busy.tries[-1], replace(params, seed=seed, deadline=self.job.deadline)
-                self._made += 1
+            active = ActivePart(part)
+            self._active.append(active)
+            if isinstance(part, GeneratedPart):
+                yield from self._candidates_of(active, part)
+                self._num_generated += 1
 
-    def finish_try(self, attempt: Candidate, reason: str | None) -> None:
-        """The engine has ended a try."""
-        attempt.reason = reason or "stop"
+    def _num_active(self) -> int:
+        return sum(isinstance(active.part, GeneratedPart) for active in self._active)
+
+    def _candidates_of(
+        self, active: ActivePart, part: GeneratedPart
+    ) -> Iterator[tuple[Candidate, SamplingParams]]:
+        if self.best_of > 1 and self.frontend.aligner is not None:
+            active.stops = phrase_ends(part)
+        for index in range(self.best_of):
+            active.candidates.append(Candidate(active))
+            params = self.task.params(self.job.request, part.prompt)
+            seed = (self.seed + 7919 * self._num_generated + 104_729 * index) % 2**31
+            yield active.candidates[-1], replace(params, seed=seed, deadline=self.job.deadline)
+
+    def finish(self, candidate: Candidate, reason: str | None) -> None:
+        """The engine has ended a candidate's sequence."""
+        candidate.reason = reason or "stop"
         if reason == "deadline":
             self.fail(TimeoutError(f"job {self.job.id} was not done by its deadline"))
         elif reason == "abort":
             self.fail(InterruptedError(f"job {self.job.id} was aborted"))
 
-    def choices(self) -> Iterator[tuple[Candidate, list[Candidate]]]:
-        """Where all tries at a part wait: the best one, and those that are to go on from where it is."""
-        for busy in self._active:
-            if waiting := busy.due():
-                best = self._best(busy, waiting)
-                others = [t for t in waiting if t is not best]
-                for attempt in waiting:
-                    attempt.waits = False
+    def choose(self) -> Iterator[tuple[Candidate, list[Candidate]]]:
+        """For each part whose candidates all wait: the best one, and those that were reset to it."""
+        for active in self._active:
+            if waiting := active.waiting():
+                best = self._best(active, waiting)
+                others = [c for c in waiting if c is not best]
+                for candidate in waiting:
+                    candidate.waiting = False
                 for other in others:
-                    other.become(best)
-                busy.chosen.append(len(best.codes_FK()))
+                    other.reset_to(best)
+                active.choices.append(best.num_frames)
                 yield best, others
 
-    def note(self, **facts: Any) -> None:
+    def add_info(self, **facts: Any) -> None:
         """Adds to the info of every chunk."""
         self._info |= facts
 
     def fail(self, error: Exception) -> None:
-        """Ends the run without a final chunk."""
+        """Ends the job without a final chunk."""
         if not self.done:
             self.done, self.error = True, error
 
     # To the listener
 
     def advance(self) -> None:
-        """Turns what the engine has given into chunks."""
+        """Turns the frames that have come into chunks."""
         while self._active and not self.done:
-            busy = self._active[0]
-            finished, wav_T = self._sound(busy)
-            self._give(wav_T)
+            finished, wav_T = self._render(self._active[0])
+            self._emit(wav_T)
             if not finished:
                 return
             self._active.popleft()
-            self._settled = len(self._words)
+            self._settled_words = len(self._words)
         if self._exhausted and not self.done:
             self._close()
 
-    def _sound(self, busy: ActivePart) -> tuple[bool, np.ndarray]:
-        """(whether the part is through, the output samples that are final now)."""
-        part, begun_T = busy.part, NOTHING
-        if not busy.begun:
-            busy.begun, begun_T = True, self._renderer.begin(part)
-        if isinstance(part, Ready):
+    def _render(self, active: ActivePart) -> tuple[bool, np.ndarray]:
+        """(whether the part is finished, the output samples that are final now)."""
+        part, rest_T = active.part, NOTHING
+        if not active.started:
+            active.started, rest_T = True, self._renderer.begin(part)
+        if isinstance(part, ReadyPart):
             at = self._renderer.position / self.plan.sample_rate
             self._words += [w.shifted(at) for w in part.words]
-            return True, np.concatenate([begun_T, self._renderer.ready(part)])
-        over = busy.over
-        if not (over or (self.streams and self._renderer.streams(part))):
-            return False, begun_T
-        heard, count = self._heard(busy)
-        if over and heard[0].reason == "length" and part.prompt.frames is None:
+            return True, np.concatenate([rest_T, self._renderer.ready(part)])
+        finished = active.finished
+        streamable = self._renderer.streams(part)
+        if not (finished or (self.streams and streamable)):
+            return False, rest_T
+        rendered, count = self._rendered(active)
+        if finished and rendered[0].reason == "length" and part.prompt.frames is None:
             self._info["truncated"] = True
         frames = slice(*part.keep) if part.keep else slice(None)
-        codes = [t.codes_FK()[:count][frames] for t in heard]
-        codes_FK, pointer_F = codes[0], heard[0].pointer_F()[:count][frames]
-        enough = min(NEXT_FRAMES, max(FIRST_FRAMES, busy.decoded))
-        if not over and len(codes_FK) - busy.decoded < enough:
-            return False, begun_T
-        if self._renderer.streams(part):
-            wav_T = self._renderer.frames(part, [c[busy.decoded :] for c in codes])
+        codes = [c.codes_FK()[:count][frames] for c in rendered]
+        codes_FK, pointer_F = codes[0], rendered[0].pointer_F()[:count][frames]
+        enough = min(NEXT_FRAMES, max(FIRST_FRAMES, active.decoded))
+        if not finished and len(codes_FK) - active.decoded < enough:
+            return False, rest_T
+        if streamable:
+            wav_T = self._renderer.frames(part, [c[active.decoded :] for c in codes])
         else:
             wav_T = self._renderer.enclosed(part, codes)
-        busy.decoded = len(codes_FK)
-        self._note_words(part, pointer_F, over)
-        return over, np.concatenate([begun_T, wav_T])
+        active.decoded = len(codes_FK)
+        self._update_words(part, pointer_F, finished)
+        return finished, np.concatenate([rest_T, wav_T])
 
-    def _heard(self, busy: ActivePart) -> tuple[list[Candidate], int]:
-        """The tries that are heard, one or, where they are masks, all; and how many of their frames are final."""
-        if self._renderer.tries > 1:
-            return busy.tries, min(sum(map(len, t.codes)) for t in busy.tries)
-        chosen, count = busy.settled()
-        if busy.over:
-            chosen = self._best(busy, busy.finished()) if len(busy.tries) > 1 else chosen
-            count = len(chosen.codes_FK())
+    def _rendered(self, active: ActivePart) -> tuple[list[Candidate], int]:
+        """The candidates in the output (one, or all where they are masks), and how many of their frames are final."""
+        if self._renderer.num_candidates > 1:
+            return active.candidates, min(c.num_frames for c in active.candidates)
+        chosen, count = active.settled()
+        if active.finished:
+            chosen = self._best(active, active.complete()) if len(active.candidates) > 1 else chosen
+            count = chosen.num_frames
         return [chosen], count
 
-    def _best(self, busy: ActivePart, tries: list[Candidate]) -> Candidate:
-        """The try that says the phones best; a hook may add its own measure (speaker likeness)."""
-        part = busy.part
-        assert isinstance(part, Generated)
-        start, ids_N = busy.compared()
+    def _best(self, active: ActivePart, candidates: list[Candidate]) -> Candidate:
+        """The candidate that the aligner scores best; `rank` may add a measure of its own (speaker similarity)."""
+        part = active.part
+        assert isinstance(part, GeneratedPart)
+        start, ids_N = active.scored_phones()
 
-        def score(attempt: Candidate) -> float:
-            codes_FK = attempt.codes_FK()
+        def score(candidate: Candidate) -> float:
+            codes_FK = candidate.codes_FK()
             if not len(codes_FK):
                 return -np.inf
             points = self.rank(part, codes_FK) if self.rank else 0.0
@@ -197,15 +211,15 @@ class RunningJob:
                 points += self.frontend.fit(codes_FK, ids_N, part.prompt.language, start)
             return points
 
-        return max(tries, key=score)
+        return max(candidates, key=score)
 
-    def _note_words(self, part: Generated, pointer_F: np.ndarray, over: bool) -> None:
-        """Words of this part that the pointer is past, at their place in the output."""
+    def _update_words(self, part: GeneratedPart, pointer_F: np.ndarray, finished: bool) -> None:
+        """Adds the words of this part that the pointer has passed, at their place in the output."""
         if not part.words:
             return
         at = self._renderer.position / self.plan.sample_rate
-        timed = word_times(part.words, pointer_F, self.frontend.frame_rate, over)
-        del self._words[self._settled :]
+        timed = word_times(part.words, pointer_F, self.frontend.frame_rate, finished)
+        del self._words[self._settled_words :]
         for index, word in enumerate(w.shifted(at) for w in timed):
             last = self._words[-1] if self._words else None
             # A window may begin within a word that the one before has begun.
@@ -214,15 +228,15 @@ class RunningJob:
             else:
                 self._words.append(word)
 
-    def _give(self, wav_T: np.ndarray, final: bool = False) -> None:
+    def _emit(self, wav_T: np.ndarray, final: bool = False) -> None:
         limit = self.plan.samples
         if limit is not None:
-            wav_T = wav_T[: limit - self._samples]
-            if final and self._samples + len(wav_T) < limit:
-                wav_T = np.pad(wav_T, (0, limit - self._samples - len(wav_T)))
-        if len(wav_T) and self._samples == 0:
+            wav_T = wav_T[: limit - self._num_samples]
+            if final and self._num_samples + len(wav_T) < limit:
+                wav_T = np.pad(wav_T, (0, limit - self._num_samples - len(wav_T)))
+        if len(wav_T) and self._num_samples == 0:
             self._info["first_audio_seconds"] = round(time.monotonic() - self._started, 4)
-        self._samples += len(wav_T)
+        self._num_samples += len(wav_T)
         if len(wav_T) or final:
             wav_T = np.clip(wav_T, -1.0, 1.0).astype(np.float32, copy=False)
             self.outbox.append(
@@ -232,20 +246,20 @@ class RunningJob:
     def _close(self) -> None:
         rest_T = self._renderer.close()
         seconds = time.monotonic() - self._started
-        spoken = (self.plan.samples or self._samples + len(rest_T)) / self.plan.sample_rate
-        self._info |= {"audio_seconds": round(spoken, 3), "seconds": round(seconds, 4)}
-        self._info["rtf"] = round(seconds / spoken, 4) if spoken else None
-        self._give(rest_T, final=True)
+        audio_seconds = (self.plan.samples or self._num_samples + len(rest_T)) / self.plan.sample_rate
+        self._info |= {"audio_seconds": round(audio_seconds, 3), "seconds": round(seconds, 4)}
+        self._info["rtf"] = round(seconds / audio_seconds, 4) if audio_seconds else None
+        self._emit(rest_T, final=True)
         self.done = True
 
 
 def word_times(
-    words: tuple[Word, ...], pointer_F: np.ndarray, frame_rate: float, over: bool
+    words: tuple[Word, ...], pointer_F: np.ndarray, frame_rate: float, finished: bool
 ) -> list[WordTime]:
-    """When each word is spoken, of those the pointer (F,) has left behind (all that were begun, once it is over)."""
+    """Times of the words that the pointer (F,) has passed; of all that were begun once the part is finished."""
     found = []
     for word in words:
         first, last = np.searchsorted(pointer_F, [word.start, word.stop], side="left")
-        if last > first and (over or last < len(pointer_F)):
+        if last > first and (finished or last < len(pointer_F)):
             found.append(WordTime(word.text, float(first / frame_rate), float(last / frame_rate)))
     return found

@@ -1,18 +1,21 @@
-"""Field types of requests: audio, voice, text, language. Each checks what can be checked without reading a file."""
+"""Requests: the fields of every task, and field types (audio, voice, text, language).
+
+Each type checks what can be checked without reading a file.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import AfterValidator, GetJsonSchemaHandler, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema
 from pydantic_core import core_schema
 
 from speechx.errors import InputError
 from speechx.models.vocab import LANGUAGES
 
-__all__ = ["MAX_TEXT", "Audio", "Language", "Span", "Text", "Voice"]
+__all__ = ["MAX_TEXT", "Audio", "Language", "Span", "TaskRequest", "Text", "Voice"]
 
 MAX_TEXT = 20_000
 """Longest text of one request, in characters: about half an hour of speech."""
@@ -89,3 +92,28 @@ Language = Annotated[
     str, AfterValidator(_check_language), WithJsonSchema({"type": "string", "enum": list(LANGUAGES)})
 ]
 Span = Annotated[tuple[float, float], AfterValidator(_check_span)]
+
+
+class TaskRequest(BaseModel):
+    """Fields of every task. The first required field of a subclass is the command line's positional argument."""
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    seed: int | None = Field(
+        None, ge=0, lt=2**31, description="same seed, same audio; chosen and reported if not given"
+    )
+    temperature: float | None = Field(
+        None, ge=0, le=2, description="of the first codebook; 0 always takes the likeliest; default by task"
+    )
+    top_p: float | None = Field(None, gt=0, le=1, description="share of the likeliest codes to draw from")
+    best_of: int | None = Field(
+        None,
+        ge=1,
+        le=16,
+        description="candidates: the aligner chooses phrase by phrase; masks are averaged; default by task",
+    )
+    format: Literal["wav", "flac", "opus", "mp3", "pcm"] | None = Field(
+        None, description="audio format of the result (default wav, or the output's suffix)"
+    )
+    stream: bool = Field(False, description="send audio while it is generated")
+    timestamps: bool = Field(False, description="return the time of each word")

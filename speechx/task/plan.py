@@ -1,7 +1,7 @@
-"""How a request becomes audio: a plan is a list of parts in output order, each ready audio or something to generate.
+"""A plan: the parts of a task's output in order, each ready audio or a prompt to generate from.
 
-Short speech is one generated part. Long text is a sentence, a pause, a sentence; long audio is one part a window, decoded
-as one stream; an edit is ready audio, a generated span, ready audio. Shapes: T samples, F codec frames, K codebooks.
+Short speech is one generated part. Long text alternates sentences and pauses. Long audio is one part per window, decoded
+as one stream. An edit is ready audio, a generated span, ready audio. Shapes: T samples, F codec frames, K codebooks.
 """
 
 from __future__ import annotations
@@ -18,27 +18,26 @@ if TYPE_CHECKING:
     from speechx.models.lm.prompt import Prompt
     from speechx.text import PhoneSequence, Word
 
-__all__ = ["Generated", "Over", "Part", "Plan", "Ready"]
+__all__ = ["GeneratedPart", "MaskedRecording", "Part", "Plan", "ReadyPart"]
 
 
 @dataclass(frozen=True)
-class Ready:
-    """Audio that goes out as it is: float32 at the plan's sample rate. words: their times within this part."""
+class ReadyPart:
+    """Finished audio: float32 at the plan's sample rate. words: their times within this part."""
 
     wav_T: np.ndarray
     words: tuple[WordTime, ...] = ()
 
 
 @dataclass(frozen=True)
-class Generated:
-    """Frames that the language model makes from `prompt`.
+class GeneratedPart:
+    """Frames that the language model generates from `prompt`.
 
-    keep: the frames [start, stop) of them that are wanted (None = all): a window drops the half of each overlap.
+    keep: the frames [start, stop) to render (None = all): a window drops half of each overlap.
     joined: decoded as one stream with the part before it, so that no seam exists.
-    before_FK, after_FK: frames decoded around the generated ones, for context and for cross-fades, then dropped.
-    gain: brings the codec's standard loudness back to that of the recording.
-    speech: what is spoken, for the ranking of several tries. words: spans of the track's
-    phones, from which word times are read.
+    before_FK, after_FK: frames decoded around the generated ones, for context and cross-fades, then dropped.
+    gain: restores the recording's level from the codec's standard level.
+    speech: the phones spoken, by which candidates are ranked. words: spans of the track's phones, for word times.
     """
 
     prompt: Prompt
@@ -51,15 +50,15 @@ class Generated:
     speech: PhoneSequence | None = None
 
 
-Part = Ready | Generated
+Part = ReadyPart | GeneratedPart
 
 
 @dataclass(frozen=True)
-class Over:
-    """A recording that the output is a part of: what is generated is a mask on it (speechx.pipeline.masking).
+class MaskedRecording:
+    """The input recording. Generated audio is not played; it decides how much of this recording passes in each band.
 
-    wav_T: at 16 kHz. slot: of the task. voice_FK: codes of the voice that is wanted, where the task is told one.
-    by_rule: whether the rule is used where the model has no net for the task; else it is heard as generated.
+    See speechx.pipeline.masking. wav_T: at 16 kHz. slot: of the task. voice_FK: codes of the target speaker, if any.
+    by_rule: whether a model without a refiner for the task masks by rule; if not, the generated audio is played.
     """
 
     wav_T: np.ndarray
@@ -70,16 +69,17 @@ class Over:
 
 @dataclass(frozen=True)
 class Plan:
-    """parts: may be made lazily, so that the first sound of a long text does not wait for the last sentence.
+    """A task's answer to a request.
 
+    parts: may be lazy, so that first audio of a long text does not wait for the last sentence.
     sample_rate: of the output; generated parts are resampled to it. fade: samples by which neighbouring parts that are
     not `joined` overlap (each part brings them). samples: exact output length where known (windows end on a frame).
-    over: a recording that the parts are a mask on.
+    recording: set where the parts are a mask on a recording. notes: added to the result's info.
     """
 
     parts: Iterable[Part]
     sample_rate: int = 16000
     fade: int = 0
     samples: int | None = None
-    over: Over | None = None
+    recording: MaskedRecording | None = None
     notes: dict[str, object] = field(default_factory=dict)

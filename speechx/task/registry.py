@@ -17,19 +17,17 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from speechx.errors import InputError
+from speechx.task.fields import TaskRequest
 
 if TYPE_CHECKING:
-    from speechx.engine.sampling import SamplingParams
-    from speechx.models.lm.prompt import Prompt
-    from speechx.task.plan import Plan
+    from speechx.task.task import Task
 
 __all__ = [
-    "TaskProtocol",
     "audio_fields",
     "command_names",
     "load_command",
@@ -43,26 +41,10 @@ __all__ = [
 ]
 
 
-class TaskProtocol(Protocol):
-    """What the pipeline asks of a task; `speechx.task.task.Task` is the class that gives it."""
-
-    name: str
-    slot: int
-    summary: str
-    Request: type[BaseModel]
-    tries: int
-
-    def prompt(self, req: Any, frontend: Any) -> Prompt: ...
-
-    def plan(self, req: Any, frontend: Any) -> Plan: ...
-
-    def params(self, req: Any, prompt: Prompt) -> SamplingParams: ...
+_registered: dict[str, Callable[[], Task[Any]]] = {}
 
 
-_registered: dict[str, Callable[[], TaskProtocol]] = {}
-
-
-def register(name: str, factory: Callable[[], TaskProtocol]) -> Callable[[], None]:
+def register(name: str, factory: Callable[[], Task[Any]]) -> Callable[[], None]:
     """Adds a task in this process only (tests, notebooks). Returns a function that takes it out again."""
     _registered[name] = factory
     _discovered.cache_clear()
@@ -82,7 +64,7 @@ def task_names() -> list[str]:
 
 
 @cache
-def task(name: str) -> TaskProtocol:
+def task(name: str) -> Task[Any]:
     """The task of this name (underscores or dashes). Raises InputError, field "task", for an unknown one."""
     key = name.replace("-", "_")
     factories = _discovered()
@@ -93,14 +75,14 @@ def task(name: str) -> TaskProtocol:
     return factories[key]()
 
 
-def tasks() -> dict[str, TaskProtocol]:
+def tasks() -> dict[str, Task[Any]]:
     """All tasks by name, in the order of their slots."""
     return {t.name: t for t in sorted(map(task, _discovered()), key=lambda t: t.slot)}
 
 
 @cache
-def _discovered() -> Mapping[str, Callable[[], TaskProtocol]]:
-    found: dict[str, Callable[[], TaskProtocol]] = {}
+def _discovered() -> Mapping[str, Callable[[], Task[Any]]]:
+    found: dict[str, Callable[[], Task[Any]]] = {}
     for point in entry_points(group="speechx.tasks"):
         if ":" in point.value:
             found[point.name] = _class_of(point)
@@ -109,7 +91,7 @@ def _discovered() -> Mapping[str, Callable[[], TaskProtocol]]:
     return {**found, **_registered}
 
 
-def scan_package(package: str) -> dict[str, Callable[[], TaskProtocol]]:
+def scan_package(package: str) -> dict[str, Callable[[], Task[Any]]]:
     """Factories of the tasks of a package: one a module, found by the module's name; base.py and _private.py are none."""
     folder = importlib.import_module(package)
     names = [m.name for m in pkgutil.iter_modules(folder.__path__)]
@@ -120,42 +102,39 @@ def scan_package(package: str) -> dict[str, Callable[[], TaskProtocol]]:
     }
 
 
-def _class_of(point: EntryPoint) -> Callable[[], TaskProtocol]:
-    def factory() -> TaskProtocol:
+def _class_of(point: EntryPoint) -> Callable[[], Task[Any]]:
+    def factory() -> Task[Any]:
         return point.load()()
 
     return factory
 
 
-def _task_of(module_name: str) -> Callable[[], TaskProtocol]:
-    def factory() -> TaskProtocol:
+def _task_of(module_name: str) -> Callable[[], Task[Any]]:
+    def factory() -> Task[Any]:
+        from speechx.task.task import Task
+
         module = importlib.import_module(module_name)
         short = module_name.rsplit(".", 1)[-1]
         for value in vars(module).values():
-            if (
-                isinstance(value, type)
-                and value.__module__ == module_name
-                and getattr(value, "name", None) == short
-            ):
+            if isinstance(value, type) and issubclass(value, Task) and vars(value).get("name") == short:
                 return value()
         raise LookupError(f"{module_name} defines no task class with name = {short!r}")
 
     return factory
 
 
-def shared_fields(chosen: TaskProtocol) -> list[str]:
-    """The request fields that are not the task's own: those of the class all requests come from."""
-    models = [c for c in chosen.Request.__mro__ if issubclass(c, BaseModel) and c is not BaseModel]
-    return list(models[-1].model_fields) if len(models) > 1 else []
+def shared_fields(chosen: Task[Any]) -> list[str]:
+    """The request fields that every task has, and not this task alone."""
+    return [name for name in chosen.Request.model_fields if name in TaskRequest.model_fields]
 
 
-def audio_fields(chosen: TaskProtocol) -> dict[str, str]:
+def audio_fields(chosen: Task[Any]) -> dict[str, str]:
     """The request fields that hold sound, and their kind: "audio", or "voice" where an id of a voice will do too."""
     properties = chosen.Request.model_json_schema()["properties"]
     return {name: about["x-speechx"] for name, about in properties.items() if "x-speechx" in about}
 
 
-def parse_request(name: str, fields: Mapping[str, Any]) -> BaseModel:
+def parse_request(name: str, fields: Mapping[str, Any]) -> TaskRequest:
     """The validated request of a task. Raises InputError that names the field: unknown task or field, bad value."""
     chosen = task(name)
     try:
@@ -164,7 +143,7 @@ def parse_request(name: str, fields: Mapping[str, Any]) -> BaseModel:
         raise _first_problem(chosen, error) from None
 
 
-def _first_problem(chosen: TaskProtocol, error: ValidationError) -> InputError:
+def _first_problem(chosen: Task[Any], error: ValidationError) -> InputError:
     """The first thing wrong with a request, as a sentence about its field."""
     first = error.errors()[0]
     field = str(first["loc"][0]) if first["loc"] else None

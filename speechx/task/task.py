@@ -11,43 +11,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from speechx.audio import mixing
 from speechx.models.lm.prompt import Prompt
 from speechx.task.examples import CodedUtterance, CodePool, Example, TrainingPair, Utterance, UtterancePool
-from speechx.task.plan import Generated, Plan
+from speechx.task.fields import TaskRequest
+from speechx.task.plan import GeneratedPart, Plan
 
 if TYPE_CHECKING:
     from speechx.engine.sampling import SamplingParams
     from speechx.task.frontend import Frontend
 
 __all__ = ["Task", "TaskRequest", "frame_limit"]
-
-
-class TaskRequest(BaseModel):
-    """Fields of every task. The first required field of a subclass is the command line's positional argument."""
-
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
-
-    seed: int | None = Field(
-        None, ge=0, lt=2**31, description="same seed, same audio; chosen and reported if not given"
-    )
-    temperature: float | None = Field(
-        None, ge=0, le=2, description="of the first codebook; 0 always takes the likeliest; default by task"
-    )
-    top_p: float | None = Field(None, gt=0, le=1, description="share of the likeliest codes to draw from")
-    best_of: int | None = Field(
-        None,
-        ge=1,
-        le=16,
-        description="tries: the aligner chooses phrase by phrase; of masks the mean; default by task",
-    )
-    format: Literal["wav", "flac", "opus", "mp3", "pcm"] | None = Field(
-        None, description="audio format of the result (default wav, or the output's suffix)"
-    )
-    stream: bool = Field(False, description="give the audio as it is made")
-    timestamps: bool = Field(False, description="tell the time of each word")
 
 
 R = TypeVar("R", bound=TaskRequest)
@@ -71,9 +46,9 @@ class Task(ABC, Generic[R]):
         "fine_guidance": 3.0,
         "max_phone_frames": 12,
     }
-    # Tries at each phrase where a request does not say (`best_of`).
-    tries: ClassVar[int] = 1
-    # What training pairs are made of: `example`, `pair_from_codes` (no sound has to be mixed), or as one asks.
+    # Candidates at each phrase where a request does not set `best_of`.
+    best_of: ClassVar[int] = 1
+    # The source of training pairs: `example`, `pair_from_codes` (nothing has to be mixed), or whichever is asked for.
     pairs_of: ClassVar[Literal["sound", "codes", "either"]] = "sound"
 
     @abstractmethod
@@ -82,7 +57,7 @@ class Task(ABC, Generic[R]):
 
     def plan(self, req: R, frontend: Frontend) -> Plan:
         """How the request becomes audio. One generated part by default; raises InputError for a request that cannot be."""
-        return Plan((Generated(self.prompt(req, frontend)),))
+        return Plan((GeneratedPart(self.prompt(req, frontend)),))
 
     def params(self, req: R, prompt: Prompt) -> SamplingParams:
         """Sampling parameters of one prompt. The pipeline sets the seed of each part and try."""

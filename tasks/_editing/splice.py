@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from speechx.models.lm.prompt import Prompt
-from speechx.task.plan import Generated, Part, Ready
+from speechx.task.plan import GeneratedPart, Part, ReadyPart
 from speechx.tasks._editing import locate as _edits
 from speechx.tasks._editing.locate import Edit, Heard, Script
 from speechx.tasks._shared import phone_spans as _words
@@ -40,11 +40,11 @@ class Workpiece:
     def script(self, edit: Edit) -> Script:
         return _edits.script(edit, self.heard, self.new, len(self.codes_FK))
 
-    def generated(self, edit: Edit, said: Script, prompt: Prompt) -> Generated:
+    def generated(self, edit: Edit, said: Script, prompt: Prompt) -> GeneratedPart:
         """The part that fills the gap of one change."""
         before_FK = self.codes_FK[max(0, edit.start - DECODE_BEFORE) : edit.start]
         after_FK = self.codes_FK[edit.stop : edit.stop + DECODE_AFTER]
-        return Generated(
+        return GeneratedPart(
             prompt,
             said.words,
             before_FK=before_FK if len(before_FK) else None,
@@ -59,7 +59,7 @@ def fade_samples(rate: int) -> int:
 
 
 def spliced(
-    source_T: np.ndarray, rate: int, work: Workpiece, generated: Callable[[Edit], Generated | None]
+    source_T: np.ndarray, rate: int, work: Workpiece, generated: Callable[[Edit], GeneratedPart | None]
 ) -> Iterator[Part]:
     """The recording (T,) at its own rate with each gap filled, or, where nothing is said in its place, closed."""
     at, half = 0, fade_samples(rate) // 2
@@ -78,7 +78,7 @@ def spliced(
         yield _ready(source_T, at, len(source_T), rate, work)
 
 
-def _ready(source_T: np.ndarray, start: int, stop: int, rate: int, work: Workpiece) -> Ready:
+def _ready(source_T: np.ndarray, start: int, stop: int, rate: int, work: Workpiece) -> ReadyPart:
     """A stretch of the recording with the times of the words in it."""
     words = []
     for word, (first, last) in zip(work.heard.speech.words, work.heard.frames_W2.tolist(), strict=True):
@@ -86,4 +86,4 @@ def _ready(source_T: np.ndarray, start: int, stop: int, rate: int, work: Workpie
         if first < last and start <= middle < stop:
             seconds = (first / _edits.FRAME_RATE - start / rate, last / _edits.FRAME_RATE - start / rate)
             words.append(WordTime(word.text, max(0.0, seconds[0]), min((stop - start) / rate, seconds[1])))
-    return Ready(source_T[start:stop], tuple(words))
+    return ReadyPart(source_T[start:stop], tuple(words))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from speechx.errors import InputError
-from speechx.task.plan import Generated, Part, Plan, Ready
+from speechx.task.plan import GeneratedPart, Part, Plan, ReadyPart
 
 if TYPE_CHECKING:
     from speechx.task.frontend import Frontend
@@ -24,17 +24,17 @@ def sentence_plan(task: Task[Any], req: Any, frontend: Frontend) -> Plan:
     if not sentences:
         raise InputError("text has nothing to speak", field="text")
 
-    def part(sentence: str) -> Generated:
+    def part(sentence: str) -> GeneratedPart:
         one = req.model_copy(update={"text": sentence})
         speech = frontend.phones(sentence, req.language)
-        return Generated(task.prompt(one, frontend), speech.words, speech=speech)
+        return GeneratedPart(task.prompt(one, frontend), speech.words, speech=speech)
 
     first = part(sentences[0])  # so that what is wrong with the voice is said before any sound
 
     def parts() -> Iterator[Part]:
         yield first
         for sentence in sentences[1:]:
-            yield Ready(np.zeros(round(PAUSE_SECONDS * 16000), np.float32))
+            yield ReadyPart(np.zeros(round(PAUSE_SECONDS * 16000), np.float32))
             yield part(sentence)
 
     return Plan(parts())

@@ -20,7 +20,7 @@ from speechx.audio.levels import is_clipped
 from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, Token, Track
 from speechx.task import fields as _fields
 from speechx.task.examples import Example, Utterance, UtterancePool
-from speechx.task.plan import Generated, Over, Plan
+from speechx.task.plan import GeneratedPart, MaskedRecording, Plan
 from speechx.task.task import Task, TaskRequest
 from speechx.tasks._shared import phone_spans as _words
 
@@ -100,7 +100,7 @@ class AlignedTask(Task[A]):
         speech = frontend.phones(req.text, req.language) if req.text and self.speaks else None
         before = self.condition(req, frontend)
 
-        def parts() -> Iterator[Generated]:
+        def parts() -> Iterator[GeneratedPart]:
             spans = windows(reader.frames)
             # When each word is said is in the recording. Left to itself, the model loses its place in the text.
             pointer_F: np.ndarray | None = None
@@ -112,11 +112,11 @@ class AlignedTask(Task[A]):
                     said, at_F = _words.heard(speech, pointer_F[start:stop])
                 prompt = self.window(reader.read(start, stop), said, before, at_F)
                 words = said.words if said is not None else ()
-                yield Generated(prompt, words, keep, joined=index > 0, gain=1 / gain, speech=said)
+                yield GeneratedPart(prompt, words, keep, joined=index > 0, gain=1 / gain, speech=said)
 
         notes: dict[str, object] = {"warning": "the recording is clipped"} if is_clipped(wav_T) else {}
-        over = Over(wav_T, self.slot, self.voice(req, frontend), self.by_rule)
-        return Plan(parts(), samples=len(wav_T), over=over, notes=notes)
+        recording = MaskedRecording(wav_T, self.slot, self.voice(req, frontend), self.by_rule)
+        return Plan(parts(), samples=len(wav_T), recording=recording, notes=notes)
 
     @abstractmethod
     def mixture(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Mixture | None:

@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pydantic import BaseModel
 
 from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.local_engine import FakeEngine, LocalEngine
+from speechx.task.fields import TaskRequest
 
 
-class Request(BaseModel):
+class Request(TaskRequest):
     chunks: int = 3
     fails: bool = False
-    seed: int = 0
 
 
 class RunningJob:
@@ -66,7 +65,7 @@ class JobRunner:
                 run.done, run.error = True, TimeoutError("too late")
             else:
                 run.done = final
-                run.outbox.append(Chunk(np.full(4, run.job.request.seed, np.float32), 16000, (), final))
+                run.outbox.append(Chunk(np.full(4, run.job.request.seed or 0, np.float32), 16000, (), final))
         self.runs = [r for r in self.runs if not r.done]
         return touched
 

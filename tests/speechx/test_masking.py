@@ -14,8 +14,8 @@ from speechx.audio.mel import htk_filters
 from speechx.eval.metrics.signal import si_sdr
 from speechx.models.refiner import MaskConfig, MaskNet, to_bins
 from speechx.pipeline.loading import load_front
-from speechx.pipeline.masking import FLOOR_IN_SILENCE, Mask, NetMask, RuleMask, mask_over
-from speechx.task.plan import Over
+from speechx.pipeline.masking import FLOOR_IN_SILENCE, Mask, RatioMask, RefinerMask, recording_mask
+from speechx.task.plan import MaskedRecording
 
 SAMPLES = Path(__file__).parents[2] / "speechx" / "assets" / "samples"
 
@@ -25,7 +25,7 @@ def whole(mask: Mask, estimate_T: np.ndarray) -> np.ndarray:
 
 
 def masked(recording_T: np.ndarray, estimate_T: np.ndarray) -> np.ndarray:
-    return whole(RuleMask(recording_T), estimate_T)
+    return whole(RatioMask(recording_T), estimate_T)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_pieces_give_what_the_whole_gives(noisy_T: np.ndarray, net: MaskNet, see
     estimate_T = 0.1 * rng.standard_normal(len(recording_T) + int(rng.integers(0, 640))).astype(np.float32)
 
     def mask() -> Mask:
-        return RuleMask(recording_T) if kind == "rule" else NetMask(recording_T, net, 3, torch.ones(96))
+        return RatioMask(recording_T) if kind == "rule" else RefinerMask(recording_T, net, 3, torch.ones(96))
 
     parted, pieces, at = mask(), [], 0
     while at < len(estimate_T):
@@ -87,7 +87,7 @@ def test_the_net_hears_what_it_was_trained_on(noisy_T: np.ndarray, net: MaskNet)
     """Frames, look-ahead and level are those of `forward`; a louder recording gives the same, louder."""
     rng = np.random.default_rng(0)
     estimate_T = (0.1 * rng.standard_normal(len(noisy_T))).astype(np.float32)
-    out_T = whole(NetMask(noisy_T, net, 2), estimate_T)
+    out_T = whole(RefinerMask(noisy_T, net, 2), estimate_T)
     window_T = torch.hann_window(512).sqrt()
     sounds_BT = torch.from_numpy(np.stack([noisy_T, estimate_T]) * np.float32(mixing.standard_gain(noisy_T)))
     spectra = torch.stft(
@@ -100,13 +100,13 @@ def test_the_net_hears_what_it_was_trained_on(noisy_T: np.ndarray, net: MaskNet)
     for m, frame_T in enumerate(frames_MT):
         expected_T[256 * m : 256 * m + 512] += frame_T
     assert np.abs(expected_T[256 : 256 + len(out_T)] - out_T).max() < 1e-5
-    louder_T = whole(NetMask(2 * noisy_T, net, 2), 2 * estimate_T)
+    louder_T = whole(RefinerMask(2 * noisy_T, net, 2), 2 * estimate_T)
     assert np.abs(louder_T - 2 * out_T).max() < 1e-4
 
 
 def test_the_task_and_the_voice_are_heard(noisy_T: np.ndarray, net: MaskNet) -> None:
-    outputs = [whole(NetMask(noisy_T, net, slot), noisy_T) for slot in (2, 3, 4)]
-    outputs.append(whole(NetMask(noisy_T, net, 3, torch.ones(96)), noisy_T))
+    outputs = [whole(RefinerMask(noisy_T, net, slot), noisy_T) for slot in (2, 3, 4)]
+    outputs.append(whole(RefinerMask(noisy_T, net, 3, torch.ones(96)), noisy_T))
     assert all(np.abs(a - b).max() > 1e-3 for i, a in enumerate(outputs) for b in outputs[:i])
 
 
@@ -140,7 +140,7 @@ def test_the_shipped_net_lets_through_what_is_wanted(
     # A perfect language model's estimate: the truth, as far as the codec tells it.
     estimate_T = frontend.decode(frontend.encode(target_T * gain))[: len(target_T)] / gain
     voice_FK = frontend.voice_codes(SAMPLES / "enrollment.flac")[0] if slot == 3 else None
-    mask = mask_over(Over(recording_T, slot, voice_FK), frontend)
-    assert isinstance(mask, NetMask)
+    mask = recording_mask(MaskedRecording(recording_T, slot, voice_FK), frontend)
+    assert isinstance(mask, RefinerMask)
     out_T = whole(mask, estimate_T)[: len(recording_T)]
     assert si_sdr(out_T, target_T) - si_sdr(recording_T, target_T) > gain_db

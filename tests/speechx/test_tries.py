@@ -1,4 +1,4 @@
-"""Tries at a part: where they are compared, and by what."""
+"""Candidates of a part: where they are compared, and by what."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from speechx.models.aligner import ERROR_NATS
 from speechx.models.lm.prompt import Frames, Prompt, Text, Track
 from speechx.pipeline.candidates import FIRST, PHRASE, ActivePart, Candidate, phrase_ends
 from speechx.pipeline.loading import load_front
-from speechx.task.plan import Generated
+from speechx.task.plan import GeneratedPart
 from speechx.text import TextFrontend
 
 SPEECH = TextFrontend()("The library closes early on Sundays, so we had better leave before lunch.", "en")
 
 
-def part(frames: int | None = None, start: int = 0, speech: bool = False) -> Generated:
+def part(frames: int | None = None, start: int = 0, speech: bool = False) -> GeneratedPart:
     segments = (Frames(np.zeros((3, 8), int)), Text(SPEECH.ids, "en"))
     track = Track(SPEECH.ids, start, len(SPEECH.ids))
-    return Generated(
+    return GeneratedPart(
         Prompt(0, segments, track, frames=frames), SPEECH.words, speech=SPEECH if speech else None
     )
 
@@ -40,27 +40,27 @@ def test_phrases_end_where_words_end() -> None:
 
 def test_a_part_of_known_length_is_compared_as_a_whole() -> None:
     assert phrase_ends(part(frames=40)) == ()
-    start, ids_N = ActivePart(part(frames=40, speech=True)).compared()
+    start, ids_N = ActivePart(part(frames=40, speech=True)).scored_phones()
     assert start == 0 and ids_N is not None and np.array_equal(ids_N, SPEECH.ids)
-    assert ActivePart(part(frames=40)).compared() == (0, None)
+    assert ActivePart(part(frames=40)).scored_phones() == (0, None)
 
 
-def test_a_try_that_never_ends_is_not_chosen() -> None:
-    busy = ActivePart(part())
-    busy.tries = [Candidate(None, busy, reason=reason) for reason in ("length", "stop", "length")]  # type: ignore[arg-type]
-    assert busy.finished() == [busy.tries[1]]
-    for attempt in busy.tries:
-        attempt.reason = "length"
-    assert busy.finished() == busy.tries
+def test_a_candidate_that_never_ends_is_not_chosen() -> None:
+    active = ActivePart(part())
+    active.candidates = [Candidate(active, reason=reason) for reason in ("length", "stop", "length")]
+    assert active.complete() == [active.candidates[1]]
+    for candidate in active.candidates:
+        candidate.reason = "length"
+    assert active.complete() == active.candidates
 
 
 def test_nobody_is_chosen_before_all_have_come() -> None:
-    busy = ActivePart(part(), stops=(9,))
-    busy.tries = [Candidate(None, busy) for _ in range(3)]  # type: ignore[arg-type]
-    busy.tries[0].waits = busy.tries[1].waits = True
-    assert busy.due() == []
-    busy.tries[2].reason = "length"  # it will not come
-    assert busy.due() == busy.tries[:2]
+    active = ActivePart(part(), stops=(9,))
+    active.candidates = [Candidate(active) for _ in range(3)]
+    active.candidates[0].waiting = active.candidates[1].waiting = True
+    assert active.waiting() == []
+    active.candidates[2].reason = "length"  # it will not come
+    assert active.waiting() == active.candidates[:2]
 
 
 def test_fit_tells_what_is_said_from_what_is_not() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from speechx.audio import mixing
 from speechx.errors import InputError
-from speechx.pipeline.masking import RuleMask
+from speechx.pipeline.masking import RatioMask
 from speechx.tasks._shared.windows import ONE_GO, windows
 
 
@@ -30,7 +30,7 @@ def test_a_long_recording_has_no_seams(pipeline: Any, speech: Any, stream: bool)
     wav_T = speech(40.3) * 0.2
     gain = mixing.standard_gain(wav_T)
     frontend = pipeline.frontend
-    mask = RuleMask(wav_T)
+    mask = RatioMask(wav_T)
     expected_T = np.concatenate(
         [mask.push(frontend.decode(frontend._encode(wav_T * gain)) / gain), mask.close()]
     )

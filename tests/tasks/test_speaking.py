@@ -11,7 +11,7 @@ import pytest
 from speechx.errors import InputError
 from speechx.models.lm.prompt import Text
 from speechx.pipeline.candidates import phrase_ends
-from speechx.task.plan import Generated
+from speechx.task.plan import GeneratedPart
 
 SENTENCE = "The library closes early on Sundays so we had better leave. "
 
@@ -107,7 +107,7 @@ def test_each_phrase_is_that_of_the_try_that_says_it_best(
         np.random.default_rng(s.seed).integers(0, 1024, (2 * len(phones.ids), 8)).astype(np.int16)
         for _, s in engine.added
     ]
-    ends = [2 * stop for stop in phrase_ends(Generated(engine.added[0][0], phones.words))]
+    ends = [2 * stop for stop in phrase_ends(GeneratedPart(engine.added[0][0], phones.words))]
     assert len(ends) > 3 and [h[0] for h in heard[::3]] == [*ends, 2 * len(phones.ids)]
     assert [h[1] for h in heard[::3]] == [0, 0, *ends[:-1]]  # with the phrase before
     assert all(count == 2 * ids + start for count, start, ids in heard)
