@@ -104,7 +104,8 @@ def _one_thread() -> None:
 def tiny_codec() -> Any:
     import torch
 
-    from speechx.models.codec.spectral import SpectralCodec, SpectralConfig
+    from speechx.models.codec.config import SpectralConfig
+    from speechx.models.codec.spectral import SpectralCodec
 
     torch.manual_seed(0)
     return SpectralCodec.from_config(SpectralConfig.preset("tiny"))

@@ -17,8 +17,9 @@ from torch.utils.data import DataLoader, Subset
 
 from speechx.data.crops import CropDataset
 from speechx.data.packs import AudioPack
+from speechx.models.codec.config import SpectralConfig
 from speechx.models.codec.excitation import NOISE_HOPS
-from speechx.models.codec.spectral import SpectralCodec, SpectralConfig
+from speechx.models.codec.spectral import SpectralCodec
 from speechx.training.codec_losses import (
     EnvelopeLoss,
     MultiScaleMel,

@@ -99,7 +99,10 @@ class LMTrainer:
         if finished is not None:
             adapt(self.model, config.rank, config.seed, config.adapted)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
-        self.opts = optimizers(self.model, config)
+        self.opts = optimizers(
+            self.model, config.optimizer, lr=config.lr, betas=config.betas, weight_decay=config.weight_decay,
+            muon_steps=config.muon_steps,
+        )  # fmt: skip
         self.step = 0
         self.share_of_time = 0.0
         if config.compile:

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from speechx.models.aligner import AlignerConfig
-from speechx.models.codec.spectral import SpectralCodec, SpectralConfig
+from speechx.models.codec.config import SpectralConfig
+from speechx.models.codec.spectral import SpectralCodec
 from speechx.training.loop import read_log
 
 __all__ = ["Outcome", "run_smoke"]

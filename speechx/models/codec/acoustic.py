@@ -12,16 +12,13 @@ Legend: B batch, S STFT frames (100 Hz), F codec frames (25 Hz), N bins, C cepst
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import nn
 
+from speechx.models.codec.config import SpectralConfig
 from speechx.models.codec.layers import Conv, ConvNeXt
-
-if TYPE_CHECKING:
-    from speechx.models.codec.spectral import SpectralConfig
 
 PITCH_AXES = 4
 """Mean and slope of log2 F0, mean and slope of voicing, over the four STFT frames."""

@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 
 from speechx.errors import InputError
-from speechx.models.codec.spectral import TRAINING_ONLY, SpectralCodec, SpectralConfig
+from speechx.models.codec.config import SpectralConfig
+from speechx.models.codec.spectral import TRAINING_ONLY, SpectralCodec
 
 NEWEST = 2
 """Version of spectral codecs."""

@@ -17,169 +17,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict
 from torch import nn
 
-from speechx.models.codec.acoustic import PITCH_AXES, AcousticEncoder
+from speechx.models.codec.acoustic import PITCH_AXES
 from speechx.models.codec.base import StreamDecoder, check_codes
-from speechx.models.codec.excitation import PitchNet
-from speechx.models.codec.layers import Conv, ConvNeXt, State, Upsample
+from speechx.models.codec.chunked import SpectralStream
+from speechx.models.codec.config import SpectralConfig
+from speechx.models.codec.networks import Decoder, Encoder
 from speechx.models.codec.quantizer import ResidualQuantizer, VectorQuantizer
-from speechx.models.codec.stft import Analysis, InverseHead
-
-
-class SpectralConfig(BaseModel):
-    """Everything that shapes the codec; an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str = "spectral"
-    version: int = 1
-    sample_rate: int = 16000
-    stft_hop: int = 160
-    num_codebooks: int = 8
-    codebook_size: int = 1024
-    quantizer_dim: int = 64
-    dim: int = 320
-    head_dim: int = 256
-    encoder_half: int = 2
-    encoder_full: int = 5
-    semantic_blocks: int = 2
-    decoder_full: int = 4
-    decoder_half: int = 4
-    decoder_head: int = 2
-    teacher_dim: int = 512
-    acoustic_dim: int = (
-        0  # 0 = version 1: the acoustic latent has quantizer_dim axes and no encoder of its own
-    )
-    acoustic_width: int = 256
-    acoustic_blocks: int = 4
-
-    @property
-    def latent_dim(self) -> int:
-        """Axes of what the residual codebooks code and the decoder reads."""
-        return self.acoustic_dim or self.quantizer_dim
-
-    def facts(self) -> dict[str, Any]:
-        """What names the codec: fields that version 1 did not have count from version 2 on."""
-        later = () if self.acoustic_dim else ("acoustic_dim", "acoustic_width", "acoustic_blocks")
-        return {name: value for name, value in self.model_dump().items() if name not in later}
-
-    @classmethod
-    def preset(cls, name: str) -> SpectralConfig:
-        presets: dict[str, dict[str, Any]] = {
-            "default": {},
-            "tiny": {
-                "dim": 32, "head_dim": 32, "quantizer_dim": 16, "encoder_half": 1, "encoder_full": 1,
-                "semantic_blocks": 1, "decoder_full": 1, "decoder_half": 1, "decoder_head": 1, "codebook_size": 1024,
-            },
-            "v2": {"version": 2, "acoustic_dim": 48},
-        }  # fmt: skip
-        presets["tiny-v2"] = presets["tiny"] | presets["v2"] | {"acoustic_width": 32, "acoustic_blocks": 1}
-        if name not in presets:
-            raise ValueError(f"unknown codec preset {name!r}: choose one of {', '.join(presets)}")
-        return cls(**presets[name])
-
-    @property
-    def hop(self) -> int:
-        """Samples a codec frame: four STFT hops."""
-        return self.stft_hop * 4
-
-
-class Encoder(nn.Module):
-    """(B, T) -> acoustic latent and semantic latent, (B, F, D) each. Symmetric context."""
-
-    def __init__(self, config: SpectralConfig) -> None:
-        super().__init__()
-        dim, depth = config.dim, config.encoder_half + config.encoder_full + config.semantic_blocks
-        self.analysis = Analysis(config.stft_hop)
-        self.to_half = Conv(self.analysis.features, dim, 4, stride=2)
-        self.at_50hz = nn.ModuleList([ConvNeXt(dim, depth=depth) for _ in range(config.encoder_half)])
-        self.to_full = Conv(dim, dim, 4, stride=2)
-        self.at_25hz = nn.ModuleList([ConvNeXt(dim, depth=depth) for _ in range(config.encoder_full)])
-        self.semantic = nn.ModuleList([ConvNeXt(dim, depth=depth) for _ in range(config.semantic_blocks)])
-        self.acoustic: nn.Module | None = None
-        if config.acoustic_dim:
-            self.acoustic = AcousticEncoder(config, self.analysis.features, self.analysis.short // 2 + 1)
-        else:
-            self.acoustic_out = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, config.quantizer_dim))
-        self.semantic_out = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, config.quantizer_dim))
-
-    def forward(self, wav_BT: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """Both latents, and of the acoustic one the network's part (version 2)."""
-        spectrum_BSN = self.analysis(wav_BT)
-        x = self.to_half(spectrum_BSN)
-        for block in self.at_50hz:
-            x = block(x)
-        x = self.to_full(x)
-        for block in self.at_25hz:
-            x = block(x)
-        bend_BFD = None
-        if self.acoustic is not None:
-            acoustic_BFD, bend_BFD = self.acoustic(spectrum_BSN, x)
-        else:
-            acoustic_BFD = self.acoustic_out(x)
-        for block in self.semantic:
-            x = block(x)
-        return acoustic_BFD, self.semantic_out(x), bend_BFD
-
-
-class Decoder(nn.Module):
-    """Quantized latent (B, F, D) -> (B, T). Causal but for one codec frame and half a window of look-ahead."""
-
-    def __init__(self, config: SpectralConfig) -> None:
-        super().__init__()
-        dim, head = config.dim, config.head_dim
-        depth = config.decoder_full + config.decoder_half + config.decoder_head
-        self.enter = Conv(config.latent_dim, dim, 5, lookahead=1)
-        self.at_25hz = nn.ModuleList(
-            [ConvNeXt(dim, causal=True, depth=depth) for _ in range(config.decoder_full)]
-        )
-        self.to_half = Upsample(dim, dim)
-        self.at_50hz = nn.ModuleList(
-            [ConvNeXt(dim, causal=True, depth=depth) for _ in range(config.decoder_half)]
-        )
-        self.to_stft = Upsample(dim, head)
-        self.at_100hz = nn.ModuleList(
-            [ConvNeXt(head, causal=True, depth=depth) for _ in range(config.decoder_head)]
-        )
-        self.norm = nn.LayerNorm(head)
-        self.pitch = PitchNet(config.latent_dim)
-        self.inverse = InverseHead(head, config.stft_hop, config.sample_rate)
-
-    def backbone(self, x_BFD: torch.Tensor, state: State | None = None) -> torch.Tensor:
-        """(B, F, D) -> (B, 4 F, C)."""
-        x = self.enter(x_BFD, state)
-        if x.shape[1] == 0:  # a stream still waiting for its look-ahead
-            return x
-        for block in self.at_25hz:
-            x = block(x, state)
-        x = self.to_half(x)
-        for block in self.at_50hz:
-            x = block(x, state)
-        x = self.to_stft(x)
-        for block in self.at_100hz:
-            x = block(x, state)
-        return self.norm(x)
-
-    def forward(self, x_BFD: torch.Tensor) -> torch.Tensor:
-        """Latents as `SpectralCodec.latent` gives them, in double -> (B, T)."""
-        return self.inverse(self.backbone(x_BFD.float()), self.pitch.hertz(x_BFD))
-
-    def follow(
-        self, x_BFD: torch.Tensor, f0_BS: torch.Tensor | None, noise_from: int
-    ) -> tuple[torch.Tensor, ...]:
-        """Training: (B, T) made with the true F0, what the pitch branch says of it (B, S) twice, levels (B, S, N)."""
-        with torch.autocast(x_BFD.device.type, enabled=False):
-            octave_BS, voicing_BS = self.pitch(x_BFD.float())
-        f0_BS = self.pitch.hertz(x_BFD.detach()) if f0_BS is None else f0_BS
-        hidden_BSC = self.backbone(x_BFD)
-        level_BSN = self.inverse.level(hidden_BSC)
-        return self.inverse(hidden_BSC, f0_BS, noise_from), octave_BS, voicing_BS, level_BSN
 
 
 class SpectralCodec(nn.Module):
@@ -289,9 +137,7 @@ class SpectralCodec(nn.Module):
         return self.decoder(self.latent(codes_BKF))
 
     def stream(self, batch: int = 1) -> StreamDecoder:
-        from speechx.models.codec.chunked import SpectralStream
-
-        return SpectralStream(self, batch)
+        return SpectralStream(self.decoder, self.latent, self.config, batch)
 
     def forward(
         self,

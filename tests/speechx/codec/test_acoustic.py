@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from speechx.models.codec.acoustic import PITCH_SCALE, cepstral_matrix, chosen_terms, pitch_axes
-from speechx.models.codec.spectral import SpectralCodec, SpectralConfig
+from speechx.models.codec.config import SpectralConfig
+from speechx.models.codec.spectral import SpectralCodec
 
 BINS = 257
 

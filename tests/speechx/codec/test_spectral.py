@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from speechx.errors import InputError
 from speechx.models.codec.base import Codec
+from speechx.models.codec.config import SpectralConfig
 from speechx.models.codec.folder import load_codec, save_codec
-from speechx.models.codec.spectral import SpectralCodec, SpectralConfig
+from speechx.models.codec.spectral import SpectralCodec
 
 
 @pytest.fixture(scope="module", params=["tiny", "tiny-v2"])

@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 from speechx.cli.data import app
 from speechx.data.annotate.teacher import log_mel
 from speechx.data.packs import AudioPack
+from speechx.models.codec.config import SpectralConfig
 from speechx.models.codec.folder import save_codec
-from speechx.models.codec.spectral import SpectralCodec, SpectralConfig
+from speechx.models.codec.spectral import SpectralCodec
 
 
 def run(*words: object) -> str:

@@ -13,8 +13,9 @@ from speechx.data.pairs import mix_shards
 from speechx.data.shards import Shards, encode_pair
 from speechx.data.synthetic import synthetic_pack
 from speechx.models.aligner import Aligner, AlignerConfig
+from speechx.models.codec.config import SpectralConfig
 from speechx.models.codec.folder import load_codec, save_codec
-from speechx.models.codec.spectral import SpectralCodec, SpectralConfig
+from speechx.models.codec.spectral import SpectralCodec
 from speechx.task import registry
 
 

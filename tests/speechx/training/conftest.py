@@ -13,7 +13,8 @@ from speechx.data.annotate.codes import TokenRow, encode_pack, phonemize_pack, r
 from speechx.data.packs import AudioPack
 from speechx.data.shards import Shards, ShardWriter
 from speechx.data.synthetic import synthetic_pack
-from speechx.models.codec.spectral import SpectralCodec, SpectralConfig
+from speechx.models.codec.config import SpectralConfig
+from speechx.models.codec.spectral import SpectralCodec
 from speechx.models.lm.prompt import Frames, Prompt, Text, Token, Track
 from speechx.models.vocab import ENR
 from speechx.task.examples import TrainingPair

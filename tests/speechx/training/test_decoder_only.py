@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
+from speechx.models.codec.config import SpectralConfig
 from speechx.models.codec.folder import export_checkpoint, load_codec
-from speechx.models.codec.spectral import SpectralConfig
 from speechx.training.codec import CodecTrainConfig, CodecTrainer, train
 
 SMALL = {"batch": 2, "crop_frames": 10, "warmup": 1, "bf16": False}

@@ -15,8 +15,9 @@ from speechx.data.refiner_lessons import make_estimates, read_estimates
 from speechx.data.synthetic import synthetic_pack
 from speechx.errors import InputError
 from speechx.models.aligner import Aligner, AlignerConfig
+from speechx.models.codec.config import SpectralConfig
 from speechx.models.codec.folder import load_codec, save_codec
-from speechx.models.codec.spectral import SpectralCodec, SpectralConfig
+from speechx.models.codec.spectral import SpectralCodec
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.folder import save_model
 from speechx.models.lm.model import CodecLMCore

@@ -15,8 +15,9 @@ from speechx.data.crops import CropDataset
 from speechx.data.packs import AudioPack
 from speechx.data.shards import Shards
 from speechx.models.aligner import AlignerConfig
+from speechx.models.codec.config import SpectralConfig
 from speechx.models.codec.folder import export_checkpoint, load_codec
-from speechx.models.codec.spectral import SpectralCodec, SpectralConfig
+from speechx.models.codec.spectral import SpectralCodec
 from speechx.models.lm.config import LMConfig
 from speechx.training import aligner, lm
 from speechx.training import codec as codec_training

@@ -1,0 +1,65 @@
+"""The config of SpeechX's own codec (`speechx.models.codec.spectral`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class SpectralConfig(BaseModel):
+    """Everything that shapes the codec; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = "spectral"
+    version: int = 1
+    sample_rate: int = 16000
+    stft_hop: int = 160
+    num_codebooks: int = 8
+    codebook_size: int = 1024
+    quantizer_dim: int = 64
+    dim: int = 320
+    head_dim: int = 256
+    encoder_half: int = 2
+    encoder_full: int = 5
+    semantic_blocks: int = 2
+    decoder_full: int = 4
+    decoder_half: int = 4
+    decoder_head: int = 2
+    teacher_dim: int = 512
+    acoustic_dim: int = (
+        0  # 0 = version 1: the acoustic latent has quantizer_dim axes and no encoder of its own
+    )
+    acoustic_width: int = 256
+    acoustic_blocks: int = 4
+
+    @property
+    def latent_dim(self) -> int:
+        """Axes of what the residual codebooks code and the decoder reads."""
+        return self.acoustic_dim or self.quantizer_dim
+
+    def facts(self) -> dict[str, Any]:
+        """What names the codec: fields that version 1 did not have count from version 2 on."""
+        later = () if self.acoustic_dim else ("acoustic_dim", "acoustic_width", "acoustic_blocks")
+        return {name: value for name, value in self.model_dump().items() if name not in later}
+
+    @classmethod
+    def preset(cls, name: str) -> SpectralConfig:
+        presets: dict[str, dict[str, Any]] = {
+            "default": {},
+            "tiny": {
+                "dim": 32, "head_dim": 32, "quantizer_dim": 16, "encoder_half": 1, "encoder_full": 1,
+                "semantic_blocks": 1, "decoder_full": 1, "decoder_half": 1, "decoder_head": 1, "codebook_size": 1024,
+            },
+            "v2": {"version": 2, "acoustic_dim": 48},
+        }  # fmt: skip
+        presets["tiny-v2"] = presets["tiny"] | presets["v2"] | {"acoustic_width": 32, "acoustic_blocks": 1}
+        if name not in presets:
+            raise ValueError(f"unknown codec preset {name!r}: choose one of {', '.join(presets)}")
+        return cls(**presets[name])
+
+    @property
+    def hop(self) -> int:
+        """Samples a codec frame: four STFT hops."""
+        return self.stft_hop * 4
