@@ -8,8 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from speechx.eval import shared as _parts
-from speechx.eval.evaluator import Bar, Evaluator, Item, Scores
+from speechx.eval.evaluator import Evaluator
+from speechx.eval.items import Item
 from speechx.eval.metrics import signal as metrics
+from speechx.eval.scores import Bar, Scores
 
 
 class NoiseSuppressionEvaluator(Evaluator):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from speechx.audio.levels import is_silent
-from speechx.eval.evaluator import RATE, Item, Metric, Score, Scores, Unmeasurable
+from speechx.eval.items import RATE, Item
 from speechx.eval.judges.judges import Measures
 from speechx.eval.metrics import words
+from speechx.eval.scores import Metric, Score, Scores, Unmeasurable
 
 WER = Metric("wer", "word error rate of the recognizer's transcript", "lower", "%")
 CER = Metric("cer", "character error rate of the same", "lower", "%")

@@ -9,9 +9,11 @@ import numpy as np
 
 from speechx.audio.levels import is_silent
 from speechx.eval import shared as _parts
-from speechx.eval.evaluator import RATE, Bar, Evaluator, Item, Metric, Score, Scores, Unmeasurable
+from speechx.eval.evaluator import Evaluator
+from speechx.eval.items import RATE, Item
 from speechx.eval.metrics import signal as metrics
 from speechx.eval.metrics import words
+from speechx.eval.scores import Bar, Metric, Score, Scores, Unmeasurable
 
 SPAN = Metric("wer_span", "missed share of the words in the edited span (placed by their time)", "lower", "%")
 SPEAKER = Metric(

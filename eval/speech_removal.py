@@ -6,9 +6,11 @@ import numpy as np
 
 from speechx.audio.levels import is_silent
 from speechx.eval import shared as _parts
-from speechx.eval.evaluator import Bar, Evaluator, Item, Metric, Score, Scores, Unmeasurable
+from speechx.eval.evaluator import Evaluator
+from speechx.eval.items import Item
 from speechx.eval.metrics import signal as metrics
 from speechx.eval.metrics import words
+from speechx.eval.scores import Bar, Metric, Score, Scores, Unmeasurable
 
 LEFT = Metric("words_left", "words of the speech that the recognizer still finds", "lower", "%")
 SPEECH = Metric("speech_left", "share of the time that still sounds like speech (silero-vad)", "lower", "%")

@@ -6,8 +6,10 @@ import numpy as np
 
 from speechx.audio.levels import is_silent
 from speechx.eval import shared as _parts
-from speechx.eval.evaluator import Bar, Evaluator, Item, Metric, Scores
+from speechx.eval.evaluator import Evaluator
+from speechx.eval.items import Item
 from speechx.eval.metrics import signal as metrics
+from speechx.eval.scores import Bar, Metric, Scores
 
 INTERFERER = Metric("interferer", "cosine of the speaker embeddings, output and interferer", "lower")
 WRONG = Metric("wrong_speaker", "outputs more like the interferer than like the target", "lower", "%")

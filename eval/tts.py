@@ -6,7 +6,9 @@ import numpy as np
 
 from speechx.audio.levels import is_silent
 from speechx.eval import shared as _parts
-from speechx.eval.evaluator import Bar, Evaluator, Item, Metric, Scores
+from speechx.eval.evaluator import Evaluator
+from speechx.eval.items import Item
+from speechx.eval.scores import Bar, Metric, Scores
 
 CODEC = Metric(
     "speaker_codec", "the same with the enrollment after the codec: what the model could hear", "higher"

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from speechx.eval.evaluator import Absent
+from speechx.eval.scores import Absent
 
 __all__ = [
     "About",

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from speechx.eval.evaluator import Unmeasurable
 from speechx.eval.judges.base import About, file_hash, package_version, packaged
 from speechx.eval.metrics.mel import mel_power
+from speechx.eval.scores import Unmeasurable
 
 __all__ = ["GE2E"]
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from speechx.eval.evaluator import RATE, Unmeasurable
+from speechx.eval.items import RATE
 from speechx.eval.judges.base import About, Transcript, file_hash, package_version
+from speechx.eval.scores import Unmeasurable
 
 __all__ = ["Ecapa", "HubertCTC", "Utmos", "WavLM"]
 

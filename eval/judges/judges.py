@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from speechx.errors import InputError
-from speechx.eval.evaluator import Absent, Unmeasurable
 from speechx.eval.judges.base import About, Mos, Recognizer, SpeakerEncoder, Transcript, VoiceActivity
+from speechx.eval.scores import Absent, Unmeasurable
 
 __all__ = ["KINDS", "Measures"]
 

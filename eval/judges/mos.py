@@ -12,9 +12,10 @@ from types import ModuleType
 
 import numpy as np
 
-from speechx.eval.evaluator import RATE, Absent
+from speechx.eval.items import RATE
 from speechx.eval.judges.base import About, file_hash, package_version, packaged, threads
 from speechx.eval.metrics.mel import mel_power
+from speechx.eval.scores import Absent
 
 __all__ = ["DNSMOS", "DistillMOS"]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from speechx.eval.evaluator import RATE, Absent
+from speechx.eval.items import RATE
 from speechx.eval.judges.base import About, file_hash, package_version, packaged
+from speechx.eval.scores import Absent
 
 __all__ = ["Silero"]
 

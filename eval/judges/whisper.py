@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from speechx.eval.evaluator import RATE, Absent, Unmeasurable
+from speechx.eval.items import RATE
 from speechx.eval.judges.base import About, Transcript, cache_folder, file_hash, packaged, threads
+from speechx.eval.scores import Absent, Unmeasurable
 
 __all__ = ["Whisper", "goes_round", "join_base"]
 

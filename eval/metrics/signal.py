@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from speechx.eval.evaluator import RATE, Unmeasurable
+from speechx.eval.items import RATE
 from speechx.eval.metrics.mel import cepstra, log_mel
+from speechx.eval.scores import Unmeasurable
 
 __all__ = [
     "background_difference", "identity", "log_spectral_distance", "mcd", "pesq_wb", "same_length",

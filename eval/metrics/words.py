@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from speechx.eval.evaluator import Score, Unmeasurable
+from speechx.eval.scores import Score, Unmeasurable
 
 __all__ = ["Errors", "cer", "compare", "normalize", "repeats"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from speechx.eval.evaluator import Metric
 from speechx.eval.metrics.bootstrap import paired
 from speechx.eval.report.summary import metrics_of
+from speechx.eval.scores import Metric
 
 __all__ = ["compare", "markdown"]
 

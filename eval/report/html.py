@@ -12,8 +12,9 @@ import numpy as np
 
 from speechx.audio import reading as audio
 from speechx.audio.plots import mel_png, png_uri
-from speechx.eval.evaluator import RATE, Item, Metric, Unmeasurable, read
+from speechx.eval.items import RATE, Item, read
 from speechx.eval.report.markdown import PUBLISHED, bars_of, cell, failures_of, metric_of, titles
+from speechx.eval.scores import Metric, Unmeasurable
 from speechx.eval.systems.systems import truth
 from speechx.pipeline.result import playable
 

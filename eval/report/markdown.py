@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from speechx.errors import InputError
-from speechx.eval.evaluator import UNTOLD, Metric
+from speechx.eval.scores import UNTOLD, Metric
 from speechx.files import atomic_write
 
 __all__ = [

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from speechx.eval.evaluator import SPEED, Evaluator, Metric, evaluator_class
+from speechx.eval.evaluator import Evaluator, evaluator_class
 from speechx.eval.metrics.bootstrap import mean, slices_of
+from speechx.eval.scores import SPEED, Metric
 from speechx.eval.systems.systems import ABOUT
 
 __all__ = ["SCHEMA_VERSION", "metrics_of", "summarize"]

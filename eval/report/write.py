@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from speechx.errors import InputError
-from speechx.eval.evaluator import Item
+from speechx.eval.items import Item
 from speechx.eval.report.html import report_html
 from speechx.eval.report.markdown import report_markdown
 from speechx.eval.report.summary import SCHEMA_VERSION, summarize

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from speechx.audio.levels import is_silent
-from speechx.eval.evaluator import Item, Output, Unmeasurable, checked
+from speechx.eval.items import Item, Output, checked
 from speechx.eval.judges.judges import Measures
 from speechx.eval.metrics import words
+from speechx.eval.scores import Unmeasurable
 from speechx.eval.systems.systems import System, truth
 
 __all__ = ["FAULTS", "Tally", "as_text", "tries"]

@@ -22,18 +22,11 @@ from typing import Any
 import numpy as np
 
 from speechx.errors import InputError
-from speechx.eval.evaluator import (
-    RATE,
-    Evaluator,
-    Item,
-    Output,
-    Scores,
-    Unmeasurable,
-    checked,
-    evaluator_class,
-)
+from speechx.eval.evaluator import Evaluator, evaluator_class
+from speechx.eval.items import RATE, Item, Output, checked
 from speechx.eval.judges.judges import Measures
 from speechx.eval.run.workers import Pool
+from speechx.eval.scores import Scores, Unmeasurable
 from speechx.eval.sets.store import plain
 from speechx.eval.systems.systems import ModelSystem, System
 

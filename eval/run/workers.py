@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from speechx.eval.evaluator import Item, Output, Scores, evaluator_class
+from speechx.eval.evaluator import evaluator_class
+from speechx.eval.items import Item, Output
+from speechx.eval.scores import Scores
 
 if TYPE_CHECKING:
     from speechx.eval.judges.judges import Measures

@@ -19,7 +19,7 @@ import numpy as np
 from speechx.data.packs import AudioPack, PackRow
 from speechx.data.pools import PackPool
 from speechx.errors import InputError
-from speechx.eval.evaluator import RATE
+from speechx.eval.items import RATE
 from speechx.eval.sets.store import SetWriter
 from speechx.models.vocab import LANGUAGES
 from speechx.task import registry

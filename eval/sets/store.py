@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from speechx.errors import InputError
-from speechx.eval.evaluator import RATE, Item
+from speechx.eval.items import RATE, Item
 from speechx.files import atomic_write
 from speechx.task import registry
 from speechx.task.examples import Example

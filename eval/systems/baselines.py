@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from speechx.audio.reading import resample
-from speechx.eval.evaluator import RATE
+from speechx.eval.items import RATE
 from speechx.eval.judges.base import packaged
 
 __all__ = ["deepfilternet", "espeak", "noisereduce", "rnnoise"]

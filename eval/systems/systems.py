@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from speechx.errors import InputError
-from speechx.eval.evaluator import RATE, Item, Output, Unmeasurable, read
+from speechx.eval.items import RATE, Item, Output, read
 from speechx.eval.judges.judges import Measures
+from speechx.eval.scores import Unmeasurable
 from speechx.eval.systems.baselines import deepfilternet, espeak, noisereduce, rnnoise
 from speechx.pipeline.job import Job
 from speechx.pipeline.result import collect

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from speechx.data.synthetic import synthetic_pack
-from speechx.eval.evaluator import Item
+from speechx.eval.items import Item
 from speechx.eval.judges.base import About, Transcript
 from speechx.eval.judges.judges import Measures
 from speechx.eval.metrics.mel import log_mel
@@ -65,7 +65,7 @@ class Parrot:
 
 
 def _read(path: Path) -> np.ndarray:
-    from speechx.eval.evaluator import read
+    from speechx.eval.items import read
 
     return read(path)
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from speechx.audio.mel import slaney_filters
-from speechx.eval.evaluator import Metric, Output, Scores, Unmeasurable, checked
+from speechx.eval.items import Output, checked
 from speechx.eval.metrics import signal as metrics
 from speechx.eval.metrics import words
 from speechx.eval.metrics.mel import cepstra, mel_power
+from speechx.eval.scores import Metric, Scores, Unmeasurable
 
 T = np.arange(48000) / 16000
 

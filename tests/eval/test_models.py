@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from speechx.audio import reading as audio
-from speechx.eval.evaluator import Unmeasurable
 from speechx.eval.judges import whisper
 from speechx.eval.judges.base import Transcript
 from speechx.eval.judges.judges import Measures
+from speechx.eval.scores import Unmeasurable
 
 SAMPLES = Path(__file__).parents[2] / "speechx" / "assets" / "samples"
 TEXT = "I left the keys on the kitchen table right next to the blue notebook."

@@ -13,7 +13,7 @@ import pytest
 
 from speechx.cli.main import main
 from speechx.errors import InputError
-from speechx.eval.evaluator import Absent, Item, Output, read
+from speechx.eval.items import Item, Output, read
 from speechx.eval.judges.judges import Measures
 from speechx.eval.metrics import bootstrap as stats
 from speechx.eval.metrics.signal import si_sdr
@@ -21,6 +21,7 @@ from speechx.eval.report.compare import compare, markdown
 from speechx.eval.report.markdown import BEGIN, END, report_markdown
 from speechx.eval.report.write import load_report, machine, write_report
 from speechx.eval.run.score import read_scores, run
+from speechx.eval.scores import Absent
 from speechx.eval.sets.store import TestSet
 from speechx.eval.systems.baselines import deepfilternet, espeak, rnnoise
 from speechx.eval.systems.systems import FolderSystem, Kind, ModelSystem, built_in, truth

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from speechx.eval.evaluator import Unmeasurable
 from speechx.eval.judges.judges import Measures
+from speechx.eval.scores import Unmeasurable
 
 RATE = 16000
 CONVOLUTIONS = {

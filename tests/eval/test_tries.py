@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from speechx.eval.evaluator import Item, Output
+from speechx.eval.items import Item, Output
 from speechx.eval.judges.judges import Measures
 from speechx.eval.run.faults import FAULTS, as_text, tries
 from speechx.eval.sets.store import TestSet
