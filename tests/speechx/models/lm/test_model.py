@@ -16,7 +16,7 @@ from speechx.models.lm.prompt import Frames, Prompt, Text, Token, Track, pack
 from speechx.models.lm.transformer import SumRows, causal_attention
 from speechx.models.vocab import NS
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "lm.json"
+GOLDEN = Path(__file__).parents[3] / "golden" / "lm.json"
 
 
 def examples(g: int = 1, frames: int = 12) -> list[TrainExample]:
