@@ -13,7 +13,7 @@ from speechx.models.codec.base import check_codes
 from speechx.models.codec.config import SpectralConfig
 from speechx.models.codec.excitation import SourceState
 from speechx.models.codec.layers import State
-from speechx.models.codec.networks import Decoder
+from speechx.models.codec.networks import SpectralDecoder
 
 
 class SpectralStream:
@@ -21,7 +21,7 @@ class SpectralStream:
 
     def __init__(
         self,
-        decoder: Decoder,
+        decoder: SpectralDecoder,
         latent: Callable[[torch.Tensor], torch.Tensor],
         config: SpectralConfig,
         batch: int = 1,

@@ -15,7 +15,7 @@ from speechx.models.codec.layers import Conv, ConvNeXt, State, Upsample
 from speechx.models.codec.stft import Analysis, InverseHead
 
 
-class Encoder(nn.Module):
+class SpectralEncoder(nn.Module):
     """(B, T) -> acoustic latent and semantic latent, (B, F, D) each. Symmetric context."""
 
     def __init__(self, config: SpectralConfig) -> None:
@@ -53,7 +53,7 @@ class Encoder(nn.Module):
         return acoustic_BFD, self.semantic_out(x), bend_BFD
 
 
-class Decoder(nn.Module):
+class SpectralDecoder(nn.Module):
     """Quantized latent (B, F, D) -> (B, T). Causal but for one codec frame and half a window of look-ahead."""
 
     def __init__(self, config: SpectralConfig) -> None:

@@ -26,7 +26,7 @@ from speechx.models.codec.acoustic import PITCH_AXES
 from speechx.models.codec.base import StreamDecoder, check_codes
 from speechx.models.codec.chunked import SpectralStream
 from speechx.models.codec.config import SpectralConfig
-from speechx.models.codec.networks import Decoder, Encoder
+from speechx.models.codec.networks import SpectralDecoder, SpectralEncoder
 from speechx.models.codec.quantizer import ResidualQuantizer, VectorQuantizer
 
 
@@ -41,7 +41,7 @@ class SpectralCodec(nn.Module):
         self.frame_rate = config.sample_rate / config.hop
         self.num_codebooks = config.num_codebooks
         self.codebook_size = config.codebook_size
-        self.encoder = Encoder(config)
+        self.encoder = SpectralEncoder(config)
         self.semantic_quantizer = VectorQuantizer(config.codebook_size, config.quantizer_dim)
         self.acoustic_quantizer = ResidualQuantizer(
             config.num_codebooks - 1, config.codebook_size, config.latent_dim
@@ -52,7 +52,7 @@ class SpectralCodec(nn.Module):
             # alone.
             self.register_buffer("mean_D", torch.zeros(config.acoustic_dim))
             self.register_buffer("scale_D", torch.ones(config.acoustic_dim))
-        self.decoder = Decoder(config)
+        self.decoder = SpectralDecoder(config)
 
     mean_D: torch.Tensor
     scale_D: torch.Tensor
