@@ -22,7 +22,7 @@ from speechx.data.batching import BatchStream
 from speechx.models.aligner import BLANK, STEPS_PER_FRAME, Aligner, AlignerConfig, Chain, features
 from speechx.models.codec.spectral import SpectralCodec
 from speechx.models.lora import adapt
-from speechx.training.loop import Recipe, Run, rng_state, set_rng_state
+from speechx.training.loop import Recipe, TrainingRun, rng_state, set_rng_state
 
 ADAPTED = ("enter.", "at_25hz.", "to_50hz.", "at_50hz.", "out.")
 
@@ -144,7 +144,7 @@ def train(
     usable = [r for r in usable if r.text is not None and bool((r.text.ids != BLANK).all())]
     if not usable:
         raise ValueError("no utterance has both text and a usable length: the aligner needs transcripts")
-    run = Run(out, max_minutes)
+    run = TrainingRun(out, max_minutes)
     plain = copy.deepcopy(finished)
     trainer = AlignerTrainer(config, codec, finished)
     if resume and run.checkpoint.is_file():

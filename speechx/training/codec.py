@@ -28,7 +28,7 @@ from speechx.training.codec_losses import (
     pitch_losses,
 )
 from speechx.training.discriminators import Discriminators, discriminator_loss, generator_loss
-from speechx.training.loop import Recipe, Run, compiled, rng_state, set_rng_state
+from speechx.training.loop import Recipe, TrainingRun, compiled, rng_state, set_rng_state
 
 
 class CodecTrainConfig(Recipe):
@@ -308,7 +308,7 @@ def train(
     start_from: str | None = None,
 ) -> CodecTrainer:
     """Runs the recipe until its steps or the minutes are over; leaves `last.pt` in `out`."""
-    run = Run(out, max_minutes)
+    run = TrainingRun(out, max_minutes)
     trainer = CodecTrainer(config, device)
     if resume and run.checkpoint.is_file():
         trainer.load(run.load())

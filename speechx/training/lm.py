@@ -25,7 +25,7 @@ from speechx.models.lm.model import CodecLMCore
 from speechx.models.lm.prompt import pack, unconditional
 from speechx.models.lora import ALL, Change, adapt, begin
 from speechx.task.examples import TrainingPair
-from speechx.training.loop import Recipe, Run, rng_state, set_rng_state
+from speechx.training.loop import Recipe, TrainingRun, rng_state, set_rng_state
 from speechx.training.new_codebooks import start_codes
 from speechx.training.optimizers import optimizers
 
@@ -281,7 +281,7 @@ def train(
     else:
         model_config = finished.shape = finished.shape.with_(**config.model)
         finished.train()
-    run = Run(out, max_minutes)
+    run = TrainingRun(out, max_minutes)
     trainer = LMTrainer(config, model_config, device, finished)
     if resume and run.checkpoint.is_file():
         trainer.load(run.load())

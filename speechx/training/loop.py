@@ -24,7 +24,7 @@ class Recipe(BaseModel):
         return cls(**yaml.safe_load(Path(path).read_text()))
 
 
-class Run:
+class TrainingRun:
     """A folder with `last.pt`, `log.csv` and TensorBoard events. Use as: `while run.go(step): ...`"""
 
     def __init__(self, folder: str | Path, max_minutes: float | None, save_every_minutes: float = 10) -> None:

@@ -22,7 +22,7 @@ from speechx.models.codec.spectral import SpectralCodec
 from speechx.models.lm.folder import on_grid
 from speechx.models.lora import adapt
 from speechx.models.refiner import HOP, WINDOW, MaskConfig, MaskNet
-from speechx.training.loop import Recipe, Run
+from speechx.training.loop import Recipe, TrainingRun
 from speechx.training.refiner_data import Batch, Mixtures, Shares, simulated
 
 CHANGED = ("task_", "enter.", "gru.", "fuse_", "out.")
@@ -215,7 +215,7 @@ def train(
     mixtures = Mixtures(
         pack, read_estimates(estimates), codec, config.net.slots, config.shares, config.seconds
     )
-    run, model = Run(out, max_minutes), Path(out) / "model"
+    run, model = TrainingRun(out, max_minutes), Path(out) / "model"
     trainer = MaskTrainer(config, net)
     if start_from is not None:
         weights = torch.load(start_from, map_location="cpu", weights_only=False)["average"]

@@ -18,7 +18,7 @@ from speechx.models.codec.spectral import SpectralCodec
 from speechx.models.lm.prompt import Frames, Prompt, Text, Token, Track
 from speechx.models.vocab import ENR
 from speechx.task.examples import TrainingPair
-from speechx.training.loop import Run
+from speechx.training.loop import TrainingRun
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +77,6 @@ def stop_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
     def arrange(steps: int) -> None:
         asked = iter(range(1, 10**6))
-        monkeypatch.setattr(Run, "out_of_time", lambda run: next(asked) >= steps)
+        monkeypatch.setattr(TrainingRun, "out_of_time", lambda run: next(asked) >= steps)
 
     return arrange

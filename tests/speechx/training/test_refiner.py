@@ -24,7 +24,7 @@ from speechx.models.lm.model import CodecLMCore
 from speechx.models.refiner import MaskConfig, MaskNet
 from speechx.pipeline import loading
 from speechx.pipeline.loading import load_pipeline
-from speechx.training.loop import Run
+from speechx.training.loop import TrainingRun
 from speechx.training.refiner import MaskLoss, MaskTrainConfig, MaskTrainer, train
 from speechx.training.refiner_data import Batch, Mixtures, Shares
 
@@ -91,7 +91,7 @@ def test_it_resumes_exactly(
     sources = recipe(), str(folders["pack"]), str(folders["lessons"]), codec
     train(*sources, str(tmp_path / "whole"))
     asked = iter([False] * 3 + [True])
-    monkeypatch.setattr(Run, "out_of_time", lambda self: next(asked))
+    monkeypatch.setattr(TrainingRun, "out_of_time", lambda self: next(asked))
     train(*sources, str(tmp_path / "parted"))
     monkeypatch.undo()
     train(*sources, str(tmp_path / "parted"), resume=True)

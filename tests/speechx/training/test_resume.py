@@ -22,7 +22,7 @@ from speechx.models.lm.config import LMConfig
 from speechx.training import aligner, lm
 from speechx.training import codec as codec_training
 from speechx.training.export import slim_checkpoint
-from speechx.training.loop import Run, read_log
+from speechx.training.loop import TrainingRun, read_log
 
 Stop = Callable[[int], None]
 
@@ -44,7 +44,7 @@ def assert_equal(a: Any, b: Any, where: str = "") -> None:
 
 def states(whole: Path, parted: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The checkpoints of two runs, but for the time they took."""
-    return tuple(Run(out, None).load() | {"seconds": None} for out in (whole, parted))  # type: ignore[return-value]
+    return tuple(TrainingRun(out, None).load() | {"seconds": None} for out in (whole, parted))  # type: ignore[return-value]
 
 
 def codec_config(adversarial_from: int, preset: str = "tiny") -> codec_training.CodecTrainConfig:
@@ -69,7 +69,7 @@ def test_codec(
     codec_training.train(config, str(pack_folder), str(whole), False, "cpu", None)
     stop_after(3)
     codec_training.train(config, str(pack_folder), str(parted), False, "cpu", None)
-    assert Run(parted, None).load()["step"] == 3
+    assert TrainingRun(parted, None).load()["step"] == 3
     stop_after(100)
     codec_training.train(config, str(pack_folder), str(parted), True, "cpu", None)
     a, b = states(whole, parted)
@@ -95,7 +95,7 @@ def test_codec_from_other_weights(pack_folder: Path, tmp_path: Path) -> None:
         config.model_copy(update={"steps": 2}), str(pack_folder), str(tmp_path / "a"), False, "cpu", None
     )
     trainer = codec_training.CodecTrainer(config, "cpu")
-    trainer.load(Run(tmp_path / "a", None).load(), weights_only=True)
+    trainer.load(TrainingRun(tmp_path / "a", None).load(), weights_only=True)
     assert trainer.step == 0 and not trainer.opt_g.state_dict()["state"]
     assert_equal(dict(trainer.codec.named_parameters()), dict(first.codec.named_parameters()))
 
@@ -108,7 +108,7 @@ def test_aligner(rows: list[TokenRow], codec: SpectralCodec, tmp_path: Path, sto
     aligner.train(config, rows, rows[:1], codec, str(whole))
     stop_after(4)  # asked before each step, not after
     aligner.train(config, rows, rows[:1], codec, str(parted))
-    assert Run(parted, None).load()["step"] == 3
+    assert TrainingRun(parted, None).load()["step"] == 3
     stop_after(100)
     aligner.train(config, rows, rows[:1], codec, str(parted), resume=True)
     a, b = states(whole, parted)
@@ -140,7 +140,7 @@ def test_lm(shards: Shards, tmp_path: Path, stop_after: Stop, group: int, optimi
     run(whole, False)
     stop_after(3)
     run(parted, False)
-    assert Run(parted, None).load()["step"] == 3
+    assert TrainingRun(parted, None).load()["step"] == 3
     stop_after(100)
     run(parted, True)
     a, b = states(whole, parted)
@@ -185,28 +185,28 @@ def test_the_learning_rate_falls_with_the_minutes(shards: Shards, tmp_path: Path
 
 def test_minutes_add_up_over_resumes(shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = lm.LMTrainConfig(preset="tiny", steps=100, batch_steps=600, bf16=False, anneal_minutes=10)
-    monkeypatch.setattr(Run, "seconds", lambda run: 240.0)
+    monkeypatch.setattr(TrainingRun, "seconds", lambda run: 240.0)
     for expected in (240.0, 480.0, 720.0):
         lm.train(
             config, shards, None, str(tmp_path), phone_table_version=1, codec_name="x", pause_phones=(1,),
             resume=True, max_minutes=4,
         )  # fmt: skip
-        assert Run(tmp_path, None).load()["seconds"] == expected
+        assert TrainingRun(tmp_path, None).load()["seconds"] == expected
     # 12 of 10 minutes are used: one more run is one step.
-    step = Run(tmp_path, None).load()["step"]
+    step = TrainingRun(tmp_path, None).load()["step"]
     assert step == 3
 
 
 def test_resume_without_a_checkpoint_says_so(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="there is no checkpoint"):
-        Run(tmp_path, None).load()
+        TrainingRun(tmp_path, None).load()
 
 
 def test_a_log_may_change_its_columns(tmp_path: Path) -> None:
-    run = Run(tmp_path, None)
+    run = TrainingRun(tmp_path, None)
     run.log(1, {"a": 1.0})
     run.log(2, {"a": 2.0, "b": 3.0})
-    again = Run(tmp_path, None)
+    again = TrainingRun(tmp_path, None)
     again.log(3, {"b": 4.0})
     assert [(r["step"], r.get("a"), r.get("b")) for r in read_log(tmp_path / "log.csv")] == [
         (1, 1, None), (2, 2, 3), (3, None, 4)

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from speechx.cli.train import app
-from speechx.training.loop import Run
+from speechx.training.loop import TrainingRun
 from speechx.training.smoke import Outcome, outcome, run_smoke
 
 
@@ -18,11 +18,11 @@ def test_every_loss_falls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     limits = {"codec": 50, "aligner": 60, "lm": 50}
     asked: dict[str, int] = {}
 
-    def out_of_time(run: Run) -> bool:
+    def out_of_time(run: TrainingRun) -> bool:
         asked[run.folder.name] = asked.get(run.folder.name, 0) + 1
         return asked[run.folder.name] >= limits[run.folder.name]
 
-    monkeypatch.setattr(Run, "out_of_time", out_of_time)
+    monkeypatch.setattr(TrainingRun, "out_of_time", out_of_time)
     said: list[str] = []
     results = run_smoke(tmp_path, minutes=1, utterances=32, pairs=6, say=said.append)
     assert [r.name for r in results] == ["codec", "aligner", "lm"]
@@ -32,7 +32,7 @@ def test_every_loss_falls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_loss_that_stays_is_told(tmp_path: Path) -> None:
-    run = Run(tmp_path, None)
+    run = TrainingRun(tmp_path, None)
     for step in range(10):
         run.log(step, {"mel": 2.0})
     result = outcome("codec", tmp_path, "mel")
