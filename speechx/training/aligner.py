@@ -22,12 +22,12 @@ from speechx.data.batching import BatchStream
 from speechx.models.aligner import BLANK, STEPS_PER_FRAME, Aligner, AlignerConfig, Chain, features
 from speechx.models.codec.spectral import SpectralCodec
 from speechx.models.lora import adapt
-from speechx.training.loop import Recipe, TrainingRun, rng_state, set_rng_state
+from speechx.training.loop import TrainConfig, TrainingRun, rng_state, set_rng_state
 
 ADAPTED = ("enter.", "at_25hz.", "to_50hz.", "at_50hz.", "out.")
 
 
-class AlignerTrainConfig(Recipe):
+class AlignerTrainConfig(TrainConfig):
     """One recipe."""
 
     aligner: AlignerConfig = AlignerConfig()

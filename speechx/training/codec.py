@@ -28,10 +28,10 @@ from speechx.training.codec_losses import (
     pitch_losses,
 )
 from speechx.training.discriminators import Discriminators, discriminator_loss, generator_loss
-from speechx.training.loop import Recipe, TrainingRun, compiled, rng_state, set_rng_state
+from speechx.training.loop import TrainConfig, TrainingRun, compiled, rng_state, set_rng_state
 
 
-class CodecTrainConfig(Recipe):
+class CodecTrainConfig(TrainConfig):
     """One recipe."""
 
     codec: SpectralConfig = SpectralConfig()

@@ -25,12 +25,12 @@ from speechx.models.lm.model import CodecLMCore
 from speechx.models.lm.prompt import pack, unconditional
 from speechx.models.lora import ALL, Change, adapt, begin
 from speechx.task.examples import TrainingPair
-from speechx.training.loop import Recipe, TrainingRun, rng_state, set_rng_state
+from speechx.training.loop import TrainConfig, TrainingRun, rng_state, set_rng_state
 from speechx.training.new_codebooks import start_codes
 from speechx.training.optimizers import optimizers
 
 
-class LMTrainConfig(Recipe):
+class LMTrainConfig(TrainConfig):
     """One recipe. `shares`: part of each task slot in what is seen; missing slots are
     left out.
     """

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from speechx.files import atomic_files
 
 
-class Recipe(BaseModel):
+class TrainConfig(BaseModel):
     """Base of the recipes in configs/. An unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

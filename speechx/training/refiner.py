@@ -22,14 +22,14 @@ from speechx.models.codec.spectral import SpectralCodec
 from speechx.models.lm.folder import on_grid
 from speechx.models.lora import adapt
 from speechx.models.refiner import HOP, WINDOW, MaskConfig, MaskNet
-from speechx.training.loop import Recipe, TrainingRun
+from speechx.training.loop import TrainConfig, TrainingRun
 from speechx.training.refiner_data import Batch, Mixtures, Shares, simulated
 
 CHANGED = ("task_", "enter.", "gru.", "fuse_", "out.")
 """Of a finished net, what a change is learned of: everything but what it makes of a voice."""
 
 
-class MaskTrainConfig(Recipe):
+class MaskTrainConfig(TrainConfig):
     """One recipe. See `MaskLoss` for what the weights mean."""
 
     net: MaskConfig = MaskConfig()
