@@ -181,10 +181,10 @@ def mask(
 ) -> None:
     """Train the net that masks recordings; writes it to OUT/model."""
     from speechx.models.codec.folder import load_codec
-    from speechx.training.refiner import MaskTrainConfig, train
+    from speechx.training.refiner import RefinerTrainConfig, train
 
     train(
-        MaskTrainConfig.read(config), str(pack), str(estimates), load_codec(codec), str(out), resume,
+        RefinerTrainConfig.read(config), str(pack), str(estimates), load_codec(codec), str(out), resume,
         max_minutes, anneal_minutes, None if start_from is None else str(start_from),
         None if finished is None else str(finished),
     )  # fmt: skip

@@ -34,7 +34,7 @@ from speechx.models.lora import merge, stored
 if TYPE_CHECKING:
     from speechx.models.codec.spectral import SpectralCodec
 
-__all__ = ["MaskConfig", "MaskNet", "to_bins", "voice_vector"]
+__all__ = ["Refiner", "RefinerConfig", "to_bins", "voice_vector"]
 
 WINDOW, HOP = 512, 256
 BINS = WINDOW // 2 + 1
@@ -49,7 +49,7 @@ FLOOR = 1e-6
 FORMAT = 1
 
 
-class MaskConfig(BaseModel):
+class RefinerConfig(BaseModel):
     """Everything that shapes the net; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -83,16 +83,16 @@ def voice_vector(codes_FK: np.ndarray, codec: SpectralCodec) -> torch.Tensor:
     return torch.cat([latent_FD.mean(0), latent_FD.std(0, unbiased=False)]).clone()
 
 
-class MaskNet(nn.Module):
+class Refiner(nn.Module):
     """Log powers of bands -> gains of bands. `forward` over a whole recording, or `ahead` and `fuse` in pieces."""
 
     spread_FN: torch.Tensor
     gather_FN: torch.Tensor
 
-    def __init__(self, config: MaskConfig) -> None:
+    def __init__(self, config: RefinerConfig) -> None:
         super().__init__()
         self.config = config
-        self.changed: dict[int, MaskNet] = {}  # by slot
+        self.changed: dict[int, Refiner] = {}  # by slot
         bands, width, fused = config.bands, config.width, config.fused
         spread_FN = torch.from_numpy(to_bins(bands))
         self.register_buffer("spread_FN", spread_FN, persistent=False)
@@ -116,7 +116,7 @@ class MaskNet(nn.Module):
             self.out.bias[:bands] = 1.0
             self.out.bias[bands:] = -4.0
 
-    def of(self, slot: int) -> MaskNet:
+    def of(self, slot: int) -> Refiner:
         """The net for a task: with the change that holds there, or this one."""
         return self.changed.get(slot, self)
 
@@ -206,7 +206,7 @@ class MaskNet(nn.Module):
         _write(folder, "adapter.safetensors", tensors, facts)
 
     @classmethod
-    def load(cls, folder: str | Path, change: bool = True) -> MaskNet:
+    def load(cls, folder: str | Path, change: bool = True) -> Refiner:
         """Reads what `save` wrote, with its change or without. Raises ValueError where it is of another format, damaged, or
         does not fit its config."""
         from safetensors.torch import load_file
@@ -217,7 +217,7 @@ class MaskNet(nn.Module):
             raise ValueError(f"it has format {facts.get('format')}, this release reads format {FORMAT}")
         expected, change_expected = facts.pop("weights_hash", None), facts.pop("adapter_hash", None)
         slots = tuple(facts.pop("adapter_slots", ()))
-        config = MaskConfig(**facts)
+        config = RefinerConfig(**facts)
         tensors = load_file(folder / "model.safetensors")
         if tensors_hash(config.model_dump_json(), tensors) != expected:
             raise ValueError(
@@ -247,5 +247,5 @@ def _write(folder: Path, file: str, tensors: dict[str, torch.Tensor], facts: dic
         config.write_text(json.dumps(facts, indent=2) + "\n")
 
 
-def _change_hash(config: MaskConfig, slots: tuple[int, ...], tensors: dict[str, torch.Tensor]) -> str:
+def _change_hash(config: RefinerConfig, slots: tuple[int, ...], tensors: dict[str, torch.Tensor]) -> str:
     return tensors_hash(config.model_dump_json() + json.dumps(slots), tensors)

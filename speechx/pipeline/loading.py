@@ -17,7 +17,7 @@ from speechx.errors import InputError
 if TYPE_CHECKING:
     from speechx.models.aligner import Aligner
     from speechx.models.codec.spectral import SpectralCodec
-    from speechx.models.refiner import MaskNet
+    from speechx.models.refiner import Refiner
     from speechx.pipeline.pipeline import Pipeline
     from speechx.task.frontend import Frontend, VoiceBook
 
@@ -51,7 +51,7 @@ def load_front(
     codec = _checked("codec", folder / "codec", load_codec)
     return Frontend(
         codec, aligner=_aligner(folder / "aligner", codec), voices=voices or VoiceStore(),
-        mask_net=_mask_net(folder / "mask", codec), paths=paths,
+        refiner=_refiner(folder / "mask", codec), paths=paths,
     )  # fmt: skip
 
 
@@ -103,13 +103,13 @@ def _aligner(folder: Path, codec: SpectralCodec) -> Aligner | None:
     return aligner
 
 
-def _mask_net(folder: Path, codec: SpectralCodec) -> MaskNet | None:
+def _refiner(folder: Path, codec: SpectralCodec) -> Refiner | None:
     """The net that masks recordings, or None where the model comes without one."""
-    from speechx.models.refiner import MaskNet
+    from speechx.models.refiner import Refiner
 
     if not folder.exists():
         return None
-    net = _checked("mask", folder, MaskNet.load)
+    net = _checked("mask", folder, Refiner.load)
     _check_codec("mask", folder, net.config.codec_hash, codec)
     return net
 

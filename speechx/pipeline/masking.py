@@ -21,7 +21,7 @@ from speechx.audio.mel import htk_filters
 from speechx.models import refiner
 
 if TYPE_CHECKING:
-    from speechx.models.refiner import MaskNet
+    from speechx.models.refiner import Refiner
     from speechx.task.frontend import Frontend
     from speechx.task.plan import MaskedRecording
 
@@ -111,7 +111,7 @@ def recording_mask(recording: MaskedRecording | None, frontend: Frontend) -> Mas
     """The mask of a plan; None where the generated audio itself is the output."""
     if recording is None:
         return None
-    net = frontend.mask_net
+    net = frontend.refiner
     if net is None or recording.slot not in net.config.slots:
         return RatioMask(recording.wav_T) if recording.by_rule else None
     codec: Any = frontend.codec  # of the net's own kind, as speechx.pipeline.loading sees to
@@ -179,7 +179,7 @@ class RefinerMask(Mask):
     """
 
     def __init__(
-        self, recording_T: np.ndarray, net: MaskNet, slot: int, voice_V: torch.Tensor | None = None
+        self, recording_T: np.ndarray, net: Refiner, slot: int, voice_V: torch.Tensor | None = None
     ) -> None:
         window_T = np.sqrt(np.hanning(refiner.WINDOW + 1)[:-1]).astype(np.float32)
         super().__init__(recording_T, window_T, refiner.HOP, refiner.LOOK, overlap=1.0)

@@ -23,7 +23,7 @@ from speechx.errors import InputError
 if TYPE_CHECKING:
     from speechx.models.aligner import Aligner, Alignment
     from speechx.models.codec.base import Codec, StreamDecoder
-    from speechx.models.refiner import MaskNet
+    from speechx.models.refiner import Refiner
     from speechx.text import PhoneSequence, TextFrontend
 
 __all__ = ["CodeReader", "Frontend", "VoiceBook", "WaveStream"]
@@ -61,13 +61,13 @@ class Frontend:
         text: TextFrontend | None = None,
         aligner: Aligner | None = None,
         voices: VoiceBook | None = None,
-        mask_net: MaskNet | None = None,
+        refiner: Refiner | None = None,
         *,
         paths: bool = True,
         max_phone_errors: float = 0.75,
     ) -> None:
         self.codec, self.aligner, self.voices, self.paths = codec, aligner, voices, paths
-        self.mask_net = mask_net
+        self.refiner = refiner
         self.max_phone_errors = max_phone_errors
         self.sample_rate = codec.sample_rate
         self.frame_rate = codec.frame_rate

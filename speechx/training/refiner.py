@@ -21,19 +21,19 @@ from speechx.data.refiner_lessons import read_estimates
 from speechx.models.codec.spectral import SpectralCodec
 from speechx.models.lm.folder import on_grid
 from speechx.models.lora import adapt
-from speechx.models.refiner import HOP, WINDOW, MaskConfig, MaskNet
+from speechx.models.refiner import HOP, WINDOW, Refiner, RefinerConfig
 from speechx.training.loop import TrainConfig, TrainingRun
-from speechx.training.refiner_data import Batch, Mixtures, Shares, simulated
+from speechx.training.refiner_data import Mixtures, RefinerBatch, RefinerShares, simulated
 
 CHANGED = ("task_", "enter.", "gru.", "fuse_", "out.")
 """Of a finished net, what a change is learned of: everything but what it makes of a voice."""
 
 
-class MaskTrainConfig(TrainConfig):
-    """One recipe. See `MaskLoss` for what the weights mean."""
+class RefinerTrainConfig(TrainConfig):
+    """One recipe. See `RefinerLoss` for what the weights mean."""
 
-    net: MaskConfig = MaskConfig()
-    shares: Shares = Shares()
+    net: RefinerConfig = RefinerConfig()
+    shares: RefinerShares = RefinerShares()
     seed: int = 1
     steps: int = 2000
     batch: int = 24
@@ -55,7 +55,7 @@ class MaskTrainConfig(TrainConfig):
     log_every: int = 25
 
 
-class MaskLoss:
+class RefinerLoss:
     """How far a spectrum is from the true one.
 
     Differences of magnitudes to the power 0.3, squared; too little of the target counts (1 + cut_off) times: a word that is
@@ -63,7 +63,7 @@ class MaskLoss:
     log spectra, for the task whose output is noise. sound: weight of the frames in which that noise is heard.
     """
 
-    def __init__(self, config: MaskTrainConfig, net: MaskNet) -> None:
+    def __init__(self, config: RefinerTrainConfig, net: Refiner) -> None:
         self.config = config
         density_F = net.gather_FN.sum(1)
         # Half by bins, half by bands: what is said is mostly below 4 kHz.
@@ -96,17 +96,17 @@ class MaskLoss:
         return (loss_BM * weight_BM).sum(1) / weight_BM.sum(1)
 
 
-class MaskTrainer:
+class RefinerTrainer:
     """Holds the net, its average, the optimizer and the step. finished: the net that a change is learned of."""
 
-    def __init__(self, config: MaskTrainConfig, finished: MaskNet | None = None) -> None:
+    def __init__(self, config: RefinerTrainConfig, finished: Refiner | None = None) -> None:
         torch.manual_seed(config.seed)
         self.config, self.step = config, 0
-        self.net = (finished or MaskNet(config.net)).train()
+        self.net = (finished or Refiner(config.net)).train()
         if finished is not None:
             adapt(self.net, config.rank, config.seed, CHANGED)
         self.average = copy.deepcopy(self.net)
-        self.loss = MaskLoss(config, self.net)
+        self.loss = RefinerLoss(config, self.net)
         self.window_T = torch.hann_window(WINDOW).sqrt()
         self.opt = torch.optim.AdamW(
             [p for p in self.net.parameters() if p.requires_grad],
@@ -120,7 +120,7 @@ class MaskTrainer:
             padded_BT, WINDOW, HOP, window=self.window_T, center=False, return_complex=True
         ).transpose(1, 2)
 
-    def measure(self, net: MaskNet, batch: Batch, rng: np.random.Generator | None) -> torch.Tensor:
+    def measure(self, net: Refiner, batch: RefinerBatch, rng: np.random.Generator | None) -> torch.Tensor:
         """(B,) losses. With `rng` sounds are colored at random, and estimates that are missing are made up."""
         recording, estimate, target, other = (
             self.spectrum(torch.from_numpy(wav_BT))
@@ -136,7 +136,7 @@ class MaskTrainer:
         output_BMF = net(recording, estimate, task_B, torch.from_numpy(batch.voice_BV))
         return self.loss(output_BMF, target, task_B)
 
-    def train_step(self, batch: Batch, progress: float, rng: np.random.Generator) -> torch.Tensor:
+    def train_step(self, batch: RefinerBatch, progress: float, rng: np.random.Generator) -> torch.Tensor:
         """One update. progress: 0..1, of the whole run. Returns the losses (B,)."""
         config = self.config
         warm = min(1.0, (self.step + 1) / config.warmup)
@@ -191,10 +191,10 @@ def colors(count: int, bins: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def train(
-    config: MaskTrainConfig, pack: str, estimates: str, codec: SpectralCodec, out: str,
+    config: RefinerTrainConfig, pack: str, estimates: str, codec: SpectralCodec, out: str,
     resume: bool = False, max_minutes: float | None = None, anneal_minutes: float | None = None,
     start_from: str | None = None, finished: str | None = None,
-) -> MaskNet:  # fmt: skip
+) -> Refiner:  # fmt: skip
     """Runs the recipe; leaves the net in `out`/model. anneal_minutes: the clock, not the step, brings the rate down.
     start_from: a checkpoint whose averaged weights a new recipe begins with. finished: folder of the net that a change of
     `rank` is learned of. Raises ValueError where one is given without the other, or does not fit.
@@ -203,7 +203,7 @@ def train(
         raise ValueError(
             "a recipe with `rank` and `slots` needs a finished net to change (--adapt), and only such a recipe"
         )
-    net = None if finished is None else MaskNet.load(finished, change=False)
+    net = None if finished is None else Refiner.load(finished, change=False)
     shape = {"codec_hash": codec.hash, "voice_dim": 2 * codec.config.latent_dim}
     config = config.model_copy(
         update={"net": config.net.model_copy(update=shape) if net is None else net.config}
@@ -216,7 +216,7 @@ def train(
         pack, read_estimates(estimates), codec, config.net.slots, config.shares, config.seconds
     )
     run, model = TrainingRun(out, max_minutes), Path(out) / "model"
-    trainer = MaskTrainer(config, net)
+    trainer = RefinerTrainer(config, net)
     if start_from is not None:
         weights = torch.load(start_from, map_location="cpu", weights_only=False)["average"]
         for net in (trainer.net, trainer.average):

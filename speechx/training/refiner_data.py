@@ -19,7 +19,7 @@ from speechx.audio import mixing
 from speechx.data.noises import NoisyPool, heard
 from speechx.data.packs import AudioPack
 from speechx.data.refiner_lessons import Lesson
-from speechx.models.refiner import MaskNet, voice_vector
+from speechx.models.refiner import Refiner, voice_vector
 from speechx.task import registry
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ VOICES = 4
 """Enrollments of a speaker that are encoded; fresh mixtures choose among them."""
 
 
-class Shares(BaseModel):
+class RefinerShares(BaseModel):
     """How often what is drawn. fresh: of the items of a task, those without an estimate by the language model."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -47,7 +47,7 @@ class Shares(BaseModel):
 
 
 @dataclass(frozen=True)
-class Batch:
+class RefinerBatch:
     """(B, T) sounds at the standard level; missing_B: whose estimate has to be made up. task_B: index of the slot."""
 
     recording_BT: np.ndarray
@@ -76,7 +76,7 @@ class Mixtures:
     """Draws batches; the same generator gives the same batch."""
 
     def __init__(
-        self, pack: str, lessons: Sequence[Lesson], codec: SpectralCodec, slots: Sequence[int], shares: Shares,
+        self, pack: str, lessons: Sequence[Lesson], codec: SpectralCodec, slots: Sequence[int], shares: RefinerShares,
         seconds: float,
     ) -> None:  # fmt: skip
         self.codec, self.shares, self.samples = codec, shares, round(seconds * 16000)
@@ -93,7 +93,7 @@ class Mixtures:
             self.lessons[lesson.task].append(lesson)
         self._voices: dict[int, np.ndarray] = {}  # by the row's place in the pack
 
-    def batch(self, count: int, rng: np.random.Generator) -> Batch:
+    def batch(self, count: int, rng: np.random.Generator) -> RefinerBatch:
         task_B = rng.choice(len(self.tasks), count, p=self.weights / self.weights.sum())
         items = [self._fitted(self._item(self.tasks[i], rng), rng) for i in task_B]
         fresh_B = np.array([item.estimate_T is None for item in items])
@@ -103,7 +103,7 @@ class Mixtures:
         missing_B = fresh_B & ~silent_B
         none_T = np.zeros(self.samples, np.float32)
         none_V = np.zeros(2 * self.codec.config.latent_dim, np.float32)
-        return Batch(
+        return RefinerBatch(
             recording_BT=np.stack([item.recording_T for item in items]),
             estimate_BT=np.stack(
                 [
@@ -207,7 +207,7 @@ class Mixtures:
 
 
 def simulated(
-    target_BMF: torch.Tensor, other_BMF: torch.Tensor, net: MaskNet, rng: np.random.Generator
+    target_BMF: torch.Tensor, other_BMF: torch.Tensor, net: Refiner, rng: np.random.Generator
 ) -> torch.Tensor:
     """Made-up estimates (B, M, F), for mixtures that no language model has heard: the target's bands, as it might be wrong.
 

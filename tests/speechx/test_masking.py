@@ -12,7 +12,7 @@ from speechx.audio import mixing
 from speechx.audio import reading as audio
 from speechx.audio.mel import htk_filters
 from speechx.eval.metrics.signal import si_sdr
-from speechx.models.refiner import MaskConfig, MaskNet, to_bins
+from speechx.models.refiner import Refiner, RefinerConfig, to_bins
 from speechx.pipeline.loading import load_front
 from speechx.pipeline.masking import FLOOR_IN_SILENCE, Mask, RatioMask, RefinerMask, recording_mask
 from speechx.task.plan import MaskedRecording
@@ -29,10 +29,10 @@ def masked(recording_T: np.ndarray, estimate_T: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def net() -> MaskNet:
+def net() -> Refiner:
     """It has learned nothing, but its gains move."""
     torch.manual_seed(0)
-    net = MaskNet(MaskConfig(width=24, fused=16))
+    net = Refiner(RefinerConfig(width=24, fused=16))
     with torch.no_grad():
         net.out.weight.mul_(20)
         net.out.bias.zero_()
@@ -63,7 +63,7 @@ def test_the_truth_takes_the_noise_away(noisy_T: np.ndarray) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("kind", ["rule", "net"])
-def test_pieces_give_what_the_whole_gives(noisy_T: np.ndarray, net: MaskNet, seed: int, kind: str) -> None:
+def test_pieces_give_what_the_whole_gives(noisy_T: np.ndarray, net: Refiner, seed: int, kind: str) -> None:
     rng = np.random.default_rng(seed)
     recording_T = noisy_T[: int(rng.integers(1, 20000))]
     # The last frame of a codec reaches beyond the recording.
@@ -83,7 +83,7 @@ def test_pieces_give_what_the_whole_gives(noisy_T: np.ndarray, net: MaskNet, see
     assert sum(map(len, pieces)) == len(estimate_T)
 
 
-def test_the_net_hears_what_it_was_trained_on(noisy_T: np.ndarray, net: MaskNet) -> None:
+def test_the_net_hears_what_it_was_trained_on(noisy_T: np.ndarray, net: Refiner) -> None:
     """Frames, look-ahead and level are those of `forward`; a louder recording gives the same, louder."""
     rng = np.random.default_rng(0)
     estimate_T = (0.1 * rng.standard_normal(len(noisy_T))).astype(np.float32)
@@ -104,7 +104,7 @@ def test_the_net_hears_what_it_was_trained_on(noisy_T: np.ndarray, net: MaskNet)
     assert np.abs(louder_T - 2 * out_T).max() < 1e-4
 
 
-def test_the_task_and_the_voice_are_heard(noisy_T: np.ndarray, net: MaskNet) -> None:
+def test_the_task_and_the_voice_are_heard(noisy_T: np.ndarray, net: Refiner) -> None:
     outputs = [whole(RefinerMask(noisy_T, net, slot), noisy_T) for slot in (2, 3, 4)]
     outputs.append(whole(RefinerMask(noisy_T, net, 3, torch.ones(96)), noisy_T))
     assert all(np.abs(a - b).max() > 1e-3 for i, a in enumerate(outputs) for b in outputs[:i])
@@ -131,7 +131,7 @@ def test_the_shipped_net_lets_through_what_is_wanted(
     recording: str, target: str, slot: int, gain_db: float
 ) -> None:
     frontend = load_front()
-    assert frontend.mask_net is not None
+    assert frontend.refiner is not None
     recording_T = audio.read(SAMPLES / recording)
     speech = {2: "noisy_clean.flac", 3: target, 4: "noisy_clean.flac"}[slot]
     speech_T = audio.read(SAMPLES / speech)

@@ -10,14 +10,14 @@ from speechx.models.lm.config import LMConfig
 from speechx.training.aligner import AlignerTrainConfig
 from speechx.training.codec import CodecTrainConfig
 from speechx.training.lm import LMTrainConfig
-from speechx.training.refiner import MaskTrainConfig
+from speechx.training.refiner import RefinerTrainConfig
 
 FOLDER = Path(__file__).resolve().parents[3] / "configs"
 KINDS = {
     "codec": CodecTrainConfig,
     "aligner": AlignerTrainConfig,
     "lm": LMTrainConfig,
-    "mask": MaskTrainConfig,
+    "mask": RefinerTrainConfig,
 }
 
 

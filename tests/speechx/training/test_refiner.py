@@ -21,12 +21,12 @@ from speechx.models.codec.spectral import SpectralCodec
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.folder import save_model
 from speechx.models.lm.model import CodecLMCore
-from speechx.models.refiner import MaskConfig, MaskNet
+from speechx.models.refiner import Refiner, RefinerConfig
 from speechx.pipeline import loading
 from speechx.pipeline.loading import load_pipeline
 from speechx.training.loop import TrainingRun
-from speechx.training.refiner import MaskLoss, MaskTrainConfig, MaskTrainer, train
-from speechx.training.refiner_data import Batch, Mixtures, Shares
+from speechx.training.refiner import RefinerLoss, RefinerTrainConfig, RefinerTrainer, train
+from speechx.training.refiner_data import Mixtures, RefinerBatch, RefinerShares
 
 TASKS = ("noise_suppression", "target_speaker_extraction", "speech_removal")
 
@@ -65,20 +65,20 @@ def test_lessons(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> N
     assert len(more) == 7 and any(np.array_equal(lessons[0].estimate_T, m.estimate_T) for m in more)
 
 
-def recipe(**changes: object) -> MaskTrainConfig:
+def recipe(**changes: object) -> RefinerTrainConfig:
     facts = {
-        "net": MaskConfig(width=32, fused=32), "shares": Shares(rooms=0), "steps": 6, "batch": 4, "seconds": 1.0,
+        "net": RefinerConfig(width=32, fused=32), "shares": RefinerShares(rooms=0), "steps": 6, "batch": 4, "seconds": 1.0,
         "warmup": 2, "lr": 5e-3, "log_every": 2,
     }  # fmt: skip
-    return MaskTrainConfig(**(facts | changes))
+    return RefinerTrainConfig(**(facts | changes))
 
 
 def test_it_learns(folders: dict[str, Path]) -> None:
     codec = load_codec(folders["model"] / "codec")
-    config = recipe(net=MaskConfig(width=32, fused=32, voice_dim=2 * codec.config.latent_dim))
+    config = recipe(net=RefinerConfig(width=32, fused=32, voice_dim=2 * codec.config.latent_dim))
     lessons = read_estimates(folders["lessons"])
     mixtures = Mixtures(str(folders["pack"]), lessons, codec, config.net.slots, config.shares, 1.0)
-    trainer = MaskTrainer(config)
+    trainer = RefinerTrainer(config)
     batch = mixtures.batch(3, np.random.default_rng(0))
     losses = [float(trainer.train_step(batch, 0.3, np.random.default_rng(0)).mean()) for _ in range(16)]
     assert losses[-1] < 0.8 * losses[0]
@@ -95,7 +95,7 @@ def test_it_resumes_exactly(
     train(*sources, str(tmp_path / "parted"))
     monkeypatch.undo()
     train(*sources, str(tmp_path / "parted"), resume=True)
-    whole, parted = (MaskNet.load(tmp_path / name / "model").state_dict() for name in ("whole", "parted"))
+    whole, parted = (Refiner.load(tmp_path / name / "model").state_dict() for name in ("whole", "parted"))
     assert all(torch.equal(whole[name], parted[name]) for name in whole)
     assert len(whole["gru.weight_hh_l0"].unique()) < 64, "on a grid"
 
@@ -106,14 +106,14 @@ def test_a_change_for_one_task(folders: dict[str, Path], tmp_path: Path) -> None
     sources = str(folders["pack"]), str(folders["lessons"]), codec
     train(recipe(), *sources, str(tmp_path / "first"))
     finished = tmp_path / "first/model"
-    only = Shares(noise_suppression=0, target_speaker_extraction=0, speech_removal=1, rooms=0)
+    only = RefinerShares(noise_suppression=0, target_speaker_extraction=0, speech_removal=1, rooms=0)
     change = recipe(rank=2, slots=(4,), shares=only, weight_decay=0.0, sound=3.0)
     trained = train(change, *sources, str(tmp_path / "second"), finished=str(finished))
     made = tmp_path / "second/model"
     assert (made / "model.safetensors").read_bytes() == (finished / "model.safetensors").read_bytes()
 
-    net, plain = MaskNet.load(made), MaskNet.load(finished)
-    assert net.of(2) is net and net.of(4) is not net and not MaskNet.load(made, change=False).changed
+    net, plain = Refiner.load(made), Refiner.load(finished)
+    assert net.of(2) is net and net.of(4) is not net and not Refiner.load(made, change=False).changed
     told = torch.tensor([2]), torch.zeros(1, net.config.voice_dim)
     sound_BMF = torch.randn(1, 40, 257, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
@@ -134,20 +134,20 @@ def test_a_change_for_one_task(folders: dict[str, Path], tmp_path: Path) -> None
             train(changed, *sources, str(tmp_path / "third"), finished=start and str(start))
     (made / "adapter.safetensors").unlink()
     with pytest.raises(ValueError, match="is missing, damaged or of another net"):
-        MaskNet.load(made)
+        Refiner.load(made)
 
 
 def test_frames_with_sound_weigh_more() -> None:
     """Of removal; a sound that is left out costs more, speech where there is none costs less."""
-    config = MaskTrainConfig()
-    sound = MaskTrainConfig(sound=4.0)
-    net = MaskNet(config.net)
+    config = RefinerTrainConfig()
+    sound = RefinerTrainConfig(sound=4.0)
+    net = Refiner(config.net)
     target = torch.zeros(2, 20, 257, dtype=torch.complex64)
     target[:, 5:8] = 1.0
     left_out, left_in = 0 * target, target + 0.1 * (target == 0)
     task_B = torch.tensor([0, 2])
     for output, more in ((left_out, True), (left_in, False)):
-        before, after = (MaskLoss(c, net)(output, target, task_B) for c in (config, sound))
+        before, after = (RefinerLoss(c, net)(output, target, task_B) for c in (config, sound))
         assert torch.equal(before[0], after[0]), "another task"
         assert bool(after[1] > before[1]) == more
 
@@ -157,11 +157,13 @@ def test_a_model_folder_may_have_one(
 ) -> None:
     folder = folders["model"]
     without = loading.weights_hash(folder)
-    assert loading.load_front(folder).mask_net is None
+    assert loading.load_front(folder).refiner is None
     codec = load_codec(folder / "codec")
-    net = MaskNet(MaskConfig(width=8, fused=8, voice_dim=2 * codec.config.latent_dim, codec_hash=codec.hash))
+    net = Refiner(
+        RefinerConfig(width=8, fused=8, voice_dim=2 * codec.config.latent_dim, codec_hash=codec.hash)
+    )
     net.save(folder / "mask")
-    assert loading.load_front(folder).mask_net is not None and loading.weights_hash(folder) != without
+    assert loading.load_front(folder).refiner is not None and loading.weights_hash(folder) != without
     pipeline = load_pipeline(folder)
     noise_T = 0.1 * np.random.default_rng(0).standard_normal(16000).astype(np.float32)
     made = [
@@ -175,7 +177,7 @@ def test_a_model_folder_may_have_one(
     told = facts.read_text()
     for says, spoil in {
         "does not match the hash": lambda: file.write_bytes(file.read_bytes()[:-2] + b"\0\1"),
-        "trained on codec 0123": lambda: MaskNet(net.config.model_copy(update={"codec_hash": "0123"})).save(
+        "trained on codec 0123": lambda: Refiner(net.config.model_copy(update={"codec_hash": "0123"})).save(
             folder / "mask"
         ),
         "has format 7": lambda: facts.write_text(json.dumps(json.loads(told) | {"format": 7})),
@@ -192,8 +194,8 @@ def test_of_several_masks_the_mean_is_heard(folders: dict[str, Path], tmp_path: 
     """12 s are two windows; each try of each has a seed of its own, so the mean of single tries is known."""
     shutil.copytree(folders["model"], tmp_path / "model")
     codec = load_codec(tmp_path / "model/codec")
-    config = MaskConfig(width=8, fused=8, voice_dim=2 * codec.config.latent_dim, codec_hash=codec.hash)
-    net = MaskNet(config)
+    config = RefinerConfig(width=8, fused=8, voice_dim=2 * codec.config.latent_dim, codec_hash=codec.hash)
+    net = Refiner(config)
     torch.nn.init.constant_(net.out.bias[config.bands :], 1.0)  # much of what is generated is heard
     net.save(tmp_path / "model/mask")
     pipeline = load_pipeline(tmp_path / "model", slots=4)
@@ -236,8 +238,10 @@ def test_short_sounds_are_seldom_generated(folders: dict[str, Path]) -> None:
         "unheard": 1,
     }
 
-    def batch(short: float) -> Batch:
-        mixtures = Mixtures(str(folders["pack"]), [], codec, (2, 3, 4), Shares(**only, short=short), 4.0)
+    def batch(short: float) -> RefinerBatch:
+        mixtures = Mixtures(
+            str(folders["pack"]), [], codec, (2, 3, 4), RefinerShares(**only, short=short), 4.0
+        )
         return mixtures.batch(8, np.random.default_rng(3))
 
     assert batch(0.0).missing_B.sum() > 4  # one of the noises of this pack is clicks
