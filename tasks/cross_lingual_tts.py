@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from speechx.audio import mixing
-from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, Token, Track
+from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, TextTrack, Token
 from speechx.models.vocab import ENR
 from speechx.task import fields as _fields
 from speechx.task.examples import CodedUtterance, CodePool, Example, TrainingPair, Utterance, UtterancePool
@@ -59,7 +59,7 @@ class CrossLingualTTS(Task[CrossLingualTTSRequest]):
         if heard is not None:
             segments = (*segments, Text(heard.ids, heard.language))
         segments = (*segments, Text(speech.ids, speech.language))
-        return Prompt(self.slot, segments, Track(speech.ids, 0, len(speech.ids)))
+        return Prompt(self.slot, segments, TextTrack(speech.ids, 0, len(speech.ids)))
 
     def plan(self, req: CrossLingualTTSRequest, frontend: Frontend) -> Plan:
         return sentence_plan(self, req, frontend)

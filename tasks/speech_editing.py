@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 
 from speechx.audio import mixing
 from speechx.errors import InputError
-from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, Token, Track
+from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, TextTrack, Token
 from speechx.models.vocab import EOE, MASK, SOE
 from speechx.task import fields as _fields
 from speechx.task.examples import CodedUtterance, CodePool, Example, TrainingPair, Utterance, UtterancePool
@@ -118,7 +118,7 @@ class SpeechEditing(Task[SpeechEditingRequest]):
         return Prompt(
             self.slot_background if keep_background else self.slot,
             tuple(segments),
-            Track(said.speech.ids, said.start, said.stop),
+            TextTrack(said.speech.ids, said.start, said.stop),
             previous_K=pre_FK[-1] if len(pre_FK) else None,
         )
 

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from speechx.audio import mixing
-from speechx.models.lm.prompt import Frames, Prompt, Text, Token, Track
+from speechx.models.lm.prompt import Frames, Prompt, Text, TextTrack, Token
 from speechx.models.vocab import ENR
 from speechx.task import fields as _fields
 from speechx.task.examples import CodedUtterance, CodePool, Example, TrainingPair, Utterance, UtterancePool
@@ -50,7 +50,7 @@ class TTS(Task[TTSRequest]):
     def speak(self, voice_FK: np.ndarray, speech: PhoneSequence, key: str | None = None) -> Prompt:
         """The prompt of a voice's codes (F, K) and the phones to say."""
         segments = (Token(ENR), Frames(voice_FK, cache_key=key), Text(speech.ids, speech.language))
-        return Prompt(self.slot, segments, Track(speech.ids, 0, len(speech.ids)))
+        return Prompt(self.slot, segments, TextTrack(speech.ids, 0, len(speech.ids)))
 
     def plan(self, req: TTSRequest, frontend: Frontend) -> Plan:
         return sentence_plan(self, req, frontend)

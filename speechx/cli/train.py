@@ -128,7 +128,7 @@ def lm(
     from speechx.data.shards import Shards
     from speechx.models.codec.folder import load_codec
     from speechx.models.lm.folder import load_model, read_change, save_adapter, save_model
-    from speechx.models.lora import Scope, stored
+    from speechx.models.lora import LoRAScope, stored
     from speechx.text import PHONE_TABLE_VERSION
     from speechx.training.export import export_lm, pause_phones
     from speechx.training.lm import LMTrainConfig, train
@@ -155,7 +155,7 @@ def lm(
         export_lm(out / "last.pt", out / "model")
     else:
         save_model(load_model(finished, change=False), out / "model")
-        scope = Scope(recipe.languages, recipe.slots)
+        scope = LoRAScope(recipe.languages, recipe.slots)
         save_adapter(out / "model", stored(trainer.average), recipe.grid, scope)
     typer.echo(f"language model -> {out / 'model'}")
 

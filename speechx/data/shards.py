@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from speechx.files import atomic_files
-from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, Token, Track
+from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, TextTrack, Token
 from speechx.models.vocab import LANGUAGES
 from speechx.task.examples import TrainingPair
 
@@ -92,7 +92,7 @@ def decode_pair(data: np.ndarray) -> TrainingPair:
             )
     track = None
     if track_shape is not None:
-        track = Track(reader.take(track_shape[0]).astype(np.int64), track_shape[1], track_shape[2])
+        track = TextTrack(reader.take(track_shape[0]).astype(np.int64), track_shape[1], track_shape[2])
     track_codes = reader.take(track_frames * codebooks).reshape(-1, codebooks) if has_codes else None
     previous = reader.take(codebooks) if has_previous else None
     target_FK = reader.take(frames * codebooks).reshape(frames, codebooks)

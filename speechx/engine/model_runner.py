@@ -22,7 +22,7 @@ from speechx.engine.kvcache import KVCache
 from speechx.engine.packed_linear import ChangedRows, Linear, Precision, has_fast_bfloat16, has_float16
 from speechx.models.lm.batch import LOOKAHEAD, PAST_END
 from speechx.models.lm.config import LMConfig
-from speechx.models.lm.model import CodecLMCore, CopyPath, Rows
+from speechx.models.lm.model import CodecLMCore, CopyPath, EmbeddingRows
 from speechx.models.lm.prompt import FLAG_TARGET, PackedPrompt
 from speechx.models.lm.transformer import Block
 from speechx.models.vocab import NUM_PHONES
@@ -133,7 +133,7 @@ class Decoder:
         at = slice(start, stop)
         columns = [
             packed.tokens_T[at, None],
-            Rows.FLAG + packed.flags_T[at, None],
+            EmbeddingRows.FLAG + packed.flags_T[at, None],
             self.code_rows(packed.codes_TG[at]),
         ]
         return self.sum_rows(np.concatenate(columns, axis=1))
@@ -141,19 +141,19 @@ class Decoder:
     def code_rows(self, codes_NG: np.ndarray) -> np.ndarray:
         """Table rows of codes; -1 gives the empty row."""
         offsets = self.rows.code + self.config.codebook_size * np.arange(self.config.num_slots)
-        return np.where(codes_NG < 0, Rows.NONE, codes_NG.astype(np.int64) + offsets)
+        return np.where(codes_NG < 0, EmbeddingRows.NONE, codes_NG.astype(np.int64) + offsets)
 
     def sum_rows(self, ids: np.ndarray) -> Tensor:
         """Sum of the table rows of each row of ids, (N, D)."""
         return F.embedding_bag(
-            torch.from_numpy(ids).to(self.device), self.table, mode="sum", padding_idx=Rows.NONE
+            torch.from_numpy(ids).to(self.device), self.table, mode="sum", padding_idx=EmbeddingRows.NONE
         )
 
     def track_input(self, packed: PackedPrompt, steps: int) -> Tensor | None:
         """What the prompt's frames of the same moments add to each target step, (steps, D) float32."""
         if packed.track_codes_TG is None:
             return None
-        ids = np.full((steps + 1, self.config.num_slots), Rows.NONE)
+        ids = np.full((steps + 1, self.config.num_slots), EmbeddingRows.NONE)
         known = min(steps + 1, len(packed.track_codes_TG))
         ids[:known] = self.code_rows(packed.track_codes_TG[:known])
         frames = self.sum_rows(ids)
@@ -162,10 +162,10 @@ class Decoder:
     def target_rows(self, token: int, codes_G: np.ndarray, phones: np.ndarray | None, age: int) -> np.ndarray:
         """Table rows of one target step, (G + 6,): phones (LOOKAHEAD,) and age are those of the pointer."""
         ids = np.zeros(codes_G.shape[0] + 3 + LOOKAHEAD, dtype=np.int64)
-        ids[0], ids[1] = token, Rows.FLAG + FLAG_TARGET
+        ids[0], ids[1] = token, EmbeddingRows.FLAG + FLAG_TARGET
         if phones is not None:
-            ids[2] = Rows.AGE + min(age, self.config.max_phone_age - 1)
-            ids[3 : 3 + LOOKAHEAD] = Rows.PHONE + (NUM_PHONES + 1) * np.arange(LOOKAHEAD) + phones
+            ids[2] = EmbeddingRows.AGE + min(age, self.config.max_phone_age - 1)
+            ids[3 : 3 + LOOKAHEAD] = EmbeddingRows.PHONE + (NUM_PHONES + 1) * np.arange(LOOKAHEAD) + phones
         ids[3 + LOOKAHEAD :] = self.code_rows(codes_G)
         return ids
 

@@ -1,10 +1,10 @@
-"""Low-rank changes of a model's matrices (LoRA, Hu et al. 2021): what fine-tuning learns, in a fiftieth of the numbers.
+"""Low-rank adaptation (LoRA, Hu et al. 2021) of the language model, the aligner and the refiner.
 
-A model folder may hold `adapter.safetensors` beside its weights: for each changed matrix two factors, NAME.up (.., M, r) and
-NAME.down (.., r, N), whose product is added. So a tuned model costs a repository a fraction of a megabyte instead of another
-set of weights. A change for everything is added when the folder is loaded. One with a `Scope` is used in the requests of its
-languages and tasks alone, row by row of a batch (as LoRAs are served, S-LoRA, Sheng et al. 2023): the others get what the
-model gave before, to the bit.
+A model folder may hold `adapter.safetensors` beside its weights. For each adapted matrix it has two factors, NAME.up
+(.., M, r) and NAME.down (.., r, N), whose product is added to the matrix.
+
+An adapter without a scope is merged into the weights at loading. An adapter with a `LoRAScope` is used for requests of its
+languages and tasks only, row by row of a batch (S-LoRA, Sheng et al. 2023); all other requests get the base model's bits.
 
 Shape suffixes: M rows, N columns of a matrix, r rank, T steps.
 """
@@ -25,7 +25,7 @@ ALL = ("blocks.", "local_blocks.", "first_head.", "advance_head.", "local_in.", 
 
 
 @dataclass(frozen=True)
-class Scope:
+class LoRAScope:
     """Where a change holds: of which languages is what is to be said, and which slots have the tasks. Empty: any. Where
     nothing is to be said, no language is asked for.
 
@@ -58,10 +58,10 @@ class Scope:
 
 
 @dataclass(frozen=True)
-class Change:
+class LoRAAdapter:
     """A change that is not added to the weights but used where its scope holds."""
 
-    scope: Scope
+    scope: LoRAScope
     tensors: dict[str, Tensor]  # NAME.up, NAME.down
 
     def of(self, name: str) -> tuple[Tensor, Tensor] | None:
@@ -70,7 +70,7 @@ class Change:
         return None if found[0] is None or found[1] is None else (found[0], found[1])
 
 
-class LowRank(nn.Module):
+class LoRAParametrization(nn.Module):
     """Gives a frozen matrix plus the product of its factors, which is zero at first."""
 
     def __init__(self, matrix_MN: Tensor, rank: int, generator: torch.Generator) -> None:
@@ -100,7 +100,9 @@ def adapt(core: nn.Module, rank: int, seed: int = 1, parts: tuple[str, ...] = AL
     for name in names:
         owner, _, field = name.rpartition(".")
         module = core.get_submodule(owner)
-        change = LowRank(getattr(module, field), rank, generator).to(getattr(module, field).device)
+        change = LoRAParametrization(getattr(module, field), rank, generator).to(
+            getattr(module, field).device
+        )
         parametrize.register_parametrization(module, field, change)
     for module in core.modules():
         if isinstance(module, nn.RNNBase):
@@ -135,9 +137,9 @@ def balanced(up: Tensor, down: Tensor) -> tuple[Tensor, Tensor]:
     return left[..., :r] * root[..., None, :], root[..., None] * right[..., :r, :]
 
 
-def _changes(core: nn.Module) -> Iterator[tuple[str, LowRank]]:
+def _changes(core: nn.Module) -> Iterator[tuple[str, LoRAParametrization]]:
     for owner, module in core.named_modules():
-        if isinstance(module, LowRank):
+        if isinstance(module, LoRAParametrization):
             yield owner.replace("parametrizations.", "").removesuffix(".0"), module
 
 
@@ -158,7 +160,7 @@ def stored(core: nn.Module) -> dict[str, Tensor]:
     return found
 
 
-def check(core: nn.Module, tensors: dict[str, Tensor], scope: Scope | None = None) -> list[str]:
+def check(core: nn.Module, tensors: dict[str, Tensor], scope: LoRAScope | None = None) -> list[str]:
     """The names of the matrices that the factors change. Raises ValueError where they do not fit the model's, or are none of
     those that can be changed for some requests alone."""
     parameters = dict(core.named_parameters())

@@ -23,7 +23,7 @@ from speechx.models.lm.batch import LMBatch, TrainExample, collate
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.model import CodecLMCore
 from speechx.models.lm.prompt import pack, unconditional
-from speechx.models.lora import ALL, Change, adapt, begin
+from speechx.models.lora import ALL, LoRAAdapter, adapt, begin
 from speechx.task.examples import TrainingPair
 from speechx.training.loop import TrainConfig, TrainingRun, rng_state, set_rng_state
 from speechx.training.new_codebooks import start_codes
@@ -258,7 +258,7 @@ def train(
     config: LMTrainConfig, shards: Shards, dev: Shards | None, out: str, *, phone_table_version: int, codec_name: str,
     pause_phones: tuple[int, ...], resume: bool = False, device: str = "cpu", max_minutes: float | None = None,
     start_from: str | None = None, vectors_KVD: torch.Tensor | None = None, finished: CodecLMCore | None = None,
-    change: Change | None = None,
+    change: LoRAAdapter | None = None,
 ) -> LMTrainer:  # fmt: skip
     """Runs the recipe until its steps or the minutes are over; leaves `last.pt` in `out`.
 

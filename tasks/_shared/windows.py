@@ -17,7 +17,7 @@ from pydantic import Field
 
 from speechx.audio import mixing
 from speechx.audio.levels import is_clipped
-from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, Token, Track
+from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, TextTrack, Token
 from speechx.task import fields as _fields
 from speechx.task.examples import Example, Utterance, UtterancePool
 from speechx.task.plan import GeneratedPart, MaskedRecording, Plan
@@ -90,7 +90,7 @@ class AlignedTask(Task[A]):
         track = None
         if speech is not None:
             segments = (*segments, Text(speech.ids, speech.language))
-            track = Track(speech.ids, 0, len(speech.ids), pointer_F)
+            track = TextTrack(speech.ids, 0, len(speech.ids), pointer_F)
         return Prompt(self.slot, segments, track, track_codes_FK=codes_FK, frames=len(codes_FK))
 
     def plan(self, req: A, frontend: Frontend) -> Plan:

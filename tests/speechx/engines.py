@@ -7,7 +7,7 @@ from speechx.engine.engine import Emission, Engine
 from speechx.engine.sampling import SamplingParams
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.model import CodecLMCore
-from speechx.models.lm.prompt import Frames, PackedPrompt, Prompt, Text, Token, Track, pack
+from speechx.models.lm.prompt import Frames, PackedPrompt, Prompt, Text, TextTrack, Token, pack
 from speechx.models.vocab import NS
 
 GREEDY = SamplingParams(greedy=True, max_frames=12)
@@ -35,7 +35,7 @@ def text_prompt(seed: int, g: int = 1, voice: int = 7) -> PackedPrompt:
     rng = np.random.default_rng(seed)
     phones = rng.integers(2, 60, 9 + seed % 5)
     frames = Frames(np.random.default_rng(voice).integers(0, 1024, (6, 8)), cache_key="voice")
-    return pack(Prompt(0, (frames, Text(phones, "en")), Track(phones, 1, len(phones) - 1)), g)
+    return pack(Prompt(0, (frames, Text(phones, "en")), TextTrack(phones, 1, len(phones) - 1)), g)
 
 
 def aligned_prompt(seed: int, g: int = 1) -> PackedPrompt:

@@ -15,8 +15,8 @@ from speechx.models.lm.prompt import (
     Frames,
     Prompt,
     Text,
+    TextTrack,
     Token,
-    Track,
     group_frames,
     pack,
     unconditional,
@@ -191,7 +191,7 @@ def test_a_pointer_whose_path_is_known_follows_it(g: int) -> None:
     phones = np.arange(2, 9)
     path_F = np.array([0, 0, 1, 1, 2, 2, 2, 2, 5, 5, 6, 6])
     prompt = Prompt(
-        2, (Token(NS), Frames(codes, aligned=True), Text(phones, "en")), Track(phones, 0, 7, path_F),
+        2, (Token(NS), Frames(codes, aligned=True), Text(phones, "en")), TextTrack(phones, 0, 7, path_F),
         track_codes_FK=codes, frames=12,
     )  # fmt: skip
     engine = Engine(core, slots=1, precision="float32")

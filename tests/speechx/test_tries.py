@@ -7,7 +7,7 @@ import numpy as np
 from speechx.audio.mixing import standard_gain
 from speechx.cli.samples import sample_requests
 from speechx.models.aligner import ERROR_NATS
-from speechx.models.lm.prompt import Frames, Prompt, Text, Track
+from speechx.models.lm.prompt import Frames, Prompt, Text, TextTrack
 from speechx.pipeline.candidates import FIRST, PHRASE, ActivePart, Candidate, phrase_ends
 from speechx.pipeline.loading import load_front
 from speechx.task.plan import GeneratedPart
@@ -18,7 +18,7 @@ SPEECH = TextFrontend()("The library closes early on Sundays, so we had better l
 
 def part(frames: int | None = None, start: int = 0, speech: bool = False) -> GeneratedPart:
     segments = (Frames(np.zeros((3, 8), int)), Text(SPEECH.ids, "en"))
-    track = Track(SPEECH.ids, start, len(SPEECH.ids))
+    track = TextTrack(SPEECH.ids, start, len(SPEECH.ids))
     return GeneratedPart(
         Prompt(0, segments, track, frames=frames), SPEECH.words, speech=SPEECH if speech else None
     )

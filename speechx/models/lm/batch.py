@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from speechx.models.lm.config import LMConfig
-from speechx.models.lm.prompt import FLAG_TARGET, NO_CODE, PackedPrompt, Track, group_frames
+from speechx.models.lm.prompt import FLAG_TARGET, NO_CODE, PackedPrompt, TextTrack, group_frames
 from speechx.models.vocab import BOS, NUM_PHONES, PAD
 
 IGNORE = -100  # a target without loss
@@ -68,7 +68,7 @@ class LMBatch:
         return self.tokens_BT.numel()
 
 
-def legal_pointer(pointer_S: np.ndarray, track: Track, max_advance: int) -> tuple[np.ndarray, np.ndarray]:
+def legal_pointer(pointer_S: np.ndarray, track: TextTrack, max_advance: int) -> tuple[np.ndarray, np.ndarray]:
     """The pointer path that decoding can take, nearest to an alignment: (pointer_S, advance_S).
 
     Decoding starts at track.start and moves at most `max_advance` phones a step; where the alignment jumps
@@ -85,7 +85,9 @@ def legal_pointer(pointer_S: np.ndarray, track: Track, max_advance: int) -> tupl
     return legal, advance
 
 
-def track_inputs(pointer_S: np.ndarray, track: Track, frames_per_step: int) -> tuple[np.ndarray, np.ndarray]:
+def track_inputs(
+    pointer_S: np.ndarray, track: TextTrack, frames_per_step: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Phones a target step sees, (S, 3), and the frames already spent on the pointer's phone, (S,)."""
     ahead = np.full(len(track.ids) + LOOKAHEAD, PAST_END, dtype=np.int64)
     ahead[: len(track.ids)] = track.ids

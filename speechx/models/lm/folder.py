@@ -23,7 +23,7 @@ from speechx.errors import InputError
 from speechx.files import atomic_files
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.model import CodecLMCore
-from speechx.models.lora import Change, Scope, check, merge
+from speechx.models.lora import LoRAAdapter, LoRAScope, check, merge
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -135,13 +135,13 @@ def save_model(model: CodecLMCore, folder: str | Path, step: float = 0.0) -> str
 
 
 def save_adapter(
-    folder: str | Path, factors: dict[str, Tensor], step: float = 0.0, scope: Scope | None = None
+    folder: str | Path, factors: dict[str, Tensor], step: float = 0.0, scope: LoRAScope | None = None
 ) -> str:
     """Write the factors of a low-rank change (LoRA) into a model folder; their hash, which the config now names.
 
     step: see `small`. scope: where it holds; everywhere for None.
     """
-    folder, scope = Path(folder), scope or Scope()
+    folder, scope = Path(folder), scope or LoRAScope()
     config, facts = read_config(folder)
     tensors = small(factors, step)
     check(CodecLMCore(config), whole(tensors), scope)  # raises ValueError for those of another model
@@ -153,7 +153,7 @@ def save_adapter(
     return digest
 
 
-def _adapter_hash(config: LMConfig, scope: Scope, tensors: dict[str, Tensor]) -> str:
+def _adapter_hash(config: LMConfig, scope: LoRAScope, tensors: dict[str, Tensor]) -> str:
     return tensors_hash(config.hash() + (json.dumps(scope.as_dict()) if scope else ""), tensors)
 
 
@@ -222,14 +222,14 @@ def load_model(
     return model.eval()
 
 
-def read_change(folder: str | Path) -> Change | None:
+def read_change(folder: str | Path) -> LoRAAdapter | None:
     """The change that a model folder holds. Raises InputError, or ValueError or TypeError for its scope."""
     config, facts = read_config(folder)
     if "adapter_hash" not in facts:
         return None
-    scope = Scope(**{name: tuple(values) for name, values in facts.get("adapter_scope", {}).items()})
+    scope = LoRAScope(**{name: tuple(values) for name, values in facts.get("adapter_scope", {}).items()})
     path, hash_of = Path(folder) / ADAPTER_FILE, partial(_adapter_hash, config, scope)
-    return Change(scope, whole(_read(path, facts["adapter_hash"], hash_of)))
+    return LoRAAdapter(scope, whole(_read(path, facts["adapter_hash"], hash_of)))
 
 
 def _read(path: Path, expected: str | None, hash_of: Callable[[dict[str, Tensor]], str]) -> dict[str, Tensor]:

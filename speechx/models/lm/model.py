@@ -1,6 +1,6 @@
 """The codec language model: a global transformer over steps, a local transformer over the codes of a step.
 
-A step's input is one sum of embeddings (see `Rows`). The global transformer runs once per step. Its output
+A step's input is one sum of embeddings (see `EmbeddingRows`). The global transformer runs once per step. Its output
 gives the step's first code and the pointer's advance directly; the local transformer gives the other codes in
 turn, from that output and the codes before (GPST, Moshi, CSM). The first codebook is the semantic one, and
 this way it is trained on every target step, the local transformer on a random part of them.
@@ -33,10 +33,10 @@ from speechx.models.lm.transformer import Block, SumRows, autocast_dtype, init_w
 from speechx.models.vocab import NUM_PHONES, VOCAB_SIZE
 
 if TYPE_CHECKING:
-    from speechx.models.lora import Change
+    from speechx.models.lora import LoRAAdapter
 
 
-class Rows:
+class EmbeddingRows:
     """Row ranges of the one input table.
 
     Row 0 is PAD: it adds nothing, and stands wherever there is nothing to add.
@@ -96,10 +96,10 @@ class CodecLMCore(nn.Module):
         """draw: whether to draw initial weights; not where they are about to be loaded."""
         super().__init__()
         self.shape = config
-        self.change: Change | None = None  # of some requests alone; the decoder sees to it
+        self.change: LoRAAdapter | None = None  # of some requests alone; the decoder sees to it
         c, G, V = config, config.num_slots, config.codebook_size
-        self.rows = Rows(config)
-        self.embed = nn.Embedding(self.rows.count, c.dim, padding_idx=Rows.NONE)
+        self.rows = EmbeddingRows(config)
+        self.embed = nn.Embedding(self.rows.count, c.dim, padding_idx=EmbeddingRows.NONE)
         self.track = nn.Linear(2 * c.dim, c.dim, bias=False)
         self.blocks = nn.ModuleList(Block(c.dim, c.heads, c.ffn_dim, c.dropout) for _ in range(c.layers))
         self.advance_head = nn.Linear(c.dim, c.max_advance + 1, bias=False)
@@ -146,7 +146,7 @@ class CodecLMCore(nn.Module):
         for weight in (self.embed.weight, self.local_embed.weight, self.local_heads):
             nn.init.normal_(weight, std=0.02)
         with torch.no_grad():
-            self.embed.weight[Rows.NONE] = 0
+            self.embed.weight[EmbeddingRows.NONE] = 0
 
     def num_parameters(self, only_trainable: bool = False) -> int:
         return sum(p.numel() for p in self.parameters() if p.requires_grad or not only_trainable)
@@ -155,15 +155,21 @@ class CodecLMCore(nn.Module):
 
     def code_ids(self, codes_G: Tensor) -> Tensor:
         """Table rows of codes (..., G); -1 gives the empty row."""
-        return torch.where(codes_G < 0, Rows.NONE, codes_G + self.code_rows)
+        return torch.where(codes_G < 0, EmbeddingRows.NONE, codes_G + self.code_rows)
 
     def step_ids(self, batch: LMBatch) -> Tensor:
         """Table rows whose sum is each step's input, (B, T, G + 6)."""
-        phone_rows = Rows.PHONE + (NUM_PHONES + 1) * torch.arange(LOOKAHEAD, device=batch.tokens_BT.device)
-        phones = torch.where(batch.track_phones_BT3 < 0, Rows.NONE, batch.track_phones_BT3 + phone_rows)
+        phone_rows = EmbeddingRows.PHONE + (NUM_PHONES + 1) * torch.arange(
+            LOOKAHEAD, device=batch.tokens_BT.device
+        )
+        phones = torch.where(
+            batch.track_phones_BT3 < 0, EmbeddingRows.NONE, batch.track_phones_BT3 + phone_rows
+        )
         age = batch.track_age_BT
-        age = torch.where(age < 0, Rows.NONE, Rows.AGE + age.clamp(max=self.shape.max_phone_age - 1))
-        flags = batch.flags_BT + Rows.FLAG
+        age = torch.where(
+            age < 0, EmbeddingRows.NONE, EmbeddingRows.AGE + age.clamp(max=self.shape.max_phone_age - 1)
+        )
+        flags = batch.flags_BT + EmbeddingRows.FLAG
         others = torch.stack([batch.tokens_BT, flags, age], dim=-1)
         return torch.cat([others, phones, self.code_ids(batch.codes_BTG)], dim=-1)
 

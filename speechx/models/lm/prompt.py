@@ -57,7 +57,7 @@ Segment = Token | Text | Frames
 
 
 @dataclass(frozen=True)
-class Track:
+class TextTrack:
     """Phones of the target. The pointer runs over [start, stop); the target ends when it reaches stop.
 
     path_F: the phone of each target frame, where a recording tells; then nobody has to guess the rhythm.
@@ -75,7 +75,7 @@ class Prompt:
 
     slot: int
     segments: tuple[Segment, ...]
-    track: Track | None = None
+    track: TextTrack | None = None
     track_codes_FK: np.ndarray | None = None  # prompt frame of the same moment, added at each target step
     previous_K: np.ndarray | None = None  # frame just before the target (editing)
     frames: int | None = None  # exact length of the target, where known
@@ -95,7 +95,7 @@ class PackedPrompt:
     positions_T: np.ndarray  # int64
     flags_T: np.ndarray  # int64
     target_position: int
-    track: Track | None
+    track: TextTrack | None
     track_codes_TG: np.ndarray | None  # int16, by target step
     previous_G: np.ndarray | None
     frames: int | None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from speechx.data import shards
 from speechx.data.shards import Shards, ShardWriter, decode_pair, encode_pair
-from speechx.models.lm.prompt import Frames, Prompt, Text, Token, Track
+from speechx.models.lm.prompt import Frames, Prompt, Text, TextTrack, Token
 from speechx.task.examples import TrainingPair
 
 K = 8
@@ -39,7 +39,7 @@ def pairs(draw: st.DrawFn) -> TrainingPair:
     if draw(st.booleans()):
         ids = rng.integers(0, 384, draw(st.integers(1, 25))).astype(np.int64)
         start = draw(st.integers(0, len(ids) - 1))
-        track = Track(ids, start, draw(st.integers(start + 1, len(ids))))
+        track = TextTrack(ids, start, draw(st.integers(start + 1, len(ids))))
         pointer_F = np.sort(rng.integers(track.start, track.stop, frames)).astype(np.int32)
     prompt = Prompt(
         slot=draw(st.integers(0, 63)),

@@ -14,8 +14,8 @@ from speechx.errors import InputError
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.folder import grid_unit, load_model, on_grid, save_adapter, save_model, small, whole
 from speechx.models.lm.model import CodecLMCore
-from speechx.models.lm.prompt import Frames, Prompt, Text, Track, pack
-from speechx.models.lora import Scope, adapt, factors, merge, stored
+from speechx.models.lm.prompt import Frames, Prompt, Text, TextTrack, pack
+from speechx.models.lora import LoRAScope, adapt, factors, merge, stored
 from tests.speechx.engines import codes_of, run
 
 
@@ -130,7 +130,7 @@ def test_files_of_matrices_on_a_grid_are_small_and_lose_half_a_unit_at_most() ->
 
 
 def test_a_scope_is_of_the_task_and_of_what_is_to_be_said() -> None:
-    scope = Scope(languages=("es", "fr"), slots=(0, 1))
+    scope = LoRAScope(languages=("es", "fr"), slots=(0, 1))
 
     def asked(slot: int, *languages: str) -> bool:
         texts = tuple(Text(np.array([3, 4]), language) for language in languages)
@@ -140,9 +140,9 @@ def test_a_scope_is_of_the_task_and_of_what_is_to_be_said() -> None:
     assert not asked(1, "fr", "en"), "a Spanish voice that speaks English"
     assert not asked(5, "es") and not asked(0, "de")
     assert asked(0), "without a text, no language"
-    assert Scope(slots=(5,)).holds(pack(Prompt(5, (), frames=3)).tokens_T)
+    assert LoRAScope(slots=(5,)).holds(pack(Prompt(5, (), frames=3)).tokens_T)
     with pytest.raises(ValueError, match="language 'xx' is not supported"):
-        Scope(languages=("xx",))
+        LoRAScope(languages=("xx",))
 
 
 def test_some_requests_alone_are_of_the_changed_model(core: CodecLMCore, tmp_path: Path) -> None:
@@ -153,13 +153,13 @@ def test_some_requests_alone_are_of_the_changed_model(core: CodecLMCore, tmp_pat
     for name in ("plain", "some", "all"):
         save_model(core, tmp_path / name)
     adapt(core, rank=2)
-    save_adapter(tmp_path / "some", learned(core), scope=Scope(languages=("es",)))
+    save_adapter(tmp_path / "some", learned(core), scope=LoRAScope(languages=("es",)))
     save_adapter(tmp_path / "all", learned(core))
     greedy = SamplingParams(greedy=True, max_frames=8, guidance=2.0, fine_guidance=2.0)
     voice = Frames(np.random.default_rng(1).integers(0, 1024, (6, 8)), cache_key="voice")
     phones = np.arange(5, 14)
     prompts = {
-        language: pack(Prompt(0, (voice, Text(phones, language)), Track(phones, 1, 8)))
+        language: pack(Prompt(0, (voice, Text(phones, language)), TextTrack(phones, 1, 8)))
         for language in ("en", "es")
     }
 
@@ -184,7 +184,7 @@ def test_some_requests_alone_are_of_the_changed_model(core: CodecLMCore, tmp_pat
 def test_a_model_is_saved_with_its_change(core: CodecLMCore, tmp_path: Path) -> None:
     save_model(core, tmp_path / "one")
     adapt(core, rank=2)
-    save_adapter(tmp_path / "one", learned(core), step=0.5, scope=Scope(languages=("es",)))
+    save_adapter(tmp_path / "one", learned(core), step=0.5, scope=LoRAScope(languages=("es",)))
     before = load_model(tmp_path / "one")
     save_model(before, tmp_path / "two")
     after = load_model(tmp_path / "two").change
@@ -195,7 +195,7 @@ def test_a_model_is_saved_with_its_change(core: CodecLMCore, tmp_path: Path) -> 
 def test_a_scope_that_was_tampered_with(core: CodecLMCore, tmp_path: Path) -> None:
     save_model(core, tmp_path)
     adapt(core, rank=2)
-    save_adapter(tmp_path, learned(core), scope=Scope(languages=("es",)))
+    save_adapter(tmp_path, learned(core), scope=LoRAScope(languages=("es",)))
     config = tmp_path / "config.json"
     facts = json.loads(config.read_text())
     for scope, message in (
@@ -212,5 +212,5 @@ def test_tables_are_changed_for_all_or_not_at_all(core: CodecLMCore, tmp_path: P
     save_model(core, tmp_path)
     adapt(core, rank=2, parts=("track.",))
     with pytest.raises(ValueError, match=r"track\.weight cannot be changed for some languages"):
-        save_adapter(tmp_path, learned(core), scope=Scope(slots=(2,)))
+        save_adapter(tmp_path, learned(core), scope=LoRAScope(slots=(2,)))
     save_adapter(tmp_path, learned(core))

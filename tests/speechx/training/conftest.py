@@ -15,7 +15,7 @@ from speechx.data.shards import Shards, ShardWriter
 from speechx.data.synthetic import synthetic_pack
 from speechx.models.codec.config import SpectralConfig
 from speechx.models.codec.spectral import SpectralCodec
-from speechx.models.lm.prompt import Frames, Prompt, Text, Token, Track
+from speechx.models.lm.prompt import Frames, Prompt, Text, TextTrack, Token
 from speechx.models.vocab import ENR
 from speechx.task.examples import TrainingPair
 from speechx.training.loop import TrainingRun
@@ -59,7 +59,7 @@ def shards_folder(
                 continue
             ids, frames = row.text.ids, len(row.codes_FK)
             segments = (Token(ENR), Frames(row.codes_FK[:20]), Text(ids, "en"))
-            prompt = Prompt(0, segments, Track(ids, 0, len(ids)), None, None, None)
+            prompt = Prompt(0, segments, TextTrack(ids, 0, len(ids)), None, None, None)
             writer.add(
                 TrainingPair(prompt, row.codes_FK, (np.arange(frames) * len(ids) // frames).astype(np.int32))
             )

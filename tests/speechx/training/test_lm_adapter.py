@@ -16,7 +16,7 @@ from speechx.models.codec.folder import save_codec
 from speechx.models.codec.spectral import SpectralCodec
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.folder import load_model, read_change, save_adapter, save_model
-from speechx.models.lora import Scope, factors
+from speechx.models.lora import LoRAScope, factors
 from speechx.training import lm
 
 FACTS: dict[str, Any] = {"phone_table_version": 1, "codec_name": "x", "pause_phones": (1,)}
@@ -105,7 +105,7 @@ def test_a_change_goes_on_from_the_one_before(
     assert weights[0] == weights[1] == weights[2], "only the change changes"
     first, second = (read_change(tmp_path / f"lm{n}") for n in (1, 2))
     assert first is not None and second is not None and not first.scope
-    assert second.scope == Scope(("es",), (0, 1))
+    assert second.scope == LoRAScope(("es",), (0, 1))
     matrix = "blocks.0.qkv.weight"
     (up_2, down_2), (up_1, down_1) = first.of(matrix) or (), second.of(matrix) or ()
     sizes = torch.linalg.svdvals(up_2 @ down_2)

@@ -12,7 +12,7 @@ from speechx.engine.sampling import SamplingParams
 from speechx.models.lm.batch import LMBatch, TrainExample, collate
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.model import CodecLMCore
-from speechx.models.lm.prompt import Frames, Prompt, Text, Token, Track, pack
+from speechx.models.lm.prompt import Frames, Prompt, Text, TextTrack, Token, pack
 from speechx.models.lm.transformer import SumRows, causal_attention
 from speechx.models.vocab import NS
 
@@ -27,7 +27,7 @@ def examples(g: int = 1, frames: int = 12) -> list[TrainExample]:
         rng.integers(0, 1024, (5, 8)),
         rng.integers(0, 1024, (frames, 8)),
     )
-    spoken = Prompt(0, (Frames(voice), Text(phones, "en")), Track(phones, 0, 9))
+    spoken = Prompt(0, (Frames(voice), Text(phones, "en")), TextTrack(phones, 0, 9))
     clean = Prompt(2, (Token(NS), Frames(noisy, aligned=True)), track_codes_FK=noisy, frames=frames)
     pointer = np.minimum(np.arange(frames) * 9 // frames, 8)
     return [

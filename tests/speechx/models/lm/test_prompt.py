@@ -15,8 +15,8 @@ from speechx.models.lm.prompt import (
     Frames,
     Prompt,
     Text,
+    TextTrack,
     Token,
-    Track,
     pack,
 )
 
@@ -78,7 +78,7 @@ def test_groups_of_two_frames() -> None:
     [
         (Prompt(0, ()), "needs a track"),
         (Prompt(0, (), frames=0), "at least one frame"),
-        (Prompt(0, (), Track(PHONES, 3, 3)), "not inside"),
+        (Prompt(0, (), TextTrack(PHONES, 3, 3)), "not inside"),
         (Prompt(0, (Frames(codes(2)[:, :7]),), frames=1), "expected"),
         (Prompt(0, (Text(PHONES[:0], "en"),), frames=1), "no phones"),
         (Prompt(64, (), frames=1), "outside 0..63"),
@@ -92,7 +92,7 @@ def test_a_prompt_that_cannot_be_decoded_is_refused(prompt: Prompt, message: str
 @given(st.data())
 def test_a_legal_pointer_is_one_that_decoding_can_take(data: st.DataObject) -> None:
     stop = data.draw(st.integers(2, 30))
-    track = Track(np.zeros(stop + 2, np.int64), data.draw(st.integers(0, stop - 1)), stop)
+    track = TextTrack(np.zeros(stop + 2, np.int64), data.draw(st.integers(0, stop - 1)), stop)
     wanted = np.sort(data.draw(st.lists(st.integers(0, stop + 1), min_size=1, max_size=40)))
     pointer, advance = legal_pointer(wanted, track, 3)
     assert pointer[0] == track.start and pointer.max() < stop
@@ -101,15 +101,15 @@ def test_a_legal_pointer_is_one_that_decoding_can_take(data: st.DataObject) -> N
 
 
 def test_what_a_target_step_sees_of_the_track() -> None:
-    phones, age = track_inputs(np.array([1, 1, 2, 4, 4, 4]), Track(PHONES, 1, 5), 1)
+    phones, age = track_inputs(np.array([1, 1, 2, 4, 4, 4]), TextTrack(PHONES, 1, 5), 1)
     assert phones[0].tolist() == [20, 30, 40] and phones[3].tolist() == [1, PAST_END, PAST_END]
     assert age.tolist() == [0, 1, 0, 0, 1, 2]
-    _, age = track_inputs(np.array([1, 1]), Track(PHONES, 1, 5), 2)
+    _, age = track_inputs(np.array([1, 1]), TextTrack(PHONES, 1, 5), 2)
     assert age.tolist() == [0, 2]
 
 
 def test_collate() -> None:
-    spoken = Prompt(0, (Text(PHONES, "en"),), Track(PHONES, 0, 5))
+    spoken = Prompt(0, (Text(PHONES, "en"),), TextTrack(PHONES, 0, 5))
     noisy = codes(3, 5)
     aligned = Prompt(2, (Token(vocab.NS), Frames(noisy, aligned=True)), track_codes_FK=noisy, frames=3)
     target, clean = codes(4, 1), codes(3, 2)
