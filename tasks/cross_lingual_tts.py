@@ -1,4 +1,4 @@
-"""Cross-lingual text to speech: say a text in another language than the voice was recorded in.
+"""Cross-lingual text to speech: speak a text in another language than the voice was recorded in.
 
     speechx cross-lingual-tts "Hola a todos." --voice me.wav --language es -o out.wav
 
@@ -16,7 +16,7 @@ from pydantic import Field
 from speechx.audio import mixing
 from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, TextTrack, Token
 from speechx.models.vocab import ENR
-from speechx.task import fields as _fields
+from speechx.task import fields
 from speechx.task.examples import CodedUtterance, CodePool, Example, TrainingPair, Utterance, UtterancePool
 from speechx.task.plan import Plan
 from speechx.task.task import Task, TaskRequest
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 class CrossLingualTTSRequest(TaskRequest):
     """A text, its language, a voice that speaks another."""
 
-    text: _fields.Text = Field(description="what to say")
-    voice: _fields.Voice = Field(description="2-30 s of the voice, or the id of a known voice")
-    language: _fields.Language = Field(description="language of the text")
-    voice_language: _fields.Language | None = Field(None, description="language of the voice's recording")
-    voice_text: _fields.Text | None = Field(None, description="what the voice's recording says")
+    text: fields.Text = Field(description="what to say")
+    voice: fields.Voice = Field(description="2-30 s of the voice, or the id of a known voice")
+    language: fields.Language = Field(description="language of the text")
+    voice_language: fields.Language | None = Field(None, description="language of the voice's recording")
+    voice_text: fields.Text | None = Field(None, description="transcript of the voice's recording")
 
 
 class CrossLingualTTS(Task[CrossLingualTTSRequest]):
@@ -48,16 +48,20 @@ class CrossLingualTTS(Task[CrossLingualTTSRequest]):
 
     def prompt(self, req: CrossLingualTTSRequest, frontend: Frontend) -> Prompt:
         codes_FK, key = frontend.voice_codes(req.voice)
-        heard = frontend.phones(req.voice_text, req.voice_language or "en") if req.voice_text else None
-        return self.speak(codes_FK, heard, frontend.phones(req.text, req.language), key)
+        voice_speech = frontend.phones(req.voice_text, req.voice_language or "en") if req.voice_text else None
+        return self.speak(codes_FK, voice_speech, frontend.phones(req.text, req.language), key)
 
     def speak(
-        self, voice_FK: np.ndarray, heard: PhoneSequence | None, speech: PhoneSequence, key: str | None = None
+        self,
+        voice_FK: np.ndarray,
+        voice_speech: PhoneSequence | None,
+        speech: PhoneSequence,
+        key: str | None = None,
     ) -> Prompt:
-        """The prompt of a voice's codes (F, K), the phones heard in them where known, and the phones to say."""
+        """The prompt of a voice's codes (F, K), their phones where known, and the phones to speak."""
         segments: tuple[Segment, ...] = (Token(ENR), Frames(voice_FK, cache_key=key))
-        if heard is not None:
-            segments = (*segments, Text(heard.ids, heard.language))
+        if voice_speech is not None:
+            segments = (*segments, Text(voice_speech.ids, voice_speech.language))
         segments = (*segments, Text(speech.ids, speech.language))
         return Prompt(self.slot, segments, TextTrack(speech.ids, 0, len(speech.ids)))
 
@@ -71,7 +75,7 @@ class CrossLingualTTS(Task[CrossLingualTTSRequest]):
         voice_T = crop(source, rng)
         if voice_T is None:
             return None
-        # The text of the source is told where the enrollment is all of it, in half of the cases.
+        # Half of the enrollments that are whole utterances come with their transcript.
         whole = len(voice_T) == len(source.wav_T) and source.text is not None
         voice_text = source.text if whole and rng.random() < 0.5 else None
         request = self.Request(
@@ -93,5 +97,5 @@ class CrossLingualTTS(Task[CrossLingualTTSRequest]):
         if source is None or voice_FK is None:
             return None
         whole = len(voice_FK) == len(source.codes_FK)
-        heard = source.speech if whole and rng.random() < 0.5 else None
-        return TrainingPair(self.speak(voice_FK, heard, cut.speech), cut.codes_FK, cut.pointer_F)
+        voice_speech = source.speech if whole and rng.random() < 0.5 else None
+        return TrainingPair(self.speak(voice_FK, voice_speech, cut.speech), cut.codes_FK, cut.pointer_F)

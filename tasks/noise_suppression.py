@@ -2,7 +2,7 @@
 
     speechx noise-suppression in.wav -o out.wav
 
-Prompt: <ns> C(s + n) | [text]. Target: C(s), frame by frame. What is said is optional and helps (SpeechX).
+Prompt: <ns> C(s + n) | [text]. Target: C(s), frame by frame. The transcript is optional and helps (SpeechX).
 """
 
 from __future__ import annotations
@@ -26,6 +26,6 @@ class NoiseSuppression(AlignedTask[NoiseSuppressionRequest]):
     Request = NoiseSuppressionRequest
 
     def mixture(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Mixture:
-        heard_T, noise_T, meta = noisy_speech(cut, pool, rng)
+        speech_T, noise_T, meta = noisy_speech(cut, pool, rng)
         # The target is the speech before the room: reverberation is taken away too.
-        return Mixture(cut, heard_T + noise_T, cut.wav_T, {"speech": cut.wav_T, "noise": noise_T}, meta)
+        return Mixture(cut, speech_T + noise_T, cut.wav_T, {"speech": cut.wav_T, "noise": noise_T}, meta)

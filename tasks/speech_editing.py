@@ -21,13 +21,11 @@ from speechx.audio import mixing
 from speechx.errors import InputError
 from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, TextTrack, Token
 from speechx.models.vocab import EOE, MASK, SOE
-from speechx.task import fields as _fields
+from speechx.task import fields
 from speechx.task.examples import CodedUtterance, CodePool, Example, TrainingPair, Utterance, UtterancePool
 from speechx.task.plan import GeneratedPart, Part, Plan
 from speechx.task.task import Task, TaskRequest
-from speechx.tasks._editing import examples as _edit_examples
-from speechx.tasks._editing import locate as _edits
-from speechx.tasks._editing import splice as _splice
+from speechx.tasks._editing import examples, locate, splice
 
 if TYPE_CHECKING:
     from speechx.task.frontend import Frontend
@@ -37,14 +35,14 @@ MAX_SECONDS = 600.0
 
 
 class SpeechEditingRequest(TaskRequest):
-    """A recording and its new transcript; where the change is follows from the old transcript or from a span."""
+    """A recording and its new transcript; its place follows from the old transcript or from a span."""
 
-    audio: _fields.Audio = Field(description="the recording")
-    text: _fields.Text = Field(description="the whole transcript as it should be")
-    transcript: _fields.Text | None = Field(None, description="the transcript of the recording as it is")
-    span: _fields.Span | None = Field(None, description="start and end in seconds of what to change")
+    audio: fields.Audio = Field(description="the recording")
+    text: fields.Text = Field(description="the whole transcript as it should be")
+    transcript: fields.Text | None = Field(None, description="the transcript of the recording as it is")
+    span: fields.Span | None = Field(None, description="start and end in seconds of what to change")
     keep_background: bool = Field(False, description="the background sound goes on under the new words")
-    language: _fields.Language = Field("en", description="language of the text")
+    language: fields.Language = Field("en", description="language of the text")
 
     @model_validator(mode="after")
     def _place_is_known(self) -> SpeechEditingRequest:
@@ -65,143 +63,142 @@ class SpeechEditing(Task[SpeechEditingRequest]):
     # The rhythm is that of the words around; chance in it drags single phones out, and over noise all of them.
     sampling = {**Task.sampling, "advance_temperature": 0.1, "max_pace": 4.0}
     best_of = 3
-    pairs_of = "either"  # of codes: clean, and nothing else was said in the gap
+    pairs_of = "either"  # codes: clean speech, and no other words in the gap
 
     def prompt(self, req: SpeechEditingRequest, frontend: Frontend) -> Prompt:
         """The prompt of the first change."""
-        work = self.locate(req, frontend)
-        said = work.script(work.edits[0])
-        if not said.words:
+        work = self.find_edits(req, frontend)
+        script = work.edit_script(work.edits[0])
+        if not script.words:
             raise InputError(
                 "text says nothing new in this place: there is nothing to generate", field="text"
             )
-        return self.edit_prompt(work.codes_FK, work.edits[0], said, req.keep_background)
+        return self.edit_prompt(work.codes_FK, work.edits[0], script, req.keep_background)
 
-    def locate(self, req: SpeechEditingRequest, frontend: Frontend) -> _splice.Workpiece:
+    def find_edits(self, req: SpeechEditingRequest, frontend: Frontend) -> splice.EditPlan:
         """Encodes the recording and finds the changes. Raises InputError: no change, transcript of something else."""
         wav_T = frontend.load_audio(req.audio, "audio", MAX_SECONDS)
-        gain = mixing.standard_gain(wav_T)
-        codes_FK = frontend.encode(wav_T * gain)
+        codes_FK, gain = frontend.encode_recording(wav_T)
         new = frontend.phones(req.text, req.language)
         if req.span is not None:
-            _edits.span_frames(req.span, len(codes_FK))
+            locate.span_frames(req.span, len(codes_FK))
         old = frontend.phones(req.transcript, req.language) if req.transcript else new
         if req.transcript and frontend.phone_errors(codes_FK, old) > frontend.max_phone_errors:
             raise InputError(
                 "transcript does not match the audio: the aligner hears other words", field="transcript"
             )
-        heard = _edits.Heard.of(old, frontend.align(codes_FK, old), len(codes_FK))
+        transcript = locate.AlignedTranscript.of(old, frontend.align(codes_FK, old), len(codes_FK))
         if req.transcript:
-            edits = _edits.edits_between(heard, new, len(codes_FK))
+            edits = locate.edits_between(transcript, new, len(codes_FK))
             if req.span is not None and edits:
                 edits = [e for e in edits if _overlaps(e, req.span)]
                 if not edits:
                     raise InputError("span holds none of the words that text changes", field="span")
         else:
             assert req.span is not None
-            edits = [_edits.edit_of_span(heard, req.span, len(codes_FK))]
+            edits = [locate.edit_of_span(transcript, req.span, len(codes_FK))]
         if not edits:
             raise InputError("text changes nothing: it has the words of the transcript", field="text")
-        return _splice.Workpiece(len(wav_T), codes_FK, gain, heard, new, edits)
+        return splice.EditPlan(len(wav_T), codes_FK, gain, transcript, new, edits)
 
     def edit_prompt(
-        self, codes_FK: np.ndarray, edit: _edits.Edit, said: _edits.Script, keep_background: bool
+        self, codes_FK: np.ndarray, edit: locate.Edit, script: locate.EditScript, keep_background: bool
     ) -> Prompt:
         """The prompt of one change."""
-        pre_FK, mid_FK = codes_FK[said.before : edit.start], codes_FK[edit.start : edit.stop]
-        post_FK = codes_FK[edit.stop : said.after]
+        pre_FK, mid_FK = codes_FK[script.before : edit.start], codes_FK[edit.start : edit.stop]
+        post_FK = codes_FK[edit.stop : script.after]
         shows_mid = keep_background and len(mid_FK) > 0
         segments: list[Segment] = [Frames(pre_FK)] if len(pre_FK) else []
         segments += [Token(SOE), Frames(mid_FK) if shows_mid else Token(MASK), Token(EOE)]
         segments += [Frames(post_FK)] if len(post_FK) else []
-        segments.append(Text(said.speech.ids, said.speech.language))
+        segments.append(Text(script.speech.ids, script.speech.language))
         return Prompt(
             self.slot_background if keep_background else self.slot,
             tuple(segments),
-            TextTrack(said.speech.ids, said.start, said.stop),
+            TextTrack(script.speech.ids, script.start, script.stop),
             previous_K=pre_FK[-1] if len(pre_FK) else None,
         )
 
     def plan(self, req: SpeechEditingRequest, frontend: Frontend) -> Plan:
-        work = self.locate(req, frontend)
+        work = self.find_edits(req, frontend)
         rate = frontend.rate_of(req.audio)
         source_T = frontend.load_audio(req.audio, "audio", MAX_SECONDS, rate)
 
-        def generated(edit: _edits.Edit) -> GeneratedPart | None:
-            said = work.script(edit)
-            if not said.words:
+        def generated(edit: locate.Edit) -> GeneratedPart | None:
+            script = work.edit_script(edit)
+            if not script.words:
                 return None
-            prompt = self.edit_prompt(work.codes_FK, edit, said, req.keep_background)
-            return work.generated(edit, said, prompt)
+            prompt = self.edit_prompt(work.codes_FK, edit, script, req.keep_background)
+            return work.generated(edit, script, prompt)
 
         def parts() -> Iterator[Part]:
-            yield from _splice.spliced(source_T, rate, work, generated)
+            yield from splice.spliced(source_T, rate, work, generated)
 
-        return Plan(parts(), sample_rate=rate, fade=_splice.fade_samples(rate))
+        return Plan(parts(), sample_rate=rate, fade=splice.fade_samples(rate))
 
     def example(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Example | None:
         if cut.text is None or cut.seconds < 1.5:
             return None
-        start, stop = _edit_examples.random_span(cut, rng)
-        swapped = _edit_examples.Swapped(cut.wav_T, cut.wav_T, (start, stop), None)
+        start, stop = examples.random_span(cut, rng)
+        swapped = examples.EditedRecording(cut.wav_T, cut.wav_T, (start, stop), None)
         noisy, other = bool(rng.random() < 0.5), pool.same_speaker(cut, rng)
         # The codes around the gap hear a little of what is in it. At use these are the old words: so they are here, in
         # half of the clean examples and, where the prompt shows the gap, in all.
         if other is not None and (noisy or rng.random() < 0.5):
-            swapped = _edit_examples.other_words(cut, other, (start, stop), noisy, pool, rng)
+            swapped = examples.other_words(cut, other, (start, stop), noisy, pool, rng)
         keeps = swapped.snr_db is not None
-        gain = mixing.standard_gain(swapped.said_T)
+        gain = mixing.standard_gain(swapped.edited_T)
         request = self.Request(
-            audio=(swapped.said_T * gain, 16000), text=cut.text, span=swapped.span, language=cut.language,
+            audio=(swapped.edited_T * gain, 16000), text=cut.text, span=swapped.span, language=cut.language,
             keep_background=keeps,
         )  # fmt: skip
-        target_T = swapped.whole_T[round(start * 16000) : round(stop * 16000)] * gain
+        target_T = swapped.original_T[round(start * 16000) : round(stop * 16000)] * gain
         meta = {"id": cut.id, "seconds": cut.seconds, "keep_background": keeps, "span": (start, stop)}
         meta |= {"snr_db": swapped.snr_db} if keeps else {}
-        references = {"whole": swapped.whole_T * gain, "speech": cut.wav_T * gain}
+        references = {"whole": swapped.original_T * gain, "speech": cut.wav_T * gain}
         return Example(request, target_T, cut.text, cut.language, cut.speaker, meta, references)
 
     def pair(self, example: Example, frontend: Frontend) -> TrainingPair:
         req, truth = example.request, example.meta["span"]
         codes_FK, whole_FK = frontend.encode(req.audio[0]), frontend.encode(example.references["whole"])
         text = frontend.phones(req.text, req.language)
-        aligned = frontend.align(self.heard(example, frontend, whole_FK), text)
+        aligned = frontend.align(self.alignment_codes(example, frontend, whole_FK), text)
         # Which words fill the span is known from the true recording, also where the request's has others in their place.
-        heard = _edits.Heard.of(text, aligned, len(whole_FK))
-        edit = _edits.edit_of_span(heard, truth, len(whole_FK))
+        transcript = locate.AlignedTranscript.of(text, aligned, len(whole_FK))
+        edit = locate.edit_of_span(transcript, truth, len(whole_FK))
         first, last = edit.start, edit.stop
-        start, stop = _edits.span_frames(req.span, len(codes_FK))
-        heard.frames_W2[heard.frames_W2 >= last] += stop - last
+        start, stop = locate.span_frames(req.span, len(codes_FK))
+        transcript.frames_W2[transcript.frames_W2 >= last] += stop - last
         edit = replace(edit, start=start, stop=stop)
-        said = _edits.script(edit, heard, text, len(codes_FK))
-        if not said.words:
+        script = locate.edit_script(edit, transcript, text, len(codes_FK))
+        if not script.words:
             raise InputError("no word is spoken in the span", field="span")
-        prompt = self.edit_prompt(codes_FK, edit, said, req.keep_background)
+        prompt = self.edit_prompt(codes_FK, edit, script, req.keep_background)
         return TrainingPair(
-            prompt, whole_FK[first:last], aligned.pointer_F[first:last] + _shift(said, edit, text)
+            prompt, whole_FK[first:last], aligned.pointer_F[first:last] + _shift(script, edit, text)
         )
 
     def pair_from_codes(
         self, cut: CodedUtterance, pool: CodePool, rng: np.random.Generator
     ) -> TrainingPair | None:
-        """Words of a clean recording said again in their own place."""
+        """Words of a clean recording, generated again in their own place."""
         frames = len(cut.codes_FK)
-        heard = _edits.Heard.spoken(cut.speech, cut.pointer_F)
-        first, last = _edit_examples.random_words(heard, frames, rng)
-        start, stop = _edits.gap(heard, first, last, frames)
-        edit = _edits.Edit(first, last, first, last, start, stop)
-        said = _edits.script(edit, heard, cut.speech, frames)
-        if not said.words or stop - start < 2:
+        transcript = locate.AlignedTranscript.spoken(cut.speech, cut.pointer_F)
+        first, last = examples.random_words(transcript, frames, rng)
+        start, stop = locate.gap(transcript, first, last, frames)
+        edit = locate.Edit(first, last, first, last, start, stop)
+        script = locate.edit_script(edit, transcript, cut.speech, frames)
+        if not script.words or stop - start < 2:
             return None
-        prompt = self.edit_prompt(cut.codes_FK, edit, said, keep_background=False)
-        pointer_F = cut.pointer_F[start:stop] + _shift(said, edit, cut.speech)
+        prompt = self.edit_prompt(cut.codes_FK, edit, script, keep_background=False)
+        pointer_F = cut.pointer_F[start:stop] + _shift(script, edit, cut.speech)
         return TrainingPair(prompt, cut.codes_FK[start:stop], pointer_F)
 
 
-def _shift(said: _edits.Script, edit: _edits.Edit, text: PhoneSequence) -> int:
+def _shift(script: locate.EditScript, edit: locate.Edit, text: PhoneSequence) -> int:
     """By how much the phones of a text move in a script of it: old and new text are one, the context starts later."""
-    return said.start - (text.words[edit.new_start - 1].stop if edit.new_start > 0 else 0)
+    return script.start - (text.words[edit.new_start - 1].stop if edit.new_start > 0 else 0)
 
 
-def _overlaps(edit: _edits.Edit, span: tuple[float, float]) -> bool:
-    return edit.start / _edits.FRAME_RATE <= span[1] and edit.stop / _edits.FRAME_RATE >= span[0]
+def _overlaps(edit: locate.Edit, span: tuple[float, float]) -> bool:
+    return edit.start / locate.FRAME_RATE <= span[1] and edit.stop / locate.FRAME_RATE >= span[0]

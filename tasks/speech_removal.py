@@ -2,7 +2,7 @@
 
     speechx speech-removal in.wav -o out.wav
 
-Prompt: <sr> C(s + n). Target: C(n), frame by frame. SpeechX shows what is said, too, where it is known; these weights leave
+Prompt: <sr> C(s + n). Target: C(n), frame by frame. SpeechX adds the transcript where it is known; these weights leave
 more of the words in with it (docs/log.md), so it is taken, so that one manifest serves all tasks, and not shown.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from speechx.models.vocab import SR
-from speechx.task import fields as _fields
+from speechx.task import fields
 from speechx.task.examples import Utterance, UtterancePool
 from speechx.tasks._shared.windows import AlignedRequest, AlignedTask, Mixture, noisy_speech
 
@@ -20,7 +20,7 @@ from speechx.tasks._shared.windows import AlignedRequest, AlignedTask, Mixture, 
 class SpeechRemovalRequest(AlignedRequest):
     """A recording of speech over a background."""
 
-    text: _fields.Text | None = Field(None, description="what is said in it; not used")
+    text: fields.Text | None = Field(None, description="its transcript; not used")
 
 
 class SpeechRemoval(AlignedTask[SpeechRemovalRequest]):
@@ -33,11 +33,10 @@ class SpeechRemoval(AlignedTask[SpeechRemovalRequest]):
         "guidance": 1.0, "fine_guidance": 1.0,
     }  # fmt: skip
     best_of = 3  # candidates miss different background sounds
-    speaks = False
-    by_rule = False
+    mask_target = "background"
     summary = "take the speech away, keep the background sound"
     Request = SpeechRemovalRequest
 
     def mixture(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Mixture:
-        heard_T, noise_T, meta = noisy_speech(cut, pool, rng)
-        return Mixture(cut, heard_T + noise_T, noise_T, {"speech": heard_T, "noise": noise_T}, meta)
+        speech_T, noise_T, meta = noisy_speech(cut, pool, rng)
+        return Mixture(cut, speech_T + noise_T, noise_T, {"speech": speech_T, "noise": noise_T}, meta)

@@ -15,7 +15,7 @@ from pydantic import Field
 from speechx.audio import mixing
 from speechx.models.lm.prompt import Frames, Segment, Token
 from speechx.models.vocab import ENR, TSE
-from speechx.task import fields as _fields
+from speechx.task import fields
 from speechx.task.examples import Utterance, UtterancePool
 from speechx.tasks._shared.enrollment import enroll
 from speechx.tasks._shared.windows import AlignedRequest, AlignedTask, Mixture
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class TargetSpeakerExtractionRequest(AlignedRequest):
     """A mixture, and a recording of the speaker who is wanted."""
 
-    enrollment: _fields.Voice = Field(
+    enrollment: fields.Voice = Field(
         description="2-30 s of the wanted speaker alone, or the id of a known voice"
     )
 
@@ -54,13 +54,13 @@ class TargetSpeakerExtraction(AlignedTask[TargetSpeakerExtractionRequest]):
         voice_T, cut = enrolled
         other = pool.other_speaker(cut, rng)
         ratio_db, room = float(rng.uniform(-5, 20)), bool(rng.random() < 0.5)
-        heard_T = pool.reverberate(cut.wav_T, rng) if room else cut.wav_T
+        speech_T = pool.reverberate(cut.wav_T, rng) if room else cut.wav_T
         other_T = mixing.random_crop(other.wav_T, len(cut.wav_T), rng)
         # A shorter interferer speaks somewhere in the mixture and is not repeated.
         late = int(rng.integers(0, len(cut.wav_T) - len(other_T) + 1))
         other_T = np.pad(other_T, (late, len(cut.wav_T) - len(other_T) - late))
         other_T = pool.reverberate(other_T, rng) if room else other_T
-        other_T = mixing.scaled_to_ratio(heard_T, other_T, ratio_db)
+        other_T = mixing.scaled_to_ratio(speech_T, other_T, ratio_db)
         meta = {"sir_db": ratio_db, "reverberant": room, "interferer": other.speaker}
         references = {"speech": cut.wav_T, "interferer": other_T, "voice": voice_T}
-        return Mixture(cut, heard_T + other_T, cut.wav_T, references, meta, {"enrollment": (voice_T, 16000)})
+        return Mixture(cut, speech_T + other_T, cut.wav_T, references, meta, {"enrollment": (voice_T, 16000)})

@@ -15,7 +15,7 @@ from pydantic import Field
 from speechx.audio import mixing
 from speechx.models.lm.prompt import Frames, Prompt, Text, TextTrack, Token
 from speechx.models.vocab import ENR
-from speechx.task import fields as _fields
+from speechx.task import fields
 from speechx.task.examples import CodedUtterance, CodePool, Example, TrainingPair, Utterance, UtterancePool
 from speechx.task.plan import Plan
 from speechx.task.task import Task, TaskRequest
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 class TTSRequest(TaskRequest):
     """A text, a voice."""
 
-    text: _fields.Text = Field(description="what to say")
-    voice: _fields.Voice = Field(description="2-30 s of the voice, or the id of a known voice")
-    language: _fields.Language = Field("en", description="language of the text")
+    text: fields.Text = Field(description="what to say")
+    voice: fields.Voice = Field(description="2-30 s of the voice, or the id of a known voice")
+    language: fields.Language = Field("en", description="language of the text")
 
 
 class TTS(Task[TTSRequest]):

@@ -21,6 +21,7 @@ from speechx.eval.judges.judges import Measures
 from speechx.eval.metrics import words
 from speechx.eval.scores import Unmeasurable
 from speechx.eval.systems.systems import System, truth
+from speechx.task import registry
 
 __all__ = ["FAULTS", "Tally", "as_text", "tries"]
 
@@ -108,7 +109,11 @@ def _loops(item: Item, wav_T: np.ndarray, measures: Measures) -> bool:
 
 def _speaks(item: Item) -> bool:
     """Whether words are to be heard in the output: removal leaves none."""
-    return bool(item.text) and not is_silent(item.target_T) and item.task != "speech_removal"
+    return (
+        bool(item.text)
+        and not is_silent(item.target_T)
+        and registry.task(item.task).mask_target != "background"
+    )
 
 
 def _prime(measures: Measures, batch: Sequence[tuple[Item, Output | Exception]]) -> None:

@@ -61,10 +61,8 @@ class Recipe:
 
 def round_trip(frontend: Any, wav_T: np.ndarray) -> np.ndarray:
     """A sound (T,), coded and decoded at the standard level, given back at its own."""
-    from speechx.audio.mixing import standard_gain
-
-    gain = standard_gain(wav_T)
-    return frontend.decode(frontend.encode(wav_T * gain))[: len(wav_T)] / gain
+    codes_FK, gain = frontend.encode_recording(wav_T)
+    return frontend.decode(codes_FK)[: len(wav_T)] / gain
 
 
 class Pool:

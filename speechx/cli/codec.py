@@ -62,14 +62,14 @@ def roundtrip(
     audio: Annotated[str, typer.Argument(help="a sound file")], output: Output, model: ModelOption = None
 ) -> None:
     """Sound to codes and back: what the codec alone does to it."""
-    from speechx.audio import mixing
     from speechx.pipeline.loading import load_front
     from speechx.pipeline.result import Speech
 
     frontend = load_front(model)
     wav_T = frontend.load_audio(audio)
-    started, gain = time.monotonic(), mixing.standard_gain(wav_T)
-    made_T = frontend.decode(frontend.encode(wav_T * gain))[: len(wav_T)] / gain
+    started = time.monotonic()
+    codes_FK, gain = frontend.encode_recording(wav_T)
+    made_T = frontend.decode(codes_FK)[: len(wav_T)] / gain
     seconds = time.monotonic() - started
     Speech(made_T, frontend.sample_rate).save(output)
     say(

@@ -123,7 +123,7 @@ def _check_codec(name: str, folder: Path, trained: str, codec: SpectralCodec) ->
 
 
 def _checked(name: str, folder: Path, load: Callable[[Path], T]) -> T:
-    """What `load` gives; whatever is wrong with the files is said of them."""
+    """The result of `load`; its errors name the files."""
     from safetensors import SafetensorError
 
     try:

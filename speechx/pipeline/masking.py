@@ -113,7 +113,7 @@ def recording_mask(recording: MaskedRecording | None, frontend: Frontend) -> Mas
         return None
     net = frontend.refiner
     if net is None or recording.slot not in net.config.slots:
-        return RatioMask(recording.wav_T) if recording.by_rule else None
+        return RatioMask(recording.wav_T) if recording.target == "speech" else None
     codec: Any = frontend.codec  # of the net's own kind, as speechx.pipeline.loading sees to
     voice_V = None if recording.voice_FK is None else refiner.voice_vector(recording.voice_FK, codec)
     return RefinerMask(recording.wav_T, net.of(recording.slot), recording.slot, voice_V)
@@ -127,7 +127,7 @@ BANDS = 24
 GENEROUS = 2.0
 """The estimate counts for so many times its power: what it cuts off too much of is words."""
 FLOOR, FLOOR_IN_SILENCE = 0.2, 0.03
-"""Least gain while the estimate has about the level of the recording, and while it says nothing."""
+"""Lowest gain where the estimate is about as loud as the recording, and where the estimate is silent."""
 
 
 class RatioMask(Mask):

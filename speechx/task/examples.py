@@ -67,7 +67,7 @@ class UtterancePool(Protocol):
 
 @dataclass(frozen=True)
 class CodedUtterance:
-    """One clean recording at the standard level: codes_FK, its phones, and which of them each frame says (pointer_F)."""
+    """A clean recording, encoded at the standard level: codes_FK, its phones, and the phone of each frame (pointer_F)."""
 
     id: str
     codes_FK: np.ndarray
@@ -90,11 +90,11 @@ class CodePool(Protocol):
 
 @dataclass(frozen=True)
 class Example:
-    """A training pair and a test row in one.
+    """An example for training and for test sets.
 
     request: the task's own request (a pydantic model), its audio fields as (float32 array, 16000).
     target_T: the audio that the request should give (for editing: of the edited span alone).
-    text: what is said in the target, whether or not the request tells it; None where unknown.
+    text: transcript of the target, whether or not the request has it; None where unknown.
     meta: numbers and names for slices, such as snr_db. references: 16 kHz waves for the evaluator and for `Task.pair`.
     """
 

@@ -31,11 +31,16 @@ class _AudioField:
         return core_schema.no_info_plain_validator_function(_check_audio)
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        said = {
+        description = {
             "audio": "a sound file (wav, flac, ogg, opus, mp3)",
             "voice": "2-30 s of the voice as a sound file, or the id of a known voice",
         }
-        return {"type": "string", "format": "binary", "x-speechx": self.kind, "description": said[self.kind]}
+        return {
+            "type": "string",
+            "format": "binary",
+            "x-speechx": self.kind,
+            "description": description[self.kind],
+        }
 
 
 def _check_audio(value: Any) -> str | Path | bytes | tuple[np.ndarray, int]:

@@ -1,4 +1,4 @@
-"""What a task sees of the machinery: sound in and out of the codec, text to phones, alignment, voices.
+"""What a task is given: the codec, text to phones, alignment, voices.
 
 Shapes: T samples at the codec's rate (16 kHz), F codec frames, K codebooks.
 """
@@ -49,10 +49,10 @@ class VoiceBook(Protocol):
 
 
 class Frontend:
-    """Front end of one model. Threads may share it.
+    """The front end of one model. Threads may share it.
 
-    mask_net: the refiner. paths: whether a string may name a file; a server that takes strings
-    from strangers says False. max_phone_errors: phone error rate above which a transcript does not belong to a recording.
+    mask_net: the refiner. paths: whether a string may name a file; False in servers, where
+    strings come from strangers. max_phone_errors: phone error rate above which a transcript does not belong to a recording.
     """
 
     def __init__(
@@ -84,8 +84,13 @@ class Frontend:
         reader = self.reader(wav_T)
         return reader.read(0, reader.frames)
 
+    def encode_recording(self, wav_T: np.ndarray) -> tuple[np.ndarray, float]:
+        """(codes (F, K) of the recording at the standard level, the gain that brought it there)."""
+        gain = mixing.standard_gain(wav_T)
+        return self.encode(wav_T * gain), gain
+
     def reader(self, wav_T: np.ndarray) -> CodeReader:
-        """The codes of a long recording, made as they are asked for."""
+        """The codes of a long recording, encoded on demand."""
         return CodeReader(self._encode, wav_T, self.hop)
 
     def _encode(self, wav_T: np.ndarray) -> np.ndarray:
@@ -163,7 +168,7 @@ class Frontend:
                 self._voices.move_to_end(name)
                 return self._voices[name]
         wav_T = trim(self.voice(source, field))[: round(VOICE_SECONDS * self.sample_rate)]
-        codes_FK = self.encode(wav_T * mixing.standard_gain(wav_T))
+        codes_FK, _ = self.encode_recording(wav_T)
         made = codes_FK, hashlib.sha256(codes_FK.tobytes()).hexdigest()[:32]
         with self._lock:
             self._voices[name] = made
@@ -213,14 +218,14 @@ class Frontend:
     def align_text(self, source: Any, text: str, language: str) -> Alignment:
         """When each word of `text` is spoken in a recording of at most 10 minutes."""
         wav_T = self.load_audio(source, max_seconds=600)
-        return self.align(self.encode(wav_T * mixing.standard_gain(wav_T)), self.phones(text, language))
+        return self.align(self.encode_recording(wav_T)[0], self.phones(text, language))
 
     def phone_errors(self, codes_FK: np.ndarray, speech: PhoneSequence) -> float:
-        """Phone error rate of what is heard against the text."""
+        """Phone error rate of the codes, as recognized by the aligner, against the text."""
         return self._with_aligner(lambda aligner, codec: aligner.phone_errors(codes_FK, speech, codec))
 
     def fit(self, codes_FK: np.ndarray, ids_N: np.ndarray, language: str | None, start: int = 0) -> float:
-        """How well phones (table indices) are said from frame `start` on: see `Aligner.fit`."""
+        """Score of phones (table indices) from frame `start` on: see `Aligner.fit`."""
         return self._with_aligner(lambda aligner, codec: aligner.fit(codes_FK, ids_N, language, codec, start))
 
     def _with_aligner(self, act: Callable[[Aligner, Any], Any]) -> Any:

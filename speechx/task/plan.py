@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from speechx.models.lm.prompt import Prompt
     from speechx.text import PhoneSequence, Word
 
-__all__ = ["GeneratedPart", "MaskedRecording", "Part", "Plan", "ReadyPart"]
+__all__ = ["GeneratedPart", "MaskTarget", "MaskedRecording", "Part", "Plan", "ReadyPart"]
 
 
 @dataclass(frozen=True)
@@ -52,19 +52,22 @@ class GeneratedPart:
 
 Part = ReadyPart | GeneratedPart
 
+MaskTarget = Literal["speech", "background"]
+"""What a mask keeps of a recording: its speech (or one speaker's), or everything else."""
+
 
 @dataclass(frozen=True)
 class MaskedRecording:
     """The input recording. Generated audio is not played; it decides how much of this recording passes in each band.
 
     See speechx.pipeline.masking. wav_T: at 16 kHz. slot: of the task. voice_FK: codes of the target speaker, if any.
-    by_rule: whether a model without a refiner for the task masks by rule; if not, the generated audio is played.
+    target: what the mask keeps. Without a refiner for the task, speech is masked by rule; generated background is played.
     """
 
     wav_T: np.ndarray
     slot: int
     voice_FK: np.ndarray | None = None
-    by_rule: bool = True
+    target: MaskTarget = "speech"
 
 
 @dataclass(frozen=True)

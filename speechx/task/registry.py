@@ -1,4 +1,4 @@
-"""Finds tasks and commands through entry points, so that this package imports none of them.
+"""Finds tasks and commands through entry points: this package imports none of them.
 
     [project.entry-points."speechx.tasks"]
     builtin = "tasks"                    # a package: every module in it that defines a task
@@ -155,8 +155,8 @@ def _first_problem(chosen: Task[Any], error: ValidationError) -> InputError:
         return InputError(f"{field} is not a field of {chosen.name}; it has {known}", field=field)
     if isinstance(cause, InputError):
         return cause.located(field) if field else cause
-    said = str(cause or first["msg"])
-    return InputError(f"{field}: {said[0].lower()}{said[1:]}" if field else said, field=field)
+    sentence = str(cause or first["msg"])
+    return InputError(f"{field}: {sentence[0].lower()}{sentence[1:]}" if field else sentence, field=field)
 
 
 def command_names() -> list[str]:

@@ -1,4 +1,4 @@
-"""What every task is: a request, a prompt, a plan, sampling parameters, and an example maker.
+"""The Task base class: request, prompt, plan, sampling parameters, training examples.
 
 A task is one class in one module of the same name. See tasks/README.md for how to add one.
 Shapes: T samples, F codec frames, K codebooks.
@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 
-from speechx.audio import mixing
 from speechx.models.lm.prompt import Prompt
 from speechx.task.examples import CodedUtterance, CodePool, Example, TrainingPair, Utterance, UtterancePool
 from speechx.task.fields import TaskRequest
-from speechx.task.plan import GeneratedPart, Plan
+from speechx.task.plan import GeneratedPart, MaskTarget, Plan
 
 if TYPE_CHECKING:
     from speechx.engine.sampling import SamplingParams
@@ -51,12 +50,15 @@ class Task(ABC, Generic[R]):
     # The source of training pairs: `example`, `pair_from_codes` (nothing has to be mixed), or whichever is asked for.
     pairs_of: ClassVar[Literal["sound", "codes", "either"]] = "sound"
 
+    # What the output keeps of the input recording, where it is a mask on it (speechx.pipeline.masking).
+    mask_target: ClassVar[MaskTarget | None] = None
+
     @abstractmethod
     def prompt(self, req: R, frontend: Frontend) -> Prompt:
         """The prompt of a request that fits one prompt. Used for inference and for training."""
 
     def plan(self, req: R, frontend: Frontend) -> Plan:
-        """How the request becomes audio. One generated part by default; raises InputError for a request that cannot be."""
+        """The parts of the output, by default one generated part. Raises InputError for an impossible request."""
         return Plan((GeneratedPart(self.prompt(req, frontend)),))
 
     def params(self, req: R, prompt: Prompt) -> SamplingParams:
@@ -78,10 +80,10 @@ class Task(ABC, Generic[R]):
 
     @abstractmethod
     def example(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Example | None:
-        """A training pair and test row made of clean speech; None where the corpus lacks what it needs."""
+        """A training example and test row from clean speech; None where the corpus lacks what it needs."""
 
     def pair(self, example: Example, frontend: Frontend) -> TrainingPair:
-        """The prompt that inference would use for the example's request, and the codes it should give."""
+        """The prompt that inference uses for the example's request, and its target codes."""
         prompt = self.prompt(example.request, frontend)
         target_FK = frontend.encode(example.target_T)
         if prompt.track is None:
@@ -89,7 +91,7 @@ class Task(ABC, Generic[R]):
         assert example.text is not None, "a track needs the text of the example"
         speech = frontend.phones(example.text, example.language)
         # The phones are where the speech is, also where the target is what remains without it.
-        pointer_F = frontend.align(self.heard(example, frontend, target_FK), speech).pointer_F[
+        pointer_F = frontend.align(self.alignment_codes(example, frontend, target_FK), speech).pointer_F[
             : len(target_FK)
         ]
         return TrainingPair(prompt, target_FK, pointer_F)
@@ -97,19 +99,19 @@ class Task(ABC, Generic[R]):
     def pair_from_codes(
         self, cut: CodedUtterance, pool: CodePool, rng: np.random.Generator
     ) -> TrainingPair | None:
-        """A pair of clean speech that has been encoded already; None where the corpus lacks what it needs."""
-        raise NotImplementedError(f"{self.name} makes its pairs from sound")
+        """A pair from encoded clean speech; None where the corpus lacks what it needs."""
+        raise NotImplementedError(f"{self.name} makes its pairs from audio")
 
-    def heard(self, example: Example, frontend: Frontend, target_FK: np.ndarray) -> np.ndarray:
-        """Codes (F, K) of the speech that the text is aligned with: alone, and as loud as the aligner is used to."""
+    def alignment_codes(self, example: Example, frontend: Frontend, target_FK: np.ndarray) -> np.ndarray:
+        """Codes (F, K) of the speech to align the text with: without background, at the standard level."""
         if "speech" not in example.references:
             return target_FK
         wav_T = example.references["speech"]
-        return frontend.encode(wav_T * mixing.standard_gain(wav_T))
+        return frontend.encode_recording(wav_T)[0]
 
 
 def frame_limit(prompt: Prompt) -> int:
-    """No target is longer: the exact length where known, else 2 s and 0.32 s a phone (slow speech has 0.15 s)."""
+    """Most frames of a target: the exact length where known, else 2 s and 0.32 s per phone (slow speech has 0.15 s)."""
     if prompt.frames is not None:
         return prompt.frames
     assert prompt.track is not None

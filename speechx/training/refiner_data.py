@@ -122,7 +122,7 @@ class Mixtures:
         """(B,) whether the target is a short sound: the language model seldom generates those (docs/log.md)."""
         return np.array(
             [
-                self.tasks[i].name == "speech_removal" and heard(item.target_T) < 0.2
+                self.tasks[i].mask_target == "background" and heard(item.target_T) < 0.2
                 for i, item in zip(task_B, items, strict=True)
             ]
         )
@@ -174,14 +174,14 @@ class Mixtures:
         factor = np.float32(10 ** (rng.uniform(-5, 5) / 20))
         swapped = rng.random() < self.shares.swapped
         pool = self.pools[int(rng.integers(len(self.pools)))]
-        if lesson.task == "speech_removal":
+        if registry.task(lesson.task).mask_target == "background":
             if swapped:
                 cut_T = mixing.fit_length(self._cut(rng).wav_T, len(other_T))
                 heard_T = mixing.scaled_to_ratio(
                     heard_T, pool.reverberate(cut_T, rng) if rng.random() < 0.5 else cut_T, 0
                 )
             heard_T = heard_T * factor
-        elif lesson.task == "noise_suppression" and swapped:
+        elif swapped and voice_V is None:
             noise_T = pool.noise(rng, len(other_T) / 16000)
             other_T = mixing.scaled_to_ratio(heard_T, noise_T[: len(other_T)], rng.uniform(-5, 20))
         else:

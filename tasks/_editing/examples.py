@@ -8,7 +8,7 @@ import numpy as np
 
 from speechx.audio import mixing
 from speechx.task.examples import Utterance, UtterancePool
-from speechx.tasks._editing.locate import FRAME_RATE, Heard
+from speechx.tasks._editing.locate import FRAME_RATE, AlignedTranscript
 
 FADE = 240
 """Samples of the cross-fades at the borders of swapped words: 15 ms."""
@@ -27,10 +27,10 @@ def random_span(cut: Utterance, rng: np.random.Generator) -> tuple[float, float]
     return first / FRAME_RATE, min(last, int(cut.seconds * FRAME_RATE)) / FRAME_RATE
 
 
-def random_words(heard: Heard, frames: int, rng: np.random.Generator) -> tuple[int, int]:
+def random_words(transcript: AlignedTranscript, frames: int, rng: np.random.Generator) -> tuple[int, int]:
     """Neighboring words [first, last) that fill 10-50 % of a recording."""
     start, stop = _part(frames, rng)
-    middle_W = heard.frames_W2.mean(1)
+    middle_W = transcript.frames_W2.mean(1)
     inside = np.flatnonzero((middle_W >= start) & (middle_W < stop))
     if not len(inside):
         inside = np.array([np.abs(middle_W - start).argmin()])
@@ -44,11 +44,11 @@ def _part(length: float, rng: np.random.Generator) -> tuple[float, float]:
 
 
 @dataclass(frozen=True)
-class Swapped:
+class EditedRecording:
     """A recording before an edit and after it. whole_T: the true words. said_T: others in their place, in `span` (s)."""
 
-    whole_T: np.ndarray
-    said_T: np.ndarray
+    original_T: np.ndarray
+    edited_T: np.ndarray
     span: tuple[float, float]
     snr_db: float | None
 
@@ -60,7 +60,7 @@ def other_words(
     noisy: bool,
     pool: UtterancePool,
     rng: np.random.Generator,
-) -> Swapped:
+) -> EditedRecording:
     """Puts other words of the speaker in the place of a span, over noise or not.
 
     They take 0.7 to 1.4 times as long, for an edit changes the length too. The noise is the same before and after the
@@ -70,16 +70,18 @@ def other_words(
     samples = max(640, round((b - a) * float(rng.uniform(0.7, 1.4)) / 640) * 640)
     mid_T = mixing.fit_length(mixing.random_crop(other.wav_T, samples, rng), samples)
     level = min(10.0, mixing.active_rms(cut.wav_T) / max(mixing.active_rms(mid_T), mixing.QUIETEST_RMS))
-    mid_T, whole_T, snr_db = mid_T * level, cut.wav_T, None
+    mid_T, original_T, snr_db = mid_T * level, cut.wav_T, None
     if noisy:
         snr_db = float(rng.uniform(-5, 20))
         noise_T = pool.noise(rng, cut.seconds + samples / 16000)
         noise_T = mixing.scaled_to_ratio(np.resize(cut.wav_T, len(noise_T)), noise_T, snr_db)
-        whole_T = whole_T + noise_T[: len(whole_T)]
-        mid_T = mid_T + noise_T[len(whole_T) :][:samples]
+        original_T = original_T + noise_T[: len(original_T)]
+        mid_T = mid_T + noise_T[len(original_T) :][:samples]
     # In a real recording nothing clicks at the borders of the span.
     mid_T = mid_T.copy()
-    mid_T[:FADE] = mixing.crossfade(whole_T[a : a + FADE], mid_T[:FADE])
-    mid_T[-FADE:] = mixing.crossfade(mid_T[-FADE:], whole_T[b - FADE : b])
-    said_T = np.concatenate([whole_T[:a], mid_T, whole_T[b:]]).astype(np.float32)
-    return Swapped(whole_T.astype(np.float32), said_T, (span[0], span[0] + samples / 16000), snr_db)
+    mid_T[:FADE] = mixing.crossfade(original_T[a : a + FADE], mid_T[:FADE])
+    mid_T[-FADE:] = mixing.crossfade(mid_T[-FADE:], original_T[b - FADE : b])
+    edited_T = np.concatenate([original_T[:a], mid_T, original_T[b:]]).astype(np.float32)
+    return EditedRecording(
+        original_T.astype(np.float32), edited_T, (span[0], span[0] + samples / 16000), snr_db
+    )

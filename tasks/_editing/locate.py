@@ -1,4 +1,4 @@
-"""Where a recording is to be changed: from two transcripts, or from a span, to spans of frames and of phones.
+"""Finds the edits: from two transcripts, or from a span, to spans of frames and of phones.
 
 Shapes: F codec frames, N phones.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from speechx.errors import InputError
-from speechx.tasks._shared import phone_spans as _words
+from speechx.tasks._shared import phone_spans
 from speechx.text import diff_words
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FRAME_RATE = 25
 MARGIN = 2
-"""Frames of silence beside a changed word that are made anew with it, where there is so much."""
+"""Frames of silence beside a changed word that are generated with it, where there are so many."""
 
 NEAR = 5
 """Changes with fewer untouched frames between them are one change: the cross-fades need room."""
@@ -30,14 +30,14 @@ CONTEXT_BEFORE, CONTEXT_AFTER = 150, 100
 
 
 @dataclass(frozen=True)
-class Heard:
-    """A recording's words: their phones, and the frames of each, (W, 2) [start, stop)."""
+class AlignedTranscript:
+    """A recording's transcript: its phones, and the frames of each word, (W, 2) [start, stop)."""
 
     speech: PhoneSequence
     frames_W2: np.ndarray
 
     @classmethod
-    def of(cls, speech: PhoneSequence, alignment: Alignment, frames: int) -> Heard:
+    def of(cls, speech: PhoneSequence, alignment: Alignment, frames: int) -> AlignedTranscript:
         """Frames of every word. A word that the alignment skips has none, at the end of the word before it."""
         spans, at, times = [], 0, list(alignment.words)
         for word in speech.words:
@@ -51,8 +51,8 @@ class Heard:
         return cls(speech, np.array(spans, np.int64).reshape(-1, 2))
 
     @classmethod
-    def spoken(cls, speech: PhoneSequence, pointer_F: np.ndarray) -> Heard:
-        """Frames of every word from the phone that each frame says."""
+    def spoken(cls, speech: PhoneSequence, pointer_F: np.ndarray) -> AlignedTranscript:
+        """Frames of every word, from the phone of each frame."""
         borders_W2 = np.array([(word.start, word.stop) for word in speech.words], np.int64).reshape(-1, 2)
         return cls(speech, np.searchsorted(pointer_F, borders_W2))
 
@@ -70,24 +70,24 @@ class Edit:
     stop: int
 
 
-def edits_between(heard: Heard, new: PhoneSequence, frames: int) -> list[Edit]:
-    """The changes that make the recording say `new`, neighbours merged, in order."""
+def edits_between(transcript: AlignedTranscript, new: PhoneSequence, frames: int) -> list[Edit]:
+    """The edits from the recording's words to `new`, in order, neighbours merged."""
     found: list[Edit] = []
-    for change in diff_words(heard.speech, new, new.language):
+    for change in diff_words(transcript.speech, new, new.language):
         i, i2, j, j2 = change.old_start, change.old_stop, change.new_start, change.new_stop
-        start, stop = gap(heard, i, i2, frames)
+        start, stop = gap(transcript, i, i2, frames)
         if found and start - found[-1].stop < NEAR:
             last = found.pop()
             i, j = last.old_start, last.new_start
-            start, stop = gap(heard, i, i2, frames)
+            start, stop = gap(transcript, i, i2, frames)
         found.append(Edit(i, i2, j, j2, start, stop))
     return found
 
 
-def edit_of_span(heard: Heard, span: tuple[float, float], frames: int) -> Edit:
-    """The change of a span in seconds: the words whose middle lies in it. `heard` is the new text on the old sound."""
+def edit_of_span(transcript: AlignedTranscript, span: tuple[float, float], frames: int) -> Edit:
+    """The change of a span in seconds: the words whose middle lies in it. `transcript` is the new text on the old sound."""
     start, stop = span_frames(span, frames)
-    middle_W = heard.frames_W2.mean(1)
+    middle_W = transcript.frames_W2.mean(1)
     inside = np.flatnonzero((middle_W >= start) & (middle_W < stop))
     first, last = (
         (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (int((middle_W < start).sum()),) * 2
@@ -112,9 +112,9 @@ def to_edges(start: int, stop: int, frames: int) -> tuple[int, int]:
     return 0 if start < 2 else start, frames if stop > frames - 2 else stop
 
 
-def gap(heard: Heard, first: int, last: int, frames: int) -> tuple[int, int]:
-    """Frames [start, stop) to make anew for the words [first, last): whole words, and a little of the silence around."""
-    spans = heard.frames_W2
+def gap(transcript: AlignedTranscript, first: int, last: int, frames: int) -> tuple[int, int]:
+    """Frames [start, stop) to generate for the words [first, last): whole words, and a little of the silence around."""
+    spans = transcript.frames_W2
     before = int(spans[first - 1, 1]) if first > 0 else 0
     after = int(spans[last, 0]) if last < len(spans) else frames
     if first == last:  # an insertion goes where the silence between the two words is
@@ -126,8 +126,8 @@ def gap(heard: Heard, first: int, last: int, frames: int) -> tuple[int, int]:
 
 
 @dataclass(frozen=True)
-class Script:
-    """What a prompt says about one edit: the words around the gap, the new ones in it.
+class EditScript:
+    """The text of one edit's prompt: the words around the gap and the new words in it.
 
     [start, stop): the new words' phones in speech.ids. words: the same, as spans there. before, after: the frames shown.
     """
@@ -140,9 +140,9 @@ class Script:
     after: int
 
 
-def script(edit: Edit, heard: Heard, new: PhoneSequence, frames: int) -> Script:
+def edit_script(edit: Edit, transcript: AlignedTranscript, new: PhoneSequence, frames: int) -> EditScript:
     """The text of one edit and the frames [before, start) and [stop, after) of its context, which ends at word borders."""
-    old, spans = heard.speech, heard.frames_W2
+    old, spans = transcript.speech, transcript.frames_W2
     early = int(np.searchsorted(spans[: edit.old_start, 0], edit.start - CONTEXT_BEFORE))
     late = edit.old_stop + int(
         np.searchsorted(spans[edit.old_stop :, 1], edit.stop + CONTEXT_AFTER, side="right")
@@ -155,7 +155,7 @@ def script(edit: Edit, heard: Heard, new: PhoneSequence, frames: int) -> Script:
         pieces.insert(0, (old, old.words[early].start, old.words[edit.old_start - 1].stop))
     if edit.old_stop < late:
         pieces.append((old, old.words[edit.old_stop].start, old.words[late - 1].stop))
-    speech, offsets = _words.join(pieces, new.language)
+    speech, offsets = phone_spans.join(pieces, new.language)
     offset = offsets[1 if early < edit.old_start else 0]
     start, stop = first + offset, last + offset
     words = tuple(w for w in speech.words if start <= w.start and w.stop <= stop)
@@ -166,4 +166,4 @@ def script(edit: Edit, heard: Heard, new: PhoneSequence, frames: int) -> Script:
     after = int(spans[late - 1, 1]) if edit.old_stop < late < len(spans) else frames
     reach = CONTEXT_AFTER if edit.old_stop < late else 0
     after = min(max(after, edit.stop), edit.stop + reach + FRAME_RATE)
-    return Script(speech, start, stop, words, max(0, before), after)
+    return EditScript(speech, start, stop, words, max(0, before), after)

@@ -1,4 +1,4 @@
-"""Putting edited spans into a recording: every sample outside the cross-fades is the recording's own.
+"""Splices edited spans into a recording: every sample outside the cross-fades is the recording's own.
 
 Shapes: T samples, F codec frames, K codebooks.
 """
@@ -13,9 +13,9 @@ import numpy as np
 
 from speechx.models.lm.prompt import Prompt
 from speechx.task.plan import GeneratedPart, Part, ReadyPart
-from speechx.tasks._editing import locate as _edits
-from speechx.tasks._editing.locate import Edit, Heard, Script
-from speechx.tasks._shared import phone_spans as _words
+from speechx.tasks._editing import locate
+from speechx.tasks._editing.locate import AlignedTranscript, Edit, EditScript
+from speechx.tasks._shared import phone_spans
 from speechx.text.types import WordTime
 
 if TYPE_CHECKING:
@@ -23,34 +23,34 @@ if TYPE_CHECKING:
 
 FADE_SECONDS = 0.015
 DECODE_BEFORE, DECODE_AFTER = 12, 4
-"""Frames of the recording decoded around a generated span, so that the decoder is in its stride; dropped but for fades."""
+"""Frames of the recording decoded around a generated span, as context for the decoder; dropped except for fades."""
 
 
 @dataclass(frozen=True)
-class Workpiece:
+class EditPlan:
     """A recording under edit: samples at 16 kHz, codes at the standard level, words, the changes in order."""
 
     samples: int
     codes_FK: np.ndarray
     gain: float
-    heard: Heard
+    transcript: AlignedTranscript
     new: PhoneSequence
     edits: list[Edit]
 
-    def script(self, edit: Edit) -> Script:
-        return _edits.script(edit, self.heard, self.new, len(self.codes_FK))
+    def edit_script(self, edit: Edit) -> EditScript:
+        return locate.edit_script(edit, self.transcript, self.new, len(self.codes_FK))
 
-    def generated(self, edit: Edit, said: Script, prompt: Prompt) -> GeneratedPart:
+    def generated(self, edit: Edit, script: EditScript, prompt: Prompt) -> GeneratedPart:
         """The part that fills the gap of one change."""
         before_FK = self.codes_FK[max(0, edit.start - DECODE_BEFORE) : edit.start]
         after_FK = self.codes_FK[edit.stop : edit.stop + DECODE_AFTER]
         return GeneratedPart(
             prompt,
-            said.words,
+            script.words,
             before_FK=before_FK if len(before_FK) else None,
             after_FK=after_FK if len(after_FK) else None,
             gain=1 / self.gain,
-            speech=_words.join([(said.speech, said.start, said.stop)], said.speech.language)[0],
+            speech=phone_spans.join([(script.speech, script.start, script.stop)], script.speech.language)[0],
         )
 
 
@@ -59,9 +59,9 @@ def fade_samples(rate: int) -> int:
 
 
 def spliced(
-    source_T: np.ndarray, rate: int, work: Workpiece, generated: Callable[[Edit], GeneratedPart | None]
+    source_T: np.ndarray, rate: int, work: EditPlan, generated: Callable[[Edit], GeneratedPart | None]
 ) -> Iterator[Part]:
-    """The recording (T,) at its own rate with each gap filled, or, where nothing is said in its place, closed."""
+    """The recording (T,) at its own rate with each gap filled, or closed where the edit deletes words."""
     at, half = 0, fade_samples(rate) // 2
     whole = fade_samples(rate)
     for edit in work.edits:
@@ -78,12 +78,14 @@ def spliced(
         yield _ready(source_T, at, len(source_T), rate, work)
 
 
-def _ready(source_T: np.ndarray, start: int, stop: int, rate: int, work: Workpiece) -> ReadyPart:
+def _ready(source_T: np.ndarray, start: int, stop: int, rate: int, work: EditPlan) -> ReadyPart:
     """A stretch of the recording with the times of the words in it."""
     words = []
-    for word, (first, last) in zip(work.heard.speech.words, work.heard.frames_W2.tolist(), strict=True):
-        middle = (first + last) / 2 / _edits.FRAME_RATE * rate
+    for word, (first, last) in zip(
+        work.transcript.speech.words, work.transcript.frames_W2.tolist(), strict=True
+    ):
+        middle = (first + last) / 2 / locate.FRAME_RATE * rate
         if first < last and start <= middle < stop:
-            seconds = (first / _edits.FRAME_RATE - start / rate, last / _edits.FRAME_RATE - start / rate)
+            seconds = (first / locate.FRAME_RATE - start / rate, last / locate.FRAME_RATE - start / rate)
             words.append(WordTime(word.text, max(0.0, seconds[0]), min((stop - start) / rate, seconds[1])))
     return ReadyPart(source_T[start:stop], tuple(words))

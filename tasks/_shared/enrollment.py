@@ -8,7 +8,7 @@ import numpy as np
 
 from speechx.audio import mixing
 from speechx.task.examples import CodedUtterance, CodePool, Utterance, UtterancePool
-from speechx.tasks._shared import phone_spans as _words
+from speechx.tasks._shared import phone_spans
 
 SHORTEST, LONGEST = 2.0, 6.0
 """Seconds of an enrollment in training, uniform between the two."""
@@ -65,7 +65,7 @@ def crop_codes(codes_FK: np.ndarray, rng: np.random.Generator) -> np.ndarray | N
 def enroll_codes(
     cut: CodedUtterance, pool: CodePool, rng: np.random.Generator
 ) -> tuple[np.ndarray, CodedUtterance] | None:
-    """`enroll` for what is encoded already: (codes of the enrollment, the utterance to use with it)."""
+    """`enroll` for encoded utterances: (codes of the enrollment, the utterance to use with it)."""
     other = pool.same_speaker(cut, rng)
     if other is not None:
         voice_FK = crop_codes(other.codes_FK, rng)
@@ -75,10 +75,10 @@ def enroll_codes(
     if latest < SHORTEST * 25:
         return None
     # The cut is where a word begins, so that the text can be parted, too.
-    begins = [_words.first_frame(cut.pointer_F, word.start) for word in cut.speech.words]
+    begins = [phone_spans.first_frame(cut.pointer_F, word.start) for word in cut.speech.words]
     earliest = rng.uniform(SHORTEST * 25, latest)
     at = next((f for f in begins if f >= earliest), frames)
-    rest = _words.since(cut.speech, cut.pointer_F, at)
+    rest = phone_spans.starting_at(cut.speech, cut.pointer_F, at)
     if rest is None or frames - at < 25:
         return None
     speech, pointer_F = rest

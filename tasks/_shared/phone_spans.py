@@ -42,21 +42,21 @@ def _starts_silent(pieces: list[tuple[PhoneSequence, int, int]]) -> bool:
     return first is not None and first[0].ids[first[1]] == SILENCE
 
 
-def heard(
+def spoken_in(
     speech: PhoneSequence, pointer_F: np.ndarray
 ) -> tuple[PhoneSequence, np.ndarray] | tuple[None, None]:
-    """(the words of which a phone is heard in these frames, the pointer over them); twice None where there is none."""
+    """(the words with a phone in these frames, the pointer over them); (None, None) where there is none."""
     if len(pointer_F) == 0:
         return None, None
     low, high = int(pointer_F[0]), int(pointer_F[-1]) + 1
     inside = [w for w in speech.words if w.start < high and w.stop > low]
     if not inside:
         return None, None
-    said, (offset,) = join([(speech, inside[0].start, inside[-1].stop)], speech.language)
-    return said, np.clip(pointer_F + offset, 0, len(said.ids) - 1).astype(np.int32)
+    part, (offset,) = join([(speech, inside[0].start, inside[-1].stop)], speech.language)
+    return part, np.clip(pointer_F + offset, 0, len(part.ids) - 1).astype(np.int32)
 
 
-def since(
+def starting_at(
     speech: PhoneSequence, pointer_F: np.ndarray, frame: int
 ) -> tuple[PhoneSequence, np.ndarray] | None:
     """(the words that begin at `frame` or later, the pointer of those frames over them); None where there is none."""

@@ -19,7 +19,7 @@ PAUSE_SECONDS = 0.12
 
 
 def sentence_plan(task: Task[Any], req: Any, frontend: Frontend) -> Plan:
-    """A part a sentence of `req.text`, each prompted as a request of its own. Made lazily: speaking starts at once."""
+    """One part per sentence of `req.text`, each with a prompt of its own. Lazy, for early first audio."""
     sentences = frontend.sentences(req.text, req.language)
     if not sentences:
         raise InputError("text has nothing to speak", field="text")
@@ -29,7 +29,7 @@ def sentence_plan(task: Task[Any], req: Any, frontend: Frontend) -> Plan:
         speech = frontend.phones(sentence, req.language)
         return GeneratedPart(task.prompt(one, frontend), speech.words, speech=speech)
 
-    first = part(sentences[0])  # so that what is wrong with the voice is said before any sound
+    first = part(sentences[0])  # a fault of the voice is an error before any audio
 
     def parts() -> Iterator[Part]:
         yield first

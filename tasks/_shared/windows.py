@@ -18,11 +18,11 @@ from pydantic import Field
 from speechx.audio import mixing
 from speechx.audio.levels import is_clipped
 from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, TextTrack, Token
-from speechx.task import fields as _fields
+from speechx.task import fields
 from speechx.task.examples import Example, Utterance, UtterancePool
-from speechx.task.plan import GeneratedPart, MaskedRecording, Plan
+from speechx.task.plan import GeneratedPart, MaskedRecording, MaskTarget, Plan
 from speechx.task.task import Task, TaskRequest
-from speechx.tasks._shared import phone_spans as _words
+from speechx.tasks._shared import phone_spans
 
 if TYPE_CHECKING:
     from speechx.task.frontend import Frontend
@@ -36,24 +36,21 @@ ONE_GO = 250
 
 
 class AlignedRequest(TaskRequest):
-    """audio, and optionally what is said in it."""
+    """The recording, and optionally its transcript."""
 
-    audio: _fields.Audio = Field(description="the recording")
-    text: _fields.Text | None = Field(None, description="what is said in it, if known: it helps")
-    language: _fields.Language = Field("en", description="language of the text")
+    audio: fields.Audio = Field(description="the recording")
+    text: fields.Text | None = Field(None, description="its transcript, if known: it helps")
+    language: fields.Language = Field("en", description="language of the text")
 
 
 A = TypeVar("A", bound=AlignedRequest)
 
 
 class AlignedTask(Task[A]):
-    """The shared half of the three. A subclass names its marker and makes its examples."""
+    """Base of the three tasks. A subclass names its marker and makes its mixtures."""
 
     marker: ClassVar[int]
-    speaks: ClassVar[bool] = True  # whether the text is heard in the output; only then is the model shown it
-    by_rule: ClassVar[bool] = (
-        True  # whether a model without a net for it masks by the rule (speechx.pipeline.masking)
-    )
+    mask_target: ClassVar[MaskTarget] = "speech"
     # The target is nearly determined by the input: stray less from the likeliest than free speech does, and be guided by
     # what the recording alone does not say.
     sampling = {
@@ -69,13 +66,15 @@ class AlignedTask(Task[A]):
         return ()
 
     def voice(self, req: A, frontend: Frontend) -> np.ndarray | None:
-        """Codes (F, K) of the voice that is wanted."""
+        """Codes (F, K) of the target speaker's enrollment, if any."""
         return None
 
     def prompt(self, req: A, frontend: Frontend) -> Prompt:
         wav_T = frontend.load_audio(req.audio, "audio")
-        codes_FK = frontend.encode(wav_T * mixing.standard_gain(wav_T))
-        speech = frontend.phones(req.text, req.language) if req.text and self.speaks else None
+        codes_FK, _ = frontend.encode_recording(wav_T)
+        speech = (
+            frontend.phones(req.text, req.language) if req.text and self.mask_target == "speech" else None
+        )
         return self.window(codes_FK, speech, self.condition(req, frontend))
 
     def window(
@@ -85,7 +84,7 @@ class AlignedTask(Task[A]):
         before: tuple[Segment, ...],
         pointer_F: np.ndarray | None = None,
     ) -> Prompt:
-        """The prompt of one stretch (F, K) of the recording, of what is said in it, and when (F,)."""
+        """The prompt of one stretch of the recording: its codes (F, K), its phones, and the phone of each frame (F,)."""
         segments = (*before, Token(self.marker), Frames(codes_FK, aligned=True))
         track = None
         if speech is not None:
@@ -97,30 +96,32 @@ class AlignedTask(Task[A]):
         wav_T = frontend.load_audio(req.audio, "audio")
         gain = mixing.standard_gain(wav_T)
         reader = frontend.reader(wav_T * gain)
-        speech = frontend.phones(req.text, req.language) if req.text and self.speaks else None
+        speech = (
+            frontend.phones(req.text, req.language) if req.text and self.mask_target == "speech" else None
+        )
         before = self.condition(req, frontend)
 
         def parts() -> Iterator[GeneratedPart]:
             spans = windows(reader.frames)
-            # When each word is said is in the recording. Left to itself, the model loses its place in the text.
+            # Aligned with the recording, so that the pointer cannot lose its place in the text.
             pointer_F: np.ndarray | None = None
             if speech is not None:
                 pointer_F = frontend.align(reader.read(0, reader.frames), speech).pointer_F
             for index, (start, stop, keep) in enumerate(spans):
-                said, at_F = speech, pointer_F
+                stretch, at_F = speech, pointer_F
                 if speech is not None and pointer_F is not None and len(spans) > 1:
-                    said, at_F = _words.heard(speech, pointer_F[start:stop])
-                prompt = self.window(reader.read(start, stop), said, before, at_F)
-                words = said.words if said is not None else ()
-                yield GeneratedPart(prompt, words, keep, joined=index > 0, gain=1 / gain, speech=said)
+                    stretch, at_F = phone_spans.spoken_in(speech, pointer_F[start:stop])
+                prompt = self.window(reader.read(start, stop), stretch, before, at_F)
+                words = stretch.words if stretch is not None else ()
+                yield GeneratedPart(prompt, words, keep, joined=index > 0, gain=1 / gain, speech=stretch)
 
         notes: dict[str, object] = {"warning": "the recording is clipped"} if is_clipped(wav_T) else {}
-        recording = MaskedRecording(wav_T, self.slot, self.voice(req, frontend), self.by_rule)
+        recording = MaskedRecording(wav_T, self.slot, self.voice(req, frontend), self.mask_target)
         return Plan(parts(), samples=len(wav_T), recording=recording, notes=notes)
 
     @abstractmethod
     def mixture(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Mixture | None:
-        """The recording and its parts, made of a clean utterance; None where the corpus lacks what it needs."""
+        """A recording mixed from a clean utterance, and its parts; None where the corpus lacks what it needs."""
 
     def example(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Example | None:
         mixed = self.mixture(cut, pool, rng)
@@ -129,22 +130,22 @@ class AlignedTask(Task[A]):
         cut = mixed.cut
         # Inference brings its input to the standard level: here it is done before, with the target by the same factor.
         gain = mixing.standard_gain(mixed.input_T)
-        told = cut.text is not None and rng.random() < 0.5
-        fields: dict[str, Any] = {
+        text_given = cut.text is not None and rng.random() < 0.5
+        values: dict[str, Any] = {
             "audio": (mixed.input_T * gain, 16000),
             "language": cut.language,
             **mixed.fields,
         }
-        request = self.Request(**fields, **({"text": cut.text} if told else {}))
+        request = self.Request(**values, **({"text": cut.text} if text_given else {}))
         references = {name: wav_T * gain for name, wav_T in mixed.references.items()}
-        meta = {**mixed.meta, "text_given": told, "id": cut.id, "seconds": cut.seconds}
+        meta = {**mixed.meta, "text_given": text_given, "id": cut.id, "seconds": cut.seconds}
         return Example(request, mixed.target_T * gain, cut.text, cut.language, cut.speaker, meta, references)
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """A recording made of a clean utterance: input_T and target_T (T,), reference waves of the same scale, what is known
-    about it, and further fields of the request."""
+    """A recording mixed from a clean utterance: input_T and target_T (T,), reference waves of the same scale, meta data,
+    and further fields of the request."""
 
     cut: Utterance
     input_T: np.ndarray
@@ -157,11 +158,11 @@ class Mixture:
 def noisy_speech(
     cut: Utterance, pool: UtterancePool, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    """(speech as heard, noise, meta): SNR uniform in -5..20 dB, the speech in a room in half of the cases."""
+    """(speech, in a room or not, noise, meta): SNR uniform in -5..20 dB, reverberant in half of the cases."""
     snr_db, room = float(rng.uniform(-5, 20)), bool(rng.random() < 0.5)
-    heard_T = pool.reverberate(cut.wav_T, rng) if room else cut.wav_T
-    noise_T = mixing.scaled_to_ratio(heard_T, pool.noise(rng, cut.seconds), snr_db)
-    return heard_T, noise_T, {"snr_db": snr_db, "reverberant": room}
+    speech_T = pool.reverberate(cut.wav_T, rng) if room else cut.wav_T
+    noise_T = mixing.scaled_to_ratio(speech_T, pool.noise(rng, cut.seconds), snr_db)
+    return speech_T, noise_T, {"snr_db": snr_db, "reverberant": room}
 
 
 def windows(

@@ -98,13 +98,13 @@ def test_the_kept_background_is_around_and_under_other_words(pool: Any, frontend
     kept = [e for e in examples("speech_editing", pool, 12) if e.request.keep_background]
     assert kept
     for example in kept:
-        (wav_T, _), whole_T = example.request.audio, example.references["whole"]
+        (wav_T, _), original_T = example.request.audio, example.references["whole"]
         start, stop = round(example.meta["span"][0] * 16000), round(example.meta["span"][1] * 16000)
-        after = len(whole_T) - stop
-        assert np.allclose(wav_T[:start], whole_T[:start]) and np.allclose(
-            wav_T[len(wav_T) - after :], whole_T[stop:]
+        after = len(original_T) - stop
+        assert np.allclose(wav_T[:start], original_T[:start]) and np.allclose(
+            wav_T[len(wav_T) - after :], original_T[stop:]
         )
-        assert not np.allclose(wav_T[start : start + 640], whole_T[start : start + 640])
+        assert not np.allclose(wav_T[start : start + 640], original_T[start : start + 640])
         prompt = task.pair(example, frontend).prompt
         assert prompt.slot == 6 and Token(MASK) not in prompt.segments
 
