@@ -159,11 +159,10 @@ def report(
     ] = None,
 ) -> None:
     """Write the reports of a run again from its scores."""
-    from speechx.eval.report.write import load_report, write_report
+    from speechx.eval.report.write import header_of, load_report, write_report
     from speechx.eval.sets.store import load_set
 
-    told = load_report(folder)
-    header = {k: v for k, v in told.items() if k not in ("abilities", "schema_version")}
+    header = header_of(load_report(folder))
     write_report(folder, header, list(load_set(test_set).items) if test_set else None)
     say(f"report in {folder / 'report.html'}")
 
@@ -206,18 +205,17 @@ def compare(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="markdown file")] = None,
 ) -> None:
     """Tell what got better or worse from A to B, item by item."""
-    from speechx.eval.report.compare import compare as difference
-    from speechx.eval.report.compare import markdown
+    from speechx.eval.report.compare import compare_runs, comparison_markdown
     from speechx.eval.report.write import load_report
-    from speechx.eval.run.score import read_scores
+    from speechx.eval.rows import read_rows
 
     left, right = load_report(a), load_report(b)
     if left["set"]["hash"] != right["set"]["hash"]:
         raise InputError("compare: the two runs are on different sets: nothing can be paired", field="b")
-    rows = difference(read_scores(a), read_scores(b), systems)
+    rows = compare_runs(read_rows(a), read_rows(b), systems)
     if not rows:
         raise InputError("compare: the runs have no system in common; name them with --systems", field="b")
-    text = markdown(rows, (str(a), str(b)))
+    text = comparison_markdown(rows, (str(a), str(b)))
     if output is not None:
         from speechx.files import atomic_write
 

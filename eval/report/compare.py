@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Literal, TypedDict
 
 from speechx.eval.metrics.bootstrap import paired
 from speechx.eval.report.summary import metrics_of
+from speechx.eval.rows import ScoreRow
 from speechx.eval.scores import Metric
 
-__all__ = ["compare", "markdown"]
-
-Row = dict[str, Any]
+__all__ = ["Comparison", "compare_runs", "comparison_markdown"]
 
 
-def compare(
-    a: Sequence[Row], b: Sequence[Row], systems: tuple[str, str] | None = None
-) -> list[dict[str, Any]]:
+class Comparison(TypedDict):
+    """A metric of an ability. difference: mean, low and high of B - A over `pairs` items."""
+
+    ability: str
+    metric: str
+    unit: str
+    digits: int
+    verdict: Literal["better", "worse", "same", "?"]
+    difference: dict[str, float] | None
+    pairs: int
+    unpaired: int
+
+
+def compare_runs(
+    a: Sequence[ScoreRow], b: Sequence[ScoreRow], systems: tuple[str, str] | None = None
+) -> list[Comparison]:
     """A row for each ability and metric: paired difference B - A with its 95 % interval, and the verdict.
 
     systems: names to compare; without them, the models of both runs. Items that only one side could measure are counted
     in `unpaired`, not dropped in silence.
     """
-    out = []
+    out: list[Comparison] = []
     for ability in dict.fromkeys(r["ability"] for r in a):
         left, right = (
             _by_item(rows, ability, n)
@@ -32,11 +44,11 @@ def compare(
             continue
         task = next(iter(left.values()))["task"]
         for metric in metrics_of(task, list(left.values())):
-            out.append({"ability": ability, **_difference(metric, left, right)})
+            out.append(_difference(ability, metric, left, right))
     return out
 
 
-def _by_item(rows: Sequence[Row], ability: str, system: str | None) -> dict[str, Row]:
+def _by_item(rows: Sequence[ScoreRow], ability: str, system: str | None) -> dict[str, ScoreRow]:
     return {
         r["id"]: r
         for r in rows
@@ -44,17 +56,20 @@ def _by_item(rows: Sequence[Row], ability: str, system: str | None) -> dict[str,
     }
 
 
-def _difference(metric: Metric, left: dict[str, Row], right: dict[str, Row]) -> dict[str, Any]:
+def _difference(
+    ability: str, metric: Metric, left: dict[str, ScoreRow], right: dict[str, ScoreRow]
+) -> Comparison:
     name = metric.name
     both = [i for i in left if i in right and name in left[i]["scores"] and name in right[i]["scores"]]
     values = [(left[i]["scores"][name], right[i]["scores"][name]) for i in both]
     found = paired([x[0] for x, _ in values], [y[0] for _, y in values], [x[1] for x, _ in values])
-    verdict = "?"
+    verdict: Literal["better", "worse", "same", "?"] = "?"
     if found is not None:
         verdict = "same"
         if metric.better and (found.low > 0 or found.high < 0):
             verdict = "better" if (found.mean > 0) == (metric.better == "higher") else "worse"
     return {
+        "ability": ability,
         "metric": name,
         "unit": metric.unit,
         "digits": metric.digits,
@@ -65,7 +80,7 @@ def _difference(metric: Metric, left: dict[str, Row], right: dict[str, Row]) -> 
     }
 
 
-def markdown(rows: Sequence[dict[str, Any]], names: tuple[str, str]) -> str:
+def comparison_markdown(rows: Sequence[Comparison], names: tuple[str, str]) -> str:
     """Tables by ability: what changed first."""
     lines = [
         f"# {names[1]} against {names[0]}",
@@ -84,14 +99,14 @@ def markdown(rows: Sequence[dict[str, Any]], names: tuple[str, str]) -> str:
         for row in sorted(own, key=lambda r: r["verdict"] not in ("better", "worse")):
             shown = Metric(row["metric"], "", None, row["unit"], row["digits"])
             d = row["difference"]
-            told = (
+            cells = (
                 f"{_signed(shown, d['mean'])} | {_signed(shown, d['low'])} to {_signed(shown, d['high'])}"
                 if d
                 else "– | –"
             )
             unit = f" ({row['unit']})" if row["unit"] else ""
             lines.append(
-                f"| {row['metric']}{unit} | {told} | {row['verdict']} | {row['pairs']} | {row['unpaired']} |"
+                f"| {row['metric']}{unit} | {cells} | {row['verdict']} | {row['pairs']} | {row['unpaired']} |"
             )
     return "\n".join(lines) + "\n"
 

@@ -6,14 +6,22 @@ import base64
 import html
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from speechx.audio import reading as audio
+from speechx.audio import reading
 from speechx.audio.plots import mel_png, png_uri
 from speechx.eval.items import RATE, Item, read
-from speechx.eval.report.markdown import PUBLISHED, bars_of, cell, failures_of, metric_of, titles
+from speechx.eval.report.markdown import (
+    BAR_TITLES,
+    PUBLISHED,
+    bar_cells,
+    cell,
+    failures_of,
+    metric_of,
+    titles,
+)
+from speechx.eval.report.schema import Report, Section, SystemSummary, WorstItem
 from speechx.eval.scores import Metric, Unmeasurable
 from speechx.eval.systems.systems import truth
 from speechx.pipeline.result import playable
@@ -25,7 +33,7 @@ COLORS = {"model": "#2463a8", "reference": "#9aa7b4", "baseline": "#c08a3e", "co
 MAX_SECONDS = 12.0
 
 
-def report_html(report: dict[str, Any], items: dict[str, Item], outputs: Path) -> str:
+def report_html(report: Report, items: dict[str, Item], outputs: Path) -> str:
     """items: those of the set, by id, where it is at hand. outputs: folder with SYSTEM/<id>.wav."""
     esc = html.escape
     measured = "".join(
@@ -50,7 +58,7 @@ def report_html(report: dict[str, Any], items: dict[str, Item], outputs: Path) -
     return PAGE.format(facts=rows, measured=measured, links=links, sections=sections)
 
 
-def _section(name: str, section: dict[str, Any], items: dict[str, Item], outputs: Path) -> str:
+def _section(name: str, section: Section, items: dict[str, Item], outputs: Path) -> str:
     metrics = [metric_of(m) for m in section["metrics"]]
     head = "".join(
         f'<th title="{html.escape(m.about)}">{html.escape(t)}'
@@ -83,12 +91,13 @@ def _section(name: str, section: dict[str, Any], items: dict[str, Item], outputs
     )
 
 
-def _bars(section: dict[str, Any]) -> str:
-    """What each model should reach, from the lines of the table in markdown."""
+def _bars(section: Section) -> str:
+    """What each model should reach."""
+    metrics = {m["name"]: metric_of(m) for m in section["metrics"]}
     rows = [
-        line.strip("| ").split(" | ")
-        for line in bars_of(section)
-        if line.startswith("|") and "---" not in line
+        row
+        for bars in section["bars"].values()
+        for row in (BAR_TITLES, *(bar_cells(bar, metrics[bar["metric"]]) for bar in bars))
     ]
     body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}" for c in row) for row in rows)
     return f"<details><summary>What it should reach</summary><table>{body}</table></details>" if rows else ""
@@ -100,38 +109,42 @@ def _split(shown: str) -> str:
     return f"<b>{value}</b> <small>{rest}</small>" if rest else f"<b>{value}</b>"
 
 
-def _plot(metric: Metric, systems: dict[str, Any]) -> str:
+def _plot(metric: Metric, systems: dict[str, SystemSummary]) -> str:
     """Bars with intervals, one a system, as SVG."""
-    told = {
-        n: (s["kind"], s["metrics"][metric.name])
-        for n, s in systems.items()
-        if s["metrics"][metric.name]["mean"] is not None
-    }
-    if not told:
+    summaries = [
+        (name, s["kind"], told["low"], told["mean"], told["high"])
+        for name, s in systems.items()
+        if (told := s["metrics"][metric.name])
+    ]
+    shown = [
+        (name, kind, low, mean, high)
+        for name, kind, low, mean, high in summaries
+        if low is not None and mean is not None and high is not None
+    ]
+    if not shown:
         return ""
-    low = min(0.0, *(t["low"] for _, t in told.values()))
-    high = max(1e-9, *(t["high"] for _, t in told.values()))
+    start, stop = min(0.0, *(s[2] for s in shown)), max(1e-9, *(s[4] for s in shown))
 
     def x(value: float) -> float:
-        return 120 + 200 * (value - low) / (high - low)
+        return 120 + 200 * (value - start) / (stop - start)
 
     rows = []
-    for index, (name, (kind, t)) in enumerate(told.items()):
+    for index, (name, kind, low, mean, high) in enumerate(shown):
         y = 24 + 18 * index
-        left, right = sorted((x(0), x(t["mean"])))
+        left, right = sorted((x(0), x(mean)))
         rows.append(
             f'<text x="114" y="{y + 10}" text-anchor="end">{html.escape(name.replace("_", " "))}</text>'
             f'<rect x="{left:.1f}" y="{y}" width="{right - left:.1f}" height="12" fill="{COLORS[kind]}"/>'
-            f'<path d="M{x(t["low"]):.1f} {y + 6}H{x(t["high"]):.1f}" stroke="#222"/>'
-            f'<text x="326" y="{y + 10}">{metric.show(t["mean"])}</text>'
+            f'<path d="M{x(low):.1f} {y + 6}H{x(high):.1f}" stroke="#222"/>'
+            f'<text x="326" y="{y + 10}">{metric.show(mean)}</text>'
         )
     return (
-        f'<svg viewBox="0 0 372 {28 + 18 * len(told)}" role="img" aria-label="{html.escape(metric.name)}">'
+        f'<svg viewBox="0 0 372 {28 + 18 * len(shown)}" role="img" aria-label="{html.escape(metric.name)}">'
         f'<text x="0" y="12" font-weight="bold">{html.escape(titles([metric])[0])}</text>{"".join(rows)}</svg>'
     )
 
 
-def _slices(name: str, system: dict[str, Any], metrics: list[Metric]) -> str:
+def _slices(name: str, system: SystemSummary, metrics: list[Metric]) -> str:
     out = []
     for by, values in system["slices"].items():
         if len(values) > 12:
@@ -148,7 +161,7 @@ def _slices(name: str, system: dict[str, Any], metrics: list[Metric]) -> str:
     return "".join(out)
 
 
-def _worst(name: str, rows: list[dict[str, Any]], items: dict[str, Item], outputs: Path) -> str:
+def _worst(name: str, rows: list[WorstItem], items: dict[str, Item], outputs: Path) -> str:
     """The worst items of a model, with sound and pictures of what went in, what came out, and what should have."""
     parts = []
     for row in rows:
@@ -177,7 +190,7 @@ def _figure(caption: str, load: Callable[[], np.ndarray]) -> str:
         wav_T = load()[: round(MAX_SECONDS * RATE)]
     except Unmeasurable:
         return f"<figure><figcaption>{caption}: none</figcaption></figure>"
-    sound = base64.b64encode(audio.encode(*playable(wav_T, RATE, "mp3"), "mp3")).decode()
+    sound = base64.b64encode(reading.encode(*playable(wav_T, RATE, "mp3"), "mp3")).decode()
     return (
         f"<figure><figcaption>{caption}, {len(wav_T) / RATE:.1f} s</figcaption>"
         f'<audio controls preload=none src="data:audio/mpeg;base64,{sound}"></audio>'

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from speechx.errors import InputError
+from speechx.eval.report.schema import BarSummary, MetricInfo, MetricSummary, Report, Section, SystemSummary
 from speechx.eval.scores import UNTOLD, Metric
 from speechx.files import atomic_write
 
 __all__ = [
+    "BAR_TITLES",
     "BEGIN",
     "END",
     "PUBLISHED",
-    "bars_of",
+    "bar_cells",
     "card_tables",
     "cell",
     "failures_of",
@@ -25,43 +26,44 @@ __all__ = [
 
 BEGIN, END = "<!-- evaluation: begin (made by `speechx eval card`) -->", "<!-- evaluation: end -->"
 PUBLISHED = "Published elsewhere, for orientation only (quoted second-hand: check the paper before citing)"
+BAR_TITLES = ("metric", "measured", "first bar", "goal")
 MET = {True: "met", False: "not met", None: "not measured"}
 SPEED = ("rtf", "first_audio")
 CARD_METRICS = 6
 ARROWS = {"higher": " ↑", "lower": " ↓", None: ""}
 
 
-def metric_of(row: dict[str, Any]) -> Metric:
-    return Metric(row["name"], row["about"], row["better"], row["unit"], row["digits"])
+def metric_of(row: MetricInfo) -> Metric:
+    return Metric(**row)
 
 
 def titles(metrics: list[Metric]) -> list[str]:
     return [f"{m.name}{f' ({m.unit})' if m.unit else ''}{ARROWS[m.better]}" for m in metrics]
 
 
-def cell(metric: Metric, told: dict[str, Any]) -> str:
+def cell(metric: Metric, summary: MetricSummary) -> str:
     """Mean, interval, and how many items it lacks: "5.1 [4.0, 6.3] (18 of 20)"."""
-    if told["mean"] is None and set(told.get("reasons", ())) <= {UNTOLD}:
+    if summary["mean"] is None and set(summary.get("reasons", ())) <= {UNTOLD}:
         return "–"
-    if told["mean"] is None:
-        return f"– (0 of {told['missing']})" if told["missing"] else "–"
-    shown = f"{metric.show(told['mean'])} [{metric.show(told['low'])}, {metric.show(told['high'])}]"
-    return shown + (f" ({told['n']} of {told['n'] + told['missing']})" if told["missing"] else "")
+    if summary["mean"] is None:
+        return f"– (0 of {summary['missing']})" if summary["missing"] else "–"
+    shown = f"{metric.show(summary['mean'])} [{metric.show(summary['low'])}, {metric.show(summary['high'])}]"
+    return shown + (f" ({summary['n']} of {summary['n'] + summary['missing']})" if summary["missing"] else "")
 
 
-def _table(section: dict[str, Any], metrics: list[Metric]) -> list[str]:
+def _table(systems: dict[str, SystemSummary], metrics: list[Metric]) -> list[str]:
     lines = [
         "| system | " + " | ".join(titles(metrics)) + " | failed |",
         "|---|" + "---|" * (len(metrics) + 1),
     ]
-    for name, system in section["systems"].items():
+    for name, system in systems.items():
         shown = f"**{name}**" if system["kind"] == "model" else name.replace("_", " ")
         cells = [cell(m, system["metrics"][m.name]) for m in metrics]
         lines.append(f"| {shown} | " + " | ".join(cells) + f" | {system['failed']} of {system['items']} |")
     return lines
 
 
-def failures_of(section: dict[str, Any]) -> list[str]:
+def failures_of(section: Section) -> list[str]:
     """A sentence for every reason that a value is missing."""
     lines = []
     for name, system in section["systems"].items():
@@ -73,31 +75,27 @@ def failures_of(section: dict[str, Any]) -> list[str]:
     return lines
 
 
-def bars_of(section: dict[str, Any]) -> list[str]:
+def bar_cells(bar: BarSummary, metric: Metric) -> list[str]:
+    """Metric, measured value, first bar and goal of a row of the table."""
+    versus = f" (beside {bar['versus'].replace('_', ' ')})" if bar["versus"] else ""
+    limits = ((bar["first"], bar["first_met"]), (bar["goal"], bar["goal_met"]))
+    return [
+        f"{titles([metric])[0]}{versus}",
+        metric.show(bar["value"]),
+        *("–" if limit is None else f"{metric.show(limit)}: {MET[met]}" for limit, met in limits),
+    ]
+
+
+def _bars_tables(section: Section) -> list[str]:
     """What each model should reach, as a table."""
-    by_name, lines = {m["name"]: metric_of(m) for m in section["metrics"]}, []
+    metrics, lines = {m["name"]: metric_of(m) for m in section["metrics"]}, list[str]()
     for name, bars in section["bars"].items():
-        lines += [
-            "",
-            f"What {name} should reach:",
-            "",
-            "| metric | measured | first bar | goal |",
-            "|---|---|---|---|",
-        ]
-        for bar in bars:
-            metric = by_name[bar["metric"]]
-            told = f" (beside {bar['versus'].replace('_', ' ')})" if bar["versus"] else ""
-            cells = [
-                "–" if bar[k] is None else f"{metric.show(bar[k])}: {MET[bar[f'{k}_met']]}"
-                for k in ("first", "goal")
-            ]
-            lines.append(
-                f"| {titles([metric])[0]}{told} | {metric.show(bar['value'])} | {' | '.join(cells)} |"
-            )
+        lines += ["", f"What {name} should reach:", "", f"| {' | '.join(BAR_TITLES)} |", "|---|---|---|---|"]
+        lines += [f"| {' | '.join(bar_cells(bar, metrics[bar['metric']]))} |" for bar in bars]
     return lines
 
 
-def report_markdown(report: dict[str, Any]) -> str:
+def report_markdown(report: Report) -> str:
     """The whole report as text."""
     test_set, machine = report["set"], report["machine"]
     lines = [
@@ -115,9 +113,15 @@ def report_markdown(report: dict[str, Any]) -> str:
         lines.append(f"| {m['name']} | {m.get('version', '')} | {m.get('hash', '')} | {told} |")
     for ability, section in report["abilities"].items():
         metrics = [metric_of(m) for m in section["metrics"]]
-        lines += ["", f"## {ability} ({section['items']} items)", "", *_table(section, metrics), ""]
+        lines += [
+            "",
+            f"## {ability} ({section['items']} items)",
+            "",
+            *_table(section["systems"], metrics),
+            "",
+        ]
         lines += [f"* {m.name}: {m.about}" for m in metrics]
-        lines += bars_of(section)
+        lines += _bars_tables(section)
         if failures := failures_of(section):
             lines += ["", "Missing values:", "", *(f"* {line}" for line in failures)]
         for name, system in section["systems"].items():
@@ -127,7 +131,7 @@ def report_markdown(report: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _slices(name: str, system: dict[str, Any], metrics: list[Metric]) -> list[str]:
+def _slices(name: str, system: SystemSummary, metrics: list[Metric]) -> list[str]:
     lines: list[str] = []
     for by, values in system["slices"].items():
         if len(values) > 12:
@@ -140,7 +144,7 @@ def _slices(name: str, system: dict[str, Any], metrics: list[Metric]) -> list[st
     return lines
 
 
-def card_tables(report: dict[str, Any]) -> str:
+def card_tables(report: Report) -> str:
     """The model card's part: a table of each ability with its main metrics, without controls."""
     test_set = report["set"]
     lines = [
@@ -157,13 +161,13 @@ def card_tables(report: dict[str, Any]) -> str:
             "",
             f"### {ability} ({section['items']} items)",
             "",
-            *_table({**section, "systems": kept}, metrics),
+            *_table(kept, metrics),
         ]
-        lines += bars_of(section)
+        lines += _bars_tables(section)
     return "\n".join(lines) + "\n"
 
 
-def update_card(path: Path, report: dict[str, Any]) -> None:
+def update_card(path: Path, report: Report) -> None:
     """Replaces what stands between the markers of a model card. Raises InputError where they are not there."""
     try:
         text = path.read_text("utf-8")

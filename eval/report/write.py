@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 import platform
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from speechx.errors import InputError
 from speechx.eval.items import Item
 from speechx.eval.report.html import report_html
 from speechx.eval.report.markdown import report_markdown
-from speechx.eval.report.summary import SCHEMA_VERSION, summarize
-from speechx.eval.run.score import read_scores
+from speechx.eval.report.schema import SCHEMA_VERSION, Report
+from speechx.eval.report.summary import summarize
+from speechx.eval.rows import Header, read_header, read_rows
 from speechx.files import atomic_write
 
-__all__ = ["load_report", "machine", "write_report"]
+__all__ = ["header_of", "load_report", "machine", "write_report"]
 
 
-def machine() -> dict[str, Any]:
+def machine() -> dict[str, str | int | None]:
     """What the run's speed depends on."""
     import os
 
@@ -36,14 +37,12 @@ def machine() -> dict[str, Any]:
     }
 
 
-def write_report(
-    folder: Path, header: dict[str, Any] | None = None, items: list[Item] | None = None
-) -> dict[str, Any]:
+def write_report(folder: Path, header: Header | None = None, items: list[Item] | None = None) -> Report:
     """Reports of the scores in a folder; the header of the run is read from run.json unless given."""
-    rows = read_scores(folder)
+    rows = read_rows(folder)
     if not rows:
         raise InputError(f"run: {folder} has no scores (make them with `speechx eval run`)", field="run")
-    report = summarize(rows, header or json.loads((folder / "run.json").read_text("utf-8")))
+    report = summarize(rows, header or read_header(folder))
     data = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
     atomic_write(folder / "report.json", data.encode())
     atomic_write(folder / "report.md", report_markdown(report).encode())
@@ -52,11 +51,11 @@ def write_report(
     return report
 
 
-def load_report(path: Path) -> dict[str, Any]:
+def load_report(path: Path) -> Report:
     """report.json, or the one in a folder. Raises InputError: unreadable, or of another schema."""
     path = path / "report.json" if path.is_dir() else path
     try:
-        report: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        report: Report = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"report: {path} cannot be read: {error}", field="report") from error
     if report.get("schema_version") != SCHEMA_VERSION:
@@ -65,3 +64,8 @@ def load_report(path: Path) -> dict[str, Any]:
             field="report",
         )
     return report
+
+
+def header_of(report: Report) -> Header:
+    """The header that the report was made with."""
+    return cast(Header, {k: v for k, v in report.items() if k not in ("abilities", "schema_version")})

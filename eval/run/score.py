@@ -2,9 +2,8 @@
 
     items -> System.outputs -> batches -> Evaluator.measure, here or in the processes of a pool -> scores.jsonl
 
-A row of scores.jsonl is one output of one system: what it scored, what could not be measured and why, what was heard. Rows
-that are there are not made again, so an interrupted run goes on where it stopped; those that failed, or lacked something to
-measure with, are tried again, and the last row counts. Shapes: T samples at 16 kHz.
+Rows that exist are not made again, so an interrupted run goes on where it stopped. Rows of failed outputs, and rows that
+lack a judge, are made again; the last row of an item counts. Shapes: T samples at 16 kHz.
 """
 
 from __future__ import annotations
@@ -14,39 +13,42 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
-from speechx.errors import InputError
 from speechx.eval.evaluator import Evaluator, evaluator_class
 from speechx.eval.items import RATE, Item, Output, checked
 from speechx.eval.judges.judges import Measures
-from speechx.eval.run.workers import Pool
+from speechx.eval.rows import Header, ScoreRow, check_header, read_rows, score_row
+from speechx.eval.run.workers import Pool, Told
 from speechx.eval.scores import Scores, Unmeasurable
-from speechx.eval.sets.store import plain
 from speechx.eval.systems.systems import ModelSystem, System
 
-__all__ = ["Header", "read_scores", "run", "systems_for"]
+__all__ = ["score_items", "score_system", "systems_of_task"]
 
 BATCH = 8
 TIMED = 8
+"""First items of a model per ability, which are timed while nothing else is computed."""
 TIMES = {"rtf", "first_audio_seconds", "seconds"}
-Header = dict[str, Any]
+
+ItemResult: TypeAlias = tuple[Item, Output | Exception]
+ScoredResult: TypeAlias = tuple[Item, Output | Exception, Scores | None]
 
 
-def systems_for(
+def systems_of_task(
     task: str, given: Sequence[System], built_in: Callable[[str], System], more: Sequence[str]
 ) -> list[System]:
-    """The systems of a task: those given, its evaluator's references, and further built-in ones."""
+    """The given systems, the references of the task's evaluator, and further built-in systems."""
     names = [*evaluator_class(task).references, *more]
     return [*given, *(built_in(n) for n in dict.fromkeys(names))]
 
 
-def run(
+def score_items(
     out: Path,
     items: Sequence[Item],
     given: Sequence[System],
@@ -57,94 +59,91 @@ def run(
     say: Callable[[str], None] = lambda text: None,
     pool: Pool | None = None,
 ) -> None:
-    """Scores all items. `header` names what the scores depend on; a folder with another header is refused (InputError).
+    """Scores all items. Raises InputError for a folder with another header.
 
-    pool: measures several outputs at once, where given. A model is timed on its first items of each ability, while nothing
-    else is done; the rest it makes while others are measured.
+    pool: scores several outputs at once, where given. A model is timed on its first items of each ability, while nothing
+    else is computed; its other outputs are made while earlier ones are scored.
     """
     out.mkdir(parents=True, exist_ok=True)
-    _same_header(out / "run.json", header)
-    done = {(row["system"], row["id"]) for row in read_scores(out) if not row.get("again")}
+    check_header(out, header)
+    done = {(row["system"], row["id"]) for row in read_rows(out) if not row.get("again")}
     by_ability: dict[str, list[Item]] = {}
     for item in items:
         by_ability.setdefault(item.ability, []).append(item)
     with (out / "scores.jsonl").open("a", encoding="utf-8") as file:
         for ability, own in by_ability.items():
             evaluator = evaluator_class(own[0].task)(measures)
-            for system in systems_for(own[0].task, given, built_in, more):
+            for system in systems_of_task(own[0].task, given, built_in, more):
                 todo = [item for item in own if (system.name, item.id) not in done]
                 if todo:
                     say(f"{ability}, {system.name}: {len(todo)} of {len(own)} items to do")
-                for row in score(system, todo, evaluator, out / "audio" / system.name, say, pool):
+                for row in score_system(system, todo, evaluator, out / "audio" / system.name, say, pool):
                     file.write(json.dumps(row, ensure_ascii=False) + "\n")
                     file.flush()
 
 
-def score(
+def score_system(
     system: System,
     items: Sequence[Item],
     evaluator: Evaluator,
     folder: Path,
     say: Callable[[str], None],
     pool: Pool | None = None,
-) -> Iterator[dict[str, Any]]:
-    """A row for each item. Outputs are kept as FOLDER/<id>.wav."""
+) -> Iterator[ScoreRow]:
+    """A row for each item. Outputs are written to FOLDER/<id>.wav."""
     last = time.monotonic()
-    made = _measured(system, items, evaluator) if pool is None else _measured_in(pool, system, items)
-    for count, (item, result, scores) in enumerate(made, 1):
-        yield _row(system, item, result, scores, folder)
+    scored = _score_here(system, items, evaluator) if pool is None else _score_in_pool(pool, system, items)
+    for count, (item, result, scores) in enumerate(scored, 1):
+        if isinstance(result, Output) and scores is not None:
+            _write_audio(folder / f"{item.id}.wav", result)
+        yield score_row(system.name, system.kind, item, result, scores)
         if time.monotonic() - last > 5:
             last = time.monotonic()
             say(f"    {count}/{len(items)}")
 
 
-def _measured(
-    system: System, items: Sequence[Item], evaluator: Evaluator
-) -> Iterator[tuple[Item, Output | Exception, Scores | None]]:
-    for batch in _batched(system.outputs(items)):
-        _prime(evaluator, batch)
+def _score_here(system: System, items: Sequence[Item], evaluator: Evaluator) -> Iterator[ScoredResult]:
+    results = system.outputs(items)
+    while batch := list(itertools.islice(results, BATCH)):
+        _transcribe(evaluator, batch)
         for item, result in batch:
             yield item, result, evaluator.measure(item, result) if isinstance(result, Output) else None
 
 
-def _measured_in(
-    pool: Pool, system: System, items: Sequence[Item]
-) -> Iterator[tuple[Item, Output | Exception, Scores | None]]:
-    waiting: deque[tuple[Item, Output | Exception, Any]] = deque()
+def _score_in_pool(pool: Pool, system: System, items: Sequence[Item]) -> Iterator[ScoredResult]:
+    waiting: deque[tuple[Item, Output | Exception, Future[tuple[Scores, Told]] | None]] = deque()
 
-    def send(batch: Iterable[tuple[Item, Output | Exception]]) -> None:
+    def submit(batch: Iterable[ItemResult]) -> None:
         waiting.extend((i, r, pool.submit(i, r) if isinstance(r, Output) else None) for i, r in batch)
 
-    timed = isinstance(system, ModelSystem)  # what a folder tells of its times was taken elsewhere
+    timed = isinstance(system, ModelSystem)  # times in the results of a folder were taken elsewhere
     if timed:
-        send(list(system.outputs(items[:TIMED])))
+        submit(list(system.outputs(items[:TIMED])))
         items = items[TIMED:]
-    for pair in system.outputs(items):
-        send([_untimed(*pair) if timed else pair])
+    for item, result in system.outputs(items):
+        submit([(item, _without_times(result) if timed else result)])
         while len(waiting) > 2 * BATCH:
-            item, result, future = waiting.popleft()
-            yield item, result, None if future is None else pool.result(future)
-    for item, result, future in waiting:
-        yield item, result, None if future is None else pool.result(future)
+            yield _wait(pool, *waiting.popleft())
+    while waiting:
+        yield _wait(pool, *waiting.popleft())
 
 
-def _untimed(item: Item, result: Output | Exception) -> tuple[Item, Output | Exception]:
-    """Without times where it tells some: they were taken beside other work."""
+def _wait(
+    pool: Pool, item: Item, result: Output | Exception, future: Future[tuple[Scores, Told]] | None
+) -> ScoredResult:
+    return item, result, None if future is None else pool.result(future)
+
+
+def _without_times(result: Output | Exception) -> Output | Exception:
+    """Times of an output that was made while others were scored do not count."""
     if not isinstance(result, Output) or not TIMES & result.info.keys():
-        return item, result
+        return result
     info = {key: value for key, value in result.info.items() if key not in TIMES}
-    return item, replace(result, info=info | {"untimed": True})
+    return replace(result, info=info | {"untimed": True})
 
 
-def _batched(
-    pairs: Iterator[tuple[Item, Output | Exception]],
-) -> Iterator[tuple[tuple[Item, Output | Exception], ...]]:
-    while batch := tuple(itertools.islice(pairs, BATCH)):
-        yield batch
-
-
-def _prime(evaluator: Evaluator, batch: Sequence[tuple[Item, Output | Exception]]) -> None:
-    """The recognizer hears a batch at once; what it cannot do is said item by item later."""
+def _transcribe(evaluator: Evaluator, batch: Sequence[ItemResult]) -> None:
+    """Transcribes a batch at once. Errors are raised again, and recorded, when each item is scored."""
     pairs: list[tuple[np.ndarray, str]] = []
     for item, result in batch:
         if isinstance(result, Output):
@@ -155,65 +154,9 @@ def _prime(evaluator: Evaluator, batch: Sequence[tuple[Item, Output | Exception]
             evaluator.measures.prime(pairs)
 
 
-def _row(
-    system: System, item: Item, result: Output | Exception, scores: Scores | None, folder: Path
-) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "ability": item.ability, "task": item.task, "system": system.name, "kind": system.kind, "id": item.id,
-    }  # fmt: skip
-    known = {**item.meta, "language": item.language, "speaker": item.speaker}
-    if isinstance(result, Exception) or scores is None:
-        said = str(result) or type(result).__name__
-        row |= {"status": "error", "error": said, "scores": {}, "missing": {}, "again": True}
-    else:
-        row |= {
-            "status": "ok",
-            "scores": {n: [round(s.value, 6), s.weight] for n, s in scores.items() if s.value is not None},
-            "missing": {n: s.reason or "?" for n, s in scores.items() if s.value is None},
-            "notes": scores.notes,
-            **({"again": True} if scores.absent else {}),
-            "info": {k: v for k, v in result.info.items() if isinstance(v, str | int | float | bool)},
-        }
-        _keep(folder / f"{item.id}.wav", result)
-    return {**row, "text": item.text, "meta": plain(known)}
-
-
-def _keep(path: Path, output: Output) -> None:
+def _write_audio(path: Path, output: Output) -> None:
     import soundfile
 
     path.parent.mkdir(parents=True, exist_ok=True)
     wav_T = np.nan_to_num(np.asarray(output.wav_T, np.float32)).reshape(-1)
     soundfile.write(path, np.clip(wav_T, -1, 1), output.rate or RATE, subtype="PCM_16")
-
-
-def read_scores(folder: Path) -> list[dict[str, Any]]:
-    """Rows of a run; a last line that was cut off is left out."""
-    path = folder / "scores.jsonl"
-    if not path.is_file():
-        return []
-    lines, rows = path.read_text("utf-8").splitlines(), []
-    for number, line in enumerate(lines, 1):
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            if number < len(lines):
-                raise InputError(f"scores: {path} line {number} is broken", field="scores") from None
-            # Cut off in the middle of writing: what is whole stays.
-            path.write_text("".join(f"{whole}\n" for whole in lines[:-1]), "utf-8")
-    return rows
-
-
-def _same_header(path: Path, header: Header) -> None:
-    """Scores of two models, sets or choices of measures must not mix in one folder."""
-    told = json.loads(json.dumps(plain(header)))
-    if path.is_file():
-        before = json.loads(path.read_text("utf-8"))
-        for key in ("set", "model", "measures"):
-            if before.get(key) != told.get(key):
-                raise InputError(
-                    f"output: {path.parent} holds scores with another {key} ({before.get(key)} there, {told.get(key)} now); "
-                    "choose another folder",
-                    field="output",
-                )
-        return
-    path.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", "utf-8")

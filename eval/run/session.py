@@ -16,6 +16,8 @@ from speechx.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
+    from speechx.eval.report.schema import Report
+    from speechx.eval.rows import Header
     from speechx.eval.systems.systems import System
 
 __all__ = ["Session", "load_model", "measure"]
@@ -44,11 +46,11 @@ class Session:
     model: Path | None = None
 
 
-def measure(session: Session, say: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
+def measure(session: Session, say: Callable[[str], None] = lambda text: None) -> Report:
     """Scores everything that has no score in the folder yet and writes the reports; returns report.json's content."""
     from speechx.eval.judges.judges import Measures
     from speechx.eval.report.write import machine, write_report
-    from speechx.eval.run.score import run as score_all
+    from speechx.eval.run.score import score_items
     from speechx.eval.run.workers import Pool, Recipe, workers_for
     from speechx.eval.sets.store import load_set
     from speechx.eval.systems.systems import FolderSystem, built_in
@@ -72,7 +74,7 @@ def measure(session: Session, say: Callable[[str], None] = lambda text: None) ->
     measures = Measures(recipe.asr, recipe.speaker, recipe.mos, codec=codec)
     for label in more:
         built_in(label, measures)  # an unknown name is said before anything runs
-    header: dict[str, Any] = {
+    header: Header = {
         "set": {k: v for k, v in chosen_set.about.items() if k not in ("abilities", "items", "schema")},
         "model": model_hash,
         "measures": measures.identity(),
@@ -89,7 +91,7 @@ def measure(session: Session, say: Callable[[str], None] = lambda text: None) ->
     pool = Pool(recipe, count) if count > 1 else None
     try:
         systems = [*given, *([speaking] if speaking else [])]
-        score_all(
+        score_items(
             session.output,
             wanted,
             systems,
@@ -116,7 +118,7 @@ def measure(session: Session, say: Callable[[str], None] = lambda text: None) ->
     return report
 
 
-def _stored_measures(folder: Path) -> list[dict[str, Any]]:
+def _stored_measures(folder: Path) -> list[dict[str, str]]:
     """The measuring models of the last report in this folder, if there is one."""
     from speechx.eval.report.write import load_report
 

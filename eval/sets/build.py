@@ -8,11 +8,11 @@ Shapes: T samples at 16 kHz.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from speechx.data.packs import AudioPack, PackRow
 from speechx.data.pools import PackPool
 from speechx.errors import InputError
 from speechx.eval.items import RATE
+from speechx.eval.sets.corpus import Corpus
 from speechx.eval.sets.store import SetWriter
 from speechx.models.vocab import LANGUAGES
 from speechx.task import registry
@@ -29,11 +30,10 @@ from speechx.text.types import WordTime
 if TYPE_CHECKING:
     from speechx.task.frontend import Frontend
 
-__all__ = ["BuildOptions", "Corpus", "build_set", "generator", "words_by"]
+__all__ = ["BuildOptions", "build_set", "generator", "words_by"]
 
 TRIES = 4
 GIVE_UP = 300  # utterances in a row of which nothing can be made: the corpus lacks what the task needs
-DECODED = 256
 
 
 @dataclass(frozen=True)
@@ -75,82 +75,6 @@ def generator(*parts: object) -> np.random.Generator:
     return np.random.default_rng(np.frombuffer(digest[:16], np.uint32))
 
 
-class Corpus:
-    """Recordings of packs and of corpora in any layout, decoded as they are asked for; looks like an `AudioPack`."""
-
-    def __init__(self, sources: Sequence[Path], options: BuildOptions) -> None:
-        import soundfile
-
-        from speechx.data.sources import read_source
-
-        self.rows: list[PackRow] = []
-        self._load: list[Callable[[], np.ndarray]] = []
-        self._decoded: OrderedDict[int, np.ndarray] = OrderedDict()
-        wanted = set(options.corpora)
-
-        def keep(row: Any) -> bool:
-            split = (options.noise_split if row.speaker is None else "") or options.split
-            return (split == "all" or row.split == split) and (not wanted or row.corpus in wanted)
-
-        for source in expanded(sources):
-            if (source / "index.jsonl").is_file():
-                pack = AudioPack(source)
-                for row in pack.rows:
-                    if keep(row):
-                        self._add(row, lambda pack=pack, row=row: pack.audio(row))  # type: ignore[misc]
-                continue
-            for found in read_source(source):
-                if not keep(found):
-                    continue
-                try:
-                    seconds = soundfile.info(str(found.path)).duration
-                except (OSError, RuntimeError):
-                    continue
-                if found.start is not None and found.stop is not None:
-                    seconds = found.stop - found.start
-                text = found.text.lower() if found.text and found.text.isupper() else found.text
-                row = PackRow(
-                    found.id, found.corpus, found.split, 0, round(seconds * RATE), found.speaker, found.language, text,
-                    found.kind, None,
-                )  # fmt: skip
-                self._add(row, lambda found=found: _decoded(found))  # type: ignore[misc]
-        if not self.rows:
-            raise InputError(f"sources: no recording of split {options.split!r} in them", field="sources")
-
-    def _add(self, row: PackRow, load: Callable[[], np.ndarray]) -> None:
-        # The offset names the recording; order and split are the caller's.
-        self.rows.append(replace(row, offset=len(self.rows), split="any"))
-        self._load.append(load)
-
-    def audio(self, row: PackRow) -> np.ndarray:
-        """(T,) float32."""
-        if row.offset not in self._decoded:
-            self._decoded[row.offset] = self._load[row.offset]()
-            while len(self._decoded) > DECODED:
-                self._decoded.popitem(last=False)
-        return self._decoded[row.offset]
-
-
-def expanded(sources: Iterable[Path]) -> list[Path]:
-    """The sources, with a folder that only holds corpora replaced by those in it."""
-    out = []
-    for source in sources:
-        inside = (
-            sorted(source.glob("*/metadata.jsonl")) + sorted(source.glob("*/metadata.csv"))
-            if source.is_dir()
-            else []
-        )
-        own = any((source / n).exists() for n in ("index.jsonl", "metadata.jsonl", "metadata.csv"))
-        out += [path.parent for path in inside] if inside and not own else [source]
-    return out
-
-
-def _decoded(row: Any) -> np.ndarray:
-    from speechx.data.prepare import decode
-
-    return decode(row)[0].astype(np.float32) / 32768
-
-
 def build_set(
     sources: Sequence[Path],
     out: Path,
@@ -169,8 +93,8 @@ def build_set(
         )
     if options.count < 1:
         raise InputError(f"items is {options.count}: at least 1 is needed", field="items")
-    corpus: Any = Corpus(sources, options)
-    pool = PackPool(corpus, "any", rooms=options.rooms)
+    corpus = Corpus(sources, options.split, options.noise_split or options.split, options.corpora)
+    pool = PackPool(cast(AudioPack, corpus), "any", rooms=options.rooms)
     names = [registry.task(t).name for t in tasks]
     with SetWriter(out) as writer:
         made = _fill(writer, pool, names, options, progress, words)

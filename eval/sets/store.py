@@ -21,26 +21,14 @@ import numpy as np
 
 from speechx.errors import InputError
 from speechx.eval.items import RATE, Item
+from speechx.eval.rows import to_json
 from speechx.files import atomic_write
 from speechx.task import registry
 from speechx.task.examples import Example
 
-__all__ = ["SCHEMA", "SetWriter", "TestSet", "load_set", "plain"]
+__all__ = ["SCHEMA", "SetWriter", "TestSet", "load_set"]
 
 SCHEMA = 1
-
-
-def plain(value: Any) -> Any:
-    """A JSON value: arrays and tuples as lists, floats to six digits."""
-    if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, tuple | list | np.ndarray):
-        return [plain(v) for v in value]
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    if isinstance(value, float | np.floating):
-        return round(float(value), 6)
-    return int(value) if isinstance(value, np.integer) else value
 
 
 class SetWriter:
@@ -77,7 +65,7 @@ class SetWriter:
                 samples, rate = value
                 assert rate == RATE, rate
                 value = self.sound(item_id, name, samples)
-            fields[name] = plain(value)
+            fields[name] = to_json(value)
         self.row(
             fields,
             text=example.text,
@@ -90,7 +78,7 @@ class SetWriter:
 
     def row(self, fields: dict[str, Any], **known: Any) -> None:
         self.manifest.append(fields)
-        self.items.append({"id": fields["id"], **plain(known)})
+        self.items.append({"id": fields["id"], **to_json(known)})
 
     def sound(self, item_id: str, name: str, wav_T: np.ndarray) -> str:
         """Writes a recording; the path relative to the set. 16 bits, or floats where it goes beyond full scale."""
@@ -121,7 +109,7 @@ class SetWriter:
             "schema": SCHEMA,
             "hash": digest.hexdigest()[:16],
             "items": dict(sorted(counts.items())),
-            **plain(about),
+            **to_json(about),
         }
         atomic_write(
             self.folder / "set.json", (json.dumps(known, indent=2, ensure_ascii=False) + "\n").encode()

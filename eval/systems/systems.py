@@ -11,13 +11,14 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from speechx.errors import InputError
 from speechx.eval.items import RATE, Item, Output, read
 from speechx.eval.judges.judges import Measures
+from speechx.eval.rows import Kind
 from speechx.eval.scores import Unmeasurable
 from speechx.eval.systems.baselines import deepfilternet, espeak, noisereduce, rnnoise
 from speechx.pipeline.job import Job
@@ -27,9 +28,7 @@ from speechx.task import registry
 if TYPE_CHECKING:
     from speechx.pipeline.local_engine import SpeechEngine
 
-__all__ = ["ABOUT", "FolderSystem", "Kind", "ModelSystem", "System", "built_in"]
-
-Kind = Literal["model", "reference", "baseline", "control"]
+__all__ = ["ABOUT", "FolderSystem", "ModelSystem", "System", "built_in"]
 
 
 class System(Protocol):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from speechx.eval.run.score import read_scores, run
+from speechx.eval.rows import read_rows
+from speechx.eval.run.score import score_items
 from speechx.eval.run.workers import Pool, Recipe
 from speechx.eval.sets.store import TestSet
 from speechx.eval.systems.systems import built_in
@@ -23,10 +24,10 @@ def test_processes_measure_what_one_does(
     silence, pool = built_in("silence", measures), Pool(recipe, 2)
     try:
         for name, where in (("here", None), ("there", pool)):
-            run(tmp_path / name, items, [silence], lambda _: silence, measures, HEADER, pool=where)
+            score_items(tmp_path / name, items, [silence], lambda _: silence, measures, HEADER, pool=where)
     finally:
         pool.close()
-    here, there = (read_scores(tmp_path / name) for name in ("here", "there"))
+    here, there = (read_rows(tmp_path / name) for name in ("here", "there"))
     assert here == there and len(here) == len(items) > 1
     # Silence is scored without them, but for the recognizer.
     assert [about["role"] for about in pool.describe()] == ["asr"]
@@ -42,10 +43,10 @@ def test_a_model_is_timed_while_nothing_else_is_done(
     recipe = Recipe("whisper-base", "ge2e", ("dnsmos",), codec=False)
     pool = Pool(recipe, 2)
     try:
-        run(tmp_path, items, [Moody()], lambda _: Moody(), recipe.measures(), HEADER, pool=pool)
+        score_items(tmp_path, items, [Moody()], lambda _: Moody(), recipe.measures(), HEADER, pool=pool)
     finally:
         pool.close()
-    first, *others = read_scores(tmp_path)
+    first, *others = read_rows(tmp_path)
     assert first["scores"]["rtf"] == [0.1, 1.0] and len(others) == len(items) - 1 > 0
     assert all(row["missing"]["rtf"] == "made while other outputs were measured" for row in others)
     assert all(row["status"] == "ok" for row in (first, *others))

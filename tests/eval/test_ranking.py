@@ -11,8 +11,8 @@ import pytest
 from speechx.errors import InputError
 from speechx.eval.evaluator import Evaluator, evaluator_class
 from speechx.eval.judges.judges import Measures
-from speechx.eval.report.summary import column
-from speechx.eval.run.score import score
+from speechx.eval.report.summary import metric_summary
+from speechx.eval.run.score import score_system
 from speechx.eval.sets.store import TestSet
 from speechx.eval.systems.systems import built_in
 from speechx.task import registry
@@ -29,9 +29,9 @@ def mean(test_set: TestSet, measures: Measures, tmp_path: Any) -> Any:
         items = [i for i in test_set.items if i.ability == ability]
         evaluator = evaluator_class(items[0].task)(measures)
         if (ability, system) not in kept:
-            made = score(built_in(system, measures), items, evaluator, tmp_path / system, print)
+            made = score_system(built_in(system, measures), items, evaluator, tmp_path / system, print)
             kept[ability, system] = list(made)
-        told = column(kept[ability, system], metric)
+        told = metric_summary(kept[ability, system], metric)
         assert told["mean"] is not None, told["reasons"]
         better = next(m.better for m in evaluator.all_metrics() if m.name == metric)
         return told["mean"] if better == "higher" else -told["mean"]

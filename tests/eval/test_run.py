@@ -17,14 +17,15 @@ from speechx.eval.items import Item, Output, read
 from speechx.eval.judges.judges import Measures
 from speechx.eval.metrics import bootstrap as stats
 from speechx.eval.metrics.signal import si_sdr
-from speechx.eval.report.compare import compare, markdown
+from speechx.eval.report.compare import compare_runs, comparison_markdown
 from speechx.eval.report.markdown import BEGIN, END, report_markdown
 from speechx.eval.report.write import load_report, machine, write_report
-from speechx.eval.run.score import read_scores, run
+from speechx.eval.rows import Kind, read_rows
+from speechx.eval.run.score import score_items
 from speechx.eval.scores import Absent
 from speechx.eval.sets.store import TestSet
 from speechx.eval.systems.baselines import deepfilternet, espeak, rnnoise
-from speechx.eval.systems.systems import FolderSystem, Kind, ModelSystem, built_in, truth
+from speechx.eval.systems.systems import FolderSystem, ModelSystem, built_in, truth
 from speechx.pipeline.local_engine import FakeEngine, LocalEngine
 from tests.speechx.test_loading import tiny_folder as tiny_folder
 
@@ -68,7 +69,7 @@ def go(test_set: TestSet, measures: Measures, monkeypatch: pytest.MonkeyPatch) -
 
     def start(out: Path, system: Any, task: str = "noise_suppression", **header: Any) -> list[Item]:
         items = test_set.chosen([task])
-        run(out, items, [system], lambda n: built_in(n, measures), measures, {**HEADER, **header})
+        score_items(out, items, [system], lambda n: built_in(n, measures), measures, {**HEADER, **header})
         return items
 
     return start
@@ -143,12 +144,12 @@ def test_old_reports_are_refused(tmp_path: Path) -> None:
 def test_compare_is_paired(go: Any, tmp_path: Path) -> None:
     go(tmp_path / "a", Moody(0.1))
     go(tmp_path / "b", Moody(0.001, fails=["noise_suppression-0001"]))
-    rows = compare(read_scores(tmp_path / "a"), read_scores(tmp_path / "b"))
+    rows = compare_runs(read_rows(tmp_path / "a"), read_rows(tmp_path / "b"))
     told = {r["metric"]: r for r in rows}
     assert told["si_sdr"]["verdict"] == "better" and told["si_sdr"]["difference"]["mean"] > 20
     assert told["si_sdr"]["pairs"] == 1 and told["si_sdr"]["unpaired"] == 1
-    assert "| si_sdr (dB) | +" in markdown(rows, ("a", "b"))
-    assert {r["verdict"] for r in compare(read_scores(tmp_path / "a"), read_scores(tmp_path / "a"))} <= {
+    assert "| si_sdr (dB) | +" in comparison_markdown(rows, ("a", "b"))
+    assert {r["verdict"] for r in compare_runs(read_rows(tmp_path / "a"), read_rows(tmp_path / "a"))} <= {
         "same",
         "?",
     }

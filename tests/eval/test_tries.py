@@ -11,9 +11,10 @@ import pytest
 
 from speechx.eval.items import Item, Output
 from speechx.eval.judges.judges import Measures
+from speechx.eval.rows import Kind
 from speechx.eval.run.faults import FAULTS, as_text, tries
 from speechx.eval.sets.store import TestSet
-from speechx.eval.systems.systems import Kind, truth
+from speechx.eval.systems.systems import truth
 
 
 class Spoiled:

@@ -1,0 +1,114 @@
+"""Clean recordings and noise out of audio packs and of corpora in any layout, as one source of a test set.
+
+Shapes: T samples at 16 kHz.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from speechx.data.packs import AudioPack, PackRow
+from speechx.data.prepare import decode
+from speechx.data.sources import SourceRow, read_source
+from speechx.errors import InputError
+from speechx.eval.items import RATE
+
+__all__ = ["Corpus"]
+
+DECODED = 256
+
+
+class Corpus:
+    """Recordings of packs and of corpora in any layout, decoded as they are asked for; looks like an `AudioPack`."""
+
+    def __init__(
+        self, sources: Sequence[Path], split: str, noise_split: str, corpora: Collection[str] = ()
+    ) -> None:
+        """split, noise_split: "all" is every split. corpora: names to keep, all by default.
+
+        Raises InputError where nothing is left.
+        """
+        self.rows: list[PackRow] = []
+        self._load: list[Callable[[], np.ndarray]] = []
+        self._decoded: OrderedDict[int, np.ndarray] = OrderedDict()
+
+        def keep(row: PackRow | SourceRow) -> bool:
+            chosen = noise_split if row.speaker is None else split
+            return chosen in ("all", row.split) and (not corpora or row.corpus in corpora)
+
+        for source in expanded(sources):
+            if (source / "index.jsonl").is_file():
+                pack = AudioPack(source)
+                for row in filter(keep, pack.rows):
+                    self._add(row, partial(pack.audio, row))
+                continue
+            for found in filter(keep, read_source(source)):
+                if (seconds := _seconds(found)) is not None:
+                    self._add(_pack_row(found, seconds), partial(_decode, found))
+        if not self.rows:
+            raise InputError(f"sources: no recording of split {split!r} in them", field="sources")
+
+    def _add(self, row: PackRow, load: Callable[[], np.ndarray]) -> None:
+        # The offset names the recording; order and split are the caller's.
+        self.rows.append(replace(row, offset=len(self.rows), split="any"))
+        self._load.append(load)
+
+    def audio(self, row: PackRow) -> np.ndarray:
+        """(T,) float32."""
+        if row.offset not in self._decoded:
+            self._decoded[row.offset] = self._load[row.offset]()
+            while len(self._decoded) > DECODED:
+                self._decoded.popitem(last=False)
+        return self._decoded[row.offset]
+
+
+def expanded(sources: Iterable[Path]) -> list[Path]:
+    """The sources, with a folder that only holds corpora replaced by those in it."""
+    out = []
+    for source in sources:
+        inside = (
+            sorted(source.glob("*/metadata.jsonl")) + sorted(source.glob("*/metadata.csv"))
+            if source.is_dir()
+            else []
+        )
+        own = any((source / n).exists() for n in ("index.jsonl", "metadata.jsonl", "metadata.csv"))
+        out += [path.parent for path in inside] if inside and not own else [source]
+    return out
+
+
+def _seconds(row: SourceRow) -> float | None:
+    """Length of a recording by its header; None where it cannot be read."""
+    import soundfile
+
+    try:
+        seconds = float(soundfile.info(str(row.path)).duration)
+    except (OSError, RuntimeError):
+        return None
+    return seconds if row.start is None or row.stop is None else row.stop - row.start
+
+
+def _pack_row(row: SourceRow, seconds: float) -> PackRow:
+    """As a row of a pack. Transcripts that are all capitals are lowered."""
+    text = row.text.lower() if row.text and row.text.isupper() else row.text
+    return PackRow(
+        row.id,
+        row.corpus,
+        row.split,
+        0,
+        round(seconds * RATE),
+        row.speaker,
+        row.language,
+        text,
+        row.kind,
+        None,
+    )
+
+
+def _decode(row: SourceRow) -> np.ndarray:
+    return decode(row)[0].astype(np.float32) / 32768
