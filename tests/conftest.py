@@ -11,7 +11,7 @@ import pytest
 
 
 @dataclass
-class Emission:
+class StepOutput:
     """As speechx.engine.engine.Emission."""
 
     id: int
@@ -71,7 +71,7 @@ class EchoEngine:
     def has_work(self) -> bool:
         return bool(self._left)
 
-    def step(self) -> list[Emission]:
+    def step(self) -> list[StepOutput]:
         out = []
         for key, (codes_FK, pointer_F) in list(self._left.items()):
             if key in self._held:
@@ -83,7 +83,7 @@ class EchoEngine:
             now, later = slice(None, count), slice(count, None)
             finished = len(codes_FK) <= count
             reason = "stop" if finished else None
-            out.append(Emission(key, codes_FK[now], pointer_F[now], finished, reason, waits))
+            out.append(StepOutput(key, codes_FK[now], pointer_F[now], finished, reason, waits))
             if waits:
                 self._stops[key] = stops[1:]
                 self._held.add(key)

@@ -1,9 +1,9 @@
-"""Classifier-free guidance of a batch: some requests have a second sequence, from whose logits theirs are pushed away.
+"""Classifier-free guidance of a batch: some sequences have an unconditional twin, from whose logits theirs are pushed away.
 
-(Ho and Salimans, 2022; logits of both sequences at every code.) The rows of second sequences lie behind those of the
-requests, in the same order.
+(Ho and Salimans, 2022; logits of both sequences at every code.) The rows of twins lie behind those of the
+sequences, in the same order.
 
-Shape suffixes: N requests, M guided ones, V code values.
+Shape suffixes: N sequences, M guided ones, V code values.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from speechx.engine.sampling import SamplingParams
 
 
 class BatchGuidance:
-    """Which requests of a batch are guided, and how far. Rebuilt when the batch changes.
+    """Which sequences of a batch are guided, and how far. Rebuilt when the batch changes.
 
-    deep: whether the second sequences go on through the local transformer, as they do only where its codes are guided, too.
+    deep: whether the twins go on through the local transformer, as they do only where its codes are guided, too.
     """
 
     def __init__(
@@ -33,11 +33,11 @@ class BatchGuidance:
         self._first_M1, self._fine_M1 = column("guidance"), column("fine_guidance")
 
     def push(self, logits_NV: Tensor, away_MV: Tensor, first: bool) -> Tensor:
-        """Logits (N, V), those of guided requests pushed away from those of their second sequences."""
+        """Logits (N, V), those of guided sequences pushed away from those of their twins."""
         scale_M1 = self._first_M1 if first else self._fine_M1
         pushed_MV = away_MV.lerp(self.of_guided(logits_NV), scale_M1)
         return pushed_MV if self._every else logits_NV.index_copy(0, self._rows_M, pushed_MV)
 
     def of_guided(self, rows: Tensor) -> Tensor:
-        """The rows of guided requests, of those of all."""
+        """The rows of guided sequences, of those of all."""
         return rows if self._every else rows[self._rows_M]

@@ -1,4 +1,4 @@
-"""Keys and values of the global transformer: a slot per running request, and a cache of prompt prefixes.
+"""Keys and values of the global transformer: a slot per running sequence, and a cache of prompt prefixes.
 
 Shape suffixes: L layers, S slots, H heads, T steps, E width of a head; the 2 is keys, values.
 """

@@ -1,11 +1,11 @@
-"""The language model one step at a time: prefill into the KV cache, then a step for every running request.
+"""The language model one step at a time: prefill into the KV cache, then a step for every running sequence.
 
-The same function as CodecLMCore.forward (a test compares them), written for few rows, for which calling an operation
-costs about as much as what it computes: prepared weights and views, no autograd, rotary positions as one complex product
-in place. Attention is over a request's own length only, and so in one call for rows that are of the same length and in
-neighboring slots, as the tries at a part are. A request's numbers do not depend on its neighbors.
+The same function as CodecLMCore.forward (a test compares them), written for few rows, where calling an operation costs
+about as much as computing it: prepared weights and views, no autograd, rotary positions as one complex product in place.
+Attention covers a sequence's own length only; rows of the same length in neighboring slots, such as the candidates of a
+part, share one call. A sequence's numbers do not depend on its neighbors.
 
-Shape suffixes: N rows (requests, or steps of one prompt), T steps so far, D width, H heads, E width of a
+Shape suffixes: N rows (sequences, or steps of one prompt), T steps so far, D width, H heads, E width of a
 head, G codes of a step, V code values.
 """
 
@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from speechx.engine.kvcache import KVCache
-from speechx.engine.packed_linear import ChangedRows, Linear, Precision, has_fast_bfloat16, has_float16
+from speechx.engine.packed_linear import AdaptedRows, PackedLinear, Precision, has_fast_bfloat16, has_float16
 from speechx.models.lm.batch import LOOKAHEAD, PAST_END
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.model import CodecLMCore, CopyPath, EmbeddingRows
@@ -27,12 +27,12 @@ from speechx.models.lm.prompt import FLAG_TARGET, PackedPrompt
 from speechx.models.lm.transformer import Block
 from speechx.models.vocab import NUM_PHONES
 
-Make = Callable[[str, Tensor | None], Linear]
+Make = Callable[[str, Tensor | None], PackedLinear]
 Group = tuple[slice, list[Tensor], int]  # rows, their keys and values of each layer, how many steps are there
 Choose = Callable[[int, Tensor], Tensor]  # (code slot, logits (N, V)) -> codes (N,)
 
 
-class DecoderBlock:
+class PackedBlock:
     """One transformer block with prepared weights. `pairs` lays each rotary pair side by side.
 
     make: (name of a matrix, which begins with `prefix`, and the order of its rows, or None) -> its product.
@@ -68,8 +68,8 @@ class DecoderBlock:
         return x_ND
 
 
-class Decoder:
-    """Prepared weights of one model and the KV cache of `slots` requests of at most `max_steps` steps."""
+class ModelRunner:
+    """Prepared weights of one model and the KV cache of `slots` sequences of at most `max_steps` steps."""
 
     def __init__(self, core: CodecLMCore, slots: int, max_steps: int, precision: Precision) -> None:
         c: LMConfig = core.shape
@@ -77,23 +77,23 @@ class Decoder:
         self.device = core.embed.weight.device
         self.precision = precision
         self._scope = None if core.change is None else core.change.scope
-        self._changed = ChangedRows()  # shared by all products
+        self._adapted = AdaptedRows()  # shared by all products
         self.table = core.embed.weight.detach().float()
 
         # The local transformer's weights are read at every code, from a cache: widening them costs more than their bytes.
         local = "float16" if precision == "int8" and has_float16() else precision
 
-        def make(name: str, order: Tensor | None = None) -> Linear:
+        def make(name: str, order: Tensor | None = None) -> PackedLinear:
             weight = core.get_parameter(name).detach()
             change = core.change.of(name) if core.change else None
             if order is not None:
                 weight, change = weight[order], change and (change[0][order], change[1])
             own = precision if name.startswith("blocks.") else local
-            return Linear(weight, own, change, self._changed)
+            return PackedLinear(weight, own, change, self._adapted)
 
-        def blocks(prefix: str, found: nn.ModuleList, pairs: bool) -> list[DecoderBlock]:
+        def blocks(prefix: str, found: nn.ModuleList, pairs: bool) -> list[PackedBlock]:
             # ty: ModuleList does not say what it holds
-            return [DecoderBlock(b, f"{prefix}{n}.", make, pairs) for n, b in enumerate(found)]  # type: ignore[arg-type]
+            return [PackedBlock(b, f"{prefix}{n}.", make, pairs) for n, b in enumerate(found)]  # type: ignore[arg-type]
 
         self.track = make("track.weight")
         self.blocks = blocks("blocks.", core.blocks, pairs=True)
@@ -104,7 +104,7 @@ class Decoder:
         self.local_tables = core.local_embed.weight.detach().float().split(c.codebook_size)
         change = core.change.of("local_heads") if core.change else None
         self.local_heads = [
-            Linear(w.t(), local, change and (change[1][k].t(), change[0][k].t()), self._changed)
+            PackedLinear(w.t(), local, change and (change[1][k].t(), change[0][k].t()), self._adapted)
             for k, w in enumerate(core.local_heads.detach())
         ]
         self.copy = deepcopy(core.copy).float() if c.copies else None
@@ -118,12 +118,12 @@ class Decoder:
         self.local_kv = [torch.zeros(size, device=self.device) for _ in self.local_blocks]
         self._local_views: dict[int, list[list[tuple[Tensor, ...]]]] = {}
 
-    def change(self, rows_N: list[bool]) -> None:
-        """Which rows of what follows are those of changed matrices."""
-        self._changed.choose(rows_N, self.device)
+    def select_adapted(self, rows_N: list[bool]) -> None:
+        """Sets which rows of the next products use the LoRA adapter."""
+        self._adapted.choose(rows_N, self.device)
 
-    def changes(self, prompt: PackedPrompt) -> bool:
-        """Whether the model is changed for requests of this prompt."""
+    def adapts(self, prompt: PackedPrompt) -> bool:
+        """Whether the LoRA adapter applies to this prompt."""
         return self._scope is not None and self._scope.holds(prompt.tokens_T)
 
     # Inputs
@@ -172,7 +172,7 @@ class Decoder:
     # The global transformer
 
     def prefill(self, x_ND: Tensor, positions_N: np.ndarray, slot: int, start: int) -> None:
-        """Run steps [start, start + N) of one request's prompt into its slot."""
+        """Run steps [start, start + N) of one sequence's prompt into its slot."""
         N, stop = len(x_ND), start + len(x_ND)
         rope = self.rope[torch.from_numpy(positions_N)][:, None, None]
         mask = torch.ones(N, stop, dtype=torch.bool, device=self.device).tril(start)
@@ -185,7 +185,7 @@ class Decoder:
             x_ND = block.finish(x_ND, y[0].transpose(0, 1).reshape(N, -1), many=True)
 
     def _attend_inputs(
-        self, block: DecoderBlock, x_ND: Tensor, rope: Tensor, layer: int, slot: int, start: int, stop: int
+        self, block: PackedBlock, x_ND: Tensor, rope: Tensor, layer: int, slot: int, start: int, stop: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Project a prompt chunk and store its keys and values: (q, keys, values), each (1, H, ., E)."""
         qkv = block.project(x_ND, many=True)
@@ -196,7 +196,7 @@ class Decoder:
         return qkv[:, 0].transpose(0, 1)[None].to(kv.dtype), keys, values
 
     def step(self, x_ND: Tensor, positions_N: list[int], slots_N: list[int], lengths_N: list[int]) -> Tensor:
-        """One target step for N requests whose slots hold `lengths` steps: normed output (N, D)."""
+        """One target step for N sequences whose slots hold `lengths` steps: normed output (N, D)."""
         N = len(x_ND)
         rope = self.rope[positions_N][:, None, None]
         groups = self._groups(slots_N, lengths_N)
@@ -215,7 +215,7 @@ class Decoder:
         return unit_rms(x_ND)
 
     def _groups(self, slots_N: list[int], lengths_N: list[int]) -> list[Group]:
-        """Rows in a row that are of the same length and in neighboring slots."""
+        """Runs of rows of the same length in neighboring slots."""
         groups, start = [], 0
         for row in range(1, len(slots_N) + 1):
             joined = row < len(slots_N) and lengths_N[row] == lengths_N[start]
@@ -299,8 +299,5 @@ def _norms(rows: int, size: int, device: torch.device) -> Tensor:
 
 
 def ahead_phones(ids_N: np.ndarray) -> np.ndarray:
-    """The track's phones with PAST_END behind them, so that [p :
-
-    P + LOOKAHEAD] is what the pointer at p sees.
-    """
+    """The track's phones with PAST_END behind them: [p : p + LOOKAHEAD] is the input at pointer p."""
     return np.concatenate([np.asarray(ids_N, dtype=np.int64), np.full(LOOKAHEAD, PAST_END)])

@@ -60,8 +60,8 @@ def best_precision(device: torch.device | str = "cpu") -> Precision:
     return "int8" if has_int8() else "float16" if has_float16() else "float32"
 
 
-class ChangedRows:
-    """Which rows of the products of a step are those of changed matrices: every one, some (rows_N1) or none."""
+class AdaptedRows:
+    """Which rows of a step's products use the LoRA adapter: all, some (rows_N1) or none."""
 
     every = False
     rows_N1: Tensor | None = None
@@ -72,12 +72,12 @@ class ChangedRows:
         self.rows_N1 = torch.tensor(rows, device=device)[:, None] if mixed else None
 
 
-class Linear:
+class PackedLinear:
     """Product with one weight (out, in): x (N, in) -> (N, out), in the working type.
 
-    change: up (out, r) and down (r, in), whose product is added to the weight for the chosen `rows`. The sum is prepared as
-    a weight of its own: two narrow products beside each cost a quarter of a step. What a row gives does not depend on
-    whether others are changed.
+    adapter: LoRA factors up (out, r) and down (r, in), whose product is added to the weight for the chosen `rows`. The sum
+    is prepared as a weight of its own: two narrow products per matrix cost a quarter of a step. A row's result does not
+    depend on whether others are adapted.
 
     Calling it is for the few rows of a decoding step; `many` is for prefill. Which of the two is used must
     not depend on the number of requests, because the weights of the two differ.
@@ -87,8 +87,8 @@ class Linear:
         self,
         weight: Tensor,
         precision: Precision,
-        change: tuple[Tensor, Tensor] | None = None,
-        rows: ChangedRows | None = None,
+        adapter: tuple[Tensor, Tensor] | None = None,
+        rows: AdaptedRows | None = None,
     ) -> None:
         weight = weight.detach()
         on_cpu = weight.device.type == "cpu"
@@ -97,11 +97,11 @@ class Linear:
         half = half and not (on_cpu and len(weight) < INT8_BLOCK)  # small heads are not worth the conversion
         self.weight = weight.to(torch.bfloat16 if half else torch.float32).t().contiguous()
         self.pads = on_cpu
-        self.rows = ChangedRows() if rows is None else rows
-        self.changed: Linear | None = None
-        if change is not None:
-            up, down = (factor.detach().to(weight.device).float() for factor in change)
-            self.changed = Linear(weight.float() + up @ down, precision)
+        self.rows = AdaptedRows() if rows is None else rows
+        self.adapted: PackedLinear | None = None
+        if adapter is not None:
+            up, down = (factor.detach().to(weight.device).float() for factor in adapter)
+            self.adapted = PackedLinear(weight.float() + up @ down, precision)
         self.float16: Tensor | None = None
         if precision == "float16":
             if not has_float16():
@@ -116,19 +116,19 @@ class Linear:
             self.scale = scale
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self._chosen(Linear._few, x)
+        return self._chosen(PackedLinear._few, x)
 
     def many(self, x: Tensor) -> Tensor:
-        return self._chosen(Linear._many, x)
+        return self._chosen(PackedLinear._many, x)
 
-    def _chosen(self, product: Callable[["Linear", Tensor], Tensor], x: Tensor) -> Tensor:
-        """The product of the changed weight in the chosen rows, of the other one in the others."""
+    def _chosen(self, product: Callable[["PackedLinear", Tensor], Tensor], x: Tensor) -> Tensor:
+        """The product with the adapted weight in the chosen rows, with the plain weight in the others."""
         rows = self.rows
-        if self.changed is None or not (rows.every or rows.rows_N1 is not None):
+        if self.adapted is None or not (rows.every or rows.rows_N1 is not None):
             return product(self, x)
         if rows.rows_N1 is None:
-            return product(self.changed, x)
-        return torch.where(rows.rows_N1[: len(x)], product(self.changed, x), product(self, x))
+            return product(self.adapted, x)
+        return torch.where(rows.rows_N1[: len(x)], product(self.adapted, x), product(self, x))
 
     def _few(self, x: Tensor) -> Tensor:
         if self.float16 is not None:

@@ -1,9 +1,9 @@
 """Drawing codes from logits: temperature and top-p per codebook, repetition-aware sampling, seeds.
 
-Every draw takes its random number from the request's own stream and inverts the cumulative distribution, so a
-request's codes depend on its seed alone, not on what else is in the batch.
+Every draw takes its random number from the sequence's own stream and inverts the cumulative distribution, so a
+sequence's codes depend on its seed alone, not on what else is in the batch.
 
-Shape suffixes: N requests, V code values, W window of the last codes.
+Shape suffixes: N sequences, V code values, W window of the last codes.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ DRAW_BLOCK = 256  # steps of random numbers drawn at once
 
 @dataclass(frozen=True)
 class SamplingParams:
-    """How a request is decoded.
+    """How a sequence is decoded.
 
     temperature, top_p: of the first (semantic) codebook; fine_*: of the others, None = the same.
     advance_temperature: of the pointer's advance, that is, of the rhythm. repetition_window,
@@ -32,7 +32,7 @@ class SamplingParams:
     voice alone are pushed (for models trained with recording_dropout; left out for others).
     max_phone_frames: no phone lasts longer, pauses apart; the model's own limit holds, too.
     max_pace: frames that a spoken phone takes at most on average; a dozen more are free.
-    max_frames: hard limit of the target. deadline: a time.monotonic() value after which the request ends.
+    max_frames: hard limit of the target. deadline: a time.monotonic() value after which the sequence ends.
     """
 
     temperature: float = 0.8
@@ -76,8 +76,8 @@ class SamplingParams:
             raise ValueError("repetition_window and repetition_threshold must not be negative")
 
 
-class Draws:
-    """A request's stream of uniform random numbers, one row a step. The same seed gives the same rows."""
+class UniformStream:
+    """A sequence's stream of uniform random numbers, one row a step. The same seed gives the same rows."""
 
     def __init__(self, seed: int, columns: int) -> None:
         self._generator = np.random.Generator(np.random.Philox(seed))
@@ -117,7 +117,7 @@ def _falling(values_NV: Tensor) -> Tensor:
 
 
 class BatchSampler:
-    """The sampling settings of the requests that decode together, as tensors.
+    """The sampling settings of the sequences that decode together, as tensors.
 
     Rebuilt when the batch changes.
     """
@@ -140,7 +140,7 @@ class BatchSampler:
         self.checks_repetition = any(self.windows)
 
     def choose(self, logits_NV: Tensor, uniform_N1: Tensor, kind: tuple[Tensor, Tensor | None]) -> Tensor:
-        """Codes (N,): drawn, or the likeliest for greedy requests."""
+        """Codes (N,): drawn, or the likeliest for greedy sequences."""
         if self.all_greedy:
             return logits_NV.argmax(-1)
         drawn_N = draw(logits_NV, uniform_N1, *kind)

@@ -1,10 +1,9 @@
-"""Who runs next: requests wait in line, get a slot, are prefilled in chunks, decode, and leave. Holds no
-tensor.
+"""The scheduler: sequences wait, get a slot, are prefilled in chunks, decode, and leave. It holds no tensor.
 
-A step decodes every running request and, while any is running, prefills at most one chunk beside it, so that
-a request that joins does not stall the others for long; chunks that are copies of another request's cost nothing and do not
-count. Requests are admitted and prefilled strictly in the order they came. Chunk borders depend on the prompt alone, so that
-a request's numbers do not depend on what else is running.
+A step decodes every running sequence and, while any is running, prefills at most one chunk, so that a new sequence does
+not stall the others for long. Chunks copied from another sequence cost nothing and do not count. Sequences are admitted
+and prefilled in the order of arrival. Chunk borders depend on the prompt alone, so that a sequence's numbers do not
+depend on what else is running.
 """
 
 from collections import deque
@@ -14,8 +13,8 @@ from heapq import heappop, heappush
 
 
 @dataclass(eq=False)
-class Entry:
-    """One request as the scheduler sees it.
+class ScheduledSequence:
+    """A sequence as the scheduler sees it.
 
     Chunks are the [start, stop) stretches of its prompt to prefill.
     """
@@ -25,16 +24,16 @@ class Entry:
     deadline: float | None = None
     slot: int = -1
     held: bool = False  # keeps its slot, is not decoded
-    copies: bool = False  # its prompt is that of a request before it
+    copies: bool = False  # its prompt is that of a sequence before it
 
 
 @dataclass
-class StepPlan:
-    """One step: requests that ran out of time, chunks to prefill in order, requests to decode after that."""
+class SchedulerOutput:
+    """One step: sequences past their deadline, chunks to prefill in order, sequences to decode after that."""
 
-    expired: list[Entry] = field(default_factory=list)
-    prefill: list[tuple[Entry, int, int]] = field(default_factory=list)
-    decode: list[Entry] = field(default_factory=list)
+    expired: list[ScheduledSequence] = field(default_factory=list)
+    prefill: list[tuple[ScheduledSequence, int, int]] = field(default_factory=list)
+    decode: list[ScheduledSequence] = field(default_factory=list)
 
 
 def prompt_chunks(start: int, stop: int, size: int) -> deque[tuple[int, int]]:
@@ -46,15 +45,15 @@ class Scheduler:
     """First come, first served, over a fixed number of slots."""
 
     def __init__(self, slots: int) -> None:
-        self._waiting: deque[Entry] = deque()
-        self._prefilling: deque[Entry] = deque()
-        self._running: list[Entry] = []
-        self._live: dict[int, Entry] = {}
+        self._waiting: deque[ScheduledSequence] = deque()
+        self._prefilling: deque[ScheduledSequence] = deque()
+        self._running: list[ScheduledSequence] = []
+        self._live: dict[int, ScheduledSequence] = {}
         self._free = list(range(slots))  # a heap
         self.slots = slots
 
     def __len__(self) -> int:
-        """Requests that have not left."""
+        """Sequences that have not left."""
         return len(self._live)
 
     def __contains__(self, id: int) -> bool:
@@ -64,16 +63,12 @@ class Scheduler:
     def waiting(self) -> int:
         return len(self._waiting)
 
-    @property
-    def free_slots(self) -> int:
-        return len(self._free)
-
-    def add(self, entry: Entry) -> None:
-        assert entry.id not in self._live, f"request {entry.id} was added twice"
+    def add(self, entry: ScheduledSequence) -> None:
+        assert entry.id not in self._live, f"sequence {entry.id} was added twice"
         self._live[entry.id] = entry
         self._waiting.append(entry)
 
-    def admit(self) -> Iterator[Entry]:
+    def admit(self) -> Iterator[ScheduledSequence]:
         """Give free slots to the first in line.
 
         The caller may shorten an entry's chunks (a cached prefix).
@@ -84,9 +79,9 @@ class Scheduler:
             self._prefilling.append(entry)
             yield entry
 
-    def schedule(self, now: float) -> StepPlan:
-        """What this step does. Requests whose last chunk is prefilled decode in the same step."""
-        plan = StepPlan()
+    def schedule(self, now: float) -> SchedulerOutput:
+        """What this step does. Sequences whose last chunk is prefilled decode in the same step."""
+        plan = SchedulerOutput()
         for entry in list(self._live.values()):
             if entry.deadline is not None and now >= entry.deadline:
                 plan.expired.append(entry)
@@ -107,14 +102,14 @@ class Scheduler:
         return plan
 
     def hold(self, id: int, held: bool = True) -> None:
-        """Stop decoding a request, or go on."""
+        """Stop decoding a sequence, or go on."""
         self._live[id].held = held
 
     def slot_of(self, id: int) -> int:
         return self._live[id].slot
 
-    def remove(self, id: int) -> Entry | None:
-        """Take a request out, wherever it is; its slot is free again. None if it is not there."""
+    def remove(self, id: int) -> ScheduledSequence | None:
+        """Take a sequence out, wherever it is; its slot is free again. None if it is not there."""
         entry = self._live.pop(id, None)
         if entry is None:
             return None
@@ -126,6 +121,6 @@ class Scheduler:
         return entry
 
     def check_idle(self) -> None:
-        """With no request left, every slot is free once."""
+        """With no sequence left, every slot is free once."""
         assert not self._live and not self._waiting and not self._prefilling and not self._running
         assert sorted(self._free) == list(range(self.slots)), "a slot leaked"

@@ -1,4 +1,4 @@
-"""What the engine keeps of one request while it decodes, and what it gives of it.
+"""A sequence: the decoding state of one prompt in the engine, and the output of a step.
 
 Shape suffixes: F frames, K codebooks, G codes of a step, D width.
 """
@@ -10,19 +10,19 @@ from typing import Literal
 import numpy as np
 import torch
 
-from speechx.engine.sampling import Draws, SamplingParams
-from speechx.engine.text_pointer import Pointer
+from speechx.engine.sampling import SamplingParams, UniformStream
+from speechx.engine.text_pointer import TextPointer
 from speechx.models.lm.prompt import NO_CODE, PackedPrompt
 from speechx.models.vocab import BOS, PAD
 
-__all__ = ["Emission", "Reason", "Request"]
+__all__ = ["Reason", "Sequence", "StepOutput"]
 
 Reason = Literal["stop", "length", "abort", "deadline"]
 
 
 @dataclass
-class Emission:
-    """New frames of one request. pointer_F is the phone of each frame, -1 without a track."""
+class StepOutput:
+    """New frames of one sequence. pointer_F is the phone of each frame, -1 without a track."""
 
     id: int
     codes_FK: np.ndarray  # int16
@@ -32,14 +32,14 @@ class Emission:
     waits: bool = False  # at a stop: see Engine.resume
 
 
-class Request:
-    """Decoding state of one request."""
+class Sequence:
+    """Decoding state of one prompt."""
 
     def __init__(
-        self, id: int, packed: PackedPrompt, params: SamplingParams, pointer: Pointer | None, G: int
+        self, id: int, packed: PackedPrompt, params: SamplingParams, pointer: TextPointer | None, G: int
     ) -> None:
         self.id, self.packed, self.params, self.pointer = id, packed, params, pointer
-        self.draws = Draws(params.seed, G + 2)
+        self.draws = UniformStream(params.seed, G + 2)
         self.frames = 0
         self.steps = 0
         self.limit = params.max_frames if packed.frames is None else min(packed.frames, params.max_frames)
@@ -47,14 +47,14 @@ class Request:
         self.codes_G = np.full(G, NO_CODE, dtype=np.int16) if packed.previous_G is None else packed.previous_G
         self.recent = np.full(params.repetition_window, NO_CODE, dtype=np.int64)
         self.track_D: torch.Tensor | None = None
-        self.guided = False
-        self.changed = False  # whether it is of those for whom the model is changed (speechx.models.lora)
-        self.guide_hears = False  # whether the second sequence follows the recording, too
+        self.guided = False  # whether it has an unconditional twin (speechx.engine.decoding)
+        self.adapted = False  # whether a LoRA adapter applies to it (speechx.models.lora)
+        self.twin_follows = False  # whether the twin follows the recording, too
         self.stops: tuple[int, ...] = ()  # phones at which it waits
         self.filled = 0  # steps of the prompt that its slot holds
 
-    def follow(self, other: "Request") -> None:
-        """Be where another request of the same prompt is; the random numbers stay its own."""
+    def copy_state(self, other: "Sequence") -> None:
+        """Takes the state of another sequence of the same prompt; keeps its own random numbers."""
         self.frames, self.steps, self.token, self.codes_G = (
             other.frames,
             other.steps,
@@ -65,7 +65,7 @@ class Request:
         self.pointer = copy(other.pointer)
 
     def stops_here(self) -> bool:
-        """Whether its pointer has come to a place at which it waits; it is told once."""
+        """Whether its pointer has reached the next stop; true once per stop."""
         if not self.stops or self.pointer is None or self.pointer.at < self.stops[0]:
             return False
         self.stops = tuple(stop for stop in self.stops if stop > self.pointer.at)

@@ -1,4 +1,4 @@
-"""The text pointer of a running request: which phone its next frame says."""
+"""The text pointer of a running sequence: which phone its next frame says."""
 
 import numpy as np
 
@@ -10,8 +10,8 @@ SLACK = 12
 """Frames that spoken phones may take beyond the pace: one may be drawn out, not each."""
 
 
-class Pointer:
-    """A request's place in its phones, with the hard bounds on how long a phone lasts.
+class TextPointer:
+    """A sequence's place in its phones, with the hard bounds on how long a phone lasts.
 
     max_phone, max_pause: frames of one. max_pace: frames of a spoken phone on average; None: no bound.
     """

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.job_runner import JobRunner
 from speechx.pipeline.result import Speech, collect
-from speechx.pipeline.running_job import Rank, RunningJob
+from speechx.pipeline.running_job import RunningJob
 from speechx.task import registry
 
 if TYPE_CHECKING:
@@ -29,13 +29,11 @@ __all__ = ["Pipeline"]
 class Pipeline:
     """One model, ready for jobs. `stream`, `speak` and `speak_many` share the engine; a lock keeps threads apart.
 
-    model: hash of the weights, part of every result's info. rank: a measure added to the aligner's when best_of > 1.
+    model: hash of the weights, part of every result's info.
     """
 
-    def __init__(
-        self, frontend: Frontend, runner: JobRunner, model: str = "", rank: Rank | None = None
-    ) -> None:
-        self.frontend, self.runner, self.model, self.rank = frontend, runner, model, rank
+    def __init__(self, frontend: Frontend, runner: JobRunner, model: str = "") -> None:
+        self.frontend, self.runner, self.model = frontend, runner, model
         self._lock = threading.Lock()
 
     def job(self, task: str, /, **fields: Any) -> Job:
@@ -47,7 +45,7 @@ class Pipeline:
         started, task, request = time.monotonic(), registry.task(job.task), job.request
         seed = random.SystemRandom().randrange(2**31) if request.seed is None else request.seed
         plan = task.plan(request, self.frontend)
-        running = RunningJob(job, task, plan, self.frontend, seed, self.rank, started)
+        running = RunningJob(job, task, plan, self.frontend, seed, started)
         running.add_info(model=self.model)
         return running
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +27,7 @@ if TYPE_CHECKING:
     from speechx.task.frontend import Frontend
     from speechx.task.task import Task
 
-__all__ = ["Rank", "RunningJob"]
-
-Rank = Callable[[GeneratedPart, np.ndarray], float]
-"""(part, codes (F, K)) -> a number, higher is better: ranks candidates."""
+__all__ = ["RunningJob"]
 
 FIRST_FRAMES, NEXT_FRAMES = 4, 10
 """Frames per streamed chunk: 160 ms twice, then as many as were sent so far, up to 400 ms. A longer second chunk would let
@@ -50,10 +47,9 @@ class RunningJob:
         plan: Plan,
         frontend: Frontend,
         seed: int,
-        rank: Rank | None = None,
         started: float | None = None,
     ) -> None:
-        self.job, self.task, self.plan, self.frontend, self.rank = job, task, plan, frontend, rank
+        self.job, self.task, self.plan, self.frontend = job, task, plan, frontend
         self.outbox: deque[Chunk] = deque()
         self.done = False
         self.error: Exception | None = None
@@ -197,7 +193,7 @@ class RunningJob:
         return [chosen], count
 
     def _best(self, active: ActivePart, candidates: list[Candidate]) -> Candidate:
-        """The candidate that the aligner scores best; `rank` may add a measure of its own (speaker similarity)."""
+        """The candidate that the aligner scores best."""
         part = active.part
         assert isinstance(part, GeneratedPart)
         start, ids_N = active.scored_phones()
@@ -206,10 +202,9 @@ class RunningJob:
             codes_FK = candidate.codes_FK()
             if not len(codes_FK):
                 return -np.inf
-            points = self.rank(part, codes_FK) if self.rank else 0.0
-            if ids_N is not None and self.frontend.aligner is not None:
-                points += self.frontend.fit(codes_FK, ids_N, part.prompt.language, start)
-            return points
+            if ids_N is None or self.frontend.aligner is None:
+                return 0.0
+            return self.frontend.fit(codes_FK, ids_N, part.prompt.language, start)
 
         return max(candidates, key=score)
 

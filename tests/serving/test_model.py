@@ -97,7 +97,7 @@ def test_disconnects_leave_nothing(address: str, engine: ServedEngine) -> None:
         list(pool.map(leave, range(60)))
     runner = engine.pipeline.runner
     assert until(lambda: engine.jobs == 0 and engine.active == 0 and not runner.has_work, 20)
-    assert not runner.engine.has_work and not runner._tries and not runner.engine._requests
+    assert not runner.engine.has_work and not runner._candidates and not runner.engine._sequences
     assert (
         httpx.get(f"{address}/readyz").json() | {"active": 0, "waiting": 0, "under_way": 0}
         == httpx.get(f"{address}/readyz").json()

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from speechx.engine.engine import Emission, Engine
+from speechx.engine.engine import Engine, StepOutput
 from speechx.engine.sampling import SamplingParams
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.model import CodecLMCore
@@ -44,14 +44,14 @@ def aligned_prompt(seed: int, g: int = 1) -> PackedPrompt:
     return pack(Prompt(2, segments, track_codes_FK=codes, previous_K=codes[0], frames=11), g)
 
 
-def run(engine: Engine) -> dict[int, list[Emission]]:
-    out: dict[int, list[Emission]] = {}
+def run(engine: Engine) -> dict[int, list[StepOutput]]:
+    out: dict[int, list[StepOutput]] = {}
     while engine.has_work:
-        for emission in engine.step():
-            out.setdefault(emission.id, []).append(emission)
+        for output in engine.step():
+            out.setdefault(output.id, []).append(output)
     engine.scheduler.check_idle()
     return out
 
 
-def codes_of(emissions: list[Emission]) -> np.ndarray:
-    return np.concatenate([e.codes_FK for e in emissions])
+def codes_of(outputs: list[StepOutput]) -> np.ndarray:
+    return np.concatenate([e.codes_FK for e in outputs])

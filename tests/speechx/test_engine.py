@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from speechx.engine.engine import Emission, Engine
+from speechx.engine.engine import Engine, StepOutput
 from speechx.engine.packed_linear import Precision, has_float16, has_int8
 from speechx.engine.sampling import SamplingParams
 from speechx.engine.text_pointer import SLACK
@@ -32,9 +32,9 @@ def test_cached_decoding_agrees_with_the_training_forward(make, g: int, copies: 
     core, packed = make_core(g, copies), make(3, g)
     engine = Engine(core, slots=2, precision="float32")
     id = engine.add(packed, GREEDY)
-    emissions = run(engine)[id]
-    codes_FK = codes_of(emissions)
-    pointer_F = np.concatenate([e.pointer_F for e in emissions]) if packed.track else None
+    outputs = run(engine)[id]
+    codes_FK = codes_of(outputs)
+    pointer_F = np.concatenate([e.pointer_F for e in outputs]) if packed.track else None
     batch = collate([TrainExample(packed, codes_FK, pointer_F)], core.shape)
     with torch.no_grad():
         h_ND = core.hidden(batch)
@@ -64,9 +64,9 @@ def test_guidance_pushes_codes_away_from_what_speech_suggests(make, knows: str, 
         greedy=True, max_frames=12, guidance=2.0, fine_guidance=fine, guidance_knows=knows
     )
     id = engine.add(prompt, params)
-    emissions = run(engine)[id]
-    codes_FK = codes_of(emissions)
-    pointer_F = np.concatenate([e.pointer_F for e in emissions]) if prompt.track else None
+    outputs = run(engine)[id]
+    codes_FK = codes_of(outputs)
+    pointer_F = np.concatenate([e.pointer_F for e in outputs]) if prompt.track else None
     before_K = None if prompt.previous_G is None else prompt.previous_G[-8:]
     known = Prompt(0, (), previous_K=before_K)
     if knows == "recording":
@@ -135,13 +135,13 @@ def test_a_request_is_the_same_alone_and_in_a_batch(precision: Precision, greedy
         engine.add(prompt, param)
         alone.append(codes_of(run(engine)[0]))
     engine = Engine(core, slots=4, precision=precision)
-    together: dict[int, list[Emission]] = {}
+    together: dict[int, list[StepOutput]] = {}
     for i in range(6):
         engine.add(prompts[i], params[i])
-        for emission in engine.step() if i < 4 else ():  # joins at different moments
-            together.setdefault(emission.id, []).append(emission)
-    for id, emissions in run(engine).items():
-        together.setdefault(id, []).extend(emissions)
+        for output in engine.step() if i < 4 else ():  # joins at different moments
+            together.setdefault(output.id, []).append(output)
+    for id, outputs in run(engine).items():
+        together.setdefault(id, []).extend(outputs)
     for i in range(6):
         np.testing.assert_array_equal(codes_of(together[i]), alone[i])
 
@@ -180,8 +180,8 @@ def test_how_a_target_ends() -> None:
     assert out[exact][-1].reason == "stop" and len(codes_of(out[exact])) == 11
     assert out[cut][-1].reason == "length" and len(codes_of(out[cut])) == 2
     assert out[spoken][-1].reason == "stop"
-    for emissions in out.values():
-        assert [e.finished for e in emissions] == [False] * (len(emissions) - 1) + [True]
+    for outputs in out.values():
+        assert [e.finished for e in outputs] == [False] * (len(outputs) - 1) + [True]
 
 
 @pytest.mark.parametrize("g", [1, 2])
@@ -197,9 +197,9 @@ def test_a_pointer_whose_path_is_known_follows_it(g: int) -> None:
     engine = Engine(core, slots=1, precision="float32")
     packed = pack(prompt, g)
     engine.add(packed, GREEDY)
-    emissions = run(engine)[0]
-    np.testing.assert_array_equal(np.concatenate([e.pointer_F for e in emissions]), path_F)
-    batch = collate([TrainExample(packed, codes_of(emissions), path_F)], core.shape)
+    outputs = run(engine)[0]
+    np.testing.assert_array_equal(np.concatenate([e.pointer_F for e in outputs]), path_F)
+    batch = collate([TrainExample(packed, codes_of(outputs), path_F)], core.shape)
     with torch.no_grad():
         first = core.first_logits(core.hidden(batch), core.track_codes(batch)).argmax(-1)
     assert torch.equal(first, batch.target_codes_BTG[0][batch.target_index_N][:, 0])
@@ -217,7 +217,7 @@ def test_no_run_on_and_no_skip_whatever_the_pointer_head_says(advance: int, aske
     def always(h_ND: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.one_hot(torch.full((len(h_ND),), advance), 4).float()
 
-    engine.decoder.advance_head = always  # type: ignore[assignment]
+    engine.runner.advance_head = always  # type: ignore[assignment]
     engine.add(packed, SamplingParams(greedy=True, max_phone_frames=asked))
     pointer_F = np.concatenate([e.pointer_F for e in run(engine)[0]])
     assert pointer_F[0] == packed.track.start and pointer_F.max() < packed.track.stop
@@ -237,7 +237,7 @@ def test_speech_does_not_drag() -> None:
     packed.track.ids[5] = 1
     engine = Engine(core, slots=1, precision="float32")
     stay = torch.nn.functional.one_hot(torch.tensor([0]), 4).float()
-    engine.decoder.advance_head = lambda h_ND: stay.expand(len(h_ND), -1)  # type: ignore[assignment]
+    engine.runner.advance_head = lambda h_ND: stay.expand(len(h_ND), -1)  # type: ignore[assignment]
     engine.add(packed, SamplingParams(greedy=True, max_pace=2.0, max_frames=200))
     pointer_F = np.concatenate([e.pointer_F for e in run(engine)[0]])
     counts = np.bincount(pointer_F)[packed.track.start :].tolist()

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from speechx.engine.packed_linear import ChangedRows, Linear, Precision, has_float16, has_int8
+from speechx.engine.packed_linear import AdaptedRows, PackedLinear, Precision, has_float16, has_int8
 
 
 @pytest.mark.parametrize("many", [False, True])
@@ -13,8 +13,8 @@ def test_rows_of_changed_and_plain_weights(precision: Precision, many: bool) -> 
         pytest.skip(f"this torch has no {precision} product")
     torch.manual_seed(1)
     weight, up, down = torch.randn(64, 48), torch.randn(64, 2), torch.randn(2, 48)
-    x, rows = torch.randn(5, 48), ChangedRows()
-    linear = Linear(weight, precision, (up, down), rows)
+    x, rows = torch.randn(5, 48), AdaptedRows()
+    linear = PackedLinear(weight, precision, (up, down), rows)
     product = linear.many if many else linear
     plain, changed = x @ weight.T, x @ (weight + up @ down).T
     for chosen in ([False] * 5, [True] * 5, [True, False, True, True, False]):
@@ -30,4 +30,4 @@ def test_rows_of_changed_and_plain_weights(precision: Precision, many: bool) -> 
 def test_a_precision_this_torch_lacks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("speechx.engine.packed_linear.has_float16", lambda: False)
     with pytest.raises(ValueError, match="x86"):
-        Linear(torch.ones(16, 16), "float16")
+        PackedLinear(torch.ones(16, 16), "float16")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from speechx.engine.sampling import BatchSampler, Draws, SamplingParams, draw
+from speechx.engine.sampling import BatchSampler, SamplingParams, UniformStream, draw
 
 
 def test_draws_follow_the_distribution() -> None:
@@ -44,7 +44,7 @@ def test_greedy_and_drawn_requests_share_a_batch() -> None:
 
 
 def test_random_numbers_are_the_requests_own() -> None:
-    first, again, other = Draws(7, 10), Draws(7, 10), Draws(8, 10)
+    first, again, other = UniformStream(7, 10), UniformStream(7, 10), UniformStream(8, 10)
     rows = [first.row() for _ in range(600)]
     np.testing.assert_array_equal(rows, [again.row() for _ in range(600)])
     assert not np.array_equal(rows[0], other.row())

@@ -3,7 +3,7 @@
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from speechx.engine.scheduler import Entry, Scheduler, prompt_chunks
+from speechx.engine.scheduler import ScheduledSequence, Scheduler, prompt_chunks
 
 EVENTS = st.lists(
     st.one_of(
@@ -56,7 +56,9 @@ def test_random_lives(events: list[tuple[str, int, int | None]], slots: int, fra
             lengths.append(number)
             left[id] = frames
             scheduler.add(
-                Entry(id, prompt_chunks(0, number, 64), None if deadline is None else now + deadline)
+                ScheduledSequence(
+                    id, prompt_chunks(0, number, 64), None if deadline is None else now + deadline
+                )
             )
         elif kind == "abort":
             entry = scheduler.remove(number)
@@ -78,11 +80,11 @@ def test_random_lives(events: list[tuple[str, int, int | None]], slots: int, fra
 
 def test_a_long_prompt_is_prefilled_at_once_when_nobody_waits_for_a_frame() -> None:
     scheduler = Scheduler(2)
-    scheduler.add(Entry(0, prompt_chunks(0, 300, 128)))
+    scheduler.add(ScheduledSequence(0, prompt_chunks(0, 300, 128)))
     list(scheduler.admit())
     plan = scheduler.schedule(0)
     assert [p[1:] for p in plan.prefill] == [(0, 128), (128, 256), (256, 300)] and plan.decode[0].id == 0
-    scheduler.add(Entry(1, prompt_chunks(0, 300, 128)))
+    scheduler.add(ScheduledSequence(1, prompt_chunks(0, 300, 128)))
     list(scheduler.admit())
     for _ in range(3):
         plan = scheduler.schedule(0)
@@ -94,13 +96,13 @@ def test_tries_at_one_prompt_begin_together() -> None:
     """Prefilling a copy costs nothing: it waits for the first, not for a step of its own."""
     scheduler = Scheduler(4)
     for id in range(4):
-        scheduler.add(Entry(id, prompt_chunks(0, 200, 128), copies=id in (1, 2)))
+        scheduler.add(ScheduledSequence(id, prompt_chunks(0, 200, 128), copies=id in (1, 2)))
     list(scheduler.admit())
     plan = scheduler.schedule(0)
     assert [p[0].id for p in plan.prefill] == [0, 0, 1, 1, 2, 2] and [e.id for e in plan.decode] == [0, 1, 2]
     assert [e.id for e in scheduler.schedule(0).decode] == [0, 1, 2], "the next one has a chunk to go"
     scheduler.remove(1)
-    scheduler.add(Entry(4, prompt_chunks(0, 0, 128)))
+    scheduler.add(ScheduledSequence(4, prompt_chunks(0, 0, 128)))
     assert next(iter(scheduler.admit())).slot == 1
     assert [e.id for e in scheduler.schedule(0).decode] == [0, 2, 3]
     assert [(e.id, e.slot) for e in scheduler.schedule(0).decode] == [(0, 0), (4, 1), (2, 2), (3, 3)]

@@ -12,13 +12,13 @@ def frames_of(engine: Engine, ids: list[int], resume: bool = True) -> dict[int, 
     """Codes of each request until nothing is left to do, or, without `resume`, until all wait."""
     frames: dict[int, list[np.ndarray]] = {i: [] for i in ids}
     while engine.has_work:
-        emissions = engine.step()
-        if not emissions and not resume:
+        outputs = engine.step()
+        if not outputs and not resume:
             break
-        for emission in emissions:
-            frames[emission.id].append(emission.codes_FK)
-            if emission.waits and resume:
-                engine.resume(emission.id)
+        for output in outputs:
+            frames[output.id].append(output.codes_FK)
+            if output.waits and resume:
+                engine.resume(output.id)
     return frames
 
 
@@ -65,8 +65,8 @@ def test_a_fork_needs_nothing_of_what_was_there() -> None:
     one, other = (engine.add(prompt, params, stops=(5,)) for _ in range(2))
     begun = frames_of(engine, [one, other], resume=False)
     slot, start = engine.scheduler.slot_of(other), len(prompt)
-    engine.decoder.cache.kv_LS2HTE[:, slot, :, :, start:] = 7.0
-    engine.decoder.cache.kv_LS2HTE[:, slot + engine.slots] = 7.0
+    engine.runner.cache.kv_LS2HTE[:, slot, :, :, start:] = 7.0
+    engine.runner.cache.kv_LS2HTE[:, slot + engine.slots] = 7.0
     engine.fork(one, other)
     for id in (one, other):
         engine.resume(id)
@@ -78,8 +78,8 @@ def test_a_fork_needs_nothing_of_what_was_there() -> None:
 def test_tries_at_one_part_prefill_once(monkeypatch: pytest.MonkeyPatch) -> None:
     engine, prompt = Engine(make_core(), slots=3), text_prompt(1)
     count = []
-    prefill = engine.decoder.prefill
-    monkeypatch.setattr(engine.decoder, "prefill", lambda *args: (count.append(1), prefill(*args)))
+    prefill = engine.runner.prefill
+    monkeypatch.setattr(engine.runner, "prefill", lambda *args: (count.append(1), prefill(*args)))
     ids = [engine.add(prompt, SamplingParams(seed=5, max_frames=20)) for _ in range(3)]
     frames = frames_of(engine, ids)
     assert len(count) == 2  # the voice, which is kept, and the text
