@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -168,3 +169,25 @@ def wav_file(tmp_path: Any) -> Iterator[Any]:
     path = tmp_path / "in.wav"
     soundfile.write(path, voice(3.0), 16000)
     yield path
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: Any, tiny_codec: Any) -> Path:
+    """A model folder with random weights that belong together."""
+    import torch
+
+    from speechx.models.aligner import Aligner, AlignerConfig
+    from speechx.models.codec.folder import load_codec, save_codec
+    from speechx.models.lm.config import LMConfig
+    from speechx.models.lm.folder import save_model
+    from speechx.models.lm.model import CodecLMCore
+
+    folder = tmp_path_factory.mktemp("model")
+    save_codec(tiny_codec, folder / "codec")
+    codec = load_codec(folder / "codec")
+    torch.manual_seed(0)
+    Aligner(AlignerConfig.preset("tiny", codec_hash=codec.hash)).save(folder / "aligner")
+    save_model(
+        CodecLMCore(LMConfig.preset("tiny", codec_name=codec.name, codec_hash=codec.hash)), folder / "lm"
+    )
+    return folder

@@ -27,7 +27,6 @@ from speechx.eval.sets.store import TestSet
 from speechx.eval.systems.baselines import deepfilternet, espeak, rnnoise
 from speechx.eval.systems.systems import FolderSystem, ModelSystem, built_in, truth
 from speechx.pipeline.local_engine import FakeEngine, LocalEngine
-from tests.speechx.test_loading import tiny_folder as tiny_folder
 
 HEADER: dict[str, Any] = {
     "set": {"name": "toy", "hash": "h", "seed": 1}, "model": "m", "measures": "x", "command": "speechx eval run", "seed": 1,

@@ -21,9 +21,6 @@ from speechx.pipeline.local_engine import FakeEngine
 from speechx.serving import load_test as load
 from speechx.serving.app import build_app
 from tests.serving.common import running, settings
-from tests.speechx.test_loading import tiny_folder
-
-__all__ = ["tiny_folder"]  # a fixture
 
 
 def test_serve_and_drain(tiny_folder: Path) -> None:

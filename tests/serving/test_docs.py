@@ -19,9 +19,6 @@ from speechx.serving.cluster.replica import ReplicaOptions, make_engine
 from speechx.serving.settings import Limits
 from speechx.task.voices import VoiceStore
 from tests.serving.common import SAMPLES, running, settings
-from tests.speechx.test_loading import tiny_folder
-
-__all__ = ["tiny_folder"]  # a fixture
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {name: (ROOT / name).read_text("utf-8") for name in ("README.md", "docs/serving.md")}

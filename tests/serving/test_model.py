@@ -23,9 +23,6 @@ from speechx.serving.cluster.replica import ReplicaOptions, ServedEngine, make_e
 from speechx.serving.errors import ApiError
 from speechx.task import registry
 from tests.serving.common import running, settings, until
-from tests.speechx.test_loading import tiny_folder
-
-__all__ = ["tiny_folder"]  # a fixture
 
 LONG = " ".join(["The water is cold today and nobody wants to swim in it."] * 4)
 

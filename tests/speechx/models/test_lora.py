@@ -16,7 +16,7 @@ from speechx.models.lm.folder import grid_unit, load_model, on_grid, save_adapte
 from speechx.models.lm.model import CodecLMCore
 from speechx.models.lm.prompt import Frames, Prompt, Text, TextTrack, pack
 from speechx.models.lora import LoRAScope, adapt, factors, merge, stored
-from tests.speechx.engines import codes_of, run
+from tests.helpers.engines import codes_of, run
 
 
 @pytest.fixture

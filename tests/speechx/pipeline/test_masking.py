@@ -17,7 +17,7 @@ from speechx.pipeline.loading import load_front
 from speechx.pipeline.masking import FLOOR_IN_SILENCE, Mask, RatioMask, RefinerMask, recording_mask
 from speechx.task.plan import MaskedRecording
 
-SAMPLES = Path(__file__).parents[2] / "speechx" / "assets" / "samples"
+SAMPLES = Path(__file__).parents[3] / "speechx" / "assets" / "samples"
 
 
 def whole(mask: Mask, estimate_T: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from speechx.models.lm.prompt import (
     unconditional,
 )
 from speechx.models.vocab import NS
-from tests.speechx.engines import GREEDY, aligned_prompt, codes_of, make_core, run, text_prompt
+from tests.helpers.engines import GREEDY, aligned_prompt, codes_of, make_core, run, text_prompt
 
 
 @pytest.mark.parametrize("copies", [False, True])

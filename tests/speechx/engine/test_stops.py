@@ -5,7 +5,7 @@ import pytest
 
 from speechx.engine.engine import Engine
 from speechx.engine.sampling import SamplingParams
-from tests.speechx.engines import make_core, text_prompt
+from tests.helpers.engines import make_core, text_prompt
 
 
 def frames_of(engine: Engine, ids: list[int], resume: bool = True) -> dict[int, list[np.ndarray]]:
