@@ -11,18 +11,18 @@ Source: CTC (Graves et al. 2006), its forced alignment (Kürzinger et al. 2020, 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import nn
 
 from speechx.files import atomic_files
 from speechx.models.codec.layers import ConvNeXt, Upsample
+from speechx.models.config import ModelConfig
 from speechx.models.lm.folder import small, tensors_hash, whole
 from speechx.models.lora import merge, stored
 from speechx.text.phones import PHONE_IDS
@@ -44,10 +44,8 @@ ERROR_NATS = 3.0
 """What a phone error weighs beside the likelihood, of tries at the same phones."""
 
 
-class AlignerConfig(BaseModel):
-    """Everything that shapes the aligner; an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class AlignerConfig(ModelConfig):
+    """Everything that shapes the aligner."""
 
     version: int = 1
     codec_hash: str = ""
@@ -61,15 +59,10 @@ class AlignerConfig(BaseModel):
     )
     adapter_languages: tuple[str, ...] = ()  # of the texts for which it holds
 
-    @classmethod
-    def preset(cls, name: str, **fields: Any) -> AlignerConfig:
-        presets: dict[str, dict[str, Any]] = {
-            "default": {},
-            "tiny": {"latent_dim": 32, "dim": 32, "blocks": 1},
-        }
-        if name not in presets:
-            raise ValueError(f"unknown aligner preset {name!r}: choose one of {', '.join(presets)}")
-        return cls(**(presets[name] | fields))
+    PRESETS: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "default": {},
+        "tiny": {"latent_dim": 32, "dim": 32, "blocks": 1},
+    }
 
 
 @dataclass(frozen=True)

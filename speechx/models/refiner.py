@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict
 from torch import nn
 
 from speechx.files import atomic_files
+from speechx.models.config import ModelConfig
 from speechx.models.lm.folder import small, tensors_hash, whole
 from speechx.models.lora import merge, stored
 
@@ -49,10 +49,8 @@ FLOOR = 1e-6
 FORMAT = 1
 
 
-class RefinerConfig(BaseModel):
-    """Everything that shapes the net; an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class RefinerConfig(ModelConfig):
+    """Everything that shapes the net."""
 
     format: int = FORMAT
     codec_hash: str = ""

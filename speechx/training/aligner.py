@@ -21,13 +21,14 @@ from speechx.data.annotate.codes import TokenRow
 from speechx.data.batching import BatchStream
 from speechx.models.aligner import BLANK, STEPS_PER_FRAME, Aligner, AlignerConfig, Chain, features
 from speechx.models.codec.spectral import SpectralCodec
+from speechx.models.config import StrictConfig
 from speechx.models.lora import adapt
-from speechx.training.loop import TrainConfig, TrainingRun, rng_state, set_rng_state
+from speechx.training.loop import TrainingRun, rng_state, set_rng_state
 
 ADAPTED = ("enter.", "at_25hz.", "to_50hz.", "at_50hz.", "out.")
 
 
-class AlignerTrainConfig(TrainConfig):
+class AlignerTrainConfig(StrictConfig):
     """One recipe."""
 
     aligner: AlignerConfig = AlignerConfig()

@@ -20,6 +20,7 @@ from speechx.data.packs import AudioPack
 from speechx.models.codec.config import SpectralConfig
 from speechx.models.codec.excitation import NOISE_HOPS
 from speechx.models.codec.spectral import SpectralCodec
+from speechx.models.config import StrictConfig
 from speechx.training.codec_losses import (
     EnvelopeLoss,
     MultiScaleMel,
@@ -28,10 +29,10 @@ from speechx.training.codec_losses import (
     pitch_losses,
 )
 from speechx.training.discriminators import Discriminators, discriminator_loss, generator_loss
-from speechx.training.loop import TrainConfig, TrainingRun, compiled, rng_state, set_rng_state
+from speechx.training.loop import TrainingRun, compiled, rng_state, set_rng_state
 
 
-class CodecTrainConfig(TrainConfig):
+class CodecTrainConfig(StrictConfig):
     """One recipe."""
 
     codec: SpectralConfig = SpectralConfig()

@@ -19,18 +19,19 @@ from torch.utils.data import DataLoader, Dataset
 
 from speechx.data.batching import BatchStream
 from speechx.data.shards import Shards
+from speechx.models.config import StrictConfig
 from speechx.models.lm.batch import LMBatch, TrainExample, collate
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.model import CodecLMCore
 from speechx.models.lm.prompt import pack, unconditional
 from speechx.models.lora import ALL, LoRAAdapter, adapt, begin
 from speechx.task.examples import TrainingPair
-from speechx.training.loop import TrainConfig, TrainingRun, rng_state, set_rng_state
+from speechx.training.loop import TrainingRun, rng_state, set_rng_state
 from speechx.training.new_codebooks import start_codes
 from speechx.training.optimizers import optimizers
 
 
-class LMTrainConfig(TrainConfig):
+class LMTrainConfig(StrictConfig):
     """One recipe. `shares`: part of each task slot in what is seen; missing slots are
     left out.
     """

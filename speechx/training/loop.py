@@ -5,23 +5,11 @@ from __future__ import annotations
 import csv
 import time
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
-import yaml
-from pydantic import BaseModel, ConfigDict
 
 from speechx.files import atomic_files
-
-
-class TrainConfig(BaseModel):
-    """Base of the recipes in configs/. An unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @classmethod
-    def read(cls, path: str | Path) -> Self:
-        return cls(**yaml.safe_load(Path(path).read_text()))
 
 
 class TrainingRun:

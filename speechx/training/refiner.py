@@ -19,17 +19,18 @@ import torch
 
 from speechx.data.refiner_lessons import read_estimates
 from speechx.models.codec.spectral import SpectralCodec
+from speechx.models.config import StrictConfig
 from speechx.models.lm.folder import on_grid
 from speechx.models.lora import adapt
 from speechx.models.refiner import HOP, WINDOW, Refiner, RefinerConfig
-from speechx.training.loop import TrainConfig, TrainingRun
+from speechx.training.loop import TrainingRun
 from speechx.training.refiner_data import Mixtures, RefinerBatch, RefinerShares, simulated
 
 CHANGED = ("task_", "enter.", "gru.", "fuse_", "out.")
 """Of a finished net, what a change is learned of: everything but what it makes of a voice."""
 
 
-class RefinerTrainConfig(TrainConfig):
+class RefinerTrainConfig(StrictConfig):
     """One recipe. See `RefinerLoss` for what the weights mean."""
 
     net: RefinerConfig = RefinerConfig()

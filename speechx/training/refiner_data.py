@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict
 
 from speechx.audio import mixing
 from speechx.data.noises import NoisyPool, heard
 from speechx.data.packs import AudioPack
 from speechx.data.refiner_lessons import Lesson
+from speechx.models.config import StrictConfig
 from speechx.models.refiner import Refiner, voice_vector
 from speechx.task import registry
 
@@ -30,10 +30,8 @@ VOICES = 4
 """Enrollments of a speaker that are encoded; fresh mixtures choose among them."""
 
 
-class RefinerShares(BaseModel):
+class RefinerShares(StrictConfig):
     """How often what is drawn. fresh: of the items of a task, those without an estimate by the language model."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     noise_suppression: float = 0.4
     target_speaker_extraction: float = 0.35

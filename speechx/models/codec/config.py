@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from speechx.models.config import JSONObject, ModelConfig
+
+TINY: Mapping[str, object] = {
+    "dim": 32, "head_dim": 32, "quantizer_dim": 16, "encoder_half": 1, "encoder_full": 1, "semantic_blocks": 1,
+    "decoder_full": 1, "decoder_half": 1, "decoder_head": 1, "codebook_size": 1024,
+}  # fmt: skip
+VERSION_2: Mapping[str, object] = {"version": 2, "acoustic_dim": 48}
 
 
-class SpectralConfig(BaseModel):
-    """Everything that shapes the codec; an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class SpectralConfig(ModelConfig):
+    """Everything that shapes the codec."""
 
     name: str = "spectral"
     version: int = 1
@@ -34,30 +39,22 @@ class SpectralConfig(BaseModel):
     acoustic_width: int = 256
     acoustic_blocks: int = 4
 
+    PRESETS: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "default": {},
+        "tiny": TINY,
+        "v2": VERSION_2,
+        "tiny-v2": {**TINY, **VERSION_2, "acoustic_width": 32, "acoustic_blocks": 1},
+    }
+
     @property
     def latent_dim(self) -> int:
         """Axes of what the residual codebooks code and the decoder reads."""
         return self.acoustic_dim or self.quantizer_dim
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> JSONObject:
         """What names the codec: fields that version 1 did not have count from version 2 on."""
         later = () if self.acoustic_dim else ("acoustic_dim", "acoustic_width", "acoustic_blocks")
-        return {name: value for name, value in self.model_dump().items() if name not in later}
-
-    @classmethod
-    def preset(cls, name: str) -> SpectralConfig:
-        presets: dict[str, dict[str, Any]] = {
-            "default": {},
-            "tiny": {
-                "dim": 32, "head_dim": 32, "quantizer_dim": 16, "encoder_half": 1, "encoder_full": 1,
-                "semantic_blocks": 1, "decoder_full": 1, "decoder_half": 1, "decoder_head": 1, "codebook_size": 1024,
-            },
-            "v2": {"version": 2, "acoustic_dim": 48},
-        }  # fmt: skip
-        presets["tiny-v2"] = presets["tiny"] | presets["v2"] | {"acoustic_width": 32, "acoustic_blocks": 1}
-        if name not in presets:
-            raise ValueError(f"unknown codec preset {name!r}: choose one of {', '.join(presets)}")
-        return cls(**presets[name])
+        return {name: value for name, value in self.to_dict().items() if name not in later}
 
     @property
     def hop(self) -> int:

@@ -1,61 +1,19 @@
-"""Strict typed configs: an unknown key is an error, and every config has presets and a content hash.
+"""The config of the language model. No torch here, so that a config can be read without loading it."""
 
-`StrictConfig` is the base of every frozen config dataclass of the package; `LMConfig` describes the language
-model. No torch here, so that the command line can read a config without loading it.
-"""
+from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, ClassVar, Self
+from collections.abc import Mapping
+from typing import ClassVar, Self
 
+from pydantic import model_validator
+
+from speechx.models.config import ModelConfig
 from speechx.models.vocab import NUM_PHONES, VOCAB_SIZE
 
 
-@dataclass(frozen=True)
-class StrictConfig:
-    """Base of the config dataclasses: dict in, dict out, presets, hash. Fields are JSON values and tuples."""
-
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
-    LATER: ClassVar[frozenset[str]] = frozenset()
-    """Fields added after the first release: at their default they are left out of the hash, as they were then."""
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Build from plain values. Raises ValueError for a key the config does not have."""
-        known = cls.names()
-        unknown = sorted(set(values) - set(known))
-        if unknown:
-            raise ValueError(f"{cls.__name__} has no key {', '.join(unknown)}; it has {', '.join(known)}")
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
-
-    @classmethod
-    def names(cls) -> list[str]:
-        """The fields' names."""
-        return [f.name for f in fields(cls)]
-
-    @classmethod
-    def preset(cls, name: str, **changes: Any) -> Self:
-        """A named preset with some fields changed. Raises ValueError for an unknown name or key."""
-        if name not in cls.PRESETS:
-            raise ValueError(f"{cls.__name__} has no preset {name!r}; choose one of {', '.join(cls.PRESETS)}")
-        return cls.from_dict({**cls.PRESETS[name], **changes})
-
-    def to_dict(self) -> dict[str, Any]:
-        return json.loads(json.dumps(asdict(self)))
-
-    def hash(self) -> str:
-        """Hash of the content, the same on every machine."""
-        defaults = {f.name: f.default for f in fields(self) if f.name in self.LATER}
-        values = {k: v for k, v in self.to_dict().items() if k not in defaults or v != defaults[k]}
-        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
-
-    def with_(self, **changes: Any) -> Self:
-        return replace(self, **changes)
-
-
-@dataclass(frozen=True)
-class LMConfig(StrictConfig):
+class LMConfig(ModelConfig):
     """Shape of the codec language model and the names of the codec and phone table it was trained with."""
 
     # The sequence.
@@ -98,8 +56,10 @@ class LMConfig(StrictConfig):
     codec_hash: str = ""
     phone_table_version: int = 1
 
-    LATER = frozenset({"copies", "condition_dropout", "recording_dropout"})
-    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
+    LATER: ClassVar[frozenset[str]] = frozenset({"copies", "condition_dropout", "recording_dropout"})
+    """Fields added after the first release: at their default they are left out of the hash, as they were then."""
+
+    PRESETS: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "tiny": {
             "dim": 64, "layers": 2, "heads": 2, "ffn_dim": 128, "max_positions": 1024,
             "local_dim": 32, "local_layers": 1, "local_heads": 2, "local_ffn_dim": 64,
@@ -116,7 +76,8 @@ class LMConfig(StrictConfig):
         },
     }  # fmt: skip
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
         if self.frames_per_step not in (1, 2):
             raise ValueError(f"frames_per_step is {self.frames_per_step}; it must be 1 or 2")
         if self.dim % (2 * self.heads) or self.local_dim % self.local_heads:
@@ -125,6 +86,13 @@ class LMConfig(StrictConfig):
             raise ValueError(f"local_fraction is {self.local_fraction}; it must be in (0, 1]")
         if not self.codebook_weights or any(not 0 <= i < NUM_PHONES for i in self.pause_phones):
             raise ValueError("codebook_weights must not be empty, pause_phones must be phone table indices")
+        return self
+
+    def hash(self) -> str:
+        fields = type(self).model_fields
+        late = {name for name in self.LATER if getattr(self, name) == fields[name].default}
+        values = {name: value for name, value in self.to_dict().items() if name not in late}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def vocab_size(self) -> int:

@@ -174,7 +174,7 @@ def read_config(folder: str | Path) -> tuple[LMConfig, dict[str, Any]]:
             "or use the release that made them",
             field="model",
         )
-    own = set(LMConfig.names())
+    own = set(LMConfig.model_fields)
     try:
         return LMConfig.from_dict({k: v for k, v in values.items() if k in own}), values
     except (TypeError, ValueError) as error:

@@ -21,7 +21,7 @@ class CodecLMConfig(PretrainedConfig):
     model_type = MODEL_TYPE
 
     def __init__(self, **values: Any) -> None:
-        own = {k: values.pop(k) for k in list(values) if k in LMConfig.names()}
+        own = {k: values.pop(k) for k in list(values) if k in LMConfig.model_fields}
         for name, value in LMConfig.from_dict(own).to_dict().items():
             setattr(self, name, value)
         super().__init__(**values)
@@ -32,7 +32,7 @@ class CodecLMConfig(PretrainedConfig):
 
     def lm(self) -> LMConfig:
         """The plain config."""
-        return LMConfig.from_dict({k: getattr(self, k) for k in LMConfig.names()})
+        return LMConfig.from_dict({k: getattr(self, k) for k in LMConfig.model_fields})
 
 
 class CodecLM(PreTrainedModel):

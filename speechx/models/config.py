@@ -1,0 +1,70 @@
+"""Base of every config and recipe: frozen, with a content hash. An unknown key is an error that names it.
+
+No torch here, so that a config can be read without loading it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar, Self, TypeAlias
+
+import yaml
+from pydantic import BaseModel, ConfigDict, model_validator
+
+JSONValue: TypeAlias = "bool | int | float | str | list[JSONValue] | dict[str, JSONValue] | None"
+JSONObject: TypeAlias = "dict[str, JSONValue]"
+
+
+class StrictConfig(BaseModel):
+    """A frozen config whose fields are JSON values and tuples. Raises pydantic's ValidationError (a ValueError)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, values: object) -> object:
+        if not isinstance(values, Mapping):
+            return values
+        unknown = sorted(str(key) for key in values if key not in cls.model_fields)
+        if unknown:
+            known = ", ".join(cls.model_fields)
+            raise ValueError(f"{cls.__name__} has no key {', '.join(unknown)}; it has {known}")
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object]) -> Self:
+        return cls.model_validate(values)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """From a YAML file."""
+        return cls.from_dict(yaml.safe_load(Path(path).read_text()))
+
+    def to_dict(self) -> JSONObject:
+        """JSON values."""
+        values: JSONObject = json.loads(self.model_dump_json())
+        return values
+
+    def hash(self) -> str:
+        """Content hash, the same on every machine: 16 hex digits."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
+
+    def with_(self, **changes: object) -> Self:
+        """A validated copy with some fields changed."""
+        return self.from_dict(self.model_dump() | changes)
+
+
+class ModelConfig(StrictConfig):
+    """The config of a network: it has named presets."""
+
+    PRESETS: ClassVar[Mapping[str, Mapping[str, object]]] = {}
+
+    @classmethod
+    def preset(cls, name: str, **changes: object) -> Self:
+        """A named preset with some fields changed. Raises ValueError for an unknown name or key."""
+        if name not in cls.PRESETS:
+            raise ValueError(f"{cls.__name__} has no preset {name!r}; choose one of {', '.join(cls.PRESETS)}")
+        return cls.from_dict({**cls.PRESETS[name], **changes})
