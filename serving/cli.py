@@ -80,7 +80,7 @@ def _in_process(options: ReplicaOptions, settings: Settings, host: str, port: in
 def _on_ray(
     options: ReplicaOptions, settings: Settings, host: str, port: int, replicas: int, max_replicas: int | None
 ) -> None:
-    from speechx.serving.cluster import local as local_ray  # before ray
+    from speechx.serving.cluster import local  # before ray
 
     import ray  # isort: skip
     from ray import serve as ray_serve  # isort: skip
@@ -101,7 +101,7 @@ def _on_ray(
         gpus=min(1.0, devices / most),
     )  # fmt: skip
     stop = threading.Event()
-    local_ray.start(max(2, processors))
+    local.start(max(2, processors))
     try:
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: stop.set())
@@ -134,18 +134,18 @@ def bench(
 ) -> None:
     """Load a server: first-audio p50 and p95, real-time factor, throughput, underruns, rejects, memory."""
     from speechx.cli.bench import machine
-    from speechx.serving import load_test as load
+    from speechx.serving import load_test
 
-    numbers, names = load.numbers(clients), ["url"] if url else [s.strip() for s in servers.split(",")]
+    numbers, names = load_test.numbers(clients), ["url"] if url else [s.strip() for s in servers.split(",")]
     for name in names:
         if name not in ("url", "in-process", "ray"):
             raise InputError(f"servers: {name!r} is neither in-process nor ray", field="servers")
-    requests = load.bodies(tasks)
+    requests = load_test.bodies(tasks)
     report: dict[str, Any] = {"machine": machine(), "seconds": seconds, "loads": []}
     for name in names:
-        with load.server(url, model, name == "ray", replicas) as (address, process):
-            report["loads"] += load.measure(address, name, requests, numbers, seconds, key, process)
+        with load_test.server(url, model, name == "ray", replicas) as (address, process):
+            report["loads"] += load_test.measure(address, name, requests, numbers, seconds, key, process)
     if json:
         put_json(report)
     else:
-        typer.echo(load.as_text(report))
+        typer.echo(load_test.as_text(report))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from speechx.audio import reading
+from speechx.audio import writing
 from speechx.audio.plots import mel_png, png_uri
 from speechx.eval.items import RATE, Item, read
 from speechx.eval.report.markdown import (
@@ -190,7 +190,7 @@ def _figure(caption: str, load: Callable[[], np.ndarray]) -> str:
         wav_T = load()[: round(MAX_SECONDS * RATE)]
     except Unmeasurable:
         return f"<figure><figcaption>{caption}: none</figcaption></figure>"
-    sound = base64.b64encode(reading.encode(*playable(wav_T, RATE, "mp3"), "mp3")).decode()
+    sound = base64.b64encode(writing.encode(*playable(wav_T, RATE, "mp3"), "mp3")).decode()
     return (
         f"<figure><figcaption>{caption}, {len(wav_T) / RATE:.1f} s</figcaption>"
         f'<audio controls preload=none src="data:audio/mpeg;base64,{sound}"></audio>'

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from speechx.audio import reading as audio
+from speechx.audio import reading
 from speechx.data.sources import SourceRow, read_source
 from speechx.errors import InputError
 from speechx.eval.sets.build import generator
@@ -82,7 +82,7 @@ def convert_set(
 
 
 def _samples(sound: Path | np.ndarray) -> np.ndarray:
-    return audio.read(sound) if isinstance(sound, Path) else sound
+    return reading.read(sound) if isinstance(sound, Path) else sound
 
 
 def _texts(transcripts: Path | None) -> dict[str, SourceRow]:
@@ -130,7 +130,7 @@ def libri2mix(root: Path, transcripts: Path | None) -> Iterator[Found]:
         others = [r for r in by_speaker[said.speaker] if r.id != name]
         if not others:
             continue
-        enrollment = audio.read(others[int(generator("libri2mix", name).integers(len(others)))].path)[
+        enrollment = reading.read(others[int(generator("libri2mix", name).integers(len(others)))].path)[
             : 6 * 16000
         ]
         text = said.text.lower() if said.text else None

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 import typer
 
-from speechx.audio import reading as audio
+from speechx.audio import writing
 from speechx.cli.batch import Row, read_manifest
 from speechx.cli.console import say
 from speechx.errors import InputError
@@ -154,17 +154,17 @@ def main(
     format: Annotated[str, typer.Option(help="audio format where a row names none")] = "wav",
 ) -> None:
     """Run every row of a manifest on a Ray cluster; start it again to go on where it stopped."""
-    from speechx.serving.cluster import local as local_ray  # before ray
+    from speechx.serving.cluster import local  # before ray
 
     import ray  # isort: skip
 
     started = time.monotonic()
-    if format not in audio.FORMATS:
-        raise InputError(f"format: {format!r} is not one of {', '.join(audio.FORMATS)}", field="format")
+    if format not in writing.FORMATS:
+        raise InputError(f"format: {format!r} is not one of {', '.join(writing.FORMATS)}", field="format")
     rows = read_manifest(manifest.resolve(), format)
     store = Storage(output if "://" in output else str(Path(output).resolve()))
     actor = ray.remote(Worker).options(num_cpus=cpus, num_gpus=gpus)
-    local_ray.start(log_to_driver=False)
+    local.start(log_to_driver=False)
     try:
         done, failed = run(rows, store, lambda: actor.remote(model, slots, device, store), workers, slots)
     finally:

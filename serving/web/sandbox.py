@@ -22,7 +22,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from speechx.audio import reading as audio
+from speechx.audio import reading
 from speechx.errors import InputError
 from speechx.serving.errors import ApiError
 from speechx.serving.settings import Limits
@@ -89,10 +89,10 @@ class Decoder:
 def read(data: bytes, field: str, max_seconds: float) -> Sound:
     """Decodes in this process."""
     try:
-        rate = min(audio.probe(data).rate, MAX_RATE)
+        rate = min(reading.probe(data).rate, MAX_RATE)
     except InputError as error:
         raise error.located(field) from error
-    wav_T = audio.read(data, max_seconds=max_seconds, field=field, rate=max(rate, audio.MIN_RATE))
+    wav_T = reading.read(data, max_seconds=max_seconds, field=field, rate=max(rate, reading.MIN_RATE))
     return wav_T, rate  # a lower rate than MIN_RATE was refused
 
 

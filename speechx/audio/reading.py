@@ -4,8 +4,8 @@
 
 wav, flac, ogg (Vorbis, Opus) and mp3 are decoded by libsndfile; m4a and what else FFmpeg knows by PyAV, where the
 extra `m4a` is installed. Files are decoded, mixed to mono and resampled in blocks, so that memory goes with the
-16 kHz result. Too long is refused from the header, before anything is decoded. Writing is in `speechx.audio.writing`,
-its names are here too. Shapes: T samples, C channels. Nothing here needs torch.
+16 kHz result. Too long is refused from the header, before anything is decoded. Nothing here needs torch.
+Shapes: T samples, C channels.
 """
 
 from __future__ import annotations
@@ -21,48 +21,18 @@ import numpy as np
 import soundfile
 import soxr
 
-from speechx.audio.levels import (
-    clipped_share,
-    is_clipped,
-    is_silent,
-    normalize_peak,
-    normalize_rms,
-    peak_db,
-    rms_db,
-)
 from speechx.audio.mp3 import with_length
 from speechx.audio.truncation import missing_bytes
-from speechx.audio.writing import (
-    FORMATS,
-    MEDIA_TYPES,
-    Encoder,
-    encode,
-    format_of,
-    write,
-)
 from speechx.errors import InputError
 
 __all__ = [
-    "FORMATS",
     "MAX_SECONDS",
-    "MEDIA_TYPES",
     "SAMPLE_RATE",
     "Audio",
     "AudioInfo",
-    "Encoder",
-    "clipped_share",
-    "encode",
-    "format_of",
-    "is_clipped",
-    "is_silent",
-    "normalize_peak",
-    "normalize_rms",
-    "peak_db",
     "probe",
     "read",
     "resample",
-    "rms_db",
-    "write",
 ]
 
 SAMPLE_RATE = 16000

@@ -16,7 +16,7 @@ from typing import IO, Annotated, Any
 
 import typer
 
-from speechx.audio import reading as audio
+from speechx.audio import writing
 from speechx.cli.console import Heartbeat, ModelOption, load, say
 from speechx.errors import InputError
 from speechx.pipeline.job import Job
@@ -48,8 +48,8 @@ def batch(
     model: ModelOption = None,
 ) -> None:
     """Run every row of a manifest; start it again to go on where it stopped."""
-    if format not in audio.FORMATS:
-        raise InputError(f"format: {format!r} is not one of {', '.join(audio.FORMATS)}", field="format")
+    if format not in writing.FORMATS:
+        raise InputError(f"format: {format!r} is not one of {', '.join(writing.FORMATS)}", field="format")
     if slots < 1:
         raise InputError(f"slots is {slots}: at least 1 is needed", field="slots")
     rows = read_manifest(manifest, format)

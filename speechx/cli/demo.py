@@ -49,12 +49,12 @@ def demo(
 
 def perform(sx: SpeechX, sample: Sample, output: Path, name: str) -> tuple[str, dict[str, Any]]:
     """Runs one request, writes NAME-before.wav and NAME-after.wav; returns its part of the page and its info."""
-    from speechx.audio import reading as audio
+    from speechx.audio import reading
     from speechx.pipeline.result import Speech, collect
 
     with Heartbeat("   "):
         after = collect(sx.stream(sample.task, **sample.fields))
-    before = Speech(audio.read(sample.before), 16000)
+    before = Speech(reading.read(sample.before), 16000)
     before.save(output / f"{name}-before.wav")
     after.save(output / f"{name}-after.wav")
     said = f"<p class=said>“{html.escape(sample.said)}”</p>" if sample.said else ""

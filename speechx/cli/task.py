@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from speechx.audio import reading as audio
+from speechx.audio import reading, writing
 from speechx.cli.console import Heartbeat, JsonOption, ModelOption, load, put_json, say
 from speechx.errors import InputError
 from speechx.task import registry
@@ -130,18 +130,18 @@ def _format(output: str, wanted: str | None) -> str:
         raise InputError(f"output: {output} is a folder; name a file in it", field="output")
     if not path.absolute().parent.is_dir():
         raise InputError(f"output: the folder {path.parent} does not exist", field="output")
-    return wanted or audio.format_of(output)
+    return wanted or writing.format_of(output)
 
 
 def _to_stdout(chunks: Iterable[Chunk], format: str) -> dict[str, Any]:
     """Writes the sound as it is made; returns the final info."""
-    from speechx.audio.reading import Encoder
+    from speechx.audio.writing import Encoder
     from speechx.pipeline.result import playable
 
     encoder, info = None, {}
     for chunk in chunks:
         encoder = encoder or Encoder(format, playable(chunk.wav_T[:0], chunk.sample_rate, format)[1])
-        sys.stdout.buffer.write(encoder.push(audio.resample(chunk.wav_T, chunk.sample_rate, encoder.rate)))
+        sys.stdout.buffer.write(encoder.push(reading.resample(chunk.wav_T, chunk.sample_rate, encoder.rate)))
         sys.stdout.buffer.flush()
         info = chunk.info
     if encoder is not None:

@@ -117,15 +117,15 @@ def _decode_chunk(rows: list[SourceRow]) -> list[tuple[np.ndarray, bool]]:
 
 def decode(row: SourceRow) -> tuple[np.ndarray, bool]:
     """(samples (T,) int16 at 16 kHz, whether the file is damaged); none where it cannot be read at all."""
-    from speechx.audio import reading as audio
+    from speechx.audio import reading
 
     damaged = False
     try:
-        wav_T = audio.read(row.path, max_seconds=MAX_SECONDS)
+        wav_T = reading.read(row.path, max_seconds=MAX_SECONDS)
     except InputError:
         damaged = True
         try:
-            wav_T = audio.read(row.path, max_seconds=MAX_SECONDS, whole=False)
+            wav_T = reading.read(row.path, max_seconds=MAX_SECONDS, whole=False)
         except InputError:
             return np.zeros(0, np.int16), True
     if row.start is not None and row.stop is not None:

@@ -141,9 +141,9 @@ def _item(pack: AudioPack, row: PackRow, path: Path | None, axes: Axes | None) -
         data = path.read_bytes()
         if len(data) < MAX_BYTES_PER_SECOND * max(1.0, row.seconds):
             return _Item(row, path.suffix, data, teacher_FD, f0_S)
-    from speechx.audio import reading as audio
+    from speechx.audio import writing
 
-    return _Item(row, ".opus", audio.encode(pack.audio(row), 16000, "opus"), teacher_FD, f0_S)
+    return _Item(row, ".opus", writing.encode(pack.audio(row), 16000, "opus"), teacher_FD, f0_S)
 
 
 def _write_part(out: Path, number: int, items: list[_Item], axes: Axes | None) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speechx.audio import reading as audio
+from speechx.audio import reading
 from speechx.audio.joining import NOTHING, Joiner
 from speechx.pipeline.masking import Mask, recording_mask
 from speechx.task.plan import GeneratedPart, Part, Plan, ReadyPart
@@ -95,7 +95,7 @@ class Renderer:
             return NOTHING
         own_rate, rate, fade = self._frontend.sample_rate, self._plan.sample_rate, self._plan.fade
         wav_T = self._frontend.decode(np.concatenate(around)) * np.float32(part.gain)
-        wav_T = audio.resample(wav_T, own_rate, rate)
+        wav_T = reading.resample(wav_T, own_rate, rate)
         samples_per_frame = self._frontend.hop * rate / own_rate
         start = 0 if part.before_FK is None else round(len(part.before_FK) * samples_per_frame) - fade
         stop = (

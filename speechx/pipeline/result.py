@@ -36,17 +36,17 @@ class Speech:
 
     def save(self, path: str | os.PathLike[str], format: str | None = None) -> Path:
         """Writes a file, whole or not at all; the format is the suffix's unless given. Raises InputError."""
-        from speechx.audio import reading as audio
+        from speechx.audio import writing
 
-        format = format or audio.format_of(path)
+        format = format or writing.format_of(path)
         wav_T, rate = playable(self.wav_T, self.sample_rate, format)
-        return audio.write(path, wav_T, rate, format)
+        return writing.write(path, wav_T, rate, format)
 
     def encode(self, format: str = "wav") -> bytes:
         """The bytes of a sound file."""
-        from speechx.audio import reading as audio
+        from speechx.audio import writing
 
-        return audio.encode(*playable(self.wav_T, self.sample_rate, format), format)
+        return writing.encode(*playable(self.wav_T, self.sample_rate, format), format)
 
     def _repr_html_(self) -> str:
         """A player, in a notebook."""
@@ -59,14 +59,14 @@ class Speech:
 
 def playable(wav_T: np.ndarray, rate: int, format: str) -> tuple[np.ndarray, int]:
     """(samples, rate) that the format can hold: opus and mp3 know few rates, the next higher one is taken."""
-    from speechx.audio import reading as audio
+    from speechx.audio import reading
     from speechx.audio.writing import RATES
 
     rates = RATES.get(format, (rate,))
     if rate in rates:
         return wav_T, rate
     fitting = min((r for r in rates if r > rate), default=max(rates))
-    return audio.resample(wav_T, rate, fitting), fitting
+    return reading.resample(wav_T, rate, fitting), fitting
 
 
 def collect(chunks: Iterable[Chunk]) -> Speech:

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import torch
 
-from speechx.audio import mixing
-from speechx.audio import reading as audio
+from speechx.audio import levels, mixing, reading
 from speechx.errors import InputError
 
 if TYPE_CHECKING:
@@ -110,19 +109,19 @@ class Frontend:
         self,
         source: Any,
         field: str = "audio",
-        max_seconds: float = audio.MAX_SECONDS,
+        max_seconds: float = reading.MAX_SECONDS,
         rate: int | None = None,
     ) -> np.ndarray:
         """The recording as (T,) float32, mono, at 16 kHz or `rate`. Raises InputError naming `field`: see audio.read."""
         self._check_path(source, field)
-        wav_T = audio.read(
+        wav_T = reading.read(
             source,
             max_seconds=max_seconds,
             min_seconds=MIN_SECONDS,
             field=field,
             rate=rate or self.sample_rate,
         )
-        if audio.is_silent(wav_T):
+        if levels.is_silent(wav_T):
             raise InputError(f"{field} is silent: nothing in it is louder than -60 dBFS", field=field)
         return wav_T
 
@@ -130,7 +129,7 @@ class Frontend:
         """The recording's own sample rate."""
         self._check_path(source, field)
         try:
-            return audio.probe(source).rate
+            return reading.probe(source).rate
         except InputError as error:
             raise error.located(field) from error
 
@@ -155,7 +154,7 @@ class Frontend:
             raise InputError(
                 f"{field} is {seconds:.2f} s long: at least {MIN_VOICE_SECONDS:g} s are needed", field=field
             )
-        if audio.is_clipped(wav_T):
+        if levels.is_clipped(wav_T):
             raise InputError(f"{field} is badly clipped: record it at a lower level", field=field)
         return wav_T
 

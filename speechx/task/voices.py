@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from speechx.audio import reading as audio
+from speechx.audio import levels, reading, writing
 from speechx.errors import InputError
 from speechx.files import Storage
 
@@ -94,7 +94,7 @@ class VoiceStore:
                 data = (files("speechx") / "assets" / "voices" / f"{voice_id}.flac").read_bytes()
             else:
                 data = self._load(voice_id, ".flac")
-            self._wavs[key] = audio.read(data, field=f"voice {voice_id}")
+            self._wavs[key] = reading.read(data, field=f"voice {voice_id}")
             while len(self._wavs) > CACHED_WAVS:
                 self._wavs.popitem(last=False)
         self._wavs.move_to_end(key)
@@ -102,7 +102,7 @@ class VoiceStore:
 
     def enroll(
         self,
-        source: audio.Audio,
+        source: reading.Audio,
         voice_id: str,
         *,
         name: str | None = None,
@@ -124,19 +124,19 @@ class VoiceStore:
             )
         if voice_id in _builtin() or (voice_id in self._enrolled(fresh=True) and not overwrite):
             raise InputError(f"id {voice_id!r} is taken", field="id")
-        wav_T = audio.read(
+        wav_T = reading.read(
             source, min_seconds=MIN_ENROLL_SECONDS, max_seconds=MAX_ENROLL_SECONDS, field="voice"
         )
-        if audio.is_silent(wav_T):
+        if levels.is_silent(wav_T):
             raise InputError("voice is silent: no part of it is louder than -60 dB", field="voice")
-        if audio.is_clipped(wav_T):
+        if levels.is_clipped(wav_T):
             raise InputError("voice is badly clipped: record it at a lower level", field="voice")
         created = datetime.datetime.now(datetime.UTC).isoformat()
-        seconds = round(len(wav_T) / audio.SAMPLE_RATE, 3)
+        seconds = round(len(wav_T) / reading.SAMPLE_RATE, 3)
         voice = Voice(voice_id, name or voice_id, language, license, seconds, True, created)
         if overwrite:
             self._remove(voice_id, ".json")
-        self._save(voice_id, ".flac", audio.encode(wav_T, audio.SAMPLE_RATE, "flac"))
+        self._save(voice_id, ".flac", writing.encode(wav_T, reading.SAMPLE_RATE, "flac"))
         self._save(voice_id, ".json", json.dumps(asdict(voice), ensure_ascii=False, indent=1).encode())
         self._listing = None
         return voice

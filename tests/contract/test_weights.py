@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from speechx.api import SpeechX
-from speechx.audio import reading as audio
+from speechx.audio import reading
 from speechx.cli.samples import sample_requests
 from speechx.pipeline.result import Speech
 
-FOLDER = Path(audio.__file__).parents[1] / "assets/samples"
+FOLDER = Path(reading.__file__).parents[1] / "assets/samples"
 REQUESTS = {sample.title: sample for sample in sample_requests()}
 
 
@@ -26,7 +26,7 @@ def sx() -> SpeechX:
 
 @cache
 def sound(name: str) -> np.ndarray:
-    return audio.read(FOLDER / f"{name}.flac")
+    return reading.read(FOLDER / f"{name}.flac")
 
 
 def perform(sx: SpeechX, title: str, **changes: object) -> Speech:

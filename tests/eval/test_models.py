@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from speechx.audio import reading as audio
+from speechx.audio import reading
 from speechx.eval.judges import whisper
 from speechx.eval.judges.base import Transcript
 from speechx.eval.judges.judges import Measures
@@ -21,7 +21,7 @@ TEXT = "I left the keys on the kitchen table right next to the blue notebook."
 
 @pytest.fixture(scope="module")
 def sound() -> Callable[[str], np.ndarray]:
-    return lambda name: audio.read(SAMPLES / f"{name}.flac")
+    return lambda name: reading.read(SAMPLES / f"{name}.flac")
 
 
 @pytest.fixture(scope="module")

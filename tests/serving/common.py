@@ -16,12 +16,12 @@ from fastapi.testclient import TestClient
 
 from speechx.pipeline.local_engine import FakeEngine
 from speechx.serving.app import build_app
-from speechx.serving.cluster import local as local_ray  # before ray, whichever test imports that first
+from speechx.serving.cluster import local  # before ray, whichever test imports that first
 from speechx.serving.settings import Limits, Settings
 from speechx.task.voices import VoiceStore
 
 SAMPLES = Path(__file__).resolve().parents[2] / "speechx" / "assets" / "samples"
-assert local_ray
+assert local
 Make = Callable[..., TestClient]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import ray
 
-from speechx.audio import reading as audio
+from speechx.audio import reading
 from speechx.cli.batch import Row, read_manifest
 from speechx.serving.cluster import batch
 from speechx.serving.cluster.batch import Storage, Worker, run
@@ -73,7 +73,7 @@ def test_runs_and_goes_on(tmp_path: Path, rows: list[Row], pipeline: Any) -> Non
     assert len(told) == 7 and told["bad"]["status"] == "error" and told["bad"]["field"] == "audio"
     assert told["mp3"]["output"] == "mp3.mp3" and told["mp3"]["words"]
     assert told["n0"]["seed"] == 0 and told["n0"]["model"] == "echo"
-    assert len(audio.read(tmp_path / "out" / "n0.wav")) == 3 * 16000
+    assert len(reading.read(tmp_path / "out" / "n0.wav")) == 3 * 16000
     assert not list((tmp_path / "out").glob(".*"))
     before = (tmp_path / "out" / "n0.wav").stat().st_mtime_ns
     assert run(rows[:5], store, make, workers=2, slots=2) == (0, 0)

@@ -21,7 +21,7 @@ from ray import serve
 
 from speechx.errors import InputError
 from speechx.pipeline.job import Job
-from speechx.serving.cluster import local as local_ray
+from speechx.serving.cluster import local
 from speechx.serving.cluster.replica import Failure, Replica, ReplicaOptions
 from speechx.serving.cluster.router import AppArgs, HandleEngine, build
 from speechx.serving.settings import Limits, Settings
@@ -36,7 +36,7 @@ CONFIG = Path(__file__).resolve().parents[2] / "serving" / "config"
 
 
 @pytest.fixture(scope="module")
-def local() -> Any:
+def replica_handle() -> Any:
     """Handle of a replica in this process."""
     options = ReplicaOptions(engine="fake", fake_delay=0.02, fake_chunks=5)
     return serve.run(serve.deployment(Replica).bind(options), name="local", _local_testing_mode=True)
@@ -46,9 +46,9 @@ def job(seconds: float = 10, **fields: Any) -> Job:
     return Job("tts", registry.parse_request("tts", {**TTS, **fields}), deadline=time.monotonic() + seconds)
 
 
-def test_a_stream_by_handle(local: Any) -> None:
+def test_a_stream_by_handle(replica_handle: Any) -> None:
     async def listen() -> list[Any]:
-        return [chunk async for chunk in HandleEngine(local).stream(job(seed=7))]
+        return [chunk async for chunk in HandleEngine(replica_handle).stream(job(seed=7))]
 
     chunks = asyncio.run(listen())
     assert chunks[-1].final and chunks[-1].info["seed"] == 7
@@ -56,24 +56,24 @@ def test_a_stream_by_handle(local: Any) -> None:
     assert len(chunks) < 5, "short chunks are joined"
 
 
-def test_leaving_a_stream_by_handle(local: Any) -> None:
+def test_leaving_a_stream_by_handle(replica_handle: Any) -> None:
     async def leave() -> int:
-        before = await local.aborted.remote()
-        stream = HandleEngine(local).stream(job())
+        before = await replica_handle.aborted.remote()
+        stream = HandleEngine(replica_handle).stream(job())
         await anext(stream)
         await stream.aclose()
         for _ in range(100):
             await asyncio.sleep(0.02)
-            if await local.aborted.remote() > before:
+            if await replica_handle.aborted.remote() > before:
                 break
-        return int(await local.aborted.remote()) - before
+        return int(await replica_handle.aborted.remote()) - before
 
     assert asyncio.run(leave()) == 1
 
 
-def test_too_late_to_begin(local: Any) -> None:
+def test_too_late_to_begin(replica_handle: Any) -> None:
     with pytest.raises(TimeoutError):
-        asyncio.run(anext(HandleEngine(local).stream(job(-1))))
+        asyncio.run(anext(HandleEngine(replica_handle).stream(job(-1))))
 
 
 def test_failures_travel() -> None:
@@ -101,7 +101,7 @@ def test_config_files_fit(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    local_ray.start(2, log_to_driver=False)
+    local.start(2, log_to_driver=False)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -127,7 +127,7 @@ def ask(address: str, **fields: Any) -> httpx.Response:
 @pytest.mark.usefixtures("address")
 def test_shared_memory_is_bounded() -> None:
     # Ray goes on to fresh pages as long as there are some, and by default there is a third of the machine.
-    assert ray.cluster_resources()["object_store_memory"] <= local_ray.OBJECT_STORE
+    assert ray.cluster_resources()["object_store_memory"] <= local.OBJECT_STORE
 
 
 @pytest.mark.usefixtures("address")

@@ -18,7 +18,7 @@ import pytest
 from speechx.cli.main import main
 from speechx.errors import InputError
 from speechx.pipeline.local_engine import FakeEngine
-from speechx.serving import load_test as load
+from speechx.serving import load_test
 from speechx.serving.app import build_app
 from tests.serving.common import running, settings
 
@@ -32,7 +32,7 @@ def test_serve_and_drain(tiny_folder: Path) -> None:
                                env={**os.environ, "OMP_NUM_THREADS": "1"})  # fmt: skip
     try:
         address = f"http://127.0.0.1:{port}"
-        load.wait_ready(address, process)  # type: ignore[arg-type]
+        load_test.wait_ready(address, process)  # type: ignore[arg-type]
         answers: list[httpx.Response] = []
         body = {"text": "The water is cold today and nobody wants to swim in it. " * 3, "voice": "heart"}
         thread = threading.Thread(
@@ -79,25 +79,25 @@ def test_the_load_generator(capsys: pytest.CaptureFixture[str]) -> None:
         one, six = report["loads"]
         assert one["done"] > 3 and one["rejects"] == 0 and one["first_audio_p50"] < 1
         assert six["rejects"] > 0 and six["errors"] == 0 and six["reject_p95"] < 1
-        assert "| url | tts | 6 |" in load.as_text(report)
+        assert "| url | tts | 6 |" in load_test.as_text(report)
 
 
 def test_underruns_are_noticed() -> None:
-    seen = load.Seen()
+    seen = load_test.Seen()
     with running(build_app(FakeEngine(chunks=3, delay=0.4), settings())) as address:
-        route, body = load.bodies("tts")["tts"][0]
-        load._ask(address, route, body, None, seen)
+        route, body = load_test.bodies("tts")["tts"][0]
+        load_test._ask(address, route, body, None, seen)
     assert seen.underruns == 1 and seen.audio == pytest.approx(0.6, abs=0.01) and not seen.errors
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads /proc")
 def test_memory_counts_what_a_server_has_started() -> None:
-    before = load.memory(os.getpid())
+    before = load_test.memory(os.getpid())
     hold = "import time; held = bytearray(b'x') * 50_000_000; print(flush=True); time.sleep(60)"
     process = subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None and process.stdout.readline()
-        assert 50 < load.memory(os.getpid()) - before < 200
+        assert 50 < load_test.memory(os.getpid()) - before < 200
     finally:
         process.kill()
         process.wait()
@@ -106,4 +106,4 @@ def test_memory_counts_what_a_server_has_started() -> None:
 @pytest.mark.parametrize("text", ["", "0", "1,x", "1,,2", "999"])
 def test_numbers(text: str) -> None:
     with pytest.raises(InputError, match="clients"):
-        load.numbers(text)
+        load_test.numbers(text)

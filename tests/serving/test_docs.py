@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from speechx.audio import reading as audio
+from speechx.audio import reading
 from speechx.serving.app import build_app
 from speechx.serving.cluster.replica import ReplicaOptions, make_engine
 from speechx.serving.settings import Limits
@@ -60,7 +60,7 @@ def test_curl(page: str, address: str, tmp_path: Path) -> None:
         )
         assert done.returncode == 0, (line, done.stdout, done.stderr)
         if "-o" in command:
-            assert len(audio.read(tmp_path / command[command.index("-o") + 1], whole=False)) > 3000
+            assert len(reading.read(tmp_path / command[command.index("-o") + 1], whole=False)) > 3000
 
 
 def test_limits_are_those_of_the_page() -> None:

@@ -15,7 +15,7 @@ import httpx
 import numpy as np
 import pytest
 
-from speechx.audio import reading as audio
+from speechx.audio import writing
 from speechx.cli.samples import Sample, sample_requests
 from speechx.pipeline.job import Job
 from speechx.serving.app import build_app
@@ -79,7 +79,7 @@ def test_the_same_seed_whatever_else_is_in_the_batch(address: str) -> None:
 
 
 def test_what_the_task_refuses(address: str) -> None:
-    silence = audio.encode(np.zeros(16000, np.float32), 16000, "wav")
+    silence = writing.encode(np.zeros(16000, np.float32), 16000, "wav")
     answer = httpx.post(f"{address}/v1/noise-suppression", files={"audio": silence}, timeout=30)
     assert answer.status_code == 422 and answer.json()["error"]["field"] == "audio"
 

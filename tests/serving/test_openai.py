@@ -10,7 +10,7 @@ from typing import Any
 import openai
 import pytest
 
-from speechx.audio import reading as audio
+from speechx.audio import reading
 from speechx.pipeline.local_engine import FakeEngine
 from speechx.serving.app import build_app
 from speechx.task.voices import VoiceStore
@@ -34,7 +34,7 @@ def test_speech(client: Any, spoken: FakeEngine, tmp_path: Path) -> None:
         model="tts-1", voice="alloy", input="Hello there.", response_format="wav"
     )
     answer.write_to_file(tmp_path / "out.wav")
-    assert 0.5 < len(audio.read(tmp_path / "out.wav")) / 16000 < 0.7
+    assert 0.5 < len(reading.read(tmp_path / "out.wav")) / 16000 < 0.7
     request: Any = spoken.jobs[-1].request
     assert request.voice == "heart" and request.text == "Hello there." and request.language == "en"
 
@@ -47,7 +47,7 @@ def test_formats(client: Any, format: str) -> None:
     if format == "pcm":
         assert len(data) == pytest.approx(2 * 24_000 * 0.6, abs=64)
     else:
-        assert 0.5 < len(audio.read(data)) / 16000 < 0.8
+        assert 0.5 < len(reading.read(data)) / 16000 < 0.8
 
 
 def test_streams(client: Any) -> None:

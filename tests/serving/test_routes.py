@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from fastapi.testclient import TestClient
 
-from speechx.audio import reading as audio
+from speechx.audio import reading
 from speechx.audio.writing import FORMATS, MEDIA_TYPES
 from speechx.errors import InputError
 from speechx.pipeline.job import Chunk
@@ -26,7 +26,7 @@ TTS = {"text": "Hello there.", "voice": "heart"}
 
 def sound_of(answer: Any) -> np.ndarray:
     """(T,) at 16 kHz."""
-    return audio.read(answer.content)
+    return reading.read(answer.content)
 
 
 def test_json(client: TestClient, engine: FakeEngine) -> None:

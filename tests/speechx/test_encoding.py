@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechx.audio import reading as audio
+from speechx.audio import levels, reading, writing
 from speechx.errors import InputError
 from tests.speechx.test_audio import noise, similarity, tone
 
 
-@pytest.mark.parametrize("format", audio.FORMATS[:4])
+@pytest.mark.parametrize("format", writing.FORMATS[:4])
 def test_stream_decodes_to_the_whole(format: str) -> None:
     wav_T = tone(2.0) + noise(2.0)
-    encoder = audio.Encoder(format, 16000)
+    encoder = writing.Encoder(format, 16000)
     parts = [encoder.push(wav_T[i : i + 1280]) for i in range(0, len(wav_T), 1280)] + [encoder.close()]
-    got = audio.read(b"".join(parts))
+    got = reading.read(b"".join(parts))
     assert len(got) == pytest.approx(len(wav_T), abs=2500)  # an mp3 stream keeps its encoder's delay
     offset = int(np.argmax(np.correlate(got[:20000], wav_T[4000:12000], "valid"))) - 4000
     assert 0 <= offset < 2500
@@ -34,7 +34,7 @@ def test_stream_decodes_to_the_whole(format: str) -> None:
     ("format", "seconds"), [("wav", 0.01), ("pcm", 0.01), ("opus", 0.2), ("mp3", 0.2), ("flac", 0.6)]
 )
 def test_first_sound_goes_out_soon(format: str, seconds: float) -> None:
-    encoder = audio.Encoder(format, 16000)
+    encoder = writing.Encoder(format, 16000)
     header = len(encoder.push(np.zeros(0, np.float32)))
     sent = b"".join(encoder.push(noise(seconds / 4, seed)) for seed in range(4))
     assert len(sent) + header > 300
@@ -48,7 +48,7 @@ def test_first_sound_goes_out_soon(format: str, seconds: float) -> None:
 def test_cuts_do_not_matter(sizes: list[int], format: str) -> None:
     wav_T = noise(2.0)[: sum(sizes)]
     bounds = np.cumsum([0, *sizes])
-    whole, cut = audio.Encoder(format, 16000), audio.Encoder(format, 16000)
+    whole, cut = writing.Encoder(format, 16000), writing.Encoder(format, 16000)
     once = whole.push(wav_T) + whole.close()
     parts = [cut.push(wav_T[a:b]) for a, b in itertools.pairwise(bounds)]
     many = b"".join([*parts, cut.close()])
@@ -59,34 +59,34 @@ def test_cuts_do_not_matter(sizes: list[int], format: str) -> None:
 
 
 def test_wav_stream_header_says_unknown() -> None:
-    encoder = audio.Encoder("wav", 16000)
+    encoder = writing.Encoder("wav", 16000)
     data = encoder.push(tone(0.1)) + encoder.close()
     assert data[:4] == b"RIFF" and data[40:44] == b"\xff" * 4
     assert len(data) == 44 + 3200
-    empty = audio.Encoder("wav", 16000)
+    empty = writing.Encoder("wav", 16000)
     assert len(empty.close()) == 44
 
 
 def test_pcm_is_little_endian() -> None:
-    data = audio.encode(np.array([0.0, 0.5, -1.0, 1.0, 2.0], np.float32), 16000, "pcm")
+    data = writing.encode(np.array([0.0, 0.5, -1.0, 1.0, 2.0], np.float32), 16000, "pcm")
     assert np.array_equal(np.frombuffer(data, "<i2"), [0, 16384, -32768, 32767, 32767])
 
 
 def test_suffixes_and_formats(tmp_path: Path) -> None:
-    assert audio.format_of("a/b.OGG") == "opus"
-    assert audio.format_of("noname", "flac") == "flac"
+    assert writing.format_of("a/b.OGG") == "opus"
+    assert writing.format_of("noname", "flac") == "flac"
     with pytest.raises(InputError, match=r"'.xyz' is not one of .*\.wav") as caught:
-        audio.format_of("x.xyz")
+        writing.format_of("x.xyz")
     assert caught.value.field == "output"
     with pytest.raises(InputError, match="'aiff' is not one of wav"):
-        audio.encode(tone(), 16000, "aiff")
+        writing.encode(tone(), 16000, "aiff")
     with pytest.raises(InputError, match="opus cannot hold 44100 Hz"):
-        audio.encode(tone(), 44100, "opus")
-    assert set(audio.MEDIA_TYPES) == set(audio.FORMATS)
+        writing.encode(tone(), 44100, "opus")
+    assert set(writing.MEDIA_TYPES) == set(writing.FORMATS)
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = audio.write(tmp_path / "x.wav", tone(), 16000)
+    path = writing.write(tmp_path / "x.wav", tone(), 16000)
     before = path.read_bytes()
 
     def full(_: int) -> None:
@@ -94,7 +94,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(InputError, match="the disk is full") as caught:
-        audio.write(path, noise(), 16000)
+        writing.write(path, noise(), 16000)
     assert caught.value.field == "output"
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
@@ -106,34 +106,34 @@ def test_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        audio.write(tmp_path / "x.wav", noise(), 16000)
+        writing.write(tmp_path / "x.wav", noise(), 16000)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file or directory"):
-        audio.write(tmp_path / "none" / "x.wav", tone(), 16000)
+        writing.write(tmp_path / "none" / "x.wav", tone(), 16000)
 
 
 @settings(max_examples=40, deadline=None)
 @given(level=st.floats(-60, -1), target=st.floats(-40, -3))
 def test_normalizing(level: float, target: float) -> None:
-    wav_T = audio.normalize_peak(noise(0.5), level)
-    assert audio.peak_db(wav_T) == pytest.approx(level, abs=0.01)
-    got = audio.normalize_rms(wav_T, target)
-    assert audio.peak_db(got) <= -0.99
-    if audio.peak_db(got) < -1.1:
-        assert audio.rms_db(got, active=True) == pytest.approx(target, abs=0.1)
+    wav_T = levels.normalize_peak(noise(0.5), level)
+    assert levels.peak_db(wav_T) == pytest.approx(level, abs=0.01)
+    got = levels.normalize_rms(wav_T, target)
+    assert levels.peak_db(got) <= -0.99
+    if levels.peak_db(got) < -1.1:
+        assert levels.rms_db(got, active=True) == pytest.approx(target, abs=0.1)
 
 
 def test_silent_and_clipped() -> None:
-    assert audio.is_silent(np.zeros(16000, np.float32)) and audio.is_silent(noise() * 1e-4)
+    assert levels.is_silent(np.zeros(16000, np.float32)) and levels.is_silent(noise() * 1e-4)
     burst = np.zeros(16000, np.float32)
     burst[8000:8800] = tone(0.05)
-    assert not audio.is_silent(burst)
-    assert not audio.is_clipped(noise()) and not audio.is_clipped(tone())
-    assert audio.is_clipped(np.clip(8 * noise(), -0.5, 0.5))
-    assert audio.clipped_share(np.zeros(0, np.float32)) == 0
+    assert not levels.is_silent(burst)
+    assert not levels.is_clipped(noise()) and not levels.is_clipped(tone())
+    assert levels.is_clipped(np.clip(8 * noise(), -0.5, 0.5))
+    assert levels.clipped_share(np.zeros(0, np.float32)) == 0
     silence = np.zeros(100, np.float32)
-    assert np.array_equal(audio.normalize_rms(silence), silence)
-    assert np.array_equal(audio.normalize_peak(silence), silence)
+    assert np.array_equal(levels.normalize_rms(silence), silence)
+    assert np.array_equal(levels.normalize_peak(silence), silence)

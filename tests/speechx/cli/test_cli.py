@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from speechx.api import SpeechX
-from speechx.audio import reading as audio
+from speechx.audio import reading
 from speechx.cli.main import main
 
 HELLO = ["tts", "Hello there.", "--voice", "heart"]
@@ -47,12 +47,12 @@ def test_formats(sx: SpeechX, tmp_path: Path, suffix: str, format: str | None) -
     out = tmp_path / f"out.{suffix}"
     assert main([*HELLO, "-o", str(out), *(["--format", format] if format else [])]) == 0
     if suffix != "pcm":
-        assert len(audio.read(out)) > 8000
+        assert len(reading.read(out)) > 8000
 
 
 def test_standard_output(sx: SpeechX, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     assert main([*HELLO, "-o", "-", "--stream", "--seed", "1"]) == 0
-    wav_T = audio.read(capfdbinary.readouterr().out)
+    wav_T = reading.read(capfdbinary.readouterr().out)
     assert np.abs(wav_T - sx.tts("Hello there.", voice="heart", seed=1).wav_T).max() < 1e-3
 
 

@@ -57,12 +57,12 @@ def test_recordings_travel_as_they_were(tmp_path: Path) -> None:
     import json
     import tarfile
 
-    from speechx.audio import reading as audio
+    from speechx.audio import writing
     from speechx.data.prepare import prepare_pack
 
     corpus = tmp_path / "corpus"
     corpus.mkdir()
-    data = audio.encode(
+    data = writing.encode(
         0.1 * np.random.default_rng(1).standard_normal(16000).astype(np.float32), 16000, "opus"
     )
     (corpus / "a.opus").write_bytes(data)

@@ -9,12 +9,12 @@ import pystoi
 import pytest
 import soundfile
 
-from speechx.audio import reading as audio
+from speechx.audio import reading
 from speechx.cli.main import main
 from speechx.pipeline.loading import load_front
 from speechx.task.frontend import Frontend
 
-SAMPLES = Path(audio.__file__).parents[1] / "assets/samples"
+SAMPLES = Path(reading.__file__).parents[1] / "assets/samples"
 TEXT = "I left the keys on the kitchen table, right next to the blue notebook."
 
 

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from speechx.audio import mixing
-from speechx.audio import reading as audio
+from speechx.audio import mixing, reading
 from speechx.audio.mel import htk_filters
 from speechx.eval.metrics.signal import si_sdr
 from speechx.models.refiner import Refiner, RefinerConfig, to_bins
@@ -41,7 +40,7 @@ def net() -> Refiner:
 
 @pytest.fixture(scope="module")
 def noisy_T() -> np.ndarray:
-    return audio.read(SAMPLES / "noisy.flac")
+    return reading.read(SAMPLES / "noisy.flac")
 
 
 def test_an_estimate_of_everything_changes_nothing(noisy_T: np.ndarray) -> None:
@@ -55,7 +54,7 @@ def test_where_the_estimate_is_silent_so_is_the_output(noisy_T: np.ndarray) -> N
 
 
 def test_the_truth_takes_the_noise_away(noisy_T: np.ndarray) -> None:
-    clean_T = audio.read(SAMPLES / "noisy_clean.flac")
+    clean_T = reading.read(SAMPLES / "noisy_clean.flac")
     # Only its level in each band counts: with the sign turned it is the same mask.
     gained = si_sdr(masked(noisy_T, -clean_T), clean_T) - si_sdr(noisy_T, clean_T)
     assert gained > 4
@@ -132,9 +131,9 @@ def test_the_shipped_net_lets_through_what_is_wanted(
 ) -> None:
     frontend = load_front()
     assert frontend.refiner is not None
-    recording_T = audio.read(SAMPLES / recording)
+    recording_T = reading.read(SAMPLES / recording)
     speech = {2: "noisy_clean.flac", 3: target, 4: "noisy_clean.flac"}[slot]
-    speech_T = audio.read(SAMPLES / speech)
+    speech_T = reading.read(SAMPLES / speech)
     target_T = recording_T - speech_T if slot == 4 else speech_T
     gain = mixing.standard_gain(target_T)
     # A perfect language model's estimate: the truth, as far as the codec tells it.

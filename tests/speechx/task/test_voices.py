@@ -8,7 +8,7 @@ import fsspec
 import numpy as np
 import pytest
 
-from speechx.audio import reading as audio
+from speechx.audio import levels, writing
 from speechx.errors import InputError
 from speechx.task.voices import VoiceStore, default_root
 from tests.speechx.test_audio import noise, tone
@@ -30,8 +30,8 @@ def test_builtin_voices(store: VoiceStore) -> None:
         wav_T = store.wav(voice.id)
         assert voice.builtin and "Apache-2.0" in voice.license
         assert len(wav_T) / 16000 == pytest.approx(voice.seconds, abs=0.01) and 3 < voice.seconds < 8
-        assert not audio.is_silent(wav_T) and not audio.is_clipped(wav_T)
-        assert -30 < audio.rms_db(wav_T, active=True) < -16
+        assert not levels.is_silent(wav_T) and not levels.is_clipped(wav_T)
+        assert -30 < levels.rms_db(wav_T, active=True) < -16
 
 
 def test_enroll_and_remove(store: VoiceStore) -> None:
@@ -81,7 +81,7 @@ def test_unknown_ids_and_roots(tmp_path: Path) -> None:
         store.remove("heart")
     with pytest.raises(InputError, match="cannot be used"):
         VoiceStore("nosuchprotocol://x").ids()
-    (tmp_path / "half.flac").write_bytes(audio.encode(tone(), 16000, "flac"))  # its json never came
+    (tmp_path / "half.flac").write_bytes(writing.encode(tone(), 16000, "flac"))  # its json never came
     assert "half" not in VoiceStore(tmp_path).ids()
 
 
