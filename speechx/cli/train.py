@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from speechx.cli.recipes import RecipeOption
+
 app = typer.Typer(help="Train the codec, the aligner or the language model.", no_args_is_help=True)
 
-Config = Annotated[Path, typer.Option(help="recipe (YAML); an unknown key is an error", exists=True)]
 Out = Annotated[Path, typer.Option(help="folder of checkpoints and logs")]
 Resume = Annotated[
     bool, typer.Option("--resume", help="go on exactly where the last checkpoint in --out stopped")
@@ -36,7 +37,7 @@ def _with_minutes(config: Any, minutes: float | None) -> Any:
 
 @app.command()
 def codec(
-    config: Config,
+    config: RecipeOption,
     pack: Annotated[Path, typer.Option(help="audio pack made by `speechx data prepare`")],
     out: Out,
     resume: Resume = False,
@@ -65,7 +66,7 @@ def codec(
 
 @app.command()
 def aligner(
-    config: Config,
+    config: RecipeOption,
     pack: Annotated[
         list[Path], typer.Option(help="audio pack, encoded by `speechx data encode`; may be repeated")
     ],
@@ -104,7 +105,7 @@ def aligner(
 
 @app.command()
 def lm(
-    config: Config,
+    config: RecipeOption,
     shards: Annotated[
         list[Path], typer.Option(help="folder of training pairs made by `speechx data mix`; may be repeated")
     ],
@@ -162,7 +163,7 @@ def lm(
 
 @app.command()
 def mask(
-    config: Config,
+    config: RecipeOption,
     pack: Annotated[Path, typer.Option(help="audio pack made by `speechx data prepare`")],
     estimates: Annotated[Path, typer.Option(help="folder of lessons made by `speechx data estimate`")],
     codec: Codec,

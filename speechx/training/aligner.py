@@ -1,7 +1,7 @@
 """Trains the aligner with CTC.
 
 Legend: B batch, F codec frames, H half frames (50 Hz), N phones, P phone table, D latent.
-`speechx train aligner --config configs/aligner.yaml --pack DIR [--pack DIR ...] --codec DIR --out DIR`; with `rank` in the
+`speechx train aligner --config aligner/1-ctc --pack DIR [--pack DIR ...] --codec DIR --out DIR`; with `rank` in the
 recipe and `--adapt MODEL/aligner`, a low-rank change of a finished one (speechx.models.lora).
 """
 

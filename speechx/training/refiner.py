@@ -1,6 +1,6 @@
 """Trains the net that masks a recording by what the language model makes of it.
 
-`speechx train mask --config configs/mask.yaml --pack DIR --estimates DIR --codec DIR --out DIR`, or, with another recipe and
+`speechx train mask --config refiner/1-start --pack DIR --estimates DIR --codec DIR --out DIR`, or, with another recipe and
 `--adapt MODEL/mask`, a low-rank change of a finished one for single tasks (speechx.models.lora).
 Legend: B batch, M STFT frames, F bins, N bands, T samples, V axes of the voice.
 """

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.house.test_layout import ROOT
 
-PACKAGES = ("speechx", "tasks", "serving", "eval")
+PACKAGES = ("speechx", "tasks", "serving", "eval", "configs")
 
 
 def test_wheel_has_code_and_data(tmp_path: Path) -> None:

@@ -17,13 +17,17 @@ KINDS = {
     "codec": CodecTrainConfig,
     "aligner": AlignerTrainConfig,
     "lm": LMTrainConfig,
-    "mask": RefinerTrainConfig,
+    "refiner": RefinerTrainConfig,
 }
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
+PATHS = sorted(FOLDER.rglob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.relative_to(FOLDER).as_posix())
 def test_a_recipe_is_read(path: Path) -> None:
-    config = KINDS[path.stem.split("-")[0]].read(path)
+    kind = path.stem if path.parent.name == "smoke" else path.parent.name
+    config = KINDS[kind.split("-")[0]].read(path)
     assert path.read_text().startswith("# ")
     if isinstance(config, LMTrainConfig):
         shape = LMConfig.preset(config.preset, **config.model)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Where there is a network: the wheels that a GPU machine with Python 3.12 and torch still lacks, about 5 MB.
-#   scripts/gpu_wheels.sh [FOLDER] [PYTHON_VERSION]
+#   runs/rented_gpu/wheels.sh [FOLDER] [PYTHON_VERSION]
 set -euo pipefail
 folder=${1:-wheels} version=${2:-3.12}
 fetch=(python3 -m pip download -q --only-binary=:all: --python-version "$version" --implementation cp

@@ -1,13 +1,13 @@
-# Sourced by gpu_codec.sh and gpu_lm.sh: what runs Python on a GPU machine without a network.
-#   PYTHON  the Python with torch (python3)       WHEELS  wheels brought along (wheels/, made by gpu_wheels.sh)
+# Sourced by codec.sh and lm.sh: what runs Python on a GPU machine without a network.
+#   PYTHON  the Python with torch (python3)       WHEELS  wheels brought along (wheels/, made by wheels.sh)
 #   DEVICE  cuda | cpu                            SITE    where they are installed (/tmp/speechx-site)
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 : "${PYTHON:=python3}" "${WHEELS:=wheels}" "${DEVICE:=cuda}" "${SITE:=/tmp/speechx-site}"
 export PYTHONPATH="$PWD:$SITE${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
 
 if ! "$PYTHON" -c "import numpy, pydantic, safetensors, soundfile, soxr, typer, yaml" 2>/dev/null; then
-  compgen -G "$WHEELS/*.whl" >/dev/null || { echo "no wheels in $WHEELS: run scripts/gpu_wheels.sh first" >&2; exit 2; }
+  compgen -G "$WHEELS/*.whl" >/dev/null || { echo "no wheels in $WHEELS: run runs/rented_gpu/wheels.sh first" >&2; exit 2; }
   "$PYTHON" -m pip install -q --no-index --no-deps --no-compile --upgrade --target "$SITE" "$WHEELS"/*.whl
 fi
 if [ "$DEVICE" = cuda ]; then
