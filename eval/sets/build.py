@@ -22,9 +22,9 @@ from speechx.errors import InputError
 from speechx.eval.items import RATE
 from speechx.eval.sets.corpus import Corpus
 from speechx.eval.sets.store import SetWriter
-from speechx.models.vocab import LANGUAGES
 from speechx.task import registry
 from speechx.task.examples import Example, Utterance
+from speechx.text.languages import LANGUAGES
 from speechx.text.types import WordTime
 
 if TYPE_CHECKING:

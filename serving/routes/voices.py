@@ -15,12 +15,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from speechx.errors import InputError
-from speechx.models.vocab import LANGUAGES
 from speechx.serving.errors import ApiError, documented
 from speechx.serving.routes.request import VOICE_ID, read_fields, sound
 from speechx.serving.service import Service
 from speechx.serving.web.stream import Disconnected
 from speechx.task.voices import MAX_ENROLL_SECONDS, Voice
+from speechx.text.languages import LANGUAGES
 
 __all__ = ["upload_router", "voice_router"]
 

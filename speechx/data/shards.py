@@ -15,8 +15,8 @@ import numpy as np
 
 from speechx.files import atomic_files
 from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, TextTrack, Token
-from speechx.models.vocab import LANGUAGES
 from speechx.task.examples import TrainingPair
+from speechx.text.languages import LANGUAGES
 
 FORMAT = 1
 MAX_BYTES = 15 * 2**20

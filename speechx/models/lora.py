@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from speechx.models.vocab import FIRST_LANGUAGE, FIRST_PHONE, LANGUAGES, language_token, task_token
+from speechx.models.vocab import FIRST_LANGUAGE, FIRST_PHONE, language_token, task_token
+from speechx.text.languages import LANGUAGES
 
 UP, DOWN = ".up", ".down"
 ALL = ("blocks.", "local_blocks.", "first_head.", "advance_head.", "local_in.", "local_heads")

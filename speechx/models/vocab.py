@@ -11,6 +11,8 @@ trained with an older list keep their meaning.
     128..511   phones, 128 + index in the frozen phone table
 """
 
+from speechx.text.languages import LANGUAGES
+
 VOCAB_SIZE = 512
 
 PAD = 0
@@ -29,8 +31,6 @@ NUM_TASKS = 64
 FIRST_LANGUAGE = 96
 FIRST_PHONE = 128
 NUM_PHONES = VOCAB_SIZE - FIRST_PHONE
-
-LANGUAGES = ("en", "es", "fr", "de", "it", "pt")
 
 
 def task_token(slot: int) -> int:

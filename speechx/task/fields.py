@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchema
 from pydantic_core import core_schema
 
 from speechx.errors import InputError
-from speechx.models.vocab import LANGUAGES
+from speechx.text.languages import LANGUAGES
 
 __all__ = ["MAX_TEXT", "Audio", "Language", "Span", "TaskRequest", "Text", "Voice"]
 

@@ -1,10 +1,11 @@
 """Text front end: normalization, sentences, phones of six languages, and the frozen phone table."""
 
 from speechx.text.diff import WordEdit, diff_words, merge_edits
-from speechx.text.frontend import MAX_CHARS, PhoneSequence, TextFrontend, Word, check_text
-from speechx.text.g2p import LANGUAGES
+from speechx.text.frontend import MAX_CHARS, TextFrontend, check_text
+from speechx.text.languages import LANGUAGES
 from speechx.text.phones import PHONE_IDS, PHONE_TABLE_VERSION, PHONES, unstressed_ids
 from speechx.text.sentences import MAX_SENTENCE_CHARS, split_sentences
+from speechx.text.types import PhoneSequence, Word, WordTime
 
 __all__ = [
     "LANGUAGES",
@@ -17,6 +18,7 @@ __all__ = [
     "TextFrontend",
     "Word",
     "WordEdit",
+    "WordTime",
     "check_text",
     "diff_words",
     "merge_edits",

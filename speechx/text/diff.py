@@ -6,8 +6,9 @@ import difflib
 import unicodedata
 from dataclasses import dataclass
 
-from speechx.text.frontend import PhoneSequence, check_language
+from speechx.text.languages import check_language
 from speechx.text.normalize import tokenize
+from speechx.text.types import PhoneSequence
 
 
 @dataclass(frozen=True)

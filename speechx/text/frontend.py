@@ -3,39 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import numpy as np
 
 from speechx.errors import InputError
 from speechx.text import g2p, locales
-from speechx.text.g2p import LANGUAGES, Phones
+from speechx.text.g2p import Phones
+from speechx.text.languages import check_language
 from speechx.text.normalize import Token, tokenize
 from speechx.text.phones import PHONE_IDS, SILENCE, UNKNOWN
+from speechx.text.sentences import split_sentences
+from speechx.text.types import PhoneSequence, Word
 
 MAX_CHARS = 10_000
-
-
-@dataclass(frozen=True)
-class Word:
-    """A written word and the half-open range [start, stop) of its phones."""
-
-    text: str
-    start: int
-    stop: int
-
-
-@dataclass(frozen=True)
-class PhoneSequence:
-    """Phones of a text: "_" at both ends, pauses as phones of their own, word borders only as spans.
-
-    ids: (N,) int64, indices into the frozen phone table.
-    """
-
-    language: str
-    phones: tuple[str, ...]
-    ids: np.ndarray
-    words: tuple[Word, ...]
 
 
 class TextFrontend:
@@ -49,8 +29,6 @@ class TextFrontend:
 
     def split_sentences(self, text: str, language: str, max_chars: int = 200) -> list[str]:
         """The same as `speechx.text.split_sentences`."""
-        from speechx.text.sentences import split_sentences
-
         return split_sentences(text, language, max_chars)
 
     def __call__(self, text: str, language: str, *, field: str = "text") -> PhoneSequence:
@@ -74,13 +52,6 @@ class TextFrontend:
         phones.append(SILENCE)
         ids = np.array([PHONE_IDS[phone] for phone in phones], dtype=np.int64)
         return PhoneSequence(language, tuple(phones), ids, tuple(words))
-
-
-def check_language(language: str) -> None:
-    """Raise InputError, field "language", for a language without a back end."""
-    if language not in LANGUAGES:
-        choice = ", ".join(LANGUAGES)
-        raise InputError(f"language {language!r} is not supported; choose one of {choice}", field="language")
 
 
 def check_text(text: str, language: str, *, field: str = "text", max_chars: int = MAX_CHARS) -> None:

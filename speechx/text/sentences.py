@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from speechx.text import locales
-from speechx.text.frontend import check_language
+from speechx.text.languages import check_language
 
 MAX_SENTENCE_CHARS = 200
 

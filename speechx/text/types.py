@@ -1,11 +1,35 @@
-"""A word and its place in sound: what alignment, synthesis and reports pass on."""
+"""Values that other layers pass on: the phones of a text, its words, and the time of a word in sound."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["WordTime"]
+import numpy as np
+
+__all__ = ["PhoneSequence", "Word", "WordTime"]
+
+
+@dataclass(frozen=True)
+class Word:
+    """A written word and the half-open range [start, stop) of its phones."""
+
+    text: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class PhoneSequence:
+    """Phones of a text: "_" at both ends, pauses as phones of their own, word borders only as spans.
+
+    ids: (N,) int64, indices into the frozen phone table.
+    """
+
+    language: str
+    phones: tuple[str, ...]
+    ids: np.ndarray
+    words: tuple[Word, ...]
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,12 @@ from functools import cache
 
 from speechx.text.g2p.base import G2P, Phones
 
-__all__ = ["G2P", "LANGUAGES", "Phones", "load"]
-
-LANGUAGES = ("en", "es", "fr", "de", "it", "pt")
+__all__ = ["G2P", "Phones", "load"]
 
 
 @cache
 def load(language: str) -> G2P:
-    """The back end of a language of `LANGUAGES`; the same object each time (its cache is shared)."""
+    """The back end of a language of `speechx.text.LANGUAGES`; the same object each time (its cache is shared)."""
     if language == "en":
         from speechx.text.g2p.english import EnglishG2P
 
