@@ -1,6 +1,6 @@
 """`speechx bench`: how fast each ability is on this machine, how much memory it takes, and what a full batch gives.
 
-Other packages add benches of their own as entry points of group speechx.cli named bench-NAME: `speechx bench NAME`.
+Other packages add benches as entry points of group speechx.commands named bench-NAME: `speechx bench NAME`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import typer
 import typer.core
 
 from speechx.cli.console import Heartbeat, JsonOption, ModelOption, put_json, say
-from speechx.task import registry
 
 if TYPE_CHECKING:
     from speechx.api import SpeechX
@@ -28,14 +27,16 @@ class Benches(typer.core.TyperGroup):
     """Benches of other packages, loaded when called."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [name.removeprefix("bench-") for name in registry.command_names() if name.startswith("bench-")]
+        from speechx.cli.main import command_names
+
+        return [name.removeprefix("bench-") for name in command_names() if name.startswith("bench-")]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        from speechx.cli.main import as_command
+        from speechx.cli.main import as_command, load_command
 
         if cmd_name not in self.list_commands(ctx):
             return None
-        return as_command(registry.load_command(f"bench-{cmd_name}"), cmd_name)
+        return as_command(load_command(f"bench-{cmd_name}"), cmd_name)
 
 
 app = typer.Typer(cls=Benches, invoke_without_command=True)

@@ -1,13 +1,16 @@
-"""The command line: `speechx TASK ...` for every task of the registry, the commands here, and those of entry points.
+"""The command line: `speechx TASK ...` for every task of the registry, and commands found through entry points.
 
-Exit codes: 0 done, 1 some rows of a batch failed, or a bug, 2 what was given cannot be used (a sentence says why), 130
-Ctrl-C. Nothing is imported before it is needed.
+    [project.entry-points."speechx.commands"]
+    data = "speechx.cli.data:app"   # a typer.Typer, or a function that becomes one command
+
+Exit codes: 0 success, 1 some rows of a batch failed, or a bug, 2 unusable input (a sentence says why), 130 Ctrl-C.
+Nothing is imported before it is needed.
 """
 
 from __future__ import annotations
 
 import sys
-from importlib import import_module
+from importlib.metadata import entry_points
 from typing import Annotated, Any
 
 import typer
@@ -17,43 +20,32 @@ import speechx
 from speechx.errors import InputError
 from speechx.task import registry
 
-OWN = {
-    "tasks": "speechx.cli.tasks:tasks",
-    "align": "speechx.cli.align:align",
-    "codec": "speechx.cli.codec:app",
-    "batch": "speechx.cli.batch:batch",
-    "voices": "speechx.cli.voices:app",
-    "bench": "speechx.cli.bench:app",
-    "demo": "speechx.cli.demo:demo",
-}
-"""Commands that come with this package; others add theirs through the entry points of group speechx.commands."""
-
 
 class Commands(typer.core.TyperGroup):
     """Tasks first, then the commands. Each is imported when it is called or described."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         names = [name.replace("_", "-") for name in registry.tasks()]
-        more = [n for n in registry.command_names() if n not in OWN and not n.startswith("bench-")]
-        return names + list(OWN) + more
+        return names + [name for name in command_names() if not name.startswith("bench-")]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name in OWN:
-            module, _, name = OWN[cmd_name].partition(":")
-            return as_command(getattr(import_module(module), name), cmd_name)
         if cmd_name.replace("-", "_") in registry.task_names():
             from speechx.cli.task import task_command
 
             return as_command(task_command(registry.task(cmd_name)), cmd_name)
-        if cmd_name in registry.command_names():
-            return as_command(_loaded(cmd_name), cmd_name)
-        return None
+        return as_command(load_command(cmd_name), cmd_name) if cmd_name in command_names() else None
 
 
-def _loaded(name: str) -> Any:
-    """A command of an entry point; one whose extra is not installed says so when called."""
+def command_names() -> list[str]:
+    """Names of the commands that entry points give, sorted."""
+    return sorted({point.name for point in entry_points(group="speechx.commands")})
+
+
+def load_command(name: str) -> Any:
+    """The typer app or function of a command; one that raises InputError where its extra is not installed."""
+    (point,) = entry_points(group="speechx.commands", name=name)
     try:
-        return registry.load_command(name)
+        return point.load()
     except ImportError as error:
         missing = error.name or str(error)
 

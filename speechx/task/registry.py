@@ -1,11 +1,8 @@
-"""Finds tasks and commands through entry points: this package imports none of them.
+"""Finds tasks through entry points: this package imports none of them.
 
     [project.entry-points."speechx.tasks"]
-    builtin = "tasks"                    # a package: every module in it that defines a task
+    builtin = "speechx.tasks"                    # a package: every module in it that defines a task
     my_task = "my_package.my_task:Mine"  # or one class
-
-    [project.entry-points."speechx.commands"]
-    data = "speechx.cli.data:app"   # a typer.Typer, or a function that becomes one command
 
 A task of a package is named after its module, so that listing names imports nothing.
 """
@@ -29,8 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "audio_fields",
-    "command_names",
-    "load_command",
     "parse_request",
     "register",
     "scan_package",
@@ -157,16 +152,3 @@ def _first_problem(chosen: Task[Any], error: ValidationError) -> InputError:
         return cause.located(field) if field else cause
     sentence = str(cause or first["msg"])
     return InputError(f"{field}: {sentence[0].lower()}{sentence[1:]}" if field else sentence, field=field)
-
-
-def command_names() -> list[str]:
-    """Names of the commands that other packages, or other parts of this one, add to the command line."""
-    return sorted({point.name for point in entry_points(group="speechx.commands")})
-
-
-def load_command(name: str) -> Any:
-    """The typer app or function of a command. Raises LookupError for an unknown name, ImportError as it comes."""
-    for point in entry_points(group="speechx.commands"):
-        if point.name == name:
-            return point.load()
-    raise LookupError(name)

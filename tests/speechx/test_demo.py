@@ -6,6 +6,7 @@ import json
 import re
 import struct
 import zlib
+from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,13 @@ def test_bench(sx: SpeechX, capsys: Any) -> None:
 
 
 def test_a_bench_of_another_package(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    monkeypatch.setattr("speechx.task.registry.command_names", lambda: ["bench-serve"])
-    monkeypatch.setattr("speechx.task.registry.load_command", lambda name: lambda: print(name))
-    assert main(["bench", "serve"]) == 0
-    assert capsys.readouterr().out == "bench-serve\n"
+    points = EntryPoints(
+        EntryPoint(name, value, "speechx.commands")
+        for name, value in {"bench": "speechx.cli.bench:app", "bench-mine": "speechx.cli.tasks:tasks"}.items()
+    )
+    monkeypatch.setattr("speechx.cli.main.entry_points", lambda **by: points.select(**by))
+    assert main(["bench", "mine"]) == 0
+    assert "noise_suppression" in capsys.readouterr().out
 
 
 def test_png_can_be_read_back() -> None:

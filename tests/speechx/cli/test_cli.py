@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from typing import Any
 
@@ -267,10 +268,7 @@ def test_help_names_everything(capsys: Any) -> None:
 
 
 def test_a_command_whose_extra_is_missing(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    def missing(name: str) -> None:
-        raise ModuleNotFoundError("No module named 'ray'", name="ray")
-
-    monkeypatch.setattr("speechx.task.registry.command_names", lambda: ["serve"])
-    monkeypatch.setattr("speechx.task.registry.load_command", missing)
+    point = EntryPoint("serve", "no_such_package:serve", "speechx.commands")
+    monkeypatch.setattr("speechx.cli.main.entry_points", lambda **by: EntryPoints([point]).select(**by))
     assert main(["serve"]) == 2
-    assert "needs ray" in capsys.readouterr().err
+    assert "needs no_such_package" in capsys.readouterr().err
