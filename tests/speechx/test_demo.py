@@ -63,7 +63,7 @@ def test_a_bench_of_another_package(monkeypatch: pytest.MonkeyPatch, capsys: Any
     )
     monkeypatch.setattr("speechx.cli.main.entry_points", lambda **by: points.select(**by))
     assert main(["bench", "mine"]) == 0
-    assert "noise_suppression" in capsys.readouterr().out
+    assert "noise-suppression" in capsys.readouterr().out
 
 
 def test_png_can_be_read_back() -> None:
