@@ -22,7 +22,7 @@ from speechx.task import registry
 if TYPE_CHECKING:
     from typing import TypedDict, Unpack
 
-    from speechx.audio.reading import Audio
+    from speechx.audio.types import Audio
     from speechx.models.aligner import Alignment
     from speechx.pipeline.pipeline import Pipeline
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
-__all__ = ["clipped_share", "is_clipped", "is_silent", "normalize_peak", "normalize_rms", "peak_db", "rms_db"]
+from speechx.audio.types import Samples
 
-Samples: TypeAlias = "np.ndarray[Any, np.dtype[np.float32]]"
+__all__ = ["clipped_share", "is_clipped", "is_silent", "normalize_peak", "normalize_rms", "peak_db", "rms_db"]
 
 FLOOR_DB = -120.0
 WINDOW = 400  # 25 ms at 16 kHz

@@ -1,35 +1,29 @@
-"""Sound in: any file, bytes or array becomes mono float32 at 16 kHz, or a sentence that says why not.
+"""Reads audio: a file, bytes or an array to mono float32 at 16 kHz. Raises InputError where it cannot be used.
 
     wav_T = read("me.m4a", max_seconds=30, field="voice")
 
-wav, flac, ogg (Vorbis, Opus) and mp3 are decoded by libsndfile; m4a and what else FFmpeg knows by PyAV, where the
-extra `m4a` is installed. Files are decoded, mixed to mono and resampled in blocks, so that memory goes with the
-16 kHz result. Too long is refused from the header, before anything is decoded. Nothing here needs torch.
+Files are decoded, mixed to mono and resampled in blocks, so that memory grows with the 16 kHz result. A file that is too
+long is refused from its header, before anything is decoded. Nothing here needs torch.
 Shapes: T samples, C channels.
 """
 
 from __future__ import annotations
 
-import io
-import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import soundfile
 import soxr
 
-from speechx.audio.mp3 import with_length
+from speechx.audio import decoders
+from speechx.audio.decoders import BLOCK, open_decoder, source_name
 from speechx.audio.truncation import missing_bytes
+from speechx.audio.types import Audio, AudioInfo, Samples
 from speechx.errors import InputError
 
 __all__ = [
     "MAX_SECONDS",
     "SAMPLE_RATE",
-    "Audio",
-    "AudioInfo",
     "probe",
     "read",
     "resample",
@@ -38,24 +32,6 @@ __all__ = [
 SAMPLE_RATE = 16000
 MAX_SECONDS = 3600.0
 MIN_RATE, MAX_RATE, MAX_CHANNELS = 4000, 384_000, 64
-BLOCK = 1 << 14  # samples a channel decoded at once
-
-Samples: TypeAlias = "np.ndarray[Any, np.dtype[np.float32]]"
-Audio: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | tuple[np.ndarray[Any, Any], int]"
-
-
-@dataclass(frozen=True)
-class AudioInfo:
-    """What the header says. frames: samples a channel, None where it does not say."""
-
-    rate: int
-    channels: int
-    frames: int | None
-    format: str
-
-    @property
-    def seconds(self) -> float | None:
-        return None if self.frames is None else self.frames / self.rate
 
 
 def read(
@@ -78,7 +54,7 @@ def read(
         if len(wav_T) < min_seconds * rate:
             seconds = len(wav_T) / rate
             raise InputError(
-                f"{_name(source)} is {seconds:.2f} s long, at least {min_seconds:g} s are needed"
+                f"{source_name(source)} is {seconds:.2f} s long, at least {min_seconds:g} s are needed"
             )
     except InputError as error:
         if field is None:
@@ -92,8 +68,8 @@ def probe(source: Audio) -> AudioInfo:
     if isinstance(source, tuple):
         x_TC, rate = _as_samples(*source)
         return AudioInfo(rate, x_TC.shape[1], len(x_TC), "array")
-    with _open(source) as reader:
-        return reader.info
+    with open_decoder(source) as decoder:
+        return decoder.info
 
 
 def resample(wav_T: Samples, rate: int, to: int = SAMPLE_RATE) -> Samples:
@@ -107,28 +83,30 @@ def resample(wav_T: Samples, rate: int, to: int = SAMPLE_RATE) -> Samples:
 def _read(source: Audio, max_seconds: float, to: int, whole: bool) -> Samples:
     if isinstance(source, tuple):
         x_TC, rate = _as_samples(*source)
-        _check_header(AudioInfo(rate, x_TC.shape[1], len(x_TC), "array"), max_seconds, _name(source))
+        _check_header(AudioInfo(rate, x_TC.shape[1], len(x_TC), "array"), max_seconds, source_name(source))
         blocks: Iterator[Samples] = (x_TC[i : i + BLOCK] for i in range(0, len(x_TC), BLOCK))
-        wav_T, _ = _mix(blocks, rate, to, max_seconds, _name(source))
+        wav_T, _ = _mix(blocks, rate, to, max_seconds, source_name(source))
     else:
-        name = _name(source)
-        with _open(source) as reader:
-            info = reader.info
+        name = source_name(source)
+        with open_decoder(source) as decoder:
+            info = decoder.info
             _check_header(info, max_seconds, name)
-            wav_T, decoded = _mix(reader.blocks(), info.rate, to, max_seconds, name)
-        if reader.damaged and (other := _open_with_av(source)) is not None:
+            wav_T, decoded = _mix(decoder.blocks(), info.rate, to, max_seconds, name)
+        if decoder.damaged and (other := decoders.open_with_av(source)) is not None:
             with other:  # FFmpeg bears what libsndfile does not, such as gaps between Ogg pages
                 wav_T, decoded = _mix(other.blocks(), other.info.rate, to, max_seconds, name)
                 decoded = round(decoded * info.rate / other.info.rate)
         if whole:
             _check_whole(source, info, decoded, name)
     if not len(wav_T):
-        raise InputError(f"{_name(source)} holds no samples")
+        raise InputError(f"{source_name(source)} holds no samples")
     peak = float(np.max(np.abs(wav_T)))
     if not np.isfinite(peak):
-        raise InputError(f"{_name(source)} holds NaN or infinite samples")
+        raise InputError(f"{source_name(source)} holds NaN or infinite samples")
     if peak > 64:
-        raise InputError(f"{_name(source)} has a peak of {peak:.0f}: float samples must lie within [-1, 1]")
+        raise InputError(
+            f"{source_name(source)} has a peak of {peak:.0f}: float samples must lie within [-1, 1]"
+        )
     return wav_T / peak if peak > 1 else wav_T
 
 
@@ -193,90 +171,3 @@ def _as_samples(samples: Any, rate: int) -> tuple[Samples, int]:
     elif x.shape[0] < x.shape[1] and x.shape[0] <= MAX_CHANNELS:
         x = x.T
     return x.astype(np.float32, copy=False), int(rate)
-
-
-def _name(source: Audio) -> str:
-    """How a message names the source."""
-    if isinstance(source, tuple):
-        return "the array"
-    return "the audio" if isinstance(source, bytes | bytearray) else f"the file {os.fspath(source)}"
-
-
-class _StraightFile(soundfile.SoundFile):
-    """A SoundFile that is only read on. soundfile seeks after every read of a seekable file; with some Ogg files and
-    with flac of unknown length that fails at the end, and the samples just read are lost."""
-
-    def seekable(self) -> bool:
-        return False
-
-
-class _SoundFileReader:
-    """A file open in libsndfile. damaged: `blocks` met something that it cannot decode, and ended there."""
-
-    damaged = False
-
-    def __init__(self, handle: str | io.BytesIO) -> None:
-        self.file = _StraightFile(handle)
-        frames = self.file.frames if 0 <= self.file.frames < 1 << 40 else None
-        self.info = AudioInfo(self.file.samplerate, self.file.channels, frames, self.file.format.lower())
-
-    def __enter__(self) -> _SoundFileReader:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
-
-    def blocks(self) -> Iterator[Samples]:
-        """What decodes, in order, until the end or a damaged spot."""
-        while True:
-            try:
-                block_TC = self.file.read(BLOCK, dtype="float32", always_2d=True)
-            except soundfile.LibsndfileError:
-                self.damaged = True
-                return
-            if not len(block_TC):
-                return
-            yield block_TC
-
-
-def _open(source: Any) -> Any:
-    """A reader: a context manager with `info` and `blocks()`."""
-    name = _name(source)
-    if isinstance(source, bytes | bytearray):
-        if not source:
-            raise InputError(f"{name} is empty (0 bytes)")
-        handle: str | io.BytesIO = io.BytesIO(source)
-    else:
-        path = Path(source)
-        if path.is_dir():
-            raise InputError(f"{name} is a folder")
-        if not path.exists():
-            raise InputError(f"{name} does not exist")
-        if not os.access(path, os.R_OK):
-            raise InputError(f"{name} cannot be read: permission denied")
-        if not path.stat().st_size:
-            raise InputError(f"{name} is empty (0 bytes)")
-        handle = str(path)
-    try:
-        reader = _SoundFileReader(handle)
-        if reader.info.format == "mp3":
-            data = bytes(source) if isinstance(source, bytes | bytearray) else Path(source).read_bytes()
-            if (longer := with_length(data)) is not data:
-                reader = _SoundFileReader(io.BytesIO(longer))
-        return reader
-    except soundfile.LibsndfileError as error:
-        other = _open_with_av(source)
-        if other is None:
-            if missing := missing_bytes(source):
-                raise InputError(
-                    f"{name} is truncated: at least {missing} bytes are missing at its end"
-                ) from error
-            known = "wav, flac, ogg, opus, mp3, and with the extra 'm4a' installed m4a"
-            raise InputError(f"{name} is not audio that can be read ({known})") from error
-        return other
-
-
-def _open_with_av(source: Any) -> Any:
-    from speechx.audio.container import open_with_av  # PyAV takes a while to import
-
-    return open_with_av(io.BytesIO(source) if isinstance(source, bytes | bytearray) else os.fspath(source))

@@ -7,17 +7,16 @@ import io
 import os
 import struct
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import soundfile
 
+from speechx.audio.types import Samples
 from speechx.errors import InputError
 from speechx.files import atomic_write
 
 __all__ = ["FORMATS", "MEDIA_TYPES", "Encoder", "encode", "format_of", "write"]
-
-Samples: TypeAlias = "np.ndarray[Any, np.dtype[np.float32]]"
 
 # format -> (container, subtype) of libsndfile
 _SNDFILE = {

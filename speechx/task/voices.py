@@ -19,11 +19,10 @@ from collections import OrderedDict
 from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeAlias
-
-import numpy as np
+from typing import TypeAlias
 
 from speechx.audio import levels, reading, writing
+from speechx.audio.types import Audio, Samples
 from speechx.errors import InputError
 from speechx.files import Storage
 
@@ -33,8 +32,6 @@ MIN_ENROLL_SECONDS, MAX_ENROLL_SECONDS = 2.0, 30.0
 LISTING_SECONDS = 5.0  # how long a listing of a remote root is believed
 CACHED_WAVS = 64
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-
-Samples: TypeAlias = "np.ndarray[Any, np.dtype[np.float32]]"
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,7 @@ class VoiceStore:
 
     def enroll(
         self,
-        source: reading.Audio,
+        source: Audio,
         voice_id: str,
         *,
         name: str | None = None,

@@ -11,7 +11,7 @@ import pytest
 from speechx.audio import levels, writing
 from speechx.errors import InputError
 from speechx.task.voices import VoiceStore, default_root
-from tests.speechx.test_audio import noise, tone
+from tests.speechx.audio.test_reading import noise, tone
 
 
 @pytest.fixture(params=["folder", "memory"])

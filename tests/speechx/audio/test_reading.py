@@ -15,7 +15,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechx.audio import mp3, reading, writing
+from speechx.audio import decoders, mp3, reading, writing
 from speechx.errors import InputError
 
 
@@ -70,7 +70,7 @@ def test_length_is_that_of_the_seconds(rate: int, count: int, channels: int) -> 
 @given(rate=st.sampled_from([8000, 16000, 24000, 44100]), seed=st.integers(0, 9))
 def test_blocks_do_not_show(rate: int, seed: int) -> None:
     """Reading resamples in blocks; the result is that of resampling at once."""
-    wav_T = np.asarray(0.1 * np.random.default_rng(seed).standard_normal(3 * reading.BLOCK + 7), np.float32)
+    wav_T = np.asarray(0.1 * np.random.default_rng(seed).standard_normal(3 * decoders.BLOCK + 7), np.float32)
     assert np.allclose(reading.read((wav_T, rate)), reading.resample(wav_T, rate), atol=1e-3)
 
 
@@ -238,7 +238,7 @@ def test_ogg_with_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
     got = reading.read(data)
     assert len(got) == pytest.approx(64000, abs=700)
     assert similarity(got[:30000], tone(4.0)[:30000]) > 0.99
-    monkeypatch.setattr("speechx.audio.container.open_with_av", lambda _: None)
+    monkeypatch.setattr("speechx.audio.decoders.open_with_av", lambda _: None)
     with pytest.raises(InputError, match="truncated or damaged"):
         reading.read(data)
     assert 8000 < len(reading.read(data, whole=False)) < 64000

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from speechx.audio import levels, reading, writing
 from speechx.errors import InputError
-from tests.speechx.test_audio import noise, similarity, tone
+from tests.speechx.audio.test_reading import noise, similarity, tone
 
 
 @pytest.mark.parametrize("format", writing.FORMATS[:4])
