@@ -177,7 +177,7 @@ def tries(
     json: JsonOption = False,
 ) -> None:
     """Count outputs that are none: silence, loops, run-ons, over many seeds."""
-    from speechx.eval.judges.judges import Measures
+    from speechx.eval.judges.judges import Judges
     from speechx.eval.run.faults import as_text
     from speechx.eval.run.faults import tries as try_all
     from speechx.eval.run.session import load_model
@@ -188,7 +188,7 @@ def tries(
         raise InputError(f"task: the set {test_set} has no items of {', '.join(task)}", field="task")
     speaking, _, model_hash = load_model(model, slots)
     try:
-        found = try_all(chosen, speaking, Measures(), count, say)
+        found = try_all(chosen, speaking, Judges(), count, say)
     finally:
         speaking.engine.close()
     report = {"model": model_hash, "abilities": {name: tally.as_dict() for name, tally in found.items()}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from speechx.audio.levels import is_silent
-from speechx.eval import shared as _parts
+from speechx.eval import shared
 from speechx.eval.evaluator import Evaluator
 from speechx.eval.items import Item
 from speechx.eval.scores import Bar, Metric, Scores
@@ -16,9 +16,9 @@ LANGUAGE = Metric("language", "outputs that the recognizer takes for the languag
 class CrossLingualTTSEvaluator(Evaluator):
     task = "cross_lingual_tts"
     metrics = (
-        _parts.WER, _parts.CER, LANGUAGE, _parts.SPEAKER, _parts.MOS, _parts.UTMOS, _parts.HALLUCINATION,
-        _parts.LOOP, _parts.RUN_ON,
-        _parts.SHORT, _parts.DURATION,
+        shared.WER, shared.CER, LANGUAGE, shared.SPEAKER, shared.MOS, shared.UTMOS, shared.HALLUCINATION,
+        shared.LOOP, shared.RUN_ON,
+        shared.SHORT, shared.DURATION,
     )  # fmt: skip
     references = ("ground_truth", "codec_round_trip", "espeak")
     worst_by = "wer"
@@ -34,17 +34,17 @@ class CrossLingualTTSEvaluator(Evaluator):
 
     def score(self, item: Item, wav_T: np.ndarray) -> Scores:
         scores = Scores()
-        _parts.add_words(scores, self.measures, item, wav_T)
+        shared.add_words(scores, self.judges, item, wav_T)
 
         def language() -> dict[str, float]:
             if is_silent(wav_T):
                 return {"language": 0.0}
-            told = self.measures.language(wav_T)
+            told = self.judges.language_probabilities(wav_T)
             scores.notes["language"] = max(told, key=lambda name: told[name])
             return {"language": float(scores.notes["language"] == item.language)}
 
         scores.add(("language",), language)
-        _parts.add_likeness(scores, "speaker", self.measures, wav_T, item.reference("voice"))
-        _parts.add_naturalness(scores, self.measures, wav_T)
-        _parts.add_duration(scores, item, wav_T)
+        shared.add_speaker_similarity(scores, "speaker", self.judges, wav_T, item.reference("voice"))
+        shared.add_naturalness(scores, self.judges, wav_T)
+        shared.add_duration(scores, item, wav_T)
         return scores

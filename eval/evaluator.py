@@ -15,7 +15,7 @@ import numpy as np
 
 from speechx.errors import InputError
 from speechx.eval.items import Item, Output, checked
-from speechx.eval.judges.judges import Measures
+from speechx.eval.judges.judges import Judges
 from speechx.eval.scores import SHARED, UNTIMED, UNTOLD, Bar, Metric, Score, Scores, Unmeasurable
 
 __all__ = ["Evaluator", "evaluator_class"]
@@ -36,8 +36,8 @@ class Evaluator(ABC):
     figures: ClassVar[tuple[str, ...]] = ()
     """Published figures: one line each, with the difference in protocol."""
 
-    def __init__(self, measures: Measures) -> None:
-        self.measures = measures
+    def __init__(self, judges: Judges) -> None:
+        self.judges = judges
 
     @abstractmethod
     def score(self, item: Item, wav_T: np.ndarray) -> Scores:

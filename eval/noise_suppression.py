@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from speechx.eval import shared as _parts
+from speechx.eval import shared
 from speechx.eval.evaluator import Evaluator
 from speechx.eval.items import Item
-from speechx.eval.metrics import signal as metrics
+from speechx.eval.metrics import signal
 from speechx.eval.scores import Bar, Scores
 
 
 class NoiseSuppressionEvaluator(Evaluator):
     task = "noise_suppression"
     metrics = (
-        *_parts.DNSMOS, _parts.WER, _parts.PESQ, _parts.STOI, _parts.SI_SDR, _parts.SPEAKER, _parts.HALLUCINATION,
-        _parts.CER, _parts.LOOP,
+        *shared.DNSMOS, shared.WER, shared.PESQ, shared.STOI, shared.SI_SDR, shared.SPEAKER, shared.HALLUCINATION,
+        shared.CER, shared.LOOP,
     )  # fmt: skip
     references = (
         "no_processing",
@@ -41,10 +41,10 @@ class NoiseSuppressionEvaluator(Evaluator):
 
     def score(self, item: Item, wav_T: np.ndarray) -> Scores:
         scores = Scores()
-        _parts.add_opinion(scores, self.measures, "dnsmos", tuple(m.name for m in _parts.DNSMOS), wav_T)
-        _parts.add_words(scores, self.measures, item, wav_T)
-        scores.add(("pesq",), lambda: {"pesq": metrics.pesq_wb(_parts.quiet(wav_T), item.target_T)})
-        scores.add(("stoi",), lambda: {"stoi": metrics.stoi(_parts.quiet(wav_T), item.target_T)})
-        scores.add(("si_sdr",), lambda: {"si_sdr": metrics.si_sdr(_parts.quiet(wav_T), item.target_T)})
-        _parts.add_likeness(scores, "speaker", self.measures, wav_T, item.target_T)
+        shared.add_mos(scores, self.judges, "dnsmos", tuple(m.name for m in shared.DNSMOS), wav_T)
+        shared.add_words(scores, self.judges, item, wav_T)
+        scores.add(("pesq",), lambda: {"pesq": signal.pesq_wb(shared.quiet(wav_T), item.target_T)})
+        scores.add(("stoi",), lambda: {"stoi": signal.stoi(shared.quiet(wav_T), item.target_T)})
+        scores.add(("si_sdr",), lambda: {"si_sdr": signal.si_sdr(shared.quiet(wav_T), item.target_T)})
+        shared.add_speaker_similarity(scores, "speaker", self.judges, wav_T, item.target_T)
         return scores

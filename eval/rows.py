@@ -66,7 +66,7 @@ def score_row(
             "scores": {n: [round(s.value, 6), s.weight] for n, s in scores.items() if s.value is not None},
             "missing": {n: s.reason or "?" for n, s in scores.items() if s.value is None},
             "notes": scores.notes,
-            **({"again": True} if scores.absent else {}),
+            **({"again": True} if scores.missing_dependency else {}),
             "info": {k: v for k, v in result.info.items() if isinstance(v, str | int | float | bool)},
         }
     made: ScoreRow = {**row, "text": item.text, "meta": to_json(known)}  # type: ignore[typeddict-item]

@@ -8,7 +8,17 @@ from typing import Any, Literal
 
 import numpy as np
 
-__all__ = ["SHARED", "SPEED", "UNTOLD", "Absent", "Bar", "Metric", "Score", "Scores", "Unmeasurable"]
+__all__ = [
+    "SHARED",
+    "SPEED",
+    "UNTOLD",
+    "Bar",
+    "Metric",
+    "MissingDependency",
+    "Score",
+    "Scores",
+    "Unmeasurable",
+]
 
 UNTOLD = "the system does not tell"
 UNTIMED = "made while other outputs were measured"
@@ -18,7 +28,7 @@ class Unmeasurable(Exception):
     """A metric has no value for this output; the message says why and is counted in the report."""
 
 
-class Absent(Unmeasurable):
+class MissingDependency(Unmeasurable):
     """It would have a value if a package, a file or a model were there: asked again, it may."""
 
 
@@ -93,14 +103,14 @@ class Scores(dict[str, Score]):
     def __init__(self) -> None:
         super().__init__()
         self.notes: dict[str, Any] = {}
-        self.absent = False
+        self.missing_dependency = False
 
     def add(self, names: tuple[str, ...], make: Callable[[], Mapping[str, float | Score]]) -> None:
         """`make()` gives the values of `names`."""
         try:
             made = make()
         except Exception as error:  # a metric that fails must not cost the others, nor go unnoticed
-            self.absent = self.absent or isinstance(error, Absent)
+            self.missing_dependency = self.missing_dependency or isinstance(error, MissingDependency)
             said = str(error) if isinstance(error, Unmeasurable) else f"{type(error).__name__}: {error}"
             self |= {name: Score(None, reason=said) for name in names}
             return

@@ -6,7 +6,7 @@ import numpy as np
 
 from speechx.audio.levels import is_silent
 from speechx.eval.items import RATE, Item
-from speechx.eval.judges.judges import Measures
+from speechx.eval.judges.judges import Judges
 from speechx.eval.metrics import words
 from speechx.eval.scores import Metric, Score, Scores, Unmeasurable
 
@@ -34,13 +34,13 @@ SHORT = Metric("short", "outputs less than 0.55 times as long as the reference",
 SPOKEN = (WER, CER, HALLUCINATION, LOOP)
 
 
-def add_words(scores: Scores, measures: Measures, item: Item, wav_T: np.ndarray) -> None:
+def add_words(scores: Scores, judges: Judges, item: Item, wav_T: np.ndarray) -> None:
     """WER, CER, hallucination, loop, and the transcript as a note."""
 
     def make() -> dict[str, float | Score]:
         if item.text is None:
             raise Unmeasurable("the set has no transcript for this item")
-        text = measures.transcribe(wav_T, item.language).text
+        text = judges.transcribe(wav_T, item.language).text
         scores.notes["transcript"] = text
         errors = words.compare(item.text, text, item.language)
         return {
@@ -53,27 +53,29 @@ def add_words(scores: Scores, measures: Measures, item: Item, wav_T: np.ndarray)
     scores.add(("wer", "cer", "hallucination", "loop"), make)
 
 
-def add_likeness(
-    scores: Scores, name: str, measures: Measures, wav_T: np.ndarray, other_T: np.ndarray
+def add_speaker_similarity(
+    scores: Scores, name: str, judges: Judges, wav_T: np.ndarray, other_T: np.ndarray
 ) -> None:
     """Cosine to another recording. Silence has no speaker: it is as unlike as can be, 0."""
-    scores.add((name,), lambda: {name: 0.0 if is_silent(wav_T) else measures.likeness(wav_T, other_T)})
-
-
-def add_opinion(
-    scores: Scores, measures: Measures, predictor: str, names: tuple[str, ...], wav_T: np.ndarray
-) -> None:
-    """Predicted opinion scores. Silence is the worst there is: predictors are not made for it."""
     scores.add(
-        names, lambda: dict.fromkeys(names, 1.0) if is_silent(wav_T) else measures.opinion(predictor, wav_T)
+        (name,), lambda: {name: 0.0 if is_silent(wav_T) else judges.speaker_similarity(wav_T, other_T)}
     )
 
 
-def add_naturalness(scores: Scores, measures: Measures, wav_T: np.ndarray) -> None:
+def add_mos(
+    scores: Scores, judges: Judges, predictor: str, names: tuple[str, ...], wav_T: np.ndarray
+) -> None:
+    """Predicted opinion scores. Silence is the worst there is: predictors are not made for it."""
+    scores.add(
+        names, lambda: dict.fromkeys(names, 1.0) if is_silent(wav_T) else judges.predict_mos(predictor, wav_T)
+    )
+
+
+def add_naturalness(scores: Scores, judges: Judges, wav_T: np.ndarray) -> None:
     """DistillMOS, and UTMOS where the run asks for it."""
-    add_opinion(scores, measures, "distillmos", ("mos",), wav_T)
-    if "utmos" in measures.names:
-        add_opinion(scores, measures, "utmos", ("utmos",), wav_T)
+    add_mos(scores, judges, "distillmos", ("mos",), wav_T)
+    if "utmos" in judges.names:
+        add_mos(scores, judges, "utmos", ("utmos",), wav_T)
 
 
 def add_duration(scores: Scores, item: Item, wav_T: np.ndarray) -> None:
@@ -85,7 +87,7 @@ def add_duration(scores: Scores, item: Item, wav_T: np.ndarray) -> None:
 
 
 def quiet(wav_T: np.ndarray) -> np.ndarray:
-    """The recording, or where it is silent, as much of a noise too faint to hear: some measures divide by the power."""
+    """The recording, or where it is silent, as much of a noise too faint to hear: some metrics divide by the power."""
     if not is_silent(wav_T):
         return wav_T
     return (1e-4 * np.random.default_rng(0).standard_normal(max(len(wav_T), RATE // 4))).astype(np.float32)

@@ -8,11 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from speechx.audio.levels import is_silent
-from speechx.eval import shared as _parts
+from speechx.eval import shared
 from speechx.eval.evaluator import Evaluator
 from speechx.eval.items import RATE, Item
-from speechx.eval.metrics import signal as metrics
-from speechx.eval.metrics import words
+from speechx.eval.metrics import signal, words
 from speechx.eval.scores import Bar, Metric, Score, Scores, Unmeasurable
 
 SPAN = Metric("wer_span", "missed share of the words in the edited span (placed by their time)", "lower", "%")
@@ -36,9 +35,9 @@ BACKGROUND = Metric(
 class SpeechEditingEvaluator(Evaluator):
     task = "speech_editing"
     metrics = (
-        _parts.WER, SPAN, SPEAKER, SAME, SEAM, BACKGROUND, _parts.MOS, _parts.UTMOS, _parts.HALLUCINATION,
-        _parts.CER, _parts.LOOP,
-        _parts.RUN_ON, _parts.SHORT, _parts.DURATION,
+        shared.WER, SPAN, SPEAKER, SAME, SEAM, BACKGROUND, shared.MOS, shared.UTMOS, shared.HALLUCINATION,
+        shared.CER, shared.LOOP,
+        shared.RUN_ON, shared.SHORT, shared.DURATION,
     )  # fmt: skip
     references = ("no_processing", "ground_truth", "codec_round_trip")
     worst_by = "wer"
@@ -54,7 +53,7 @@ class SpeechEditingEvaluator(Evaluator):
 
     def score(self, item: Item, wav_T: np.ndarray) -> Scores:
         scores = Scores()
-        _parts.add_words(scores, self.measures, item, wav_T)
+        shared.add_words(scores, self.judges, item, wav_T)
         whole_T, input_T = item.reference("whole"), item.sound("audio")
         start, stop = (float(x) for x in item.meta["span"])
         asked = tuple(float(x) for x in item.fields.get("span") or (start, stop))
@@ -68,21 +67,21 @@ class SpeechEditingEvaluator(Evaluator):
 
         scores.add(("wer_span",), span)
         outside_T = np.concatenate([input_T[: round(asked[0] * RATE)], input_T[round(asked[1] * RATE) :]])
-        _parts.add_likeness(scores, "speaker", self.measures, wav_T, outside_T)
-        head, tail = metrics.identity(wav_T, input_T)
+        shared.add_speaker_similarity(scores, "speaker", self.judges, wav_T, outside_T)
+        head, tail = signal.identity(wav_T, input_T)
         beyond = max(1, len(outside_T) - 2 * MARGIN)
         scores.add(("untouched",), lambda: {"untouched": min(1.0, (head + tail) / beyond)})
-        scores.add(("seam",), lambda: {"seam": metrics.seam_jump(wav_T, head, tail)})
+        scores.add(("seam",), lambda: {"seam": signal.seam_jump(wav_T, head, tail)})
 
         def background() -> dict[str, float]:
             edited_T = wav_T[round(start * RATE) : len(wav_T) - (len(whole_T) - round(stop * RATE))]
-            return {"background": metrics.background_difference(edited_T, item.target_T)}
+            return {"background": signal.background_difference(edited_T, item.target_T)}
 
         if item.meta.get("keep_background"):
             scores.add(("background",), background)
         if is_silent(wav_T):
             scores["speaker"] = Score(0.0)
-        _parts.add_naturalness(scores, self.measures, wav_T)
+        shared.add_naturalness(scores, self.judges, wav_T)
         self._duration(scores, wav_T, whole_T)
         return scores
 

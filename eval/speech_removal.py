@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from speechx.audio.levels import is_silent
-from speechx.eval import shared as _parts
+from speechx.eval import shared
 from speechx.eval.evaluator import Evaluator
 from speechx.eval.items import Item
-from speechx.eval.metrics import signal as metrics
-from speechx.eval.metrics import words
+from speechx.eval.metrics import signal, words
 from speechx.eval.scores import Bar, Metric, Score, Scores, Unmeasurable
 
 LEFT = Metric("words_left", "words of the speech that the recognizer still finds", "lower", "%")
@@ -37,7 +36,7 @@ class SpeechRemovalEvaluator(Evaluator):
         def left() -> dict[str, float | Score]:
             if item.text is None:
                 raise Unmeasurable("the set has no transcript for this item")
-            text = scores.notes["transcript"] = self.measures.transcribe(wav_T, item.language).text
+            text = scores.notes["transcript"] = self.judges.transcribe(wav_T, item.language).text
             errors = words.compare(item.text, text, item.language)
             return {"words_left": Score(errors.hits / errors.words, weight=errors.words)}
 
@@ -47,11 +46,11 @@ class SpeechRemovalEvaluator(Evaluator):
             lambda: {
                 "speech_left": 0.0
                 if is_silent(wav_T)
-                else self.measures.speech_seconds(wav_T) * 16000 / len(wav_T)
+                else self.judges.speech_seconds(wav_T) * 16000 / len(wav_T)
             },
         )
-        scores.add(("mcd",), lambda: {"mcd": metrics.mcd(_parts.quiet(wav_T), item.target_T)})
-        scores.add(("spectrum",), lambda: {"spectrum": metrics.log_spectral_distance(wav_T, item.target_T)})
+        scores.add(("mcd",), lambda: {"mcd": signal.mcd(shared.quiet(wav_T), item.target_T)})
+        scores.add(("spectrum",), lambda: {"spectrum": signal.log_spectral_distance(wav_T, item.target_T)})
         # A silent output has a better MCD than most noises have to one another: this tells it from a background.
-        scores.add(("level",), lambda: {"level": metrics.level_difference(wav_T, item.target_T)})
+        scores.add(("level",), lambda: {"level": signal.level_difference(wav_T, item.target_T)})
         return scores

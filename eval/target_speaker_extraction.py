@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from speechx.audio.levels import is_silent
-from speechx.eval import shared as _parts
+from speechx.eval import shared
 from speechx.eval.evaluator import Evaluator
 from speechx.eval.items import Item
-from speechx.eval.metrics import signal as metrics
+from speechx.eval.metrics import signal
 from speechx.eval.scores import Bar, Metric, Scores
 
 INTERFERER = Metric("interferer", "cosine of the speaker embeddings, output and interferer", "lower")
@@ -20,8 +20,8 @@ SPEAKER = Metric("speaker", "cosine of the speaker embeddings, output and clean 
 class TargetSpeakerExtractionEvaluator(Evaluator):
     task = "target_speaker_extraction"
     metrics = (
-        _parts.WER, SPEAKER, INTERFERER, WRONG, _parts.PESQ, IMPROVEMENT, _parts.SI_SDR,
-        _parts.HALLUCINATION, _parts.CER, _parts.LOOP,
+        shared.WER, SPEAKER, INTERFERER, WRONG, shared.PESQ, IMPROVEMENT, shared.SI_SDR,
+        shared.HALLUCINATION, shared.CER, shared.LOOP,
     )  # fmt: skip
     references = ("no_processing", "ground_truth", "codec_round_trip")
     worst_by = "wer"
@@ -37,21 +37,21 @@ class TargetSpeakerExtractionEvaluator(Evaluator):
 
     def score(self, item: Item, wav_T: np.ndarray) -> Scores:
         scores = Scores()
-        _parts.add_words(scores, self.measures, item, wav_T)
+        shared.add_words(scores, self.judges, item, wav_T)
 
         def speakers() -> dict[str, float]:
             if is_silent(wav_T):
                 return {"speaker": 0.0, "interferer": 0.0, "wrong_speaker": 1.0}
-            wanted = self.measures.likeness(wav_T, item.target_T)
-            other = self.measures.likeness(wav_T, item.reference("interferer"))
+            wanted = self.judges.speaker_similarity(wav_T, item.target_T)
+            other = self.judges.speaker_similarity(wav_T, item.reference("interferer"))
             return {"speaker": wanted, "interferer": other, "wrong_speaker": float(other > wanted)}
 
         scores.add(("speaker", "interferer", "wrong_speaker"), speakers)
-        scores.add(("pesq",), lambda: {"pesq": metrics.pesq_wb(_parts.quiet(wav_T), item.target_T)})
+        scores.add(("pesq",), lambda: {"pesq": signal.pesq_wb(shared.quiet(wav_T), item.target_T)})
 
         def ratio() -> dict[str, float]:
-            made = metrics.si_sdr(_parts.quiet(wav_T), item.target_T)
-            return {"si_sdr": made, "si_sdr_gain": made - metrics.si_sdr(item.sound("audio"), item.target_T)}
+            made = signal.si_sdr(shared.quiet(wav_T), item.target_T)
+            return {"si_sdr": made, "si_sdr_gain": made - signal.si_sdr(item.sound("audio"), item.target_T)}
 
         scores.add(("si_sdr", "si_sdr_gain"), ratio)
         return scores

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from speechx.audio.levels import is_silent
-from speechx.eval import shared as _parts
+from speechx.eval import shared
 from speechx.eval.evaluator import Evaluator
 from speechx.eval.items import Item
 from speechx.eval.scores import Bar, Metric, Scores
@@ -18,9 +18,9 @@ CODEC = Metric(
 class TTSEvaluator(Evaluator):
     task = "tts"
     metrics = (
-        _parts.WER, _parts.CER, _parts.SPEAKER, CODEC, _parts.MOS, _parts.UTMOS, _parts.HALLUCINATION,
-        _parts.LOOP, _parts.RUN_ON,
-        _parts.SHORT, _parts.DURATION,
+        shared.WER, shared.CER, shared.SPEAKER, CODEC, shared.MOS, shared.UTMOS, shared.HALLUCINATION,
+        shared.LOOP, shared.RUN_ON,
+        shared.SHORT, shared.DURATION,
     )  # fmt: skip
     references = ("ground_truth", "codec_round_trip", "espeak")
     worst_by = "wer"
@@ -38,13 +38,13 @@ class TTSEvaluator(Evaluator):
 
     def score(self, item: Item, wav_T: np.ndarray) -> Scores:
         scores = Scores()
-        _parts.add_words(scores, self.measures, item, wav_T)
-        _parts.add_likeness(scores, "speaker", self.measures, wav_T, item.reference("voice"))
+        shared.add_words(scores, self.judges, item, wav_T)
+        shared.add_speaker_similarity(scores, "speaker", self.judges, wav_T, item.reference("voice"))
         scores.add(("speaker_codec",), lambda: {"speaker_codec": self._to_codec(item, wav_T)})
-        _parts.add_naturalness(scores, self.measures, wav_T)
-        _parts.add_duration(scores, item, wav_T)
+        shared.add_naturalness(scores, self.judges, wav_T)
+        shared.add_duration(scores, item, wav_T)
         return scores
 
     def _to_codec(self, item: Item, wav_T: np.ndarray) -> float:
-        heard_T = self.measures.round_trip(item.reference("voice"))
-        return 0.0 if is_silent(wav_T) else self.measures.likeness(wav_T, heard_T)
+        heard_T = self.judges.round_trip(item.reference("voice"))
+        return 0.0 if is_silent(wav_T) else self.judges.speaker_similarity(wav_T, heard_T)

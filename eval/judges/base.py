@@ -13,27 +13,27 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from speechx.eval.scores import Absent
+from speechx.eval.scores import MissingDependency
 
 __all__ = [
-    "About",
-    "Mos",
+    "JudgeInfo",
+    "MOSPredictor",
     "Recognizer",
     "SpeakerEncoder",
     "Transcript",
-    "VoiceActivity",
+    "VoiceActivityDetector",
     "cache_folder",
-    "packaged",
+    "packaged_file",
 ]
 
 
 @dataclass(frozen=True)
-class About:
-    """What the report says of a measuring model. hash: 16 hex digits over its weights."""
+class JudgeInfo:
+    """A judge, as the report names it. hash: 16 hex digits over its weights."""
 
     name: str
     source: str
@@ -41,13 +41,13 @@ class About:
     hash: str
     note: str = ""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, str]:
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """text: "" where nothing is said. log_probability: mean of the tokens."""
+    """text: "" where there is no speech. log_probability: mean of the tokens."""
 
     text: str
     log_probability: float = 0.0
@@ -55,27 +55,27 @@ class Transcript:
 
 
 class Recognizer(Protocol):
-    about: About
+    info: JudgeInfo
 
     def transcribe(self, wavs: Sequence[np.ndarray], languages: Sequence[str]) -> list[Transcript]:
         """One transcript each."""
         ...
 
-    def languages(self, wavs: Sequence[np.ndarray]) -> list[dict[str, float]]:
+    def language_probabilities(self, wavs: Sequence[np.ndarray]) -> list[dict[str, float]]:
         """Probability of each language. Raises Unmeasurable where the model knows but one."""
         ...
 
 
 class SpeakerEncoder(Protocol):
-    about: About
+    info: JudgeInfo
 
     def embed(self, wavs: Sequence[np.ndarray]) -> np.ndarray:
         """(N, D) of length 1."""
         ...
 
 
-class Mos(Protocol):
-    about: About
+class MOSPredictor(Protocol):
+    info: JudgeInfo
     names: tuple[str, ...]
 
     def predict(self, wavs: Sequence[np.ndarray]) -> list[dict[str, float]]:
@@ -83,15 +83,15 @@ class Mos(Protocol):
         ...
 
 
-class VoiceActivity(Protocol):
-    about: About
+class VoiceActivityDetector(Protocol):
+    info: JudgeInfo
 
-    def speech(self, wav_T: np.ndarray) -> list[tuple[float, float]]:
-        """Start and end in seconds of what sounds like speech."""
+    def speech_segments(self, wav_T: np.ndarray) -> list[tuple[float, float]]:
+        """(start, end) in seconds."""
         ...
 
 
-def packaged(package: str, file: str, wheel: str) -> Path:
+def packaged_file(package: str, file: str, wheel: str) -> Path:
     """A file of an installed package, found without importing it: what it imports may be missing here.
 
     wheel: the name to install. Raises Unmeasurable where it is not installed.
@@ -101,7 +101,9 @@ def packaged(package: str, file: str, wheel: str) -> Path:
     for place in places:
         if (path := Path(place) / file).is_file():
             return path
-    raise Absent(f"package {wheel} is not installed: `make eval` installs it, see docs/evaluation.md")
+    raise MissingDependency(
+        f"package {wheel} is not installed: `make eval` installs it, see docs/evaluation.md"
+    )
 
 
 def package_version(wheel: str) -> str:
@@ -120,10 +122,10 @@ def file_hash(path: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def threads() -> int:
+def num_threads() -> int:
     """CPU threads of a measuring model: OMP_NUM_THREADS where that is set, else at most four of the machine's cores."""
-    told = os.environ.get("OMP_NUM_THREADS", "")
-    return int(told) if told.isdecimal() and int(told) else min(4, os.cpu_count() or 1)
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return int(given) if given.isdecimal() and int(given) else min(4, os.cpu_count() or 1)
 
 
 def cache_folder() -> Path:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from speechx.eval.judges.base import About, file_hash, package_version, packaged
+from speechx.eval.judges.base import JudgeInfo, file_hash, package_version, packaged_file
 from speechx.eval.metrics.mel import mel_power
 from speechx.eval.scores import Unmeasurable
 
@@ -30,8 +30,8 @@ class GE2E:
         import torch
         from torch import nn
 
-        path = packaged("resemblyzer", "pretrained.pt", "Resemblyzer")
-        self.about = About(
+        path = packaged_file("resemblyzer", "pretrained.pt", "Resemblyzer")
+        self.info = JudgeInfo(
             "ge2e",
             "Resemblyzer",
             package_version("Resemblyzer"),

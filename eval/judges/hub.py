@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from speechx.eval.items import RATE
-from speechx.eval.judges.base import About, Transcript, file_hash, package_version
+from speechx.eval.judges.base import JudgeInfo, Transcript, file_hash, package_version
 from speechx.eval.scores import Unmeasurable
 
-__all__ = ["Ecapa", "HubertCTC", "Utmos", "WavLM"]
+__all__ = ["ECAPA", "UTMOS", "HubertCTC", "WavLM"]
 
 
 def _hash(source: str) -> str:
@@ -40,7 +40,9 @@ class HubertCTC:
 
         self._processor: Any = AutoProcessor.from_pretrained(source)
         self._model: Any = HubertForCTC.from_pretrained(source).eval()
-        self.about = About("hubert-ctc", source, package_version("transformers"), _hash(source), "greedy CTC")
+        self.info = JudgeInfo(
+            "hubert-ctc", source, package_version("transformers"), _hash(source), "greedy CTC"
+        )
 
     def transcribe(self, wavs: Sequence[np.ndarray], languages: Sequence[str]) -> list[Transcript]:
         import torch
@@ -55,7 +57,7 @@ class HubertCTC:
             out.append(Transcript(self._processor.batch_decode(ids)[0].lower()))
         return out
 
-    def languages(self, wavs: Sequence[np.ndarray]) -> list[dict[str, float]]:
+    def language_probabilities(self, wavs: Sequence[np.ndarray]) -> list[dict[str, float]]:
         raise Unmeasurable("HuBERT-CTC does not tell languages")
 
 
@@ -68,7 +70,7 @@ class WavLM:
         self._extract: Any = AutoFeatureExtractor.from_pretrained(source)
         self._model: Any = WavLMForXVector.from_pretrained(source).eval()
         note = "VALL-E's WavLM-TDNN is the large one" if "large" not in source else ""
-        self.about = About("wavlm-tdnn", source, package_version("transformers"), _hash(source), note)
+        self.info = JudgeInfo("wavlm-tdnn", source, package_version("transformers"), _hash(source), note)
 
     def embed(self, wavs: Sequence[np.ndarray]) -> np.ndarray:
         import torch
@@ -83,14 +85,14 @@ class WavLM:
         return np.stack(rows)
 
 
-class Ecapa:
+class ECAPA:
     """A `SpeakerEncoder`: SpeechBrain's ECAPA-TDNN trained on VoxCeleb."""
 
     def __init__(self, source: str = "speechbrain/spkrec-ecapa-voxceleb") -> None:
         from speechbrain.inference.speaker import EncoderClassifier
 
         self._model: Any = EncoderClassifier.from_hparams(source=source)
-        self.about = About("ecapa", source, package_version("speechbrain"), _hash(source))
+        self.info = JudgeInfo("ecapa", source, package_version("speechbrain"), _hash(source))
 
     def embed(self, wavs: Sequence[np.ndarray]) -> np.ndarray:
         import torch
@@ -102,8 +104,8 @@ class Ecapa:
         return np.stack(rows)
 
 
-class Utmos:
-    """A `Mos`: UTMOS22 strong, as a TorchScript file or from torch.hub (tarepan/SpeechMOS)."""
+class UTMOS:
+    """A `MOSPredictor`: UTMOS22 strong, as a TorchScript file or from torch.hub (tarepan/SpeechMOS)."""
 
     names = ("utmos",)
 
@@ -114,7 +116,7 @@ class Utmos:
             self._model: Any = torch.jit.load(source, map_location="cpu").eval()
         else:
             self._model = torch.hub.load("tarepan/SpeechMOS:v1.2.0", source, trust_repo=True).eval()
-        self.about = About("utmos", source, "", _hash(source))
+        self.info = JudgeInfo("utmos", source, "", _hash(source))
 
     def predict(self, wavs: Sequence[np.ndarray]) -> list[dict[str, float]]:
         import torch

@@ -13,9 +13,9 @@ from types import ModuleType
 import numpy as np
 
 from speechx.eval.items import RATE
-from speechx.eval.judges.base import About, file_hash, package_version, packaged, threads
+from speechx.eval.judges.base import JudgeInfo, file_hash, num_threads, package_version, packaged_file
 from speechx.eval.metrics.mel import mel_power
-from speechx.eval.scores import Absent
+from speechx.eval.scores import MissingDependency
 
 __all__ = ["DNSMOS", "DistillMOS"]
 
@@ -31,7 +31,7 @@ POLYNOMIALS = {
 
 
 class DNSMOS:
-    """A `Mos` of noisy and enhanced speech: signal, background, overall, and P.808."""
+    """A `MOSPredictor` of noisy and enhanced speech: signal, background, overall, and P.808."""
 
     names = ("dnsmos_sig", "dnsmos_bak", "dnsmos", "dnsmos_p808")
 
@@ -39,16 +39,17 @@ class DNSMOS:
         try:
             import onnxruntime
         except ImportError as error:
-            raise Absent("DNSMOS needs onnxruntime: install the eval extra") from error
+            raise MissingDependency("DNSMOS needs onnxruntime: install the eval extra") from error
         p835, p808 = (
-            packaged("speechmos", f"dnsmos_models/{n}.onnx", "speechmos") for n in ("sig_bak_ovr", "model_v8")
+            packaged_file("speechmos", f"dnsmos_models/{n}.onnx", "speechmos")
+            for n in ("sig_bak_ovr", "model_v8")
         )
-        self.about = About(
+        self.info = JudgeInfo(
             "dnsmos", "speechmos", package_version("speechmos"), file_hash(p835), "P.835 and P.808"
         )
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        options.intra_op_num_threads = threads()
+        options.intra_op_num_threads = num_threads()
         self._p835, self._p808 = (
             onnxruntime.InferenceSession(str(p), options, providers=["CPUExecutionProvider"])
             for p in (p835, p808)
@@ -80,14 +81,14 @@ def _p808_input(wav_T: np.ndarray) -> np.ndarray:
 
 
 class DistillMOS:
-    """A `Mos` of any speech (Stahl and Gamper 2025)."""
+    """A `MOSPredictor` of any speech (Stahl and Gamper 2025)."""
 
     names = ("mos",)
 
     def __init__(self) -> None:
         import torch
 
-        path = packaged("distillmos", "weights/distill_mos_v7.pt", "distillmos")
+        path = packaged_file("distillmos", "weights/distill_mos_v7.pt", "distillmos")
         # The package imports torchaudio for its own command line alone; here it may be missing.
         stand_in = importlib.util.find_spec("torchaudio") is None
         if stand_in:
@@ -95,11 +96,11 @@ class DistillMOS:
         try:
             from distillmos.sqa import ConvTransformerSQAModel
         except ImportError as error:
-            raise Absent(f"DistillMOS needs {error.name}: install the eval extra") from error
+            raise MissingDependency(f"DistillMOS needs {error.name}: install the eval extra") from error
         finally:
             if stand_in:
                 del sys.modules["torchaudio"]
-        self.about = About(
+        self.info = JudgeInfo(
             "distillmos", "distillmos", package_version("distillmos"), file_hash(path), "variant 7"
         )
         self._model = ConvTransformerSQAModel(load_weights=False).eval()

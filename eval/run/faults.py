@@ -17,7 +17,7 @@ import numpy as np
 
 from speechx.audio.levels import is_silent
 from speechx.eval.items import Item, Output, checked
-from speechx.eval.judges.judges import Measures
+from speechx.eval.judges.judges import Judges
 from speechx.eval.metrics import words
 from speechx.eval.scores import Unmeasurable
 from speechx.eval.systems.systems import System, truth
@@ -53,7 +53,7 @@ class Tally:
 def tries(
     items: Sequence[Item],
     system: System,
-    measures: Measures,
+    judges: Judges,
     count: int,
     say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Tally]:
@@ -66,10 +66,10 @@ def tries(
         tally = found[ability] = Tally()
         made = system.outputs(list(itertools.islice(_seeded(own), count)))
         while batch := list(itertools.islice(made, BATCH)):
-            _prime(measures, batch)
+            _prime(judges, batch)
             for item, result in batch:
                 tally.tries += 1
-                for fault in faults_of(item, result, measures):
+                for fault in faults_of(item, result, judges):
                     tally.faults[fault] += 1
                     tally.faulty.append((item.id, fault))
         say(f"{ability}: {tally.tries} tries, {len({name for name, _ in tally.faulty})} faulty")
@@ -82,7 +82,7 @@ def _seeded(items: Sequence[Item]) -> Iterator[Item]:
             yield replace(item, id=f"{item.id}-{seed}", fields={**item.fields, "seed": seed})
 
 
-def faults_of(item: Item, result: Output | Exception, measures: Measures) -> list[str]:
+def faults_of(item: Item, result: Output | Exception, judges: Judges) -> list[str]:
     """What is wrong with one output, of `FAULTS`."""
     try:
         if isinstance(result, Exception):
@@ -95,15 +95,13 @@ def faults_of(item: Item, result: Output | Exception, measures: Measures) -> lis
         found.append("silent")
     if len(wav_T) > TOO_LONG * len(wanted_T) or result.info.get("truncated"):
         found.append("run_on")
-    if _speaks(item) and all(
-        _loops(item, heard_T, measures) for heard_T in (wav_T, np.pad(wav_T, (AGAIN, 0)))
-    ):
+    if _speaks(item) and all(_loops(item, heard_T, judges) for heard_T in (wav_T, np.pad(wav_T, (AGAIN, 0)))):
         found.append("loop")
     return found
 
 
-def _loops(item: Item, wav_T: np.ndarray, measures: Measures) -> bool:
-    heard = measures.transcribe(wav_T, item.language).text
+def _loops(item: Item, wav_T: np.ndarray, judges: Judges) -> bool:
+    heard = judges.transcribe(wav_T, item.language).text
     return words.repeats(item.text or "", heard, item.language)
 
 
@@ -116,7 +114,7 @@ def _speaks(item: Item) -> bool:
     )
 
 
-def _prime(measures: Measures, batch: Sequence[tuple[Item, Output | Exception]]) -> None:
+def _prime(judges: Judges, batch: Sequence[tuple[Item, Output | Exception]]) -> None:
     """The recognizer hears a batch at once."""
     pairs: list[tuple[np.ndarray, str]] = []
     for item, result in batch:
@@ -124,7 +122,7 @@ def _prime(measures: Measures, batch: Sequence[tuple[Item, Output | Exception]])
             with suppress(Unmeasurable):
                 pairs.append((checked(result), item.language))
     if pairs:
-        measures.prime(pairs)
+        judges.transcribe_batch(pairs)
 
 
 def as_text(report: dict[str, Any]) -> str:

@@ -23,7 +23,7 @@ import numpy as np
 
 from speechx.eval.evaluator import Evaluator, evaluator_class
 from speechx.eval.items import RATE, Item, Output, checked
-from speechx.eval.judges.judges import Measures
+from speechx.eval.judges.judges import Judges
 from speechx.eval.rows import Header, ScoreRow, check_header, read_rows, score_row
 from speechx.eval.run.workers import Pool, Told
 from speechx.eval.scores import Scores, Unmeasurable
@@ -53,7 +53,7 @@ def score_items(
     items: Sequence[Item],
     given: Sequence[System],
     built_in: Callable[[str], System],
-    measures: Measures,
+    judges: Judges,
     header: Header,
     more: Sequence[str] = (),
     say: Callable[[str], None] = lambda text: None,
@@ -72,7 +72,7 @@ def score_items(
         by_ability.setdefault(item.ability, []).append(item)
     with (out / "scores.jsonl").open("a", encoding="utf-8") as file:
         for ability, own in by_ability.items():
-            evaluator = evaluator_class(own[0].task)(measures)
+            evaluator = evaluator_class(own[0].task)(judges)
             for system in systems_of_task(own[0].task, given, built_in, more):
                 todo = [item for item in own if (system.name, item.id) not in done]
                 if todo:
@@ -151,7 +151,7 @@ def _transcribe(evaluator: Evaluator, batch: Sequence[ItemResult]) -> None:
                 pairs += evaluator.heard(item, checked(result))
     if pairs:
         with suppress(Exception):
-            evaluator.measures.prime(pairs)
+            evaluator.judges.transcribe_batch(pairs)
 
 
 def _write_audio(path: Path, output: Output) -> None:

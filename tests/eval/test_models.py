@@ -12,7 +12,7 @@ import pytest
 from speechx.audio import reading
 from speechx.eval.judges import whisper
 from speechx.eval.judges.base import Transcript
-from speechx.eval.judges.judges import Measures
+from speechx.eval.judges.judges import Judges
 from speechx.eval.scores import Unmeasurable
 
 SAMPLES = Path(__file__).parents[2] / "speechx" / "assets" / "samples"
@@ -25,31 +25,31 @@ def sound() -> Callable[[str], np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def measures() -> Measures:
-    return Measures()
+def judges() -> Judges:
+    return Judges()
 
 
-def needs(measures: Measures, role: str) -> None:
+def needs(judges: Judges, role: str) -> None:
     try:
-        measures.model(role)
+        judges.model(role)
     except Unmeasurable as why:
         pytest.skip(str(why))
 
 
 @pytest.mark.slow
-def test_whisper_hears_the_words(measures: Measures, sound: Any) -> None:
-    needs(measures, "asr")
-    assert measures.transcribe(sound("noisy_clean"), "en").text == TEXT
-    assert measures.transcribe(np.zeros(32000, np.float32), "en").text == ""
-    told = measures.language(sound("noisy_clean"))
+def test_whisper_hears_the_words(judges: Judges, sound: Any) -> None:
+    needs(judges, "asr")
+    assert judges.transcribe(sound("noisy_clean"), "en").text == TEXT
+    assert judges.transcribe(np.zeros(32000, np.float32), "en").text == ""
+    told = judges.language_probabilities(sound("noisy_clean"))
     assert max(told, key=lambda name: told[name]) == "en"
 
 
 def test_a_loop_of_the_recognizer_is_heard_again(
-    measures: Measures, sound: Any, monkeypatch: pytest.MonkeyPatch
+    judges: Judges, sound: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    needs(measures, "asr")
-    asr, wav_T, heard = measures.model("asr"), sound("noisy_clean"), []
+    needs(judges, "asr")
+    asr, wav_T, heard = judges.model("asr"), sound("noisy_clean"), []
 
     def answers(*texts: str) -> Any:
         told = iter(texts)
@@ -61,46 +61,45 @@ def test_a_loop_of_the_recognizer_is_heard_again(
         return listen
 
     again_and_again = "I left " + "music " * 60
-    assert whisper.goes_round(again_and_again) and not whisper.goes_round(TEXT)
-    monkeypatch.setattr(asr, "_listen", answers(again_and_again, again_and_again, TEXT))
+    assert whisper.is_repetitive(again_and_again) and not whisper.is_repetitive(TEXT)
+    monkeypatch.setattr(asr, "_generate", answers(again_and_again, again_and_again, TEXT))
     assert asr.transcribe([wav_T], ["en"])[0].text == TEXT
     assert heard == [len(wav_T), len(wav_T) + 1600, len(wav_T) + 3200]
     # Whoever really says it again and again is heard so.
-    monkeypatch.setattr(asr, "_listen", answers(*[again_and_again] * (1 + len(whisper.SECOND_HEARINGS))))
+    monkeypatch.setattr(asr, "_generate", answers(*[again_and_again] * (1 + len(whisper.RETRY_SILENCES))))
     assert asr.transcribe([wav_T], ["en"])[0].text == again_and_again
 
 
-def test_speakers_are_told_apart(measures: Measures, sound: Any) -> None:
-    needs(measures, "speaker")
-    same = measures.likeness(sound("enrollment"), sound("mixture_target"))
-    other = measures.likeness(sound("enrollment"), sound("noisy_clean"))
+def test_speakers_are_told_apart(judges: Judges, sound: Any) -> None:
+    needs(judges, "speaker")
+    same = judges.speaker_similarity(sound("enrollment"), sound("mixture_target"))
+    other = judges.speaker_similarity(sound("enrollment"), sound("noisy_clean"))
     assert same > 0.85 and other < 0.7
     with pytest.raises(Unmeasurable, match="silence has no speaker"):
-        measures.embedding(np.zeros(32000, np.float32))
+        judges.speaker_embedding(np.zeros(32000, np.float32))
 
 
 @pytest.mark.parametrize("name", ["dnsmos", "distillmos"])
-def test_noise_costs_points(name: str, measures: Measures, sound: Any) -> None:
-    needs(measures, name)
-    clean, noisy = (measures.opinion(name, sound(n)[:48000]) for n in ("noisy_clean", "noisy"))
+def test_noise_costs_points(name: str, judges: Judges, sound: Any) -> None:
+    needs(judges, name)
+    clean, noisy = (judges.predict_mos(name, sound(n)[:48000]) for n in ("noisy_clean", "noisy"))
     key = "mos" if name == "distillmos" else "dnsmos"
     assert clean[key] > noisy[key] + 0.8 and 1 <= noisy[key] <= 5
 
 
-def test_dnsmos_is_that_of_its_package(measures: Measures, sound: Any) -> None:
-    needs(measures, "dnsmos")
+def test_dnsmos_is_that_of_its_package(judges: Judges, sound: Any) -> None:
+    needs(judges, "dnsmos")
     # speechmos.dnsmos.run gives 2.0305, 3.4901, 1.8201 and 2.6982 for this sample.
-    told = measures.opinion("dnsmos", sound("noisy"))
+    told = judges.predict_mos("dnsmos", sound("noisy"))
     wanted = {"dnsmos": 2.0305, "dnsmos_sig": 3.4901, "dnsmos_bak": 1.8201, "dnsmos_p808": 2.6982}
     assert told == pytest.approx(wanted, abs=2e-3)
 
 
-def test_voice_activity(measures: Measures, sound: Any) -> None:
-    needs(measures, "vad")
-    assert measures.speech_seconds(sound("noisy_clean")) > 3
+def test_voice_activity(judges: Judges, sound: Any) -> None:
+    needs(judges, "vad")
+    assert judges.speech_seconds(sound("noisy_clean")) > 3
     assert (
-        measures.speech_seconds(0.05 * np.random.default_rng(0).standard_normal(48000).astype(np.float32))
-        < 0.5
+        judges.speech_seconds(0.05 * np.random.default_rng(0).standard_normal(48000).astype(np.float32)) < 0.5
     )
 
 
@@ -113,7 +112,7 @@ def test_long_recordings_are_parted_where_it_is_quiet(speech: Any) -> None:
 
 
 def test_the_halves_are_joined_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def packaged(package: str, file: str, wheel: str) -> Path:
+    def packaged_file(package: str, file: str, wheel: str) -> Path:
         path = tmp_path / package / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(file[-1])
@@ -121,15 +120,15 @@ def test_the_halves_are_joined_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             (path.parent / name).write_text("{}")
         return path
 
-    monkeypatch.setattr(whisper, "packaged", packaged)
-    folder = whisper.join_base(tmp_path / "cache" / "whisper-base")
+    monkeypatch.setattr(whisper, "packaged_file", packaged_file)
+    folder = whisper.join_whisper_base(tmp_path / "cache" / "whisper-base")
     assert (folder / "model.bin").read_text() == "12" and (folder / "tokenizer.json").exists()
-    monkeypatch.setattr(whisper, "packaged", None)
-    assert whisper.join_base(folder) == folder
+    monkeypatch.setattr(whisper, "packaged_file", None)
+    assert whisper.join_whisper_base(folder) == folder
     assert [p.name for p in folder.parent.iterdir()] == ["whisper-base"], "nothing is left behind"
 
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(Unmeasurable, match="Resemblyzer is not installed"):
-        Measures().embedding(np.ones(16000, np.float32))
+        Judges().speaker_embedding(np.ones(16000, np.float32))

@@ -20,11 +20,11 @@ def test_processes_measure_what_one_does(
     monkeypatch.setattr("speechx.eval.noise_suppression.NoiseSuppressionEvaluator.references", ())
     items = test_set.chosen(["noise_suppression"])
     recipe = Recipe("whisper-base", "ge2e", ("dnsmos",), codec=False)
-    measures = recipe.measures()
-    silence, pool = built_in("silence", measures), Pool(recipe, 2)
+    judges = recipe.judges()
+    silence, pool = built_in("silence", judges), Pool(recipe, 2)
     try:
         for name, where in (("here", None), ("there", pool)):
-            score_items(tmp_path / name, items, [silence], lambda _: silence, measures, HEADER, pool=where)
+            score_items(tmp_path / name, items, [silence], lambda _: silence, judges, HEADER, pool=where)
     finally:
         pool.close()
     here, there = (read_rows(tmp_path / name) for name in ("here", "there"))
@@ -43,7 +43,7 @@ def test_a_model_is_timed_while_nothing_else_is_done(
     recipe = Recipe("whisper-base", "ge2e", ("dnsmos",), codec=False)
     pool = Pool(recipe, 2)
     try:
-        score_items(tmp_path, items, [Moody()], lambda _: Moody(), recipe.measures(), HEADER, pool=pool)
+        score_items(tmp_path, items, [Moody()], lambda _: Moody(), recipe.judges(), HEADER, pool=pool)
     finally:
         pool.close()
     first, *others = read_rows(tmp_path)

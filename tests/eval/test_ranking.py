@@ -10,7 +10,7 @@ import pytest
 
 from speechx.errors import InputError
 from speechx.eval.evaluator import Evaluator, evaluator_class
-from speechx.eval.judges.judges import Measures
+from speechx.eval.judges.judges import Judges
 from speechx.eval.report.summary import metric_summary
 from speechx.eval.run.score import score_system
 from speechx.eval.sets.store import TestSet
@@ -21,15 +21,15 @@ GOOD = ("ground_truth", "codec_round_trip")
 
 
 @pytest.fixture
-def mean(test_set: TestSet, measures: Measures, tmp_path: Any) -> Any:
+def mean(test_set: TestSet, judges: Judges, tmp_path: Any) -> Any:
     """mean(ability, system, metric) over the items of the set; larger is better."""
     kept: dict[tuple[str, str], Any] = {}
 
     def of(ability: str, system: str, metric: str) -> float:
         items = [i for i in test_set.items if i.ability == ability]
-        evaluator = evaluator_class(items[0].task)(measures)
+        evaluator = evaluator_class(items[0].task)(judges)
         if (ability, system) not in kept:
-            made = score_system(built_in(system, measures), items, evaluator, tmp_path / system, print)
+            made = score_system(built_in(system, judges), items, evaluator, tmp_path / system, print)
             kept[ability, system] = list(made)
         told = metric_summary(kept[ability, system], metric)
         assert told["mean"] is not None, told["reasons"]
@@ -83,10 +83,10 @@ def test_the_truth_is_perfect_where_it_must_be(mean: Any) -> None:
 def test_each_task_has_its_evaluator_and_each_evaluator_its_task() -> None:
     import pkgutil
 
-    import speechx.eval as package
+    import speechx.eval
 
     found = set()
-    for module in pkgutil.iter_modules(package.__path__):
+    for module in pkgutil.iter_modules(speechx.eval.__path__):
         try:
             found.add(evaluator_class(module.name).task)
         except Exception:  # a module that is no evaluator
@@ -105,7 +105,7 @@ def test_evaluators_are_whole(name: str) -> None:
     )
     assert "ground_truth" in kind.references and "codec_round_trip" in kind.references
     for reference in kind.references:
-        built_in(reference, Measures())
+        built_in(reference, Judges())
 
 
 def test_a_new_evaluator_is_one_file(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,15 +14,15 @@ import pytest
 from speechx.cli.main import main
 from speechx.errors import InputError
 from speechx.eval.items import Item, Output, read
-from speechx.eval.judges.judges import Measures
-from speechx.eval.metrics import bootstrap as stats
+from speechx.eval.judges.judges import Judges
+from speechx.eval.metrics import bootstrap
 from speechx.eval.metrics.signal import si_sdr
 from speechx.eval.report.compare import compare_runs, comparison_markdown
 from speechx.eval.report.markdown import BEGIN, END, report_markdown
 from speechx.eval.report.write import load_report, machine, write_report
 from speechx.eval.rows import Kind, read_rows
 from speechx.eval.run.score import score_items
-from speechx.eval.scores import Absent
+from speechx.eval.scores import MissingDependency
 from speechx.eval.sets.store import TestSet
 from speechx.eval.systems.baselines import deepfilternet, espeak, rnnoise
 from speechx.eval.systems.systems import FolderSystem, ModelSystem, built_in, truth
@@ -62,13 +62,13 @@ class Moody:
 
 
 @pytest.fixture
-def go(test_set: TestSet, measures: Measures, monkeypatch: pytest.MonkeyPatch) -> Any:
+def go(test_set: TestSet, judges: Judges, monkeypatch: pytest.MonkeyPatch) -> Any:
     few = ("no_processing", "ground_truth", "codec_round_trip")
     monkeypatch.setattr("speechx.eval.noise_suppression.NoiseSuppressionEvaluator.references", few)
 
     def start(out: Path, system: Any, task: str = "noise_suppression", **header: Any) -> list[Item]:
         items = test_set.chosen([task])
-        score_items(out, items, [system], lambda n: built_in(n, measures), measures, {**HEADER, **header})
+        score_items(out, items, [system], lambda n: built_in(n, judges), judges, {**HEADER, **header})
         return items
 
     return start
@@ -118,9 +118,9 @@ def test_bars_are_held_against_the_model(go: Any, tmp_path: Path) -> None:
     assert "not measured" in (tmp_path / "report.md").read_text(), "nobody told the time to the first sound"
 
 
-def test_a_report_is_whole(go: Any, test_set: TestSet, measures: Measures, tmp_path: Path) -> None:
+def test_a_report_is_whole(go: Any, test_set: TestSet, judges: Judges, tmp_path: Path) -> None:
     items = go(tmp_path, Moody(0.01))
-    write_report(tmp_path, {**HEADER, "measures": measures.describe()}, items)
+    write_report(tmp_path, {**HEADER, "measures": judges.describe()}, items)
     report = load_report(tmp_path)
     section = report["abilities"]["noise_suppression"]
     assert {"speechx", "no_processing", "ground_truth", "codec_round_trip"} <= set(section["systems"])
@@ -177,27 +177,27 @@ def test_models_speak_through_an_engine(test_set: TestSet, pipeline: Any) -> Non
 
 
 def test_measures_that_are_missing_are_named() -> None:
-    measures = Measures(asr="whisper:/nowhere/at/all/x", codec=None)
+    judges = Judges(asr="whisper:/nowhere/at/all/x", codec=None)
     for _ in range(2):
         with pytest.raises(Exception, match=r"whisper|Whisper"):
-            measures.transcribe(np.zeros(16000, np.float32), "en")
-    assert measures.describe()[0]["missing"]
+            judges.transcribe(np.zeros(16000, np.float32), "en")
+    assert judges.describe()[0]["missing"]
     with pytest.raises(InputError, match="asr: 'ears' is unknown"):
-        Measures(asr="ears")
+        Judges(asr="ears")
 
 
 def test_bootstrap_intervals_hold_the_mean() -> None:
     rng = np.random.default_rng(0)
     inside = 0
     for seed in range(100):
-        found = stats.mean(rng.normal(1.0, 1.0, 40).tolist(), seed=seed)
+        found = bootstrap.mean(rng.normal(1.0, 1.0, 40).tolist(), seed=seed)
         assert found is not None
         inside += found.low <= 1.0 <= found.high
     assert 88 <= inside <= 100
-    weighted = stats.mean([0.0, 1.0], [9, 1])
+    weighted = bootstrap.mean([0.0, 1.0], [9, 1])
     assert weighted is not None and weighted.mean == pytest.approx(0.1)
-    assert stats.mean([]) is None
-    assert stats.slices_of({"snr_db": 3.0, "text_given": True, "other": 1}) == {
+    assert bootstrap.mean([]) is None
+    assert bootstrap.slices_of({"snr_db": 3.0, "text_given": True, "other": 1}) == {
         "snr_db": "0 to 5",
         "text_given": "True",
     }
@@ -208,7 +208,7 @@ def test_baselines_keep_the_time(baseline: Callable[[np.ndarray], np.ndarray]) -
     wav_T = read(Path(__file__).parents[2] / "speechx" / "assets" / "samples" / "noisy_clean.flac")
     try:
         out_T = baseline(wav_T)
-    except Absent as error:
+    except MissingDependency as error:
         pytest.skip(str(error))
     assert len(out_T) == len(wav_T)
     assert si_sdr(out_T, wav_T) > 10, "its delay is taken out"
@@ -217,7 +217,7 @@ def test_baselines_keep_the_time(baseline: Callable[[np.ndarray], np.ndarray]) -
 def test_espeak_says_the_text() -> None:
     try:
         short_T, long_T = espeak("Hello.", "en"), espeak("Hello, this is a longer sentence.", "en")
-    except Absent as error:
+    except MissingDependency as error:
         pytest.skip(str(error))
     assert 0.2 < len(short_T) / 16000 < 1.5 < len(long_T) / 16000 < 4
     assert np.abs(short_T).max() > 0.05
@@ -227,7 +227,7 @@ def test_espeak_says_the_text() -> None:
 def test_a_model_folder_is_measured(
     test_set: TestSet, tiny_folder: Path, fakes: Any, tmp_path: Path, monkeypatch: Any, capsys: Any
 ) -> None:
-    monkeypatch.setattr("speechx.eval.judges.judges.Measures", partial(Measures, models=fakes))
+    monkeypatch.setattr("speechx.eval.judges.judges.Judges", partial(Judges, models=fakes))
     tasks = ["--task", "tts", "--task", "speech-editing"]
     wanted = [
         "--set",
@@ -258,7 +258,7 @@ def test_a_model_folder_is_measured(
 def test_commands(
     test_set: TestSet,
     pipeline: Any,
-    measures: Measures,
+    judges: Judges,
     fakes: Any,
     tmp_path: Path,
     monkeypatch: Any,
@@ -274,7 +274,7 @@ def test_commands(
         )
 
     monkeypatch.setattr("speechx.eval.run.session.load_model", loaded)
-    monkeypatch.setattr("speechx.eval.judges.judges.Measures", partial(Measures, models=fakes))
+    monkeypatch.setattr("speechx.eval.judges.judges.Judges", partial(Judges, models=fakes))
     out = tmp_path / "run"
     wanted = [
         "--set",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from speechx.eval.judges.judges import Measures
+from speechx.eval.judges.judges import Judges
 from speechx.eval.scores import Unmeasurable
 
 RATE = 16000
@@ -46,13 +46,15 @@ def test_hubert_hears_letters(tmp_path: Path, sounds: list[np.ndarray]) -> None:
         model.lm_head.bias.copy_(torch.tensor([0.0, -9.0, -9.0, 9.0, -9.0]))
     model.save_pretrained(tmp_path)
 
-    measures = Measures(asr=f"hubert:{tmp_path}")
-    assert measures.transcribe(sounds[0], "en").text == "h"
-    assert measures.abouts["asr"].name == "hubert-ctc" and not measures.abouts["asr"].hash.startswith("hub:")
+    judges = Judges(asr=f"hubert:{tmp_path}")
+    assert judges.transcribe(sounds[0], "en").text == "h"
+    assert judges.model("asr").info.name == "hubert-ctc" and not judges.model("asr").info.hash.startswith(
+        "hub:"
+    )
     with pytest.raises(Unmeasurable, match="English only"):
-        measures.transcribe(sounds[0], "de")
+        judges.transcribe(sounds[0], "de")
     with pytest.raises(Unmeasurable, match="languages"):
-        measures.language(sounds[0])
+        judges.language_probabilities(sounds[0])
 
 
 def test_wavlm_tells_speakers(tmp_path: Path, sounds: list[np.ndarray]) -> None:
@@ -66,12 +68,12 @@ def test_wavlm_tells_speakers(tmp_path: Path, sounds: list[np.ndarray]) -> None:
     model.save_pretrained(tmp_path)
     Wav2Vec2FeatureExtractor(do_normalize=False).save_pretrained(tmp_path)
 
-    measures = Measures(speaker=f"wavlm:{tmp_path}")
+    judges = Judges(speaker=f"wavlm:{tmp_path}")
     with torch.inference_mode():
         a, b = (model(torch.from_numpy(wav_T)[None]).embeddings[0] for wav_T in sounds)
     wanted = torch.nn.functional.cosine_similarity(a, b, dim=0).item()
-    assert measures.likeness(*sounds) == pytest.approx(wanted, abs=1e-5)
-    assert measures.likeness(sounds[0], sounds[0]) == pytest.approx(1, abs=1e-6)
+    assert judges.speaker_similarity(*sounds) == pytest.approx(wanted, abs=1e-5)
+    assert judges.speaker_similarity(sounds[0], sounds[0]) == pytest.approx(1, abs=1e-6)
 
 
 def test_utmos_from_a_file(tmp_path: Path, sounds: list[np.ndarray]) -> None:
@@ -81,8 +83,8 @@ def test_utmos_from_a_file(tmp_path: Path, sounds: list[np.ndarray]) -> None:
 
     path = tmp_path / "utmos.pt"
     torch.jit.script(Loudness()).save(str(path))
-    measures = Measures(mos=(f"utmos:{path}",))
-    assert measures.opinion("utmos", sounds[0]) == {
+    judges = Judges(mos=(f"utmos:{path}",))
+    assert judges.predict_mos("utmos", sounds[0]) == {
         "utmos": pytest.approx(np.abs(sounds[0]).mean(), rel=1e-5)
     }
 
@@ -118,6 +120,6 @@ pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
         embedding_model: {tmp_path}/embedding_model.ckpt
 """.replace('    "input_size"', "    input_size")
     )
-    measures = Measures(speaker=f"ecapa:{tmp_path}")
-    assert measures.likeness(sounds[0], sounds[0]) == pytest.approx(1, abs=1e-5)
-    assert abs(measures.likeness(*sounds)) <= 1
+    judges = Judges(speaker=f"ecapa:{tmp_path}")
+    assert judges.speaker_similarity(sounds[0], sounds[0]) == pytest.approx(1, abs=1e-5)
+    assert abs(judges.speaker_similarity(*sounds)) <= 1

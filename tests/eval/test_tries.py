@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from speechx.eval.items import Item, Output
-from speechx.eval.judges.judges import Measures
+from speechx.eval.judges.judges import Judges
 from speechx.eval.rows import Kind
 from speechx.eval.run.faults import FAULTS, as_text, tries
 from speechx.eval.sets.store import TestSet
@@ -38,9 +38,9 @@ class Spoiled:
                 yield item, Output(wav_T)
 
 
-def test_each_fault_is_counted(test_set: TestSet, measures: Measures) -> None:
+def test_each_fault_is_counted(test_set: TestSet, judges: Judges) -> None:
     items = test_set.chosen(["tts", "noise_suppression"])
-    found = tries(items, Spoiled(), measures, 5 * len(items))
+    found = tries(items, Spoiled(), judges, 5 * len(items))
     for ability, tally in found.items():
         own = sum(item.ability == ability for item in items)
         assert tally.tries == 5 * len(items)
@@ -59,14 +59,14 @@ def test_the_same_words_again_and_again(
     said = asr.transcribe([truth(item)], [item.language])[0]
     looping = replace(said, text="and again and again and again and again")
     monkeypatch.setattr(asr, "transcribe", lambda wavs, languages: [looping] * len(wavs))
-    found = tries([item], Spoiled(), Measures(models=fakes), 1)
+    found = tries([item], Spoiled(), Judges(models=fakes), 1)
     assert found[item.ability].faulty == [(f"{item.id}-1", "loop")]
     # A loop that is gone when the output is heard again was the recognizer's.
     first = len(truth(item))
     monkeypatch.setattr(
         asr, "transcribe", lambda wavs, _: [looping if len(w) == first else said for w in wavs]
     )
-    assert tries([item], Spoiled(), Measures(models=fakes), 1)[item.ability].faulty == []
+    assert tries([item], Spoiled(), Judges(models=fakes), 1)[item.ability].faulty == []
     # What is left when speech is removed may well be silence, or repeat itself.
     (rest, *_) = test_set.chosen(["speech_removal"])
-    assert tries([rest], Spoiled(), Measures(models=fakes), 1)[rest.ability].faulty == []
+    assert tries([rest], Spoiled(), Judges(models=fakes), 1)[rest.ability].faulty == []

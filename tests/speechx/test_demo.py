@@ -1,4 +1,4 @@
-"""The demo page, the bench, the pictures."""
+"""The demo page, the bench, the plots."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from speechx.api import SpeechX
-from speechx.audio import plots as pictures
+from speechx.audio import plots
 from speechx.cli.main import main
 from speechx.cli.samples import sample_requests
 from speechx.task import registry
@@ -68,7 +68,7 @@ def test_a_bench_of_another_package(monkeypatch: pytest.MonkeyPatch, capsys: Any
 
 def test_png_can_be_read_back() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
-    data = pictures.png(pixels)
+    data = plots.png(pixels)
     assert data[:8] == b"\x89PNG\r\n\x1a\n" and struct.unpack(">II", data[16:24]) == (7, 5)
     start = data.index(b"IDAT")
     (size,) = struct.unpack(">I", data[start - 4 : start])
@@ -79,9 +79,9 @@ def test_png_can_be_read_back() -> None:
 @pytest.mark.parametrize("rate", [8000, 16000, 44100])
 def test_a_tone_is_where_it_should_be(rate: int) -> None:
     tone_T = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(rate) / rate)
-    mel_SM = pictures.log_mel(tone_T, rate)
+    mel_SM = plots.log_mel(tone_T, rate)
     band = int(mel_SM.mean(0).argmax())
     top = 2595 * np.log10(1 + min(8000, rate / 2) / 700)
     assert band == pytest.approx(2595 * np.log10(1 + 1000 / 700) / top * 81 - 1, abs=2)
-    assert pictures.mel_png(tone_T, rate).startswith(b"\x89PNG")
-    assert "<path" in pictures.waveform_svg(tone_T)
+    assert plots.mel_png(tone_T, rate).startswith(b"\x89PNG")
+    assert "<path" in plots.waveform_svg(tone_T)
