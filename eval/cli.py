@@ -109,11 +109,11 @@ def run(
     model: ModelOption = None,
 ) -> None:
     """Score a model, its references and baselines on a set; start it again to go on where it stopped."""
-    from speechx.eval.run.session import Session, measure
+    from speechx.eval.run.session import EvalOptions, run_evaluation
 
     names = None if "all" in task else task_names(task)
-    measure(
-        Session(
+    run_evaluation(
+        EvalOptions(
             test_set, output, tasks=names, items=items, systems=system, slots=slots, speaks=not no_model, asr=asr,
             speaker=speaker, mos=mos, workers=workers, model=model,
         ),
@@ -136,7 +136,7 @@ def everything(
 ) -> None:
     """Make a test set, run the model on it, write the reports: what `make eval` does."""
     from speechx.data.progress import ticker
-    from speechx.eval.run.session import Session, measure
+    from speechx.eval.run.session import EvalOptions, run_evaluation
     from speechx.eval.sets.build import BuildOptions, build_set, words_by
     from speechx.pipeline.loading import load_front
 
@@ -146,8 +146,8 @@ def everything(
         options = BuildOptions(count=count, corpora=tuple(corpus))
         words = words_by(load_front(model))
         tell_set(build_set(sources, test_set, task_names(["all"]), options, ticker("build"), words))
-    measure(
-        Session(test_set, output / f"run-{count}", speaks=not no_model, workers=workers, model=model), say
+    run_evaluation(
+        EvalOptions(test_set, output / f"run-{count}", speaks=not no_model, workers=workers, model=model), say
     )
 
 
@@ -178,21 +178,23 @@ def tries(
 ) -> None:
     """Count outputs that are none: silence, loops, run-ons, over many seeds."""
     from speechx.eval.judges.judges import Judges
-    from speechx.eval.run.faults import as_text
-    from speechx.eval.run.faults import tries as try_all
+    from speechx.eval.run.faults import count_faults, faults_table
     from speechx.eval.run.session import load_model
     from speechx.eval.sets.store import load_set
 
     chosen = load_set(test_set).chosen(None if "all" in task else task_names(task))
     if not chosen:
         raise InputError(f"task: the set {test_set} has no items of {', '.join(task)}", field="task")
-    speaking, _, model_hash = load_model(model, slots)
+    system, _, model_hash = load_model(model, slots)
     try:
-        found = try_all(chosen, speaking, Judges(), count, say)
+        found = count_faults(chosen, system, Judges(), count, say)
     finally:
-        speaking.engine.close()
-    report = {"model": model_hash, "abilities": {name: tally.as_dict() for name, tally in found.items()}}
-    put_json(report) if json else typer.echo(as_text(report))
+        system.engine.close()
+    if json:
+        abilities = {name: counts.as_dict() for name, counts in found.items()}
+        put_json({"model": model_hash, "abilities": abilities})
+    else:
+        typer.echo(faults_table(found))
 
 
 @app.command()

@@ -1,7 +1,7 @@
-"""`speechx eval tries`: how often an output is no result at all, over many seeds: silence, a loop, a run-on.
+"""`speechx eval tries`: how often an output is unusable, over many seeds: silence, loops, run-ons.
 
-Rare faults do not show in twenty items. Here each item of a set is asked for with several seeds, several requests at once,
-and nothing is measured but what is wrong: no opinion scores, no error rates.
+Twenty items do not show rare faults. Here each item of a set is requested with several seeds, several requests at once.
+Only faults are counted: no opinion scores, no error rates.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -23,12 +22,12 @@ from speechx.eval.scores import Unmeasurable
 from speechx.eval.systems.systems import System, truth
 from speechx.task import registry
 
-__all__ = ["FAULTS", "Tally", "as_text", "tries"]
+__all__ = ["FAULTS", "FaultCounts", "count_faults", "faults_table"]
 
 BATCH = 8
 TOO_LONG = 1.8
-AGAIN = 3200
-"""Samples of silence before an output that seems to loop: what the recognizer makes up is gone then."""
+RETRY_SILENCE = 3200
+"""Samples of silence before an output that seems to loop: a loop of the recognizer itself is gone then."""
 FAULTS = {
     "failed": "no output, or one that is broken",
     "silent": "silence where the reference has sound",
@@ -38,41 +37,41 @@ FAULTS = {
 
 
 @dataclass
-class Tally:
-    """Of one ability. faulty: id (with its seed) and fault of each output that is none."""
+class FaultCounts:
+    """Of one ability. tries: outputs. faulty: id (with its seed) and fault of each faulty output."""
 
     tries: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     faulty: list[tuple[str, str]] = field(default_factory=list)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, int | list[list[str]]]:
         counts = {fault: self.faults[fault] for fault in FAULTS}
         return {"tries": self.tries, **counts, "faulty": [list(pair) for pair in self.faulty]}
 
 
-def tries(
+def count_faults(
     items: Sequence[Item],
     system: System,
     judges: Judges,
     count: int,
     say: Callable[[str], None] = lambda text: None,
-) -> dict[str, Tally]:
+) -> dict[str, FaultCounts]:
     """`count` outputs of each ability, with the seeds 1, 2, 3... of its items in turn."""
     by_ability: dict[str, list[Item]] = {}
     for item in items:
         by_ability.setdefault(item.ability, []).append(item)
-    found: dict[str, Tally] = {}
+    found: dict[str, FaultCounts] = {}
     for ability, own in by_ability.items():
-        tally = found[ability] = Tally()
+        counts = found[ability] = FaultCounts()
         made = system.outputs(list(itertools.islice(_seeded(own), count)))
         while batch := list(itertools.islice(made, BATCH)):
-            _prime(judges, batch)
+            _transcribe(judges, batch)
             for item, result in batch:
-                tally.tries += 1
+                counts.tries += 1
                 for fault in faults_of(item, result, judges):
-                    tally.faults[fault] += 1
-                    tally.faulty.append((item.id, fault))
-        say(f"{ability}: {tally.tries} tries, {len({name for name, _ in tally.faulty})} faulty")
+                    counts.faults[fault] += 1
+                    counts.faulty.append((item.id, fault))
+        say(f"{ability}: {counts.tries} tries, {len({name for name, _ in counts.faulty})} faulty")
     return found
 
 
@@ -90,23 +89,25 @@ def faults_of(item: Item, result: Output | Exception, judges: Judges) -> list[st
         wav_T = checked(result)
     except Unmeasurable:
         return ["failed"]
-    wanted_T, found = truth(item), []
+    wanted_T, found = truth(item), list[str]()
     if is_silent(wav_T) and not is_silent(wanted_T):
         found.append("silent")
     if len(wav_T) > TOO_LONG * len(wanted_T) or result.info.get("truncated"):
         found.append("run_on")
-    if _speaks(item) and all(_loops(item, heard_T, judges) for heard_T in (wav_T, np.pad(wav_T, (AGAIN, 0)))):
+    if _has_words(item) and all(
+        _loops(item, padded_T, judges) for padded_T in (wav_T, np.pad(wav_T, (RETRY_SILENCE, 0)))
+    ):
         found.append("loop")
     return found
 
 
 def _loops(item: Item, wav_T: np.ndarray, judges: Judges) -> bool:
-    heard = judges.transcribe(wav_T, item.language).text
-    return words.repeats(item.text or "", heard, item.language)
+    transcript = judges.transcribe(wav_T, item.language).text
+    return words.repeats(item.text or "", transcript, item.language)
 
 
-def _speaks(item: Item) -> bool:
-    """Whether words are to be heard in the output: removal leaves none."""
+def _has_words(item: Item) -> bool:
+    """Whether the output should have words: removal leaves none."""
     return (
         bool(item.text)
         and not is_silent(item.target_T)
@@ -114,20 +115,20 @@ def _speaks(item: Item) -> bool:
     )
 
 
-def _prime(judges: Judges, batch: Sequence[tuple[Item, Output | Exception]]) -> None:
-    """The recognizer hears a batch at once."""
+def _transcribe(judges: Judges, batch: Sequence[tuple[Item, Output | Exception]]) -> None:
+    """Transcribes a batch at once."""
     pairs: list[tuple[np.ndarray, str]] = []
     for item, result in batch:
-        if isinstance(result, Output) and _speaks(item):
+        if isinstance(result, Output) and _has_words(item):
             with suppress(Unmeasurable):
                 pairs.append((checked(result), item.language))
     if pairs:
         judges.transcribe_batch(pairs)
 
 
-def as_text(report: dict[str, Any]) -> str:
+def faults_table(report: dict[str, FaultCounts]) -> str:
     """A Markdown table."""
     lines = [f"| ability | tries | {' | '.join(FAULTS)} |", "|---|" + "---|" * (len(FAULTS) + 1)]
-    for ability, told in report["abilities"].items():
-        lines.append(f"| {ability} | {told['tries']} | {' | '.join(str(told[f]) for f in FAULTS)} |")
+    for ability, counts in report.items():
+        lines.append(f"| {ability} | {counts.tries} | {' | '.join(str(counts.faults[f]) for f in FAULTS)} |")
     return "\n".join([*lines, "", *(f"{fault}: {what}" for fault, what in FAULTS.items())])

@@ -25,7 +25,7 @@ from speechx.eval.evaluator import Evaluator, evaluator_class
 from speechx.eval.items import RATE, Item, Output, checked
 from speechx.eval.judges.judges import Judges
 from speechx.eval.rows import Header, ScoreRow, check_header, read_rows, score_row
-from speechx.eval.run.workers import Pool, Told
+from speechx.eval.run.workers import JudgeRows, WorkerPool
 from speechx.eval.scores import Scores, Unmeasurable
 from speechx.eval.systems.systems import ModelSystem, System
 
@@ -57,7 +57,7 @@ def score_items(
     header: Header,
     more: Sequence[str] = (),
     say: Callable[[str], None] = lambda text: None,
-    pool: Pool | None = None,
+    pool: WorkerPool | None = None,
 ) -> None:
     """Scores all items. Raises InputError for a folder with another header.
 
@@ -88,7 +88,7 @@ def score_system(
     evaluator: Evaluator,
     folder: Path,
     say: Callable[[str], None],
-    pool: Pool | None = None,
+    pool: WorkerPool | None = None,
 ) -> Iterator[ScoreRow]:
     """A row for each item. Outputs are written to FOLDER/<id>.wav."""
     last = time.monotonic()
@@ -110,8 +110,8 @@ def _score_here(system: System, items: Sequence[Item], evaluator: Evaluator) -> 
             yield item, result, evaluator.measure(item, result) if isinstance(result, Output) else None
 
 
-def _score_in_pool(pool: Pool, system: System, items: Sequence[Item]) -> Iterator[ScoredResult]:
-    waiting: deque[tuple[Item, Output | Exception, Future[tuple[Scores, Told]] | None]] = deque()
+def _score_in_pool(pool: WorkerPool, system: System, items: Sequence[Item]) -> Iterator[ScoredResult]:
+    waiting: deque[tuple[Item, Output | Exception, Future[tuple[Scores, JudgeRows]] | None]] = deque()
 
     def submit(batch: Iterable[ItemResult]) -> None:
         waiting.extend((i, r, pool.submit(i, r) if isinstance(r, Output) else None) for i, r in batch)
@@ -129,7 +129,7 @@ def _score_in_pool(pool: Pool, system: System, items: Sequence[Item]) -> Iterato
 
 
 def _wait(
-    pool: Pool, item: Item, result: Output | Exception, future: Future[tuple[Scores, Told]] | None
+    pool: WorkerPool, item: Item, result: Output | Exception, future: Future[tuple[Scores, JudgeRows]] | None
 ) -> ScoredResult:
     return item, result, None if future is None else pool.result(future)
 

@@ -9,27 +9,29 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from speechx.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from speechx.eval.judges.judges import Judges
     from speechx.eval.report.schema import Report
     from speechx.eval.rows import Header
-    from speechx.eval.systems.systems import System
+    from speechx.eval.sets.store import TestSet
+    from speechx.eval.systems.systems import FolderSystem, ModelSystem, System
 
-__all__ = ["Session", "load_model", "measure"]
+__all__ = ["EvalOptions", "load_model", "run_evaluation"]
 
 
 @dataclass(frozen=True)
-class Session:
-    """What to measure with what.
+class EvalOptions:
+    """Options of `speechx eval run`.
 
     tasks: names, all by default. items: at most so many of each ability, 0 is all. systems: NAME=FOLDER of outputs, or a
-    built-in's name. slots: requests at once. speaks: whether the model takes part. mos: besides DistillMOS and DNSMOS.
-    workers: processes that measure, 0 is one for each core. model: a folder, the shipped one by default.
+    built-in's name. slots: requests at once. speaks: whether the model is evaluated. mos: besides DistillMOS and DNSMOS.
+    workers: processes that score, 0 is one per core. model: a folder, the shipped one by default.
     """
 
     test_set: Path
@@ -46,80 +48,79 @@ class Session:
     model: Path | None = None
 
 
-def measure(session: Session, say: Callable[[str], None] = lambda text: None) -> Report:
+def run_evaluation(options: EvalOptions, say: Callable[[str], None] = lambda text: None) -> Report:
     """Scores everything that has no score in the folder yet and writes the reports; returns report.json's content."""
-    from speechx.eval.judges.judges import Judges
-    from speechx.eval.report.write import machine, write_report
+    from speechx.eval.report.write import write_report
     from speechx.eval.run.score import score_items
-    from speechx.eval.run.workers import Pool, Recipe, workers_for
+    from speechx.eval.run.workers import JudgesConfig, WorkerPool, worker_count
     from speechx.eval.sets.store import load_set
-    from speechx.eval.systems.systems import FolderSystem, built_in
+    from speechx.eval.systems.systems import built_in
 
-    chosen_set = load_set(session.test_set)
-    given: list[System] = []
-    more: list[str] = []
-    for name in session.systems:
-        label, _, folder = name.partition("=")
-        given.append(FolderSystem(label, Path(folder))) if folder else more.append(label)
-    speaking, codec, model_hash = None, None, "none"
-    if session.speaks:
-        speaking, codec, model_hash = load_model(session.model, session.slots)
-    recipe = Recipe(
-        session.asr,
-        session.speaker,
-        ("distillmos", "dnsmos", *session.mos),
-        session.model,
-        codec=session.speaks,
-    )
-    judges = Judges(recipe.asr, recipe.speaker, recipe.mos, codec=codec)
-    for label in more:
-        built_in(label, judges)  # an unknown name is said before anything runs
-    header: Header = {
-        "set": {k: v for k, v in chosen_set.about.items() if k not in ("abilities", "items", "schema")},
-        "model": model_hash,
-        "measures": judges.identity(),
-        "command": shlex.join(["speechx", *sys.argv[1:]]),
-        "seed": chosen_set.about.get("seed"),
-        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
-        "machine": machine(),
-    }
-    wanted = chosen_set.chosen(session.tasks, session.items or None)
-    if not wanted:
-        asked = ", ".join(session.tasks or ["all"])
-        raise InputError(f"task: the set {session.test_set} has no items of {asked}", field="task")
-    count = workers_for(session.workers)
-    pool = Pool(recipe, count) if count > 1 else None
+    test_set = load_set(options.test_set)
+    given, built_in_names = _chosen_systems(options.systems)
+    model, codec, model_hash = None, None, "none"
+    if options.speaks:
+        model, codec, model_hash = load_model(options.model, options.slots)
+    mos = ("distillmos", "dnsmos", *options.mos)
+    config = JudgesConfig(options.asr, options.speaker, mos, options.model, codec=options.speaks)
+    judges = config.load(codec)
+    for name in built_in_names:
+        built_in(name, judges)  # an unknown name is an error before anything runs
+    header = _header(test_set, model_hash, judges)
+    items = test_set.chosen(options.tasks, options.items or None)
+    if not items:
+        asked = ", ".join(options.tasks or ["all"])
+        raise InputError(f"task: the set {options.test_set} has no items of {asked}", field="task")
+    count = worker_count(options.workers)
+    pool = WorkerPool(config, count) if count > 1 else None
+    systems: list[System] = [*given, *([model] if model else [])]
     try:
-        systems = [*given, *([speaking] if speaking else [])]
         score_items(
-            session.output,
-            wanted,
-            systems,
-            lambda n: built_in(n, judges),
-            judges,
-            header,
-            more,
-            say,
-            pool,
-        )
+            options.output, items, systems, lambda n: built_in(n, judges), judges, header, built_in_names, say, pool
+        )  # fmt: skip
     finally:
         if pool is not None:
             pool.close()
-        if speaking is not None:
-            speaking.engine.close()
-    # Rows that were there before were made with what the last report said; this call may have needed less.
-    told = [*_stored_measures(session.output), *(judges if pool is None else pool).describe()]
-    said = list({about["role"]: about for about in told}.values())
-    report = write_report(session.output, {**header, "measures": said}, wanted)
+        if model is not None:
+            model.engine.close()
+    # Rows of an earlier call were scored by the judges of its report; this call may have needed fewer.
+    used = [*_stored_judges(options.output), *(judges if pool is None else pool).describe()]
+    header = {**header, "measures": list({row["role"]: row for row in used}.values())}
+    report = write_report(options.output, header, items)
     for ability, section in report["abilities"].items():
         failed = sum(s["failed"] for s in section["systems"].values() if s["kind"] == "model")
         say(f"{ability}: {section['items']} items, {failed} without output")
-    say(f"report in {session.output / 'report.html'}")
+    say(f"report in {options.output / 'report.html'}")
     return report
 
 
-def _stored_measures(folder: Path) -> list[dict[str, str]]:
-    """The measuring models of the last report in this folder, if there is one."""
+def _chosen_systems(names: Sequence[str]) -> tuple[list[FolderSystem], list[str]]:
+    """NAME=FOLDER as systems; all others are names of built-in systems."""
+    from speechx.eval.systems.systems import FolderSystem
+
+    given, built_in_names = list[FolderSystem](), list[str]()
+    for text in names:
+        name, _, folder = text.partition("=")
+        given.append(FolderSystem(name, Path(folder))) if folder else built_in_names.append(name)
+    return given, built_in_names
+
+
+def _header(test_set: TestSet, model_hash: str, judges: Judges) -> Header:
+    from speechx.eval.report.write import machine
+
+    return {
+        "set": {k: v for k, v in test_set.about.items() if k not in ("abilities", "items", "schema")},
+        "model": model_hash,
+        "measures": judges.identity(),
+        "command": shlex.join(["speechx", *sys.argv[1:]]),
+        "seed": test_set.about.get("seed"),
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        "machine": machine(),
+    }
+
+
+def _stored_judges(folder: Path) -> list[dict[str, str]]:
+    """The judges of the last report in this folder, if there is one."""
     from speechx.eval.report.write import load_report
 
     try:
@@ -128,7 +129,9 @@ def _stored_measures(folder: Path) -> list[dict[str, str]]:
         return []
 
 
-def load_model(folder: Path | None, slots: int) -> tuple[Any, Callable[[np.ndarray], np.ndarray], str]:
+def load_model(
+    folder: Path | None, slots: int
+) -> tuple[ModelSystem, Callable[[np.ndarray], np.ndarray], str]:
     """(the system, its codec round trip, the hash of its weights)."""
     from speechx.eval.run.workers import round_trip
     from speechx.eval.systems.systems import ModelSystem

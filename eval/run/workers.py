@@ -1,7 +1,7 @@
-"""Measuring in processes of their own, one for each core: several outputs at once.
+"""Scoring in worker processes, one per core: several outputs at once.
 
-In one process the measuring libraries take turns, each waiting with all its threads for the slowest; a process a core needs
-about a tenth less time for the same scores (docs/log.md). The models are loaded once in each.
+In one process the judges run one after another, each waiting with all its threads for the slowest. A process per core needs
+about a tenth less time for the same scores (docs/log.md). Each process loads the judges once.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import os
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -22,18 +23,21 @@ from speechx.eval.scores import Scores
 
 if TYPE_CHECKING:
     from speechx.eval.judges.judges import Judges
+    from speechx.task.frontend import Frontend
 
-__all__ = ["Pool", "Recipe", "round_trip", "workers_for"]
+__all__ = ["JudgeRows", "JudgesConfig", "WorkerPool", "round_trip", "worker_count"]
 
-MOST = 4
+MAX_WORKERS = 4
 """Processes by default; each holds about 1 GB."""
 
-Told = list[dict[str, Any]]
+JudgeRows: TypeAlias = list[dict[str, str]]
+"""The judges of a process, as in `Judges.describe`."""
+RoundTrip: TypeAlias = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What a process needs to load measuring models of its own. model: the folder whose codec is used; codec: if any is."""
+class JudgesConfig:
+    """What a process needs to load judges of its own. model: the folder of the codec. codec: whether one is used."""
 
     asr: str
     speaker: str
@@ -41,74 +45,76 @@ class Recipe:
     model: Path | None = None
     codec: bool = True
 
-    def judges(self) -> Judges:
+    def load(self, codec: RoundTrip | None = None) -> Judges:
+        """codec: one that is loaded already; otherwise it is loaded when it is first needed."""
         from speechx.eval.judges.judges import Judges
 
-        return Judges(self.asr, self.speaker, self.mos, codec=self._codec() if self.codec else None)
-
-    def _codec(self) -> Callable[[np.ndarray], np.ndarray]:
-        frontend: list[Any] = []
-
-        def code(wav_T: np.ndarray) -> np.ndarray:
-            if not frontend:
-                from speechx.pipeline.loading import load_front
-
-                frontend.append(load_front(self.model))
-            return round_trip(frontend[0], wav_T)
-
-        return code
+        if codec is None and self.codec:
+            codec = partial(_lazy_round_trip, cache(partial(_load_frontend, self.model)))
+        return Judges(self.asr, self.speaker, self.mos, codec=codec)
 
 
-def round_trip(frontend: Any, wav_T: np.ndarray) -> np.ndarray:
-    """A sound (T,), coded and decoded at the standard level, given back at its own."""
+def _load_frontend(model: Path | None) -> Frontend:
+    from speechx.pipeline.loading import load_front
+
+    return load_front(model)
+
+
+def _lazy_round_trip(frontend: Callable[[], Frontend], wav_T: np.ndarray) -> np.ndarray:
+    return round_trip(frontend(), wav_T)
+
+
+def round_trip(frontend: Frontend, wav_T: np.ndarray) -> np.ndarray:
+    """A sound (T,) after the codec, at its own level."""
     codes_FK, gain = frontend.encode_recording(wav_T)
     return frontend.decode(codes_FK)[: len(wav_T)] / gain
 
 
-class Pool:
-    """`submit` judges somewhere; `result` waits. The same item always goes to the same process, which remembers it."""
+class WorkerPool:
+    """`submit` starts scoring in a process; `result` waits. An item always goes to the same process, which has its
+    references in the cache."""
 
-    def __init__(self, recipe: Recipe, workers: int) -> None:
+    def __init__(self, config: JudgesConfig, workers: int) -> None:
         context = multiprocessing.get_context("spawn")
         threads = max(1, (os.cpu_count() or 1) // workers)
-        self._workers = [ProcessPoolExecutor(1, context, _start, (recipe, threads)) for _ in range(workers)]
+        self._workers = [ProcessPoolExecutor(1, context, _start, (config, threads)) for _ in range(workers)]
         self._places: dict[str, int] = {}
-        self._told: dict[str, dict[str, Any]] = {}
+        self._judges: dict[str, dict[str, str]] = {}
 
-    def submit(self, item: Item, output: Output) -> Future[tuple[Scores, Told]]:
+    def submit(self, item: Item, output: Output) -> Future[tuple[Scores, JudgeRows]]:
         place = self._places.setdefault(item.id, len(self._places) % len(self._workers))
-        return self._workers[place].submit(_measure, item, output)
+        return self._workers[place].submit(_score, item, output)
 
-    def result(self, future: Future[tuple[Scores, Told]]) -> Scores:
-        scores, told = future.result()
-        for about in told:
-            if about["role"] not in self._told or "missing" not in about:
-                self._told[about["role"]] = about
+    def result(self, future: Future[tuple[Scores, JudgeRows]]) -> Scores:
+        scores, judges = future.result()
+        for row in judges:
+            if row["role"] not in self._judges or "missing" not in row:
+                self._judges[row["role"]] = row
         return scores
 
-    def describe(self) -> Told:
+    def describe(self) -> JudgeRows:
         """As `Judges.describe`, of all processes."""
-        return [self._told[role] for role in sorted(self._told)]
+        return [self._judges[role] for role in sorted(self._judges)]
 
     def close(self) -> None:
         for worker in self._workers:
             worker.shutdown(cancel_futures=True)
 
 
-def workers_for(asked: int) -> int:
-    """Processes to measure in; 0 asked is one for each core, within reason."""
-    return asked or min(MOST, os.cpu_count() or 1)
+def worker_count(asked: int) -> int:
+    """Processes that score; 0 asked is one per core, at most MAX_WORKERS."""
+    return asked or min(MAX_WORKERS, os.cpu_count() or 1)
 
 
 _own: list[Judges] = []
 
 
-def _start(recipe: Recipe, threads: int) -> None:
-    # Read where the models are loaded, which is later: by torch, and by speechx.eval.judges.base.threads.
+def _start(config: JudgesConfig, threads: int) -> None:
+    # Read where the models are loaded, which is later: by torch, and by speechx.eval.judges.base.num_threads.
     os.environ["OMP_NUM_THREADS"] = str(threads)
-    _own.append(recipe.judges())
+    _own.append(config.load())
 
 
-def _measure(item: Item, output: Output) -> tuple[Scores, Told]:
+def _score(item: Item, output: Output) -> tuple[Scores, JudgeRows]:
     judges = _own[0]
     return evaluator_class(item.task)(judges).measure(item, output), judges.describe()

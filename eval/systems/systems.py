@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ABOUT", "FolderSystem", "ModelSystem", "System", "built_in"]
 
+E = TypeVar("E", bound="SpeechEngine")
+
 
 class System(Protocol):
     name: str
@@ -40,12 +42,12 @@ class System(Protocol):
         ...
 
 
-class ModelSystem:
+class ModelSystem(Generic[E]):
     """A model. slots: requests at once; with one, RTF and first-audio time are those of a lone request."""
 
     kind: Kind = "model"
 
-    def __init__(self, engine: SpeechEngine, name: str = "speechx", slots: int = 1) -> None:
+    def __init__(self, engine: E, name: str = "speechx", slots: int = 1) -> None:
         self.engine, self.name, self.slots = engine, name, slots
 
     def outputs(self, items: Iterable[Item]) -> Iterator[tuple[Item, Output | Exception]]:

@@ -8,7 +8,7 @@ import pytest
 
 from speechx.eval.rows import read_rows
 from speechx.eval.run.score import score_items
-from speechx.eval.run.workers import Pool, Recipe
+from speechx.eval.run.workers import JudgesConfig, WorkerPool
 from speechx.eval.sets.store import TestSet
 from speechx.eval.systems.systems import built_in
 from tests.eval.test_run import HEADER, Moody
@@ -19,9 +19,9 @@ def test_processes_measure_what_one_does(
 ) -> None:
     monkeypatch.setattr("speechx.eval.noise_suppression.NoiseSuppressionEvaluator.references", ())
     items = test_set.chosen(["noise_suppression"])
-    recipe = Recipe("whisper-base", "ge2e", ("dnsmos",), codec=False)
-    judges = recipe.judges()
-    silence, pool = built_in("silence", judges), Pool(recipe, 2)
+    config = JudgesConfig("whisper-base", "ge2e", ("dnsmos",), codec=False)
+    judges = config.load()
+    silence, pool = built_in("silence", judges), WorkerPool(config, 2)
     try:
         for name, where in (("here", None), ("there", pool)):
             score_items(tmp_path / name, items, [silence], lambda _: silence, judges, HEADER, pool=where)
@@ -40,10 +40,10 @@ def test_a_model_is_timed_while_nothing_else_is_done(
     monkeypatch.setattr("speechx.eval.run.score.ModelSystem", Moody)
     monkeypatch.setattr("speechx.eval.noise_suppression.NoiseSuppressionEvaluator.references", ())
     items = test_set.chosen(["noise_suppression"])
-    recipe = Recipe("whisper-base", "ge2e", ("dnsmos",), codec=False)
-    pool = Pool(recipe, 2)
+    config = JudgesConfig("whisper-base", "ge2e", ("dnsmos",), codec=False)
+    pool = WorkerPool(config, 2)
     try:
-        score_items(tmp_path, items, [Moody()], lambda _: Moody(), recipe.judges(), HEADER, pool=pool)
+        score_items(tmp_path, items, [Moody()], lambda _: Moody(), config.load(), HEADER, pool=pool)
     finally:
         pool.close()
     first, *others = read_rows(tmp_path)

@@ -12,7 +12,7 @@ import pytest
 from speechx.eval.items import Item, Output
 from speechx.eval.judges.judges import Judges
 from speechx.eval.rows import Kind
-from speechx.eval.run.faults import FAULTS, as_text, tries
+from speechx.eval.run.faults import FAULTS, count_faults, faults_table
 from speechx.eval.sets.store import TestSet
 from speechx.eval.systems.systems import truth
 
@@ -40,15 +40,14 @@ class Spoiled:
 
 def test_each_fault_is_counted(test_set: TestSet, judges: Judges) -> None:
     items = test_set.chosen(["tts", "noise_suppression"])
-    found = tries(items, Spoiled(), judges, 5 * len(items))
-    for ability, tally in found.items():
+    found = count_faults(items, Spoiled(), judges, 5 * len(items))
+    for ability, counts in found.items():
         own = sum(item.ability == ability for item in items)
-        assert tally.tries == 5 * len(items)
-        assert tally.faults["failed"] == tally.faults["silent"] == own
-        assert tally.faults["run_on"] == 2 * own and tally.faults["loop"] == 0
-        assert all(name.rsplit("-", 1)[1] in "2345" for name, _ in tally.faulty)
-    report = {"abilities": {name: tally.as_dict() for name, tally in found.items()}}
-    assert all(fault in as_text(report).splitlines()[0] for fault in FAULTS)
+        assert counts.tries == 5 * len(items)
+        assert counts.faults["failed"] == counts.faults["silent"] == own
+        assert counts.faults["run_on"] == 2 * own and counts.faults["loop"] == 0
+        assert all(name.rsplit("-", 1)[1] in "2345" for name, _ in counts.faulty)
+    assert all(fault in faults_table(found).splitlines()[0] for fault in FAULTS)
 
 
 def test_the_same_words_again_and_again(
@@ -59,14 +58,14 @@ def test_the_same_words_again_and_again(
     said = asr.transcribe([truth(item)], [item.language])[0]
     looping = replace(said, text="and again and again and again and again")
     monkeypatch.setattr(asr, "transcribe", lambda wavs, languages: [looping] * len(wavs))
-    found = tries([item], Spoiled(), Judges(models=fakes), 1)
+    found = count_faults([item], Spoiled(), Judges(models=fakes), 1)
     assert found[item.ability].faulty == [(f"{item.id}-1", "loop")]
     # A loop that is gone when the output is heard again was the recognizer's.
     first = len(truth(item))
     monkeypatch.setattr(
         asr, "transcribe", lambda wavs, _: [looping if len(w) == first else said for w in wavs]
     )
-    assert tries([item], Spoiled(), Judges(models=fakes), 1)[item.ability].faulty == []
+    assert count_faults([item], Spoiled(), Judges(models=fakes), 1)[item.ability].faulty == []
     # What is left when speech is removed may well be silence, or repeat itself.
     (rest, *_) = test_set.chosen(["speech_removal"])
-    assert tries([rest], Spoiled(), Judges(models=fakes), 1)[rest.ability].faulty == []
+    assert count_faults([rest], Spoiled(), Judges(models=fakes), 1)[rest.ability].faulty == []
