@@ -197,7 +197,7 @@ def slim(
     out: Annotated[Path, typer.Option(help="file to write")],
 ) -> None:
     """A checkpoint without optimizer, in half precision: for --start-from on another machine."""
-    from speechx.training.export import slim_checkpoint
+    from speechx.data.chunks import slim_checkpoint
 
     slim_checkpoint(checkpoint, out)
     typer.echo(f"{out} {out.stat().st_size / 2**20:.1f} MiB")

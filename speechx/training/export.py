@@ -1,14 +1,12 @@
-"""From a training checkpoint to a model folder, or to a small checkpoint that can be moved."""
+"""From a training checkpoint to a model folder."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from speechx.errors import InputError
-from speechx.files import atomic_files
 from speechx.models.lm.config import LMConfig
 
 
@@ -32,30 +30,6 @@ def export_lm(checkpoint: str | Path, folder: str | Path, step: float = 0.0) -> 
     model = CodecLMCore(LMConfig.from_dict(state["model_config"]))
     model.load_state_dict(state["average"])
     save_model(model, folder, step)
-
-
-def slim_checkpoint(checkpoint: str | Path, path: str | Path) -> None:
-    """What `--start-from` and the exports need of a checkpoint: averaged weights in half precision, no optimizer.
-
-    An eighth of its size: what comes back from a machine that gives back little. A run that starts from it has fresh
-    optimizer statistics, so it is no exact resume.
-    """
-    state = torch.load(checkpoint, map_location="cpu", weights_only=False)
-    kept: dict[str, Any] = {key: state[key] for key in ("step", "config", "model_config") if key in state}
-    for key in ("average", "to_teacher", "judges"):
-        if key in state:
-            kept[key] = {name: _half(value) for name, value in state[key].items()}
-    if "codec" in state:
-        kept["codec"] = kept["average"]
-    with atomic_files(path) as (part,):
-        torch.save(kept, part)
-
-
-def _half(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        value = value.detach()
-        return value.half() if value.is_floating_point() else value
-    return value
 
 
 def export_any(checkpoint: str | Path, folder: str | Path, step: float = 0.0) -> str:

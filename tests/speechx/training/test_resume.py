@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import default_collate
 
 from speechx.data.annotate.codes import TokenRow
+from speechx.data.chunks import slim_checkpoint
 from speechx.data.crops import CropDataset
 from speechx.data.packs import AudioPack
 from speechx.data.shards import Shards
@@ -21,7 +22,6 @@ from speechx.models.codec.spectral import SpectralCodec
 from speechx.models.lm.config import LMConfig
 from speechx.training import aligner, lm
 from speechx.training import codec as codec_training
-from speechx.training.export import slim_checkpoint
 from speechx.training.loop import TrainingRun, read_log
 
 Stop = Callable[[int], None]
