@@ -13,17 +13,21 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from speechx.audio import writing
-from speechx.cli.batch import Row, read_manifest
 from speechx.cli.console import say
 from speechx.errors import InputError
 from speechx.files import Storage
 from speechx.pipeline.job import Job
+from speechx.pipeline.manifest import ManifestRow, read_manifest, result_entry
+
+if TYPE_CHECKING:
+    from speechx.pipeline.result import Speech
 
 __all__ = ["Worker", "run"]
 
@@ -44,7 +48,7 @@ class Worker:
             pipeline = load_pipeline(model, device=device, slots=slots)
         self.pipeline, self.slots, self.store = pipeline, slots, store
 
-    def perform(self, rows: list[Row]) -> list[dict[str, Any]]:
+    def perform(self, rows: list[ManifestRow]) -> list[dict[str, Any]]:
         """A result row for each of the rows, in any order; their sounds are written before this returns."""
         there = _finished(self.store)
         told = [
@@ -52,7 +56,7 @@ class Worker:
             for row in rows
             if row.file in there  # by a worker that died before it could tell
         ]
-        by_job: dict[str, Row] = {}
+        by_job: dict[str, ManifestRow] = {}
 
         def jobs() -> Iterator[Job]:
             for row in rows:
@@ -62,26 +66,16 @@ class Worker:
                     yield job
 
         for job, result in self.pipeline.speak_many(jobs(), self.slots):
-            told.append(self._tell(by_job.pop(job.id), result))
+            row = by_job.pop(job.id)
+            told.append(result_entry(row, result, partial(self._store, row)))
         return told
 
-    def _tell(self, row: Row, result: Any) -> dict[str, Any]:
-        about: dict[str, Any] = {"id": row.id, "task": row.task}
-        try:
-            if isinstance(result, Exception):
-                raise result
-            self.store.write(row.file, result.encode(row.format))
-            about |= {"status": "ok", "output": row.file, **result.info}
-            if row.request.timestamps:
-                about["words"] = [word.as_dict() for word in result.words]
-        except Exception as error:  # a row's failure is a line of its own, whatever it is
-            about |= {"status": "error", "error": str(error) or type(error).__name__}
-            about["field"] = getattr(error, "field", None)
-        return about
+    def _store(self, row: ManifestRow, speech: Speech) -> None:
+        self.store.write(row.file, speech.encode(row.format))
 
 
 def run(
-    rows: list[Row], store: Storage, make: Callable[[], Any], workers: int, slots: int
+    rows: list[ManifestRow], store: Storage, make: Callable[[], Any], workers: int, slots: int
 ) -> tuple[int, int]:
     """Runs what is not there yet on actors that `make` gives: (rows done, rows failed). Ray must be up."""
     import ray
@@ -93,7 +87,7 @@ def run(
     size = max(1, min(HANDFUL * slots, -(-len(todo) // max(1, workers))))
     line = [(todo[i : i + size], 0) for i in range(0, len(todo), size)]
     idle = [make() for _ in range(min(workers, len(line)))]
-    busy: dict[Any, tuple[Any, list[Row], int]] = {}
+    busy: dict[Any, tuple[Any, list[ManifestRow], int]] = {}
     results, name = _previous(store), "results.jsonl"
     done = failed = 0
     while line or busy:

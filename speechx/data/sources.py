@@ -13,13 +13,13 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from speechx.errors import InputError
+from speechx.pipeline.manifest import json_rows
 
 __all__ = ["SourceRow", "hold_out_speakers", "read_source"]
 
@@ -96,7 +96,7 @@ def _reader(path: Path) -> Callable[[Path], Iterable[SourceRow]]:
     )
 
 
-def _open(path: Path) -> Any:
+def _open(path: Path) -> TextIO:
     return (
         gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8-sig")
     )
@@ -135,16 +135,12 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             else:
                 yield from enumerate(csv.DictReader(file), 2)
             return
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise InputError(
-                    f"source: {path} line {number} is not JSON: {error}", field="sources"
-                ) from None
-            yield number, row
+        yield from json_rows(
+            file,
+            lambda number, error: InputError(
+                f"source: {path} line {number} is not JSON: {error}", field="sources"
+            ),
+        )
 
 
 def _language(tag: str | None) -> str | None:

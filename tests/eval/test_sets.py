@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from speechx.cli.batch import read_manifest
 from speechx.errors import InputError
 from speechx.eval.sets.build import BuildOptions, build_set
 from speechx.eval.sets.convert import convert_set
 from speechx.eval.sets.store import TestSet, load_set
+from speechx.pipeline.manifest import read_manifest
 from speechx.task.examples import Utterance
 from speechx.text.types import WordTime
 from tests.eval.conftest import TASKS

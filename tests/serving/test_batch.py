@@ -10,7 +10,7 @@ import pytest
 import ray
 
 from speechx.audio import reading
-from speechx.cli.batch import Row, read_manifest
+from speechx.pipeline.manifest import ManifestRow, read_manifest
 from speechx.serving.cluster import batch
 from speechx.serving.cluster.batch import Storage, Worker, run
 
@@ -28,10 +28,10 @@ class Actor:
     def __init__(self, worker: Worker, dies: bool) -> None:
         self.worker, self.dies, self.perform = worker, dies, self
 
-    def remote(self, rows: list[Row]) -> Reference:
+    def remote(self, rows: list[ManifestRow]) -> Reference:
         return Reference(lambda: self.fail(rows) if self.dies else self.worker.perform(rows))
 
-    def fail(self, rows: list[Row]) -> None:
+    def fail(self, rows: list[ManifestRow]) -> None:
         self.worker.perform(rows[:1])  # one sound is written and nobody hears of it
         raise ray.exceptions.RayActorError
 
@@ -43,7 +43,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def rows(tmp_path: Path, wav_file: Path) -> list[Row]:
+def rows(tmp_path: Path, wav_file: Path) -> list[ManifestRow]:
     lines = [
         {"id": f"n{i}", "task": "noise_suppression", "audio": wav_file.name, "seed": i} for i in range(5)
     ]
@@ -61,7 +61,7 @@ def results(root: Path) -> dict[str, dict[str, Any]]:
     return {about["id"]: about for about in map(json.loads, lines)}
 
 
-def test_runs_and_goes_on(tmp_path: Path, rows: list[Row], pipeline: Any) -> None:
+def test_runs_and_goes_on(tmp_path: Path, rows: list[ManifestRow], pipeline: Any) -> None:
     store = Storage(str(tmp_path / "out"))
 
     def make() -> Actor:
@@ -80,7 +80,7 @@ def test_runs_and_goes_on(tmp_path: Path, rows: list[Row], pipeline: Any) -> Non
     assert (tmp_path / "out" / "n0.wav").stat().st_mtime_ns == before
 
 
-def test_a_dead_worker_loses_nothing(tmp_path: Path, rows: list[Row], pipeline: Any) -> None:
+def test_a_dead_worker_loses_nothing(tmp_path: Path, rows: list[ManifestRow], pipeline: Any) -> None:
     store, dying = Storage(str(tmp_path / "out")), [True, False]
 
     def make() -> Actor:
@@ -90,7 +90,7 @@ def test_a_dead_worker_loses_nothing(tmp_path: Path, rows: list[Row], pipeline: 
     assert {about["status"] for about in results(tmp_path / "out").values()} == {"ok"}
 
 
-def test_a_handful_that_kills_is_given_up(tmp_path: Path, rows: list[Row], pipeline: Any) -> None:
+def test_a_handful_that_kills_is_given_up(tmp_path: Path, rows: list[ManifestRow], pipeline: Any) -> None:
     store = Storage(str(tmp_path / "out"))
     done, failed = run(
         rows[1:3], store, lambda: Actor(Worker(None, 2, "cpu", store, pipeline), True), workers=1, slots=2
@@ -98,7 +98,7 @@ def test_a_handful_that_kills_is_given_up(tmp_path: Path, rows: list[Row], pipel
     assert (done, failed) == (0, 2) and results(tmp_path / "out")["n1"]["error"]
 
 
-def test_results_behind_a_url(rows: list[Row], pipeline: Any) -> None:
+def test_results_behind_a_url(rows: list[ManifestRow], pipeline: Any) -> None:
     store = Storage("memory://speechx-batch")
     worker = Worker(None, 2, "cpu", store, pipeline)
     assert run(rows[:2], store, lambda: Actor(worker, False), workers=1, slots=2) == (2, 0)
