@@ -60,12 +60,12 @@ def _in_process(options: ReplicaOptions, settings: Settings, host: str, port: in
     import uvicorn
 
     from speechx.serving.app import build_app
-    from speechx.serving.cluster.replica import make_engine
+    from speechx.serving.cluster.replica import make_served_engine
 
     if "at_once" not in settings.limits.model_fields_set:
         limits = settings.limits.model_copy(update={"at_once": options.slots + options.waiting})
         settings = settings.model_copy(update={"limits": limits})
-    engine = make_engine(options)
+    engine = make_served_engine(options)
     try:
         app = build_app(engine, settings)
         say(f"SpeechX at http://{host}:{port}, try /docs; Ctrl-C ends it")

@@ -5,6 +5,7 @@ The router calls `stream`; what is wrong with a request comes back as an item, s
 
 from __future__ import annotations
 
+import importlib
 import os
 import socket
 import time
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from speechx.errors import InputError
 from speechx.pipeline.job import Chunk, Job
-from speechx.pipeline.local_engine import FakeEngine, LocalEngine
+from speechx.pipeline.local_engine import LocalEngine, SpeechEngine
 from speechx.serving.errors import ApiError
 from speechx.serving.web.stream import coalesce
 from speechx.task import registry
@@ -40,11 +41,10 @@ class ReplicaOptions(BaseModel):
     waiting: int = Field(8, ge=0, description="requests that may wait for a slot; more are refused")
     threads: int | None = Field(None, ge=1, description="torch threads; default: torch's own choice")
     voices: str | None = Field(None, description="folder or fsspec URL of voices")
-    engine: Literal["local", "fake"] = Field(
-        "local", description="fake: a tone without a model, to test a cluster"
-    )
-    fake_delay: float = Field(0.0, ge=0, description="of the fake engine: seconds between chunks")
-    fake_chunks: int = Field(3, ge=1, description="of the fake engine: chunks of 0.2 s")
+    engine: str | None = Field(
+        None, pattern=r"^[\w.]+:\w+$",
+        description="module:function that makes another SpeechEngine out of these options; default: the model",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -128,10 +128,17 @@ class ServedEngine(LocalEngine):
         return {"model": self.pipeline.model, "slots": slots, "active": active, "waiting": self.jobs - active}
 
 
-def make_engine(options: ReplicaOptions) -> Any:
-    """The engine that the options ask for. Raises InputError where the model cannot be used."""
-    if options.engine == "fake":
-        return FakeEngine(options.fake_chunks, options.fake_delay)
+def make_engine(options: ReplicaOptions) -> SpeechEngine:
+    """The engine that the options name, else the model's. Raises InputError where the model cannot be used."""
+    if options.engine is not None:
+        module, _, function = options.engine.partition(":")
+        engine: SpeechEngine = getattr(importlib.import_module(module), function)(options)
+        return engine
+    return make_served_engine(options)
+
+
+def make_served_engine(options: ReplicaOptions) -> ServedEngine:
+    """The model behind one engine thread. Raises InputError where the model cannot be used."""
     import torch
 
     from speechx.pipeline.loading import load_pipeline
@@ -165,7 +172,7 @@ class Replica:
         job = Job(task, request, job_id, time.monotonic() + seconds)
         self.jobs += 1
         try:
-            async with aclosing(self.engine.stream(job)) as made, aclosing(coalesce(made)) as chunks:
+            async with aclosing(self.engine.stream(job)) as made, aclosing(coalesce(made)) as chunks:  # type: ignore[type-var]
                 async for chunk in chunks:
                     yield chunk
         except Exception as error:
@@ -179,12 +186,8 @@ class Replica:
     async def status(self) -> dict[str, Any]:
         """See ServedEngine.status. replica: a name that no other one has."""
         ask = getattr(self.engine, "status", None)
-        known = await ask() if ask else {"model": "fake", "slots": self.options.slots, "active": self.jobs}
+        known = await ask() if ask else {"slots": self.options.slots, "active": self.jobs}
         return {**known, "pid": os.getpid(), "replica": f"{socket.gethostname()}:{os.getpid()}"}
-
-    async def aborted(self) -> int:
-        """Jobs that the fake engine saw given up, for tests."""
-        return len(getattr(self.engine, "aborted", ()))
 
     def check_health(self) -> None:
         """Ray asks every few seconds; an error restarts the replica."""

@@ -1,8 +1,7 @@
 """The `SpeechEngine` seam: `stream(job)` yields chunks.
 
 LocalEngine runs a pipeline in this process: one thread owns the engine, a small pool prepares requests, and
-chunks go to each listener's event loop. FakeEngine speaks without a model, for tests of servers and
-tools.
+chunks go to each listener's event loop.
 """
 
 import asyncio
@@ -13,14 +12,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import numpy as np
 import torch
 
 from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.pipeline import Pipeline
 from speechx.pipeline.running_job import RunningJob
 
-__all__ = ["Chunk", "FakeEngine", "Job", "LocalEngine", "SpeechEngine"]
+__all__ = ["Chunk", "Job", "LocalEngine", "SpeechEngine"]
 
 
 class SpeechEngine(Protocol):
@@ -169,38 +167,3 @@ class LocalEngine:
             listener.send(job.error)
         elif not reached:
             self._leave(listener)
-
-
-class FakeEngine:
-    """Gives every job `chunks` chunks of a tone, `delay` seconds apart, or raises `error`;
-
-    Notes what it was asked.
-    """
-
-    def __init__(
-        self, chunks: int = 3, delay: float = 0.0, error: Exception | None = None, rate: int = 16000
-    ) -> None:
-        self.chunks, self.delay, self.error, self.rate = chunks, delay, error, rate
-        self.jobs: list[Job] = []
-        self.aborted: list[str] = []
-
-    async def stream(self, job: Job) -> AsyncIterator[Chunk]:
-        self.jobs.append(job)
-        tone_T = 0.1 * np.sin(2 * np.pi * 220 * np.arange(self.rate // 5) / self.rate).astype(np.float32)
-        finished = False
-        try:
-            if self.error is not None:
-                finished = True
-                raise self.error
-            for index in range(self.chunks):
-                await asyncio.sleep(self.delay)
-                final = index == self.chunks - 1
-                info = {"task": job.task, "seed": getattr(job.request, "seed", None) or 0, "model": "fake"}
-                if final:
-                    seconds = self.chunks * len(tone_T) / self.rate
-                    info |= {"audio_seconds": seconds, "seconds": 0.0, "rtf": 0.0, "first_audio_seconds": 0.0}
-                    finished = True
-                yield Chunk(tone_T, self.rate, (), final, info)
-        finally:
-            if not finished:
-                self.aborted.append(job.id)

@@ -15,11 +15,11 @@ pytest.importorskip("httpx", reason="needs the extra `dev`")
 
 from fastapi.testclient import TestClient
 
-from speechx.pipeline.local_engine import FakeEngine
 from speechx.serving.app import build_app
 from speechx.serving.settings import Limits, Settings
 from speechx.task import registry
 from tests.contract.test_tasks import NAMES, minimal, toy
+from tests.helpers.fake_engine import FakeEngine
 
 __all__ = ["toy"]  # a fixture
 

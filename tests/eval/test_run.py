@@ -26,7 +26,8 @@ from speechx.eval.scores import MissingDependency
 from speechx.eval.sets.store import TestSet
 from speechx.eval.systems.baselines import deepfilternet, espeak, rnnoise
 from speechx.eval.systems.systems import FolderSystem, ModelSystem, built_in, truth
-from speechx.pipeline.local_engine import FakeEngine, LocalEngine
+from speechx.pipeline.local_engine import LocalEngine
+from tests.helpers.fake_engine import FakeEngine
 
 HEADER: dict[str, Any] = {
     "set": {"name": "toy", "hash": "h", "seed": 1}, "model": "m", "measures": "x", "command": "speechx eval run", "seed": 1,

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from speechx.pipeline.local_engine import FakeEngine
 from speechx.serving.app import build_app
 from speechx.serving.cluster import local  # before ray, whichever test imports that first
 from speechx.serving.settings import Limits, Settings
 from speechx.task.voices import VoiceStore
+from tests.helpers.fake_engine import FakeEngine
 
 SAMPLES = Path(__file__).resolve().parents[2] / "speechx" / "assets" / "samples"
 assert local

@@ -38,7 +38,7 @@ CONFIG = Path(__file__).resolve().parents[2] / "serving" / "config"
 @pytest.fixture(scope="module")
 def replica_handle() -> Any:
     """Handle of a replica in this process."""
-    options = ReplicaOptions(engine="fake", fake_delay=0.02, fake_chunks=5)
+    options = ReplicaOptions(engine="tests.helpers.fake_engine:quick")
     return serve.run(serve.deployment(Replica).bind(options), name="local", _local_testing_mode=True)
 
 
@@ -58,15 +58,15 @@ def test_a_stream_by_handle(replica_handle: Any) -> None:
 
 def test_leaving_a_stream_by_handle(replica_handle: Any) -> None:
     async def leave() -> int:
-        before = await replica_handle.aborted.remote()
+        before = (await replica_handle.status.remote())["aborted"]
         stream = HandleEngine(replica_handle).stream(job())
         await anext(stream)
         await stream.aclose()
         for _ in range(100):
             await asyncio.sleep(0.02)
-            if await replica_handle.aborted.remote() > before:
+            if (await replica_handle.status.remote())["aborted"] > before:
                 break
-        return int(await replica_handle.aborted.remote()) - before
+        return int((await replica_handle.status.remote())["aborted"]) - before
 
     assert asyncio.run(leave()) == 1
 
@@ -105,7 +105,7 @@ def address() -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    options = ReplicaOptions(engine="fake", fake_delay=0.3, fake_chunks=6, slots=4, waiting=4)
+    options = ReplicaOptions(engine="tests.helpers.fake_engine:slow", slots=4, waiting=4)
     args = AppArgs(
         cpus=0.1, router_cpus=0.1, replica=options,
         settings=Settings(limits=Limits(decoders=0, request_seconds=30), log_requests=False),
@@ -151,11 +151,11 @@ def test_the_whole_way(address: str) -> None:
 
 def test_leaving_over_http(address: str) -> None:
     replica = serve.get_deployment_handle("Replica", "default")
-    before = replica.aborted.remote().result()
+    before = replica.status.remote().result()["aborted"]
     for stream in (True, False):
         with pytest.raises(httpx.TimeoutException):
             httpx.post(f"{address}/v1/tts", json={**TTS, "stream": stream}, timeout=0.2)
-    assert until(lambda: replica.aborted.remote().result() == before + 2)
+    assert until(lambda: replica.status.remote().result()["aborted"] == before + 2)
     assert until(lambda: httpx.get(f"{address}/readyz").json()["under_way"] == 0)
 
 

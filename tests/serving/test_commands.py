@@ -17,9 +17,9 @@ import pytest
 
 from speechx.cli.main import main
 from speechx.errors import InputError
-from speechx.pipeline.local_engine import FakeEngine
 from speechx.serving import load_test
 from speechx.serving.app import build_app
+from tests.helpers.fake_engine import FakeEngine
 from tests.serving.common import running, settings
 
 

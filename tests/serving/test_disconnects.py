@@ -12,9 +12,9 @@ from urllib.parse import urlparse
 import httpx
 import pytest
 
-from speechx.pipeline.local_engine import FakeEngine
 from speechx.serving.app import build_app
 from speechx.task.voices import VoiceStore
+from tests.helpers.fake_engine import FakeEngine
 from tests.serving.common import running, settings, until
 
 

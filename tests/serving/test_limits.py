@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from speechx.errors import InputError
-from speechx.pipeline.local_engine import FakeEngine
 from speechx.serving.errors import ApiError
 from speechx.serving.limits import Gate, Keys, hash_key
 from speechx.serving.settings import Limits, Settings
+from tests.helpers.fake_engine import FakeEngine
 from tests.serving.common import Make
 
 TTS = {"text": "Hello there.", "voice": "heart"}

@@ -19,7 +19,7 @@ from speechx.audio import writing
 from speechx.cli.samples import Sample, sample_requests
 from speechx.pipeline.job import Job
 from speechx.serving.app import build_app
-from speechx.serving.cluster.replica import ReplicaOptions, ServedEngine, make_engine
+from speechx.serving.cluster.replica import ReplicaOptions, ServedEngine, make_served_engine
 from speechx.serving.errors import ApiError
 from speechx.task import registry
 from tests.serving.common import running, settings, until
@@ -30,7 +30,7 @@ LONG = " ".join(["The water is cold today and nobody wants to swim in it."] * 4)
 @pytest.fixture(scope="module")
 def engine(tiny_folder: Path, tmp_path_factory: Any) -> Iterator[ServedEngine]:
     voices = str(tmp_path_factory.mktemp("voices"))
-    made = make_engine(ReplicaOptions(model=str(tiny_folder), slots=4, waiting=4, voices=voices))
+    made = make_served_engine(ReplicaOptions(model=str(tiny_folder), slots=4, waiting=4, voices=voices))
     made.pipeline.frontend.max_phone_errors = float("inf")  # a model that has learned nothing hears nothing
     yield made
     made.close()

@@ -11,9 +11,9 @@ import openai
 import pytest
 
 from speechx.audio import reading
-from speechx.pipeline.local_engine import FakeEngine
 from speechx.serving.app import build_app
 from speechx.task.voices import VoiceStore
+from tests.helpers.fake_engine import FakeEngine
 from tests.serving.common import running, settings
 
 

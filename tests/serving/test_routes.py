@@ -16,9 +16,9 @@ from speechx.audio import reading
 from speechx.audio.writing import FORMATS, MEDIA_TYPES
 from speechx.errors import InputError
 from speechx.pipeline.job import Chunk
-from speechx.pipeline.local_engine import FakeEngine
 from speechx.serving.settings import Limits, Settings
 from speechx.text.types import WordTime
+from tests.helpers.fake_engine import FakeEngine
 from tests.serving.common import Make
 
 TTS = {"text": "Hello there.", "voice": "heart"}

@@ -15,9 +15,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from speechx.pipeline.local_engine import FakeEngine
 from speechx.serving.app import build_app
 from speechx.task.voices import VoiceStore
+from tests.helpers.fake_engine import FakeEngine
 from tests.serving.common import settings as serving_settings
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from speechx.pipeline.job import Chunk, Job
-from speechx.pipeline.local_engine import FakeEngine
 from speechx.serving.web.stream import Broken, Opened, StreamedResponse, coalesce, encoded, wire_rate
 from speechx.task import registry
+from tests.helpers.fake_engine import FakeEngine
 
 
 def job() -> Job:

@@ -11,9 +11,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from speechx.errors import InputError
-from speechx.pipeline.local_engine import FakeEngine
 from speechx.serving.errors import ApiError
 from speechx.serving.web.uploads import KEPT_SECONDS, Uploads
+from tests.helpers.fake_engine import FakeEngine
 from tests.serving.common import Make
 
 SOUND = np.linspace(-0.5, 0.5, 16000, dtype=np.float32), 16000

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from fastapi.testclient import TestClient
 
-from speechx.pipeline.local_engine import FakeEngine
+from tests.helpers.fake_engine import FakeEngine
 from tests.serving.common import Make
 
 

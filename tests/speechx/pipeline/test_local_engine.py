@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from speechx.pipeline.job import Chunk, Job
-from speechx.pipeline.local_engine import FakeEngine, LocalEngine
+from speechx.pipeline.local_engine import LocalEngine
 from speechx.task.fields import TaskRequest
+from tests.helpers.fake_engine import FakeEngine
 
 
 class Request(TaskRequest):

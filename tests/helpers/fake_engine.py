@@ -1,0 +1,66 @@
+"""An engine without a model, for tests of servers and tools; and factories of it for `ReplicaOptions.engine`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import numpy as np
+
+from speechx.pipeline.job import Chunk, Job
+from speechx.serving.cluster.replica import ReplicaOptions
+
+
+class FakeEngine:
+    """A SpeechEngine: every job gives `chunks` chunks of 0.2 s of a tone, `delay` seconds apart, or raises `error`.
+
+    jobs: all jobs it was given. aborted: ids of those whose stream was closed early.
+    """
+
+    def __init__(
+        self, chunks: int = 3, delay: float = 0.0, error: Exception | None = None, rate: int = 16000
+    ) -> None:
+        self.chunks, self.delay, self.error, self.rate = chunks, delay, error, rate
+        self.jobs: list[Job] = []
+        self.aborted: list[str] = []
+
+    async def stream(self, job: Job) -> AsyncIterator[Chunk]:
+        self.jobs.append(job)
+        tone_T = 0.1 * np.sin(2 * np.pi * 220 * np.arange(self.rate // 5) / self.rate).astype(np.float32)
+        finished = False
+        try:
+            if self.error is not None:
+                finished = True
+                raise self.error
+            for index in range(self.chunks):
+                await asyncio.sleep(self.delay)
+                final = index == self.chunks - 1
+                info = {"task": job.task, "seed": getattr(job.request, "seed", None) or 0, "model": "fake"}
+                if final:
+                    seconds = self.chunks * len(tone_T) / self.rate
+                    info |= {"audio_seconds": seconds, "seconds": 0.0, "rtf": 0.0, "first_audio_seconds": 0.0}
+                    finished = True
+                yield Chunk(tone_T, self.rate, (), final, info)
+        finally:
+            if not finished:
+                self.aborted.append(job.id)
+
+
+class ServedFakeEngine(FakeEngine):
+    """A FakeEngine of a replica: its status has the number of jobs whose stream was closed early."""
+
+    def __init__(self, options: ReplicaOptions, chunks: int, delay: float) -> None:
+        super().__init__(chunks, delay)
+        self.slots = options.slots
+
+    async def status(self) -> dict[str, Any]:
+        return {"model": "fake", "slots": self.slots, "aborted": len(self.aborted)}
+
+
+def quick(options: ReplicaOptions) -> FakeEngine:
+    return ServedFakeEngine(options, chunks=5, delay=0.02)
+
+
+def slow(options: ReplicaOptions) -> FakeEngine:
+    return ServedFakeEngine(options, chunks=6, delay=0.3)
