@@ -26,7 +26,7 @@ from speechx.serving.settings import Limits
 from speechx.serving.web.stream import Disconnected
 from speechx.serving.web.uploads import UPLOAD_ID
 from speechx.task import registry
-from speechx.task.task import Task
+from speechx.task.task import AnyTask
 
 __all__ = ["body_schema", "read_fields", "to_request"]
 
@@ -113,14 +113,14 @@ async def _form(request: Request, limits: Limits) -> dict[str, Any]:
 _KINDS: dict[type, dict[str, str]] = {}
 
 
-def audio_kinds(task: Task[Any]) -> dict[str, str]:
+def audio_kinds(task: AnyTask) -> dict[str, str]:
     """registry.audio_fields, made once for each request model."""
     if task.Request not in _KINDS:
         _KINDS[task.Request] = registry.audio_fields(task)
     return _KINDS[task.Request]
 
 
-async def to_request(service: Service, task: Task[Any], fields: dict[str, Any]) -> Any:
+async def to_request(service: Service, task: AnyTask, fields: dict[str, Any]) -> Any:
     """The validated request of a task, its sound decoded. Raises InputError and ApiError that name the field."""
     fields, limits = dict(fields), service.limits
     for name, value in fields.items():
@@ -181,7 +181,7 @@ def from_base64(text: str, field: str) -> bytes:
         raise InputError(f"{field} is no base64 of a sound file", field=field) from None
 
 
-def body_schema(task: Task[Any]) -> dict[str, Any]:
+def body_schema(task: AnyTask) -> dict[str, Any]:
     """OpenAPI's requestBody of a task's route."""
     form = task.Request.model_json_schema(ref_template="#/components/schemas/{model}")
     in_json = json.loads(json.dumps(form))

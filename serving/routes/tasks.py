@@ -20,7 +20,7 @@ from speechx.serving.routes.request import body_schema, read_fields, to_request
 from speechx.serving.service import Call, Service
 from speechx.serving.web.stream import Disconnected, Opened, StreamedResponse, encoded, events, unless_gone
 from speechx.task import registry
-from speechx.task.task import Task
+from speechx.task.task import AnyTask
 
 __all__ = ["route_of", "speak", "task_router"]
 
@@ -63,7 +63,7 @@ def task_router(service: Service) -> APIRouter:
     return router
 
 
-def _handler(service: Service, task: Task[Any]) -> Callable[[Request], Awaitable[Response]]:
+def _handler(service: Service, task: AnyTask) -> Callable[[Request], Awaitable[Response]]:
     async def handle(request: Request) -> Response:
         call = service.admit(request, task.name)
         wants = request.headers.get("accept", "")

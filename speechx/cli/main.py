@@ -10,8 +10,9 @@ Nothing is imported before it is needed.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from importlib.metadata import entry_points
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import typer
 import typer.core
@@ -19,6 +20,9 @@ import typer.core
 import speechx
 from speechx.errors import InputError
 from speechx.task import registry
+
+CommandSource: TypeAlias = typer.Typer | Callable[..., None]
+"""What an entry point may name: an app, or a function that becomes one command."""
 
 
 class Commands(typer.core.TyperGroup):
@@ -41,7 +45,7 @@ def command_names() -> list[str]:
     return sorted({point.name for point in entry_points(group="speechx.commands")})
 
 
-def load_command(name: str) -> Any:
+def load_command(name: str) -> CommandSource:
     """The typer app or function of a command; one that raises InputError where its extra is not installed."""
     (point,) = entry_points(group="speechx.commands", name=name)
     try:
@@ -58,7 +62,7 @@ def load_command(name: str) -> Any:
         return unavailable
 
 
-def as_command(target: Any, name: str) -> Any:
+def as_command(target: CommandSource, name: str) -> Any:
     """A typer app or a function, as a click command of this name."""
     if not isinstance(target, typer.Typer):
         app = typer.Typer(add_completion=False)

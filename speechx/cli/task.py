@@ -18,13 +18,13 @@ from speechx.errors import InputError
 from speechx.task import registry
 
 if TYPE_CHECKING:
-    from speechx.pipeline.job import Chunk
-    from speechx.task.task import Task
+    from speechx.pipeline.job import Chunk, Info
+    from speechx.task.task import AnyTask
 
 Parameter = inspect.Parameter
 
 
-def task_command(task: Task[Any]) -> Callable[..., None]:
+def task_command(task: AnyTask) -> Callable[..., None]:
     """A function that typer turns into the command: its signature is the request's fields, and where to put the result."""
 
     def command(output: str, model: Path | None = None, json: bool = False, **fields: Any) -> None:
@@ -51,7 +51,7 @@ OUTPUT = typer.Option(
 )
 
 
-def _parameter(task: Task[Any], name: str) -> Parameter:
+def _parameter(task: AnyTask, name: str) -> Parameter:
     """One field of the request as a parameter of the command."""
     fields = task.Request.model_fields
     info = fields[name]
@@ -85,7 +85,7 @@ def _plain_type(annotation: Any) -> Any:
     return annotation if annotation in (bool, int, float) else str
 
 
-def perform(task: Task[Any], fields: dict[str, Any], output: str, model: Path | None, as_json: bool) -> None:
+def perform(task: AnyTask, fields: dict[str, Any], output: str, model: Path | None, as_json: bool) -> None:
     """Runs one request and writes its result, whole or not at all."""
     from speechx.pipeline.result import Speech, collect
 
@@ -133,7 +133,7 @@ def _format(output: str, wanted: str | None) -> str:
     return wanted or writing.format_of(output)
 
 
-def _to_stdout(chunks: Iterable[Chunk], format: str) -> dict[str, Any]:
+def _to_stdout(chunks: Iterable[Chunk], format: str) -> Info:
     """Writes the sound as it is made; returns the final info."""
     from speechx.audio.writing import Encoder
     from speechx.pipeline.result import playable
@@ -150,7 +150,7 @@ def _to_stdout(chunks: Iterable[Chunk], format: str) -> dict[str, Any]:
     return info
 
 
-def _told(output: str, info: dict[str, Any]) -> str:
+def _told(output: str, info: Info) -> str:
     return (
         f"{output}: {info['audio_seconds']:.2f} s, made in {info['seconds']:.2f} s "
         f"(RTF {info['rtf'] or 0:.2f}, first audio {info.get('first_audio_seconds', 0):.2f} s), seed {info['seed']}"

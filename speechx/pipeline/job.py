@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from speechx.task.fields import TaskRequest
 from speechx.text.types import WordTime
 
-__all__ = ["Chunk", "Job"]
+Info: TypeAlias = dict[str, Any]
+"""Facts about a result, as JSON: see `Chunk`."""
+
+__all__ = ["Chunk", "Info", "Job"]
 
 
 @dataclass(frozen=True)
@@ -43,4 +46,4 @@ class Chunk:
     sample_rate: int
     words: tuple[WordTime, ...] = ()
     final: bool = False
-    info: dict[str, Any] = field(default_factory=dict)
+    info: Info = field(default_factory=dict)

@@ -11,7 +11,7 @@ Shapes: T samples, M STFT frames, F bins, B bands.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from speechx.audio.mel import htk_filters
 from speechx.models import refiner
 
 if TYPE_CHECKING:
+    from speechx.models.codec.spectral import SpectralCodec
     from speechx.models.refiner import Refiner
     from speechx.task.frontend import Frontend
     from speechx.task.plan import MaskedRecording
@@ -114,7 +115,7 @@ def recording_mask(recording: MaskedRecording | None, frontend: Frontend) -> Mas
     net = frontend.refiner
     if net is None or recording.slot not in net.config.slots:
         return RatioMask(recording.wav_T) if recording.target == "speech" else None
-    codec: Any = frontend.codec  # of the net's own kind, as speechx.pipeline.loading sees to
+    codec = cast("SpectralCodec", frontend.codec)  # checked by speechx.pipeline.loading
     voice_V = None if recording.voice_FK is None else refiner.voice_vector(recording.voice_FK, codec)
     return RefinerMask(recording.wav_T, net.of(recording.slot), recording.slot, voice_V)
 

@@ -6,11 +6,10 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from speechx.pipeline.job import Chunk
+from speechx.pipeline.job import Chunk, Info
 from speechx.text.types import WordTime
 
 __all__ = ["Speech", "collect"]
@@ -23,7 +22,7 @@ class Speech:
     wav_T: np.ndarray
     sample_rate: int
     words: tuple[WordTime, ...] = ()
-    info: dict[str, Any] = field(default_factory=dict)
+    info: Info = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:

@@ -9,14 +9,14 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from speechx.audio.joining import NOTHING
 from speechx.errors import InputError
 from speechx.pipeline.candidates import ActivePart, Candidate, phrase_ends
-from speechx.pipeline.job import Chunk, Job
+from speechx.pipeline.job import Chunk, Info, Job
 from speechx.pipeline.renderer import Renderer
 from speechx.task.plan import GeneratedPart, Part, Plan, ReadyPart
 from speechx.text import Word
@@ -25,7 +25,7 @@ from speechx.text.types import WordTime
 if TYPE_CHECKING:
     from speechx.engine.sampling import SamplingParams
     from speechx.task.frontend import Frontend
-    from speechx.task.task import Task
+    from speechx.task.task import AnyTask
 
 __all__ = ["RunningJob"]
 
@@ -43,7 +43,7 @@ class RunningJob:
     def __init__(
         self,
         job: Job,
-        task: Task[Any],
+        task: AnyTask,
         plan: Plan,
         frontend: Frontend,
         seed: int,
@@ -67,7 +67,7 @@ class RunningJob:
         self._settled_words = 0  # of finished parts
         self._num_samples, self._num_generated = 0, 0
         self._started = time.monotonic() if started is None else started
-        self._info: dict[str, Any] = {"task": job.task, "seed": seed, **plan.notes}
+        self._info: Info = {"task": job.task, "seed": seed, **plan.notes}
 
     # To the engine
 
@@ -129,7 +129,7 @@ class RunningJob:
                 active.choices.append(best.num_frames)
                 yield best, others
 
-    def add_info(self, **facts: Any) -> None:
+    def add_info(self, **facts: object) -> None:
         """Adds to the info of every chunk."""
         self._info |= facts
 

@@ -5,6 +5,7 @@ Each type checks what can be checked without reading a file.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -89,7 +90,7 @@ def _check_span(value: tuple[float, float]) -> tuple[float, float]:
     return value
 
 
-AudioValue = str | Path | bytes | tuple[np.ndarray, int]
+AudioValue = str | os.PathLike[str] | bytes | bytearray | tuple[np.ndarray, int]
 Audio = Annotated[AudioValue, _AudioField("audio")]
 Voice = Annotated[AudioValue, _AudioField("voice")]
 Text = Annotated[str, AfterValidator(_check_text)]

@@ -22,7 +22,7 @@ from speechx.errors import InputError
 from speechx.task.fields import TaskRequest
 
 if TYPE_CHECKING:
-    from speechx.task.task import Task
+    from speechx.task.task import AnyTask
 
 __all__ = [
     "audio_fields",
@@ -36,10 +36,10 @@ __all__ = [
 ]
 
 
-_registered: dict[str, Callable[[], Task[Any]]] = {}
+_registered: dict[str, Callable[[], AnyTask]] = {}
 
 
-def register(name: str, factory: Callable[[], Task[Any]]) -> Callable[[], None]:
+def register(name: str, factory: Callable[[], AnyTask]) -> Callable[[], None]:
     """Adds a task in this process only (tests, notebooks). Returns a function that takes it out again."""
     _registered[name] = factory
     _discovered.cache_clear()
@@ -59,7 +59,7 @@ def task_names() -> list[str]:
 
 
 @cache
-def task(name: str) -> Task[Any]:
+def task(name: str) -> AnyTask:
     """The task of this name (underscores or dashes). Raises InputError, field "task", for an unknown one."""
     key = name.replace("-", "_")
     factories = _discovered()
@@ -70,14 +70,14 @@ def task(name: str) -> Task[Any]:
     return factories[key]()
 
 
-def tasks() -> dict[str, Task[Any]]:
+def tasks() -> dict[str, AnyTask]:
     """All tasks by name, in the order of their slots."""
     return {t.name: t for t in sorted(map(task, _discovered()), key=lambda t: t.slot)}
 
 
 @cache
-def _discovered() -> Mapping[str, Callable[[], Task[Any]]]:
-    found: dict[str, Callable[[], Task[Any]]] = {}
+def _discovered() -> Mapping[str, Callable[[], AnyTask]]:
+    found: dict[str, Callable[[], AnyTask]] = {}
     for point in entry_points(group="speechx.tasks"):
         if ":" in point.value:
             found[point.name] = _class_of(point)
@@ -86,7 +86,7 @@ def _discovered() -> Mapping[str, Callable[[], Task[Any]]]:
     return {**found, **_registered}
 
 
-def scan_package(package: str) -> dict[str, Callable[[], Task[Any]]]:
+def scan_package(package: str) -> dict[str, Callable[[], AnyTask]]:
     """Factories of the tasks of a package: one a module, found by the module's name; base.py and _private.py are none."""
     folder = importlib.import_module(package)
     names = [m.name for m in pkgutil.iter_modules(folder.__path__)]
@@ -97,15 +97,15 @@ def scan_package(package: str) -> dict[str, Callable[[], Task[Any]]]:
     }
 
 
-def _class_of(point: EntryPoint) -> Callable[[], Task[Any]]:
-    def factory() -> Task[Any]:
+def _class_of(point: EntryPoint) -> Callable[[], AnyTask]:
+    def factory() -> AnyTask:
         return point.load()()
 
     return factory
 
 
-def _task_of(module_name: str) -> Callable[[], Task[Any]]:
-    def factory() -> Task[Any]:
+def _task_of(module_name: str) -> Callable[[], AnyTask]:
+    def factory() -> AnyTask:
         from speechx.task.task import Task
 
         module = importlib.import_module(module_name)
@@ -118,12 +118,12 @@ def _task_of(module_name: str) -> Callable[[], Task[Any]]:
     return factory
 
 
-def shared_fields(chosen: Task[Any]) -> list[str]:
+def shared_fields(chosen: AnyTask) -> list[str]:
     """The request fields that every task has, and not this task alone."""
     return [name for name in chosen.Request.model_fields if name in TaskRequest.model_fields]
 
 
-def audio_fields(chosen: Task[Any]) -> dict[str, str]:
+def audio_fields(chosen: AnyTask) -> dict[str, str]:
     """The request fields that hold sound, and their kind: "audio", or "voice" where an id of a voice will do too."""
     properties = chosen.Request.model_json_schema()["properties"]
     return {name: about["x-speechx"] for name, about in properties.items() if "x-speechx" in about}
@@ -138,7 +138,7 @@ def parse_request(name: str, fields: Mapping[str, Any]) -> TaskRequest:
         raise _first_problem(chosen, error) from None
 
 
-def _first_problem(chosen: Task[Any], error: ValidationError) -> InputError:
+def _first_problem(chosen: AnyTask, error: ValidationError) -> InputError:
     """The first thing wrong with a request, as a sentence about its field."""
     first = error.errors()[0]
     field = str(first["loc"][0]) if first["loc"] else None

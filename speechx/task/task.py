@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from speechx.engine.sampling import SamplingParams
     from speechx.task.frontend import Frontend
 
-__all__ = ["Task", "TaskRequest", "frame_limit"]
+__all__ = ["AnyTask", "Task", "TaskRequest", "frame_limit"]
 
 
 R = TypeVar("R", bound=TaskRequest)
@@ -108,6 +108,10 @@ class Task(ABC, Generic[R]):
             return target_FK
         wav_T = example.references["speech"]
         return frontend.encode_recording(wav_T)[0]
+
+
+AnyTask: TypeAlias = Task[Any]
+"""A task whose request class is not known statically."""
 
 
 def frame_limit(prompt: Prompt) -> int:

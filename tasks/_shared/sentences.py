@@ -12,13 +12,13 @@ from speechx.task.plan import GeneratedPart, Part, Plan, ReadyPart
 
 if TYPE_CHECKING:
     from speechx.task.frontend import Frontend
-    from speechx.task.task import Task
+    from speechx.task.task import AnyTask
 
 PAUSE_SECONDS = 0.12
 """Added to the silences that sentences start and end with."""
 
 
-def sentence_plan(task: Task[Any], req: Any, frontend: Frontend) -> Plan:
+def sentence_plan(task: AnyTask, req: Any, frontend: Frontend) -> Plan:
     """One part per sentence of `req.text`, each with a prompt of its own. Lazy, for early first audio."""
     sentences = frontend.sentences(req.text, req.language)
     if not sentences:
