@@ -22,7 +22,7 @@ from speechx.task import registry
 if TYPE_CHECKING:
     from typing import TypedDict, Unpack
 
-    from speechx.audio.types import Audio
+    from speechx.audio.types import AudioSource
     from speechx.models.aligner import Alignment
     from speechx.pipeline.pipeline import Pipeline
 
@@ -84,7 +84,7 @@ class SpeechX:
         for job, result in self.pipeline.speak_many(jobs()):
             yield kept.pop(job.id), result
 
-    def align(self, audio: Audio, text: str, language: str = "en") -> Alignment:
+    def align(self, audio: AudioSource, text: str, language: str = "en") -> Alignment:
         """When each word of `text` is spoken in the recording, and how well they fit."""
         return self.pipeline.frontend.align_text(audio, text, language)
 
@@ -98,33 +98,45 @@ class SpeechX:
 
     if TYPE_CHECKING:  # what the registry gives at run time, for type checkers and editors
 
-        def tts(self, text: str, *, voice: Audio, language: str = ..., **options: Unpack[Options]) -> Speech:
+        def tts(
+            self, text: str, *, voice: AudioSource, language: str = ..., **options: Unpack[Options]
+        ) -> Speech:
             """Say a text in the voice of a short recording."""
 
         def cross_lingual_tts(
-            self, text: str, *, voice: Audio, language: str, voice_language: str | None = ...,
+            self, text: str, *, voice: AudioSource, language: str, voice_language: str | None = ...,
             voice_text: str | None = ..., **options: Unpack[Options],
         ) -> Speech:  # fmt: skip
             """Say a text in a language that the voice was not recorded in."""
 
         def noise_suppression(
-            self, audio: Audio, *, text: str | None = ..., language: str = ..., **options: Unpack[Options]
+            self,
+            audio: AudioSource,
+            *,
+            text: str | None = ...,
+            language: str = ...,
+            **options: Unpack[Options],
         ) -> Speech:
             """Keep the speech of a recording, take the noise away."""
 
         def speech_removal(
-            self, audio: Audio, *, text: str | None = ..., language: str = ..., **options: Unpack[Options]
+            self,
+            audio: AudioSource,
+            *,
+            text: str | None = ...,
+            language: str = ...,
+            **options: Unpack[Options],
         ) -> Speech:
             """Take the speech away, keep the background sound."""
 
         def target_speaker_extraction(
-            self, audio: Audio, *, enrollment: Audio, text: str | None = ..., language: str = ...,
+            self, audio: AudioSource, *, enrollment: AudioSource, text: str | None = ..., language: str = ...,
             **options: Unpack[Options],
         ) -> Speech:  # fmt: skip
             """Pull one speaker out of a mixture, known by a short recording."""
 
         def speech_editing(
-            self, audio: Audio, *, text: str, transcript: str | None = ..., span: tuple[float, float] | None = ...,
+            self, audio: AudioSource, *, text: str, transcript: str | None = ..., span: tuple[float, float] | None = ...,
             keep_background: bool = ..., language: str = ..., **options: Unpack[Options],
         ) -> Speech:  # fmt: skip
             """Change words of a recording, leave the rest untouched."""

@@ -16,7 +16,7 @@ import soundfile
 
 from speechx.audio.mp3 import with_length
 from speechx.audio.truncation import missing_bytes
-from speechx.audio.types import Audio, AudioFile, AudioInfo, Samples
+from speechx.audio.types import AudioFile, AudioInfo, AudioSource, Samples
 from speechx.errors import InputError
 
 __all__ = ["BLOCK", "Decoder", "open_decoder", "open_with_av", "source_name"]
@@ -39,7 +39,7 @@ class Decoder(Protocol):
         ...
 
 
-def source_name(source: Audio) -> str:
+def source_name(source: AudioSource) -> str:
     """How a message names the source."""
     if isinstance(source, tuple):
         return "the array"

@@ -18,7 +18,7 @@ import soxr
 from speechx.audio import decoders
 from speechx.audio.decoders import BLOCK, open_decoder, source_name
 from speechx.audio.truncation import missing_bytes
-from speechx.audio.types import Audio, AudioInfo, Samples
+from speechx.audio.types import AudioInfo, AudioSource, Samples
 from speechx.errors import InputError
 
 __all__ = [
@@ -35,7 +35,7 @@ MIN_RATE, MAX_RATE, MAX_CHANNELS = 4000, 384_000, 64
 
 
 def read(
-    source: Audio,
+    source: AudioSource,
     *,
     max_seconds: float = MAX_SECONDS,
     min_seconds: float = 0.0,
@@ -63,7 +63,7 @@ def read(
     return wav_T
 
 
-def probe(source: Audio) -> AudioInfo:
+def probe(source: AudioSource) -> AudioInfo:
     """The header of `source`; raises InputError where it cannot be read."""
     if isinstance(source, tuple):
         x_TC, rate = _as_samples(*source)
@@ -80,7 +80,7 @@ def resample(wav_T: Samples, rate: int, to: int = SAMPLE_RATE) -> Samples:
     return _fit(soxr.resample(wav_T, rate, to), round(len(wav_T) * to / rate))
 
 
-def _read(source: Audio, max_seconds: float, to: int, whole: bool) -> Samples:
+def _read(source: AudioSource, max_seconds: float, to: int, whole: bool) -> Samples:
     if isinstance(source, tuple):
         x_TC, rate = _as_samples(*source)
         _check_header(AudioInfo(rate, x_TC.shape[1], len(x_TC), "array"), max_seconds, source_name(source))
@@ -144,7 +144,7 @@ def _check_header(info: AudioInfo, max_seconds: float, name: str) -> None:
         raise InputError(f"{name} is {info.seconds:.1f} s long, the limit is {max_seconds:g} s")
 
 
-def _check_whole(source: Audio, info: AudioInfo, decoded: int, name: str) -> None:
+def _check_whole(source: AudioSource, info: AudioInfo, decoded: int, name: str) -> None:
     """Refuse a file that was cut off; a few missing milliseconds (sloppy writers, odd Ogg ends) are let pass."""
     missing = missing_bytes(source)
     if info.frames is not None and decoded < 0.98 * info.frames - 0.1 * info.rate:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Audio", "AudioFile", "AudioInfo", "Samples"]
+__all__ = ["AudioFile", "AudioInfo", "AudioSource", "Samples"]
 
 Samples: TypeAlias = NDArray[np.float32]
 """(T,) mono samples in [-1, 1], unless a shape is given."""
@@ -17,7 +17,7 @@ Samples: TypeAlias = NDArray[np.float32]
 AudioFile: TypeAlias = str | os.PathLike[str] | bytes | bytearray
 """A path, or the bytes of a file."""
 
-Audio: TypeAlias = AudioFile | tuple[NDArray[Any], int]
+AudioSource: TypeAlias = AudioFile | tuple[NDArray[Any], int]
 """A file, or (samples, rate)."""
 
 

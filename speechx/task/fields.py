@@ -5,7 +5,6 @@ Each type checks what can be checked without reading a file.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,6 +12,7 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema
 from pydantic_core import core_schema
 
+from speechx.audio.types import AudioSource
 from speechx.errors import InputError
 from speechx.text.languages import LANGUAGES
 
@@ -90,9 +90,8 @@ def _check_span(value: tuple[float, float]) -> tuple[float, float]:
     return value
 
 
-AudioValue = str | os.PathLike[str] | bytes | bytearray | tuple[np.ndarray, int]
-Audio = Annotated[AudioValue, _AudioField("audio")]
-Voice = Annotated[AudioValue, _AudioField("voice")]
+Audio = Annotated[AudioSource, _AudioField("audio")]
+Voice = Annotated[AudioSource, _AudioField("voice")]
 Text = Annotated[str, AfterValidator(_check_text)]
 Language = Annotated[
     str, AfterValidator(_check_language), WithJsonSchema({"type": "string", "enum": list(LANGUAGES)})

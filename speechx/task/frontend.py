@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from speechx.audio import levels, mixing, reading
+from speechx.audio.types import AudioSource
 from speechx.errors import InputError
-from speechx.task.fields import AudioValue
 
 if TYPE_CHECKING:
     from speechx.models.aligner import Aligner, Alignment
@@ -111,7 +111,7 @@ class Frontend:
 
     def load_audio(
         self,
-        source: AudioValue,
+        source: AudioSource,
         field: str = "audio",
         max_seconds: float = reading.MAX_SECONDS,
         rate: int | None = None,
@@ -129,7 +129,7 @@ class Frontend:
             raise InputError(f"{field} is silent: nothing in it is louder than -60 dBFS", field=field)
         return wav_T
 
-    def rate_of(self, source: AudioValue, field: str = "audio") -> int:
+    def rate_of(self, source: AudioSource, field: str = "audio") -> int:
         """The recording's own sample rate."""
         self._check_path(source, field)
         try:
@@ -137,13 +137,13 @@ class Frontend:
         except InputError as error:
             raise error.located(field) from error
 
-    def _check_path(self, source: AudioValue, field: str) -> None:
+    def _check_path(self, source: AudioSource, field: str) -> None:
         if isinstance(source, str | os.PathLike) and not self.paths:
             raise InputError(f"{field} must be the sound itself: file names are not taken here", field=field)
 
     # Voices
 
-    def voice(self, source: AudioValue, field: str = "voice") -> np.ndarray:
+    def voice(self, source: AudioSource, field: str = "voice") -> np.ndarray:
         """The recording of a voice, by its id or as audio: (T,), 1 s or longer, neither silent nor badly clipped."""
         wav_T = self._known_voice(source)
         if wav_T is None:
@@ -162,7 +162,7 @@ class Frontend:
             raise InputError(f"{field} is badly clipped: record it at a lower level", field=field)
         return wav_T
 
-    def voice_codes(self, source: AudioValue, field: str = "voice") -> tuple[np.ndarray, str]:
+    def voice_codes(self, source: AudioSource, field: str = "voice") -> tuple[np.ndarray, str]:
         """(codes (F, K) of the voice's prompt, a key of their content), kept for the next request."""
         known_T = self._known_voice(source)  # by content: an id may be enrolled anew
         name = _fingerprint(source if known_T is None else (known_T, self.sample_rate))
@@ -179,7 +179,7 @@ class Frontend:
                 self._voices.popitem(last=False)
         return made
 
-    def _known_voice(self, source: AudioValue) -> np.ndarray | None:
+    def _known_voice(self, source: AudioSource) -> np.ndarray | None:
         if isinstance(source, str) and self.voices is not None and source in self.voices.ids():
             return self.voices.wav(source)
         return None
@@ -218,7 +218,7 @@ class Frontend:
         """Which phone is spoken in each frame. Raises InputError where the text cannot fit, or there is no aligner."""
         return self._with_aligner(lambda aligner, codec: aligner.align(codes_FK, speech, codec))
 
-    def align_text(self, source: AudioValue, text: str, language: str) -> Alignment:
+    def align_text(self, source: AudioSource, text: str, language: str) -> Alignment:
         """When each word of `text` is spoken in a recording of at most 10 minutes."""
         wav_T = self.load_audio(source, max_seconds=600)
         return self.align(self.encode_recording(wav_T)[0], self.phones(text, language))
@@ -294,7 +294,7 @@ def trim(wav_T: np.ndarray, rate: int = 16000, below_db: float = 40.0, margin: f
     return wav_T[max(0, loud[0] * size - pad) : (loud[-1] + 1) * size + pad]
 
 
-def _fingerprint(source: AudioValue) -> str:
+def _fingerprint(source: AudioSource) -> str:
     """Names the content of an audio source, without decoding it."""
     if isinstance(source, str | os.PathLike):
         path = Path(source)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from speechx.audio import levels, reading, writing
-from speechx.audio.types import Audio, Samples
+from speechx.audio.types import AudioSource, Samples
 from speechx.errors import InputError
 from speechx.files import Storage
 
@@ -99,7 +99,7 @@ class VoiceStore:
 
     def enroll(
         self,
-        source: Audio,
+        source: AudioSource,
         voice_id: str,
         *,
         name: str | None = None,
