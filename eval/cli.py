@@ -48,17 +48,17 @@ def build(
 ) -> None:
     """Make a test set out of clean recordings (and of noise, for the tasks that need it)."""
     from speechx.data.progress import ticker
-    from speechx.eval.sets.build import BuildOptions, build_set, words_by
+    from speechx.eval.sets.build import BuildOptions, build_set, word_aligner
     from speechx.pipeline.loading import load_front
 
     options = BuildOptions(
         split, items, seed, seconds, voice_seconds, protocol, rooms, tuple(corpus), noise_split
     )
-    by = words_by(load_front(model)) if words else None
-    tell_set(build_set(sources, out, task_names(task), options, ticker("build"), by))
+    by = word_aligner(load_front(model)) if words else None
+    print_counts(build_set(sources, out, task_names(task), options, ticker("build"), by))
 
 
-def tell_set(about: dict[str, Any]) -> None:
+def print_counts(about: dict[str, Any]) -> None:
     for ability, count in about["abilities"].items():
         typer.echo(
             f"{ability}: {count} items"
@@ -137,15 +137,15 @@ def everything(
     """Make a test set, run the model on it, write the reports: what `make eval` does."""
     from speechx.data.progress import ticker
     from speechx.eval.run.session import EvalOptions, run_evaluation
-    from speechx.eval.sets.build import BuildOptions, build_set, words_by
+    from speechx.eval.sets.build import BuildOptions, build_set, word_aligner
     from speechx.pipeline.loading import load_front
 
     count = 100 if full else items
     test_set = output / f"set-{count}"
     if not (test_set / "set.json").is_file():
         options = BuildOptions(count=count, corpora=tuple(corpus))
-        words = words_by(load_front(model))
-        tell_set(build_set(sources, test_set, task_names(["all"]), options, ticker("build"), words))
+        words = word_aligner(load_front(model))
+        print_counts(build_set(sources, test_set, task_names(["all"]), options, ticker("build"), words))
     run_evaluation(
         EvalOptions(test_set, output / f"run-{count}", speaks=not no_model, workers=workers, model=model), say
     )

@@ -39,8 +39,8 @@ class CrossLingualTTSEvaluator(Evaluator):
         def language() -> dict[str, float]:
             if is_silent(wav_T):
                 return {"language": 0.0}
-            told = self.judges.language_probabilities(wav_T)
-            scores.notes["language"] = max(told, key=lambda name: told[name])
+            probabilities = self.judges.language_probabilities(wav_T)
+            scores.notes["language"] = max(probabilities, key=lambda name: probabilities[name])
             return {"language": float(scores.notes["language"] == item.language)}
 
         scores.add(("language",), language)

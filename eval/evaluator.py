@@ -14,9 +14,9 @@ from typing import ClassVar
 import numpy as np
 
 from speechx.errors import InputError
-from speechx.eval.items import Item, Output, checked
+from speechx.eval.items import Item, Output, check_output
 from speechx.eval.judges.judges import Judges
-from speechx.eval.scores import SHARED, UNTIMED, UNTOLD, Bar, Metric, Score, Scores, Unmeasurable
+from speechx.eval.scores import NOT_REPORTED, NOT_TIMED, SHARED, Bar, Metric, Score, Scores, Unmeasurable
 
 __all__ = ["Evaluator", "evaluator_class"]
 
@@ -43,8 +43,8 @@ class Evaluator(ABC):
     def score(self, item: Item, wav_T: np.ndarray) -> Scores:
         """Every metric of `metrics`, with a value or a reason."""
 
-    def heard(self, item: Item, wav_T: np.ndarray) -> list[tuple[np.ndarray, str]]:
-        """Recordings that `score` will have transcribed, with their languages: they are done in batches before."""
+    def recordings_to_transcribe(self, item: Item, wav_T: np.ndarray) -> list[tuple[np.ndarray, str]]:
+        """Recordings that `score` transcribes, with their languages: they are transcribed in a batch before."""
         return [(wav_T, item.language)]
 
     @classmethod
@@ -52,22 +52,22 @@ class Evaluator(ABC):
         return (*cls.metrics, *SHARED)
 
     def measure(self, item: Item, output: Output) -> Scores:
-        """`score`, after the checks that any output must pass, and what the system told of itself."""
+        """`score` for outputs that pass `check_output`, and the metrics that the system reports itself."""
         try:
-            wav_T = checked(output)
+            wav_T = check_output(output)
         except Unmeasurable as error:
             scores = Scores()
             scores |= {m.name: Score(None, reason=str(error)) for m in self.metrics}
         else:
             scores = self.score(item, wav_T)
         for name, key in (("rtf", "rtf"), ("first_audio", "first_audio_seconds")):
-            told = output.info.get(key)
-            why = UNTIMED if output.info.get("untimed") else UNTOLD
-            scores[name] = Score(told, reason=None if told is not None else why)
-        made = "seed" in output.info
-        scores["truncated"] = (
-            Score(float(bool(output.info.get("truncated")))) if made else Score(None, reason=UNTOLD)
-        )
+            value = output.info.get(key)
+            reason = NOT_TIMED if output.info.get("untimed") else NOT_REPORTED
+            scores[name] = Score(value, reason=None if value is not None else reason)
+        if "seed" in output.info:
+            scores["truncated"] = Score(float(bool(output.info.get("truncated"))))
+        else:
+            scores["truncated"] = Score(None, reason=NOT_REPORTED)
         return scores
 
 

@@ -15,7 +15,7 @@ from speechx.audio import reading
 from speechx.errors import InputError
 from speechx.eval.scores import Unmeasurable
 
-__all__ = ["RATE", "Item", "Output", "checked", "read"]
+__all__ = ["RATE", "Item", "Output", "check_output", "read_recording"]
 
 RATE = 16000
 MIN_SECONDS = 0.1
@@ -34,7 +34,7 @@ class Output:
 class Item:
     """One row of a test set: a request whose answer is known.
 
-    fields: the request as in the manifest, paths absolute. text: what is said in the target. target, references: paths
+    fields: the request as in the manifest, paths absolute. text: transcript of the target. target, references: paths
     of 16 kHz recordings. meta: numbers and names for slices.
     """
 
@@ -55,25 +55,25 @@ class Item:
 
     @property
     def target_T(self) -> np.ndarray:
-        return read(self.target)
+        return read_recording(self.target)
 
     def reference(self, name: str) -> np.ndarray:
         """A reference recording. Raises Unmeasurable where the set has none of this name."""
         if name not in self.references:
             raise Unmeasurable(f"the set has no reference {name!r} for this item")
-        return read(self.references[name])
+        return read_recording(self.references[name])
 
-    def sound(self, name: str) -> np.ndarray:
+    def recording(self, name: str) -> np.ndarray:
         """A recording of the request, by field name."""
-        return read(Path(self.fields[name]))
+        return read_recording(Path(self.fields[name]))
 
     @property
     def input_field(self) -> str:
-        """The field whose sound goes in: audio where there is one, else the voice."""
+        """The field of the input recording: audio where there is one, else the voice."""
         return next(name for name in ("audio", "voice", "enrollment") if name in self.fields)
 
 
-def read(path: Path) -> np.ndarray:
+def read_recording(path: Path) -> np.ndarray:
     """(T,) at 16 kHz. Raises Unmeasurable for a recording that is missing or broken."""
     try:
         return reading.read(path)
@@ -81,8 +81,8 @@ def read(path: Path) -> np.ndarray:
         raise Unmeasurable(f"reference cannot be read: {error}") from error
 
 
-def checked(output: Output) -> np.ndarray:
-    """The samples of a sound that can be measured at all. Raises Unmeasurable. Silence passes: it is a result."""
+def check_output(output: Output) -> np.ndarray:
+    """The samples (T,) of an output. Silence passes. Raises Unmeasurable: too short, not mono, not finite."""
     wav_T = np.asarray(output.wav_T, np.float32)
     if wav_T.ndim != 1:
         raise Unmeasurable(f"output has {wav_T.ndim} dimensions, not one")

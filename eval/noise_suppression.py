@@ -1,6 +1,6 @@
 """Evaluator of noise_suppression: is the noise gone, and are the words and the speaker still there?
 
-DNSMOS alone rewards fluent speech that nobody said: word errors and the speaker stand beside it.
+DNSMOS alone rewards fluent speech with invented words, so word errors and the speaker are scored, too.
 """
 
 from __future__ import annotations
@@ -43,8 +43,10 @@ class NoiseSuppressionEvaluator(Evaluator):
         scores = Scores()
         shared.add_mos(scores, self.judges, "dnsmos", tuple(m.name for m in shared.DNSMOS), wav_T)
         shared.add_words(scores, self.judges, item, wav_T)
-        scores.add(("pesq",), lambda: {"pesq": signal.pesq_wb(shared.quiet(wav_T), item.target_T)})
-        scores.add(("stoi",), lambda: {"stoi": signal.stoi(shared.quiet(wav_T), item.target_T)})
-        scores.add(("si_sdr",), lambda: {"si_sdr": signal.si_sdr(shared.quiet(wav_T), item.target_T)})
+        scores.add(("pesq",), lambda: {"pesq": signal.pesq_wb(shared.replace_silence(wav_T), item.target_T)})
+        scores.add(("stoi",), lambda: {"stoi": signal.stoi(shared.replace_silence(wav_T), item.target_T)})
+        scores.add(
+            ("si_sdr",), lambda: {"si_sdr": signal.si_sdr(shared.replace_silence(wav_T), item.target_T)}
+        )
         shared.add_speaker_similarity(scores, "speaker", self.judges, wav_T, item.target_T)
         return scores

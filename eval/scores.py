@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 __all__ = [
+    "NOT_REPORTED",
     "SHARED",
     "SPEED",
-    "UNTOLD",
     "Bar",
     "Metric",
     "MissingDependency",
@@ -20,8 +20,8 @@ __all__ = [
     "Unmeasurable",
 ]
 
-UNTOLD = "the system does not tell"
-UNTIMED = "made while other outputs were measured"
+NOT_REPORTED = "the system does not tell"
+NOT_TIMED = "made while other outputs were measured"
 
 
 class Unmeasurable(Exception):
@@ -29,7 +29,7 @@ class Unmeasurable(Exception):
 
 
 class MissingDependency(Unmeasurable):
-    """It would have a value if a package, a file or a model were there: asked again, it may."""
+    """A package, file or model is missing. The metric may have a value once it is installed."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ SHARED = (
     Metric("first_audio", "seconds until the first sound", "lower", "s"),
     Metric("truncated", "outputs that the hard length limit ended", "lower", "%"),
 )
-"""Metrics of every task, told by the system itself."""
+"""Metrics of every task, reported by the system itself."""
 
 
 @dataclass(frozen=True)
@@ -95,27 +95,27 @@ class Score:
 
 
 class Scores(dict[str, Score]):
-    """Scores of one output by metric name; whatever goes wrong in a group of metrics becomes their reason.
+    """Scores of one output by metric name. An error in a group of metrics becomes the reason of their missing values.
 
-    notes: what the report shows beside the numbers (transcripts). absent: something to measure with was not there.
+    notes: transcripts and other text for the report. missing_dependency: whether a judge could not be loaded.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.notes: dict[str, Any] = {}
+        self.notes: dict[str, str] = {}
         self.missing_dependency = False
 
     def add(self, names: tuple[str, ...], make: Callable[[], Mapping[str, float | Score]]) -> None:
         """`make()` gives the values of `names`."""
         try:
-            made = make()
+            values = make()
         except Exception as error:  # a metric that fails must not cost the others, nor go unnoticed
             self.missing_dependency = self.missing_dependency or isinstance(error, MissingDependency)
-            said = str(error) if isinstance(error, Unmeasurable) else f"{type(error).__name__}: {error}"
-            self |= {name: Score(None, reason=said) for name in names}
+            reason = str(error) if isinstance(error, Unmeasurable) else f"{type(error).__name__}: {error}"
+            self |= {name: Score(None, reason=reason) for name in names}
             return
         for name in names:
-            value = made[name]
+            value = values[name]
             score = value if isinstance(value, Score) else Score(float(value))
             if score.value is not None and not np.isfinite(score.value):
                 score = Score(None, reason="not a finite number")

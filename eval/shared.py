@@ -1,4 +1,4 @@
-"""Metrics that several tasks share, and the functions that give them. Shapes: T samples at 16 kHz."""
+"""Metrics that several tasks share, and the functions that compute them. Shapes: T samples at 16 kHz."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def add_words(scores: Scores, judges: Judges, item: Item, wav_T: np.ndarray) -> 
             raise Unmeasurable("the set has no transcript for this item")
         text = judges.transcribe(wav_T, item.language).text
         scores.notes["transcript"] = text
-        errors = words.compare(item.text, text, item.language)
+        counts = words.wer_counts(item.text, text, item.language)
         return {
-            "wer": errors.wer,
+            "wer": counts.wer,
             "cer": words.cer(item.text, text, item.language),
-            "hallucination": float(errors.hallucinated),
-            "loop": float(words.repeats(item.text, text, item.language)),
+            "hallucination": float(counts.hallucinated),
+            "loop": float(words.has_loop(item.text, text, item.language)),
         }
 
     scores.add(("wer", "cer", "hallucination", "loop"), make)
@@ -56,7 +56,7 @@ def add_words(scores: Scores, judges: Judges, item: Item, wav_T: np.ndarray) -> 
 def add_speaker_similarity(
     scores: Scores, name: str, judges: Judges, wav_T: np.ndarray, other_T: np.ndarray
 ) -> None:
-    """Cosine to another recording. Silence has no speaker: it is as unlike as can be, 0."""
+    """Cosine to another recording. Silence has no speaker: its similarity is 0."""
     scores.add(
         (name,), lambda: {name: 0.0 if is_silent(wav_T) else judges.speaker_similarity(wav_T, other_T)}
     )
@@ -65,7 +65,7 @@ def add_speaker_similarity(
 def add_mos(
     scores: Scores, judges: Judges, predictor: str, names: tuple[str, ...], wav_T: np.ndarray
 ) -> None:
-    """Predicted opinion scores. Silence is the worst there is: predictors are not made for it."""
+    """Predicted opinion scores. Silence is scored 1.0, the worst: predictors are not trained on it."""
     scores.add(
         names, lambda: dict.fromkeys(names, 1.0) if is_silent(wav_T) else judges.predict_mos(predictor, wav_T)
     )
@@ -86,8 +86,8 @@ def add_duration(scores: Scores, item: Item, wav_T: np.ndarray) -> None:
     scores.add(("duration", "run_on", "short"), make)
 
 
-def quiet(wav_T: np.ndarray) -> np.ndarray:
-    """The recording, or where it is silent, as much of a noise too faint to hear: some metrics divide by the power."""
+def replace_silence(wav_T: np.ndarray) -> np.ndarray:
+    """The recording, or inaudible noise of its length where it is silent: some metrics divide by the power."""
     if not is_silent(wav_T):
         return wav_T
     return (1e-4 * np.random.default_rng(0).standard_normal(max(len(wav_T), RATE // 4))).astype(np.float32)

@@ -54,21 +54,21 @@ class SpeechEditingEvaluator(Evaluator):
     def score(self, item: Item, wav_T: np.ndarray) -> Scores:
         scores = Scores()
         shared.add_words(scores, self.judges, item, wav_T)
-        whole_T, input_T = item.reference("whole"), item.sound("audio")
+        whole_T, input_T = item.reference("whole"), item.recording("audio")
         start, stop = (float(x) for x in item.meta["span"])
         asked = tuple(float(x) for x in item.fields.get("span") or (start, stop))
 
         def span() -> dict[str, float | Score]:
             if item.text is None:
                 raise Unmeasurable("the set has no transcript for this item")
-            errors = words.compare(item.text, scores.notes["transcript"], item.language)
+            counts = words.wer_counts(item.text, scores.notes["transcript"], item.language)
             seconds = len(whole_T) / RATE
-            return {"wer_span": errors.part(start / seconds, stop / seconds)}
+            return {"wer_span": counts.part(start / seconds, stop / seconds)}
 
         scores.add(("wer_span",), span)
         outside_T = np.concatenate([input_T[: round(asked[0] * RATE)], input_T[round(asked[1] * RATE) :]])
         shared.add_speaker_similarity(scores, "speaker", self.judges, wav_T, outside_T)
-        head, tail = signal.identity(wav_T, input_T)
+        head, tail = signal.shared_ends(wav_T, input_T)
         beyond = max(1, len(outside_T) - 2 * MARGIN)
         scores.add(("untouched",), lambda: {"untouched": min(1.0, (head + tail) / beyond)})
         scores.add(("seam",), lambda: {"seam": signal.seam_jump(wav_T, head, tail)})

@@ -37,8 +37,8 @@ class SpeechRemovalEvaluator(Evaluator):
             if item.text is None:
                 raise Unmeasurable("the set has no transcript for this item")
             text = scores.notes["transcript"] = self.judges.transcribe(wav_T, item.language).text
-            errors = words.compare(item.text, text, item.language)
-            return {"words_left": Score(errors.hits / errors.words, weight=errors.words)}
+            counts = words.wer_counts(item.text, text, item.language)
+            return {"words_left": Score(counts.hits / counts.words, weight=counts.words)}
 
         scores.add(("words_left",), left)
         scores.add(
@@ -49,7 +49,7 @@ class SpeechRemovalEvaluator(Evaluator):
                 else self.judges.speech_seconds(wav_T) * 16000 / len(wav_T)
             },
         )
-        scores.add(("mcd",), lambda: {"mcd": signal.mcd(shared.quiet(wav_T), item.target_T)})
+        scores.add(("mcd",), lambda: {"mcd": signal.mcd(shared.replace_silence(wav_T), item.target_T)})
         scores.add(("spectrum",), lambda: {"spectrum": signal.log_spectral_distance(wav_T, item.target_T)})
         # A silent output has a better MCD than most noises have to one another: this tells it from a background.
         scores.add(("level",), lambda: {"level": signal.level_difference(wav_T, item.target_T)})

@@ -47,11 +47,14 @@ class TargetSpeakerExtractionEvaluator(Evaluator):
             return {"speaker": wanted, "interferer": other, "wrong_speaker": float(other > wanted)}
 
         scores.add(("speaker", "interferer", "wrong_speaker"), speakers)
-        scores.add(("pesq",), lambda: {"pesq": signal.pesq_wb(shared.quiet(wav_T), item.target_T)})
+        scores.add(("pesq",), lambda: {"pesq": signal.pesq_wb(shared.replace_silence(wav_T), item.target_T)})
 
         def ratio() -> dict[str, float]:
-            made = signal.si_sdr(shared.quiet(wav_T), item.target_T)
-            return {"si_sdr": made, "si_sdr_gain": made - signal.si_sdr(item.sound("audio"), item.target_T)}
+            made = signal.si_sdr(shared.replace_silence(wav_T), item.target_T)
+            return {
+                "si_sdr": made,
+                "si_sdr_gain": made - signal.si_sdr(item.recording("audio"), item.target_T),
+            }
 
         scores.add(("si_sdr", "si_sdr_gain"), ratio)
         return scores

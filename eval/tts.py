@@ -46,5 +46,5 @@ class TTSEvaluator(Evaluator):
         return scores
 
     def _to_codec(self, item: Item, wav_T: np.ndarray) -> float:
-        heard_T = self.judges.round_trip(item.reference("voice"))
-        return 0.0 if is_silent(wav_T) else self.judges.speaker_similarity(wav_T, heard_T)
+        coded_T = self.judges.round_trip(item.reference("voice"))
+        return 0.0 if is_silent(wav_T) else self.judges.speaker_similarity(wav_T, coded_T)

@@ -12,8 +12,15 @@ from speechx.eval.metrics.mel import cepstra, log_mel
 from speechx.eval.scores import Unmeasurable
 
 __all__ = [
-    "background_difference", "identity", "log_spectral_distance", "mcd", "pesq_wb", "same_length",
-    "seam_jump", "si_sdr", "stoi",
+    "background_difference",
+    "log_spectral_distance",
+    "mcd",
+    "pesq_wb",
+    "same_length",
+    "seam_jump",
+    "shared_ends",
+    "si_sdr",
+    "stoi",
 ]  # fmt: skip
 
 MAX_MISMATCH = 0.1
@@ -112,7 +119,7 @@ def level_difference(estimate_T: np.ndarray, target_T: np.ndarray, audible_db: f
     return float(np.abs(heard_P2[:, 0] - heard_P2[:, 1]).mean())
 
 
-def identity(output_T: np.ndarray, input_T: np.ndarray, tolerance: float = 1e-4) -> tuple[int, int]:
+def shared_ends(output_T: np.ndarray, input_T: np.ndarray, tolerance: float = 1e-4) -> tuple[int, int]:
     """Samples at the start and at the end that the output shares with the input (never counting one twice)."""
     length = min(len(output_T), len(input_T))
     if not length:

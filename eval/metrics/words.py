@@ -12,7 +12,7 @@ from typing import Any
 
 from speechx.eval.scores import Score, Unmeasurable
 
-__all__ = ["Errors", "cer", "compare", "normalize", "repeats"]
+__all__ = ["WerCounts", "cer", "has_loop", "normalize", "wer_counts"]
 
 FLUENT = 3
 """Added or replaced words in a row that make a hallucination."""
@@ -32,7 +32,7 @@ def normalize(text: str, language: str) -> str:
 
 
 @dataclass(frozen=True)
-class Errors:
+class WerCounts:
     """Counts of one pair of texts. wrong: for each reference word, whether it was missed. runs: longest run of words that
     the reference lacks."""
 
@@ -71,18 +71,18 @@ class Errors:
         return Score(sum(inside) / len(inside), weight=len(inside))
 
 
-def compare(reference: str, heard: str, language: str) -> Errors:
+def wer_counts(reference: str, hypothesis: str, language: str) -> WerCounts:
     """Aligns two texts, word by word, after normalization (jiwer)."""
     import jiwer
 
-    wanted, said = normalize(reference, language), normalize(heard, language)
-    if not wanted:
+    reference_words, hypothesis_words = normalize(reference, language), normalize(hypothesis, language)
+    if not reference_words:
         raise Unmeasurable("the reference has no words")
-    if not said:
-        count = len(wanted.split())
-        return Errors(0, 0, count, 0, (True,) * count, 0)
-    out = jiwer.process_words(wanted, said)
-    wrong = [False] * len(wanted.split())
+    if not hypothesis_words:
+        count = len(reference_words.split())
+        return WerCounts(0, 0, count, 0, (True,) * count, 0)
+    out = jiwer.process_words(reference_words, hypothesis_words)
+    wrong = [False] * len(reference_words.split())
     # 0 for a word of the reference, 1 for one that it lacks: replaced words break no run, matched and missed ones do.
     run = longest = 0
     for chunk in out.alignments[0]:
@@ -95,22 +95,24 @@ def compare(reference: str, heard: str, language: str) -> Errors:
             longest = max(longest, run)
         elif chunk.type == "equal":
             run = 0
-    return Errors(out.hits, out.substitutions, out.deletions, out.insertions, tuple(wrong), longest)
+    return WerCounts(out.hits, out.substitutions, out.deletions, out.insertions, tuple(wrong), longest)
 
 
-def cer(reference: str, heard: str, language: str) -> Score:
+def cer(reference: str, hypothesis: str, language: str) -> Score:
     """Character error rate, spaces left out, weighted by the characters."""
     import jiwer
 
-    wanted, said = (normalize(t, language).replace(" ", "") for t in (reference, heard))
-    if not wanted:
+    reference_words, hypothesis_words = (
+        normalize(t, language).replace(" ", "") for t in (reference, hypothesis)
+    )
+    if not reference_words:
         raise Unmeasurable("the reference has no words")
-    if not said:
-        return Score(1.0, weight=len(wanted))
-    return Score(float(jiwer.cer(wanted, said)), weight=len(wanted))
+    if not hypothesis_words:
+        return Score(1.0, weight=len(reference_words))
+    return Score(float(jiwer.cer(reference_words, hypothesis_words)), weight=len(reference_words))
 
 
-def repeats(reference: str, heard: str, language: str) -> bool:
+def has_loop(reference: str, hypothesis: str, language: str) -> bool:
     """Whether some words in a row (one to four) come three times or more at a stretch, and not so in the reference."""
 
     def most(text: str) -> int:
@@ -123,4 +125,4 @@ def repeats(reference: str, heard: str, language: str) -> bool:
                 best = max(best, count)
         return best
 
-    return most(heard) >= max(3, most(reference) + 1)
+    return most(hypothesis) >= max(3, most(reference) + 1)

@@ -11,7 +11,7 @@ import numpy as np
 
 from speechx.audio import writing
 from speechx.audio.plots import mel_png, png_uri
-from speechx.eval.items import RATE, Item, read
+from speechx.eval.items import RATE, Item, read_recording
 from speechx.eval.report.markdown import (
     BAR_TITLES,
     PUBLISHED,
@@ -23,7 +23,7 @@ from speechx.eval.report.markdown import (
 )
 from speechx.eval.report.schema import Report, Section, SystemSummary, WorstItem
 from speechx.eval.scores import Metric, Unmeasurable
-from speechx.eval.systems.systems import truth
+from speechx.eval.systems.systems import ground_truth
 from speechx.pipeline.result import playable
 
 __all__ = ["report_html"]
@@ -166,11 +166,11 @@ def _worst(name: str, rows: list[WorstItem], items: dict[str, Item], outputs: Pa
     parts = []
     for row in rows:
         shown = "no value" if row["value"] is None else f"{row['by']} {row['value']:.3g}"
-        figures = _figure("output", lambda row=row: read(outputs / name / f"{row['id']}.wav"))  # type: ignore[misc]
+        figures = _figure("output", lambda row=row: read_recording(outputs / name / f"{row['id']}.wav"))  # type: ignore[misc]
         if (item := items.get(row["id"])) is not None:
             field = item.input_field
-            figures = _figure(field, lambda item=item, field=field: item.sound(field)) + figures  # type: ignore[misc]
-            figures += _figure("target", lambda item=item: truth(item))  # type: ignore[misc]
+            figures = _figure(field, lambda item=item, field=field: item.recording(field)) + figures  # type: ignore[misc]
+            figures += _figure("target", lambda item=item: ground_truth(item))  # type: ignore[misc]
         known = ", ".join(f"{k} {v}" for k, v in row["meta"].items() if not isinstance(v, list))
         said = f"<p>{html.escape(row['error'])}</p>" if row["error"] else ""
         if row["text"]:

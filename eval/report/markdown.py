@@ -6,7 +6,7 @@ from pathlib import Path
 
 from speechx.errors import InputError
 from speechx.eval.report.schema import BarSummary, MetricInfo, MetricSummary, Report, Section, SystemSummary
-from speechx.eval.scores import UNTOLD, Metric
+from speechx.eval.scores import NOT_REPORTED, Metric
 from speechx.files import atomic_write
 
 __all__ = [
@@ -43,7 +43,7 @@ def titles(metrics: list[Metric]) -> list[str]:
 
 def cell(metric: Metric, summary: MetricSummary) -> str:
     """Mean, interval, and how many items it lacks: "5.1 [4.0, 6.3] (18 of 20)"."""
-    if summary["mean"] is None and set(summary.get("reasons", ())) <= {UNTOLD}:
+    if summary["mean"] is None and set(summary.get("reasons", ())) <= {NOT_REPORTED}:
         return "–"
     if summary["mean"] is None:
         return f"– (0 of {summary['missing']})" if summary["missing"] else "–"
@@ -68,9 +68,9 @@ def failures_of(section: Section) -> list[str]:
     lines = []
     for name, system in section["systems"].items():
         lines += [f"{name}: {count} × no output: {why}" for why, count in system["failures"].items()]
-        for metric, told in system["metrics"].items():
-            for why, count in told["reasons"].items():
-                if why not in system["failures"] and why != UNTOLD:
+        for metric, summary in system["metrics"].items():
+            for why, count in summary["reasons"].items():
+                if why not in system["failures"] and why != NOT_REPORTED:
                     lines.append(f"{name}, {metric}: {count} × {why}")
     return lines
 
@@ -109,8 +109,8 @@ def report_markdown(report: Report) -> str:
         "| measured by | version | weights | note |", "|---|---|---|---|",
     ]  # fmt: skip
     for m in report["measures"]:
-        told = f"missing: {m['missing']}" if "missing" in m else f"{m['source']}: {m['note']}"
-        lines.append(f"| {m['name']} | {m.get('version', '')} | {m.get('hash', '')} | {told} |")
+        note = f"missing: {m['missing']}" if "missing" in m else f"{m['source']}: {m['note']}"
+        lines.append(f"| {m['name']} | {m.get('version', '')} | {m.get('hash', '')} | {note} |")
     for ability, section in report["abilities"].items():
         metrics = [metric_of(m) for m in section["metrics"]]
         lines += [
@@ -138,9 +138,9 @@ def _slices(name: str, system: SystemSummary, metrics: list[Metric]) -> list[str
             continue
         lines += ["", f"{name} by {by}:", "", f"| {by} | items | " + " | ".join(titles(metrics)) + " |"]
         lines.append("|---|---|" + "---|" * len(metrics))
-        for value, told in values.items():
-            cells = [cell(m, told["metrics"][m.name]) for m in metrics]
-            lines.append(f"| {value} | {told['items']} | " + " | ".join(cells) + " |")
+        for value, own in values.items():
+            cells = [cell(m, own["metrics"][m.name]) for m in metrics]
+            lines.append(f"| {value} | {own['items']} | " + " | ".join(cells) + " |")
     return lines
 
 

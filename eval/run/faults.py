@@ -15,11 +15,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from speechx.audio.levels import is_silent
-from speechx.eval.items import Item, Output, checked
+from speechx.eval.items import Item, Output, check_output
 from speechx.eval.judges.judges import Judges
 from speechx.eval.metrics import words
 from speechx.eval.scores import Unmeasurable
-from speechx.eval.systems.systems import System, truth
+from speechx.eval.systems.systems import System, ground_truth
 from speechx.task import registry
 
 __all__ = ["FAULTS", "FaultCounts", "count_faults", "faults_table"]
@@ -86,10 +86,10 @@ def faults_of(item: Item, result: Output | Exception, judges: Judges) -> list[st
     try:
         if isinstance(result, Exception):
             raise Unmeasurable(str(result))
-        wav_T = checked(result)
+        wav_T = check_output(result)
     except Unmeasurable:
         return ["failed"]
-    wanted_T, found = truth(item), list[str]()
+    wanted_T, found = ground_truth(item), list[str]()
     if is_silent(wav_T) and not is_silent(wanted_T):
         found.append("silent")
     if len(wav_T) > TOO_LONG * len(wanted_T) or result.info.get("truncated"):
@@ -103,7 +103,7 @@ def faults_of(item: Item, result: Output | Exception, judges: Judges) -> list[st
 
 def _loops(item: Item, wav_T: np.ndarray, judges: Judges) -> bool:
     transcript = judges.transcribe(wav_T, item.language).text
-    return words.repeats(item.text or "", transcript, item.language)
+    return words.has_loop(item.text or "", transcript, item.language)
 
 
 def _has_words(item: Item) -> bool:
@@ -121,7 +121,7 @@ def _transcribe(judges: Judges, batch: Sequence[tuple[Item, Output | Exception]]
     for item, result in batch:
         if isinstance(result, Output) and _has_words(item):
             with suppress(Unmeasurable):
-                pairs.append((checked(result), item.language))
+                pairs.append((check_output(result), item.language))
     if pairs:
         judges.transcribe_batch(pairs)
 

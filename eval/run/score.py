@@ -22,7 +22,7 @@ from typing import TypeAlias
 import numpy as np
 
 from speechx.eval.evaluator import Evaluator, evaluator_class
-from speechx.eval.items import RATE, Item, Output, checked
+from speechx.eval.items import RATE, Item, Output, check_output
 from speechx.eval.judges.judges import Judges
 from speechx.eval.rows import Header, ScoreRow, check_header, read_rows, score_row
 from speechx.eval.run.workers import JudgeRows, WorkerPool
@@ -143,12 +143,12 @@ def _without_times(result: Output | Exception) -> Output | Exception:
 
 
 def _transcribe(evaluator: Evaluator, batch: Sequence[ItemResult]) -> None:
-    """Transcribes a batch at once. Errors are raised again, and recorded, when each item is scored."""
+    """Transcribes a batch at once. WerCounts are raised again, and recorded, when each item is scored."""
     pairs: list[tuple[np.ndarray, str]] = []
     for item, result in batch:
         if isinstance(result, Output):
             with suppress(Unmeasurable):
-                pairs += evaluator.heard(item, checked(result))
+                pairs += evaluator.recordings_to_transcribe(item, check_output(result))
     if pairs:
         with suppress(Exception):
             evaluator.judges.transcribe_batch(pairs)

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
@@ -30,17 +30,17 @@ from speechx.text.types import WordTime
 if TYPE_CHECKING:
     from speechx.task.frontend import Frontend
 
-__all__ = ["BuildOptions", "build_set", "generator", "words_by"]
+__all__ = ["BuildOptions", "build_set", "seeded_rng", "word_aligner"]
 
-TRIES = 4
-GIVE_UP = 300  # utterances in a row of which nothing can be made: the corpus lacks what the task needs
+ATTEMPTS = 4
+MAX_MISSES = 300  # utterances in a row without an example: the corpus lacks what the task needs
 
 
 @dataclass(frozen=True)
 class BuildOptions:
     """seconds: length of utterances; where a corpus has too few such, shorter ones follow. voice_seconds: of enrollments
     of the tts tasks. protocol: "cross-sentence" (another utterance enrolls) or "continuation" (the utterance's own start,
-    as in VALL-E, but the whole text is said). rooms: simulated ones, 0 for synthetic tails without pyroomacoustics."""
+    as in VALL-E, but of the whole text). rooms: simulated ones, 0 for synthetic tails without pyroomacoustics."""
 
     split: str = "test"
     count: int = 20
@@ -53,11 +53,11 @@ class BuildOptions:
     noise_split: str = ""  # of the noises, where it is another: a corpus of noise may have no dev split
 
 
-Words = Callable[[Utterance], tuple[WordTime, ...] | None]
+WordAligner: TypeAlias = Callable[[Utterance], tuple[WordTime, ...] | None]
 
 
-def words_by(frontend: Frontend) -> Words:
-    """When the words of an utterance are said, by a model's aligner; None where it cannot place them."""
+def word_aligner(frontend: Frontend) -> WordAligner:
+    """Word times of an utterance by the aligner of a model; None where the alignment fails."""
 
     def words(cut: Utterance) -> tuple[WordTime, ...] | None:
         assert cut.text is not None
@@ -69,8 +69,8 @@ def words_by(frontend: Frontend) -> Words:
     return words
 
 
-def generator(*parts: object) -> np.random.Generator:
-    """A generator that follows from names and numbers, the same on every machine."""
+def seeded_rng(*parts: object) -> np.random.Generator:
+    """A generator seeded with a hash of names and numbers, the same on every machine."""
     digest = hashlib.sha256("\0".join(map(str, parts)).encode()).digest()
     return np.random.default_rng(np.frombuffer(digest[:16], np.uint32))
 
@@ -81,11 +81,11 @@ def build_set(
     tasks: Sequence[str],
     options: BuildOptions,
     progress: Callable[[int, int], None] | None = None,
-    words: Words | None = None,
+    words: WordAligner | None = None,
 ) -> dict[str, Any]:
     """Writes the set; returns set.json with `short`: how many items each ability lacks. Raises InputError.
 
-    words: tells when the words of an utterance are said; then the spans of edits begin and end between words.
+    words: word times of an utterance. Where given, the spans of edits begin and end between words.
     """
     if options.protocol not in ("cross-sentence", "continuation"):
         raise InputError(
@@ -97,7 +97,7 @@ def build_set(
     pool = PackPool(cast(AudioPack, corpus), "any", rooms=options.rooms)
     names = [registry.task(t).name for t in tasks]
     with SetWriter(out) as writer:
-        made = _fill(writer, pool, names, options, progress, words)
+        made = _write_items(writer, pool, names, options, progress, words)
         short = {a: options.count - made[a] for n in names for a in _abilities(n) if made[a] < options.count}
         return writer.close({
             "name": out.name, "split": options.split, "noise_split": options.noise_split or options.split,
@@ -108,31 +108,31 @@ def build_set(
         })  # fmt: skip
 
 
-def _fill(
+def _write_items(
     writer: SetWriter,
     pool: PackPool,
     names: Sequence[str],
     options: BuildOptions,
     progress: Callable[[int, int], None] | None,
-    words: Words | None,
+    words: WordAligner | None,
 ) -> Counter[str]:
     """Writes the items of all tasks; how many of each ability."""
     made, total = Counter[str](), sum(len(_abilities(n)) for n in names) * options.count
     for name in names:
-        room, misses = dict.fromkeys(_abilities(name), options.count), 0
-        for row in candidates(pool, name, options):
-            if not any(room.values()) or misses >= GIVE_UP:
+        missing, misses = dict.fromkeys(_abilities(name), options.count), 0
+        for row in candidate_rows(pool, name, options):
+            if not any(missing.values()) or misses >= MAX_MISSES:
                 break
-            found = _fitting(name, row, pool, options, room, words)
+            found = _example_of(name, row, pool, options, missing, words)
             misses = 0 if found else misses + 1
             if found is None:
                 continue
             ability, example = found
-            room[ability] -= 1
+            missing[ability] -= 1
             made[ability] += 1
-            seed = int(generator(options.seed, ability, row.id).integers(2**31))
+            seed = int(seeded_rng(options.seed, ability, row.id).integers(2**31))
             example.meta["corpus"] = row.corpus
-            writer.add(f"{ability}-{made[ability]:04d}", name, example, seed)
+            writer.add_example(f"{ability}-{made[ability]:04d}", name, example, seed)
             if progress is not None:
                 progress(sum(made.values()), total)
     if not writer.manifest:
@@ -143,21 +143,26 @@ def _fill(
     return made
 
 
-def _fitting(
-    name: str, row: PackRow, pool: PackPool, options: BuildOptions, room: dict[str, int], words: Words | None
+def _example_of(
+    name: str,
+    row: PackRow,
+    pool: PackPool,
+    options: BuildOptions,
+    missing: dict[str, int],
+    words: WordAligner | None,
 ) -> tuple[str, Example] | None:
-    """An example of an utterance, of an ability that has room: an example maker that chooses is asked a few times."""
+    """An example of an utterance for an ability that still needs items; several attempts, since tasks choose at random."""
     cut = pool.utterance(row)
     if words is not None and "span" in registry.task(name).Request.model_fields:
         cut = replace(cut, words=words(cut))
         if cut.words is None:
             return None
-    for attempt in range(TRIES):
-        rng = generator(options.seed, name, row.corpus, row.id, attempt)
-        example = _example(registry.task(name), cut, pool, rng, options)
+    for attempt in range(ATTEMPTS):
+        rng = seeded_rng(options.seed, name, row.corpus, row.id, attempt)
+        example = _protocol_example(registry.task(name), cut, pool, rng, options)
         if example is not None:
             ability = f"{name}_background" if example.meta.get("keep_background") else name
-            if room.get(ability):
+            if missing.get(ability):
                 return ability, example
     return None
 
@@ -168,28 +173,28 @@ def _abilities(task: str) -> tuple[str, ...]:
     return (task, f"{task}_background") if "keep_background" in fields else (task,)
 
 
-def candidates(pool: PackPool, task: str, options: BuildOptions) -> list[PackRow]:
+def candidate_rows(pool: PackPool, task: str, options: BuildOptions) -> list[PackRow]:
     """Utterances with a text, of the length asked for first, then shorter ones; speakers take turns."""
     low, high = options.seconds
     rows = [r for r in pool.speech if r.text and r.seconds <= high and (r.language or "en") in LANGUAGES]
-    fitting = _in_turns([r for r in rows if r.seconds >= low], options.seed, task)
-    shorter = _in_turns([r for r in rows if 1.5 <= r.seconds < low], options.seed, task)
+    fitting = _round_robin([r for r in rows if r.seconds >= low], options.seed, task)
+    shorter = _round_robin([r for r in rows if 1.5 <= r.seconds < low], options.seed, task)
     return fitting + shorter
 
 
-def _in_turns(rows: list[PackRow], seed: int, task: str) -> list[PackRow]:
+def _round_robin(rows: list[PackRow], seed: int, task: str) -> list[PackRow]:
     by_speaker: dict[str, list[PackRow]] = {}
     for row in rows:
         by_speaker.setdefault(str(row.speaker), []).append(row)
     for speaker, own in by_speaker.items():
-        generator(seed, task, speaker).shuffle(own)
+        seeded_rng(seed, task, speaker).shuffle(own)
     speakers = sorted(by_speaker)
-    generator(seed, task).shuffle(speakers)
+    seeded_rng(seed, task).shuffle(speakers)
     longest = max(map(len, by_speaker.values()), default=0)
     return [by_speaker[s][turn] for turn in range(longest) for s in speakers if turn < len(by_speaker[s])]
 
 
-def _example(
+def _protocol_example(
     task: Any, cut: Utterance, pool: PackPool, rng: np.random.Generator, options: BuildOptions
 ) -> Example | None:
     """The task's example under the protocol; None where the corpus lacks what it needs, or there is no text to score."""
@@ -210,7 +215,7 @@ def _example(
         return None
     changes: dict[str, Any] = {"voice": (voice_T, RATE)}
     if len(voice_T) != len(request.voice[0]) and getattr(request, "voice_text", None):
-        changes["voice_text"] = None  # it told of more than is left
+        changes["voice_text"] = None  # the transcript of a longer recording
     request = request.model_copy(update=changes)
     meta = {**example.meta, "voice_seconds": len(voice_T) / RATE}
     return replace(example, request=request, meta=meta, references={**example.references, "voice": voice_T})

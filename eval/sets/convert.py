@@ -16,14 +16,14 @@ import numpy as np
 from speechx.audio import reading
 from speechx.data.sources import SourceRow, read_source
 from speechx.errors import InputError
-from speechx.eval.sets.build import generator
+from speechx.eval.sets.build import seeded_rng
 from speechx.eval.sets.store import SetWriter
 
 __all__ = ["LAYOUTS", "convert_set"]
 
 
 @dataclass(frozen=True)
-class Found:
+class ConvertedItem:
     """One item of a public set: recordings as paths or samples."""
 
     name: str
@@ -53,27 +53,28 @@ def convert_set(
         raise InputError(f"source: {source} does not exist", field="source")
     count = 0
     with SetWriter(out) as writer:
-        for count, found in enumerate(islice(LAYOUTS[layout](source, transcripts), limit), 1):
-            item_id = f"{found.task}-{count:04d}"
-            sounds = {n: writer.sound(item_id, n, _samples(s)) for n, s in found.sounds.items()}
-            row_seed = int(generator(seed, layout, found.name).integers(2**31))
-            writer.row(
+        for count, item in enumerate(islice(LAYOUTS[layout](source, transcripts), limit), 1):
+            item_id = f"{item.task}-{count:04d}"
+            sounds = {n: writer.write_audio(item_id, n, _samples(s)) for n, s in item.sounds.items()}
+            row_seed = int(seeded_rng(seed, layout, item.name).integers(2**31))
+            writer.add_row(
                 {
                     "id": item_id,
-                    "task": found.task,
+                    "task": item.task,
                     "seed": row_seed,
                     "language": language,
-                    **found.fields,
+                    **item.fields,
                     **sounds,
                 },
-                text=found.text,
+                text=item.text,
                 language=language,
-                speaker=found.speaker,
-                target=writer.sound(item_id, "target", _samples(found.target)),
+                speaker=item.speaker,
+                target=writer.write_audio(item_id, "target", _samples(item.target)),
                 references={
-                    n: writer.sound(item_id, f"ref-{n}", _samples(s)) for n, s in found.references.items()
+                    n: writer.write_audio(item_id, f"ref-{n}", _samples(s))
+                    for n, s in item.references.items()
                 },
-                meta={"id": found.name, "text_given": "text" in found.fields, **found.meta},
+                meta={"id": item.name, "text_given": "text" in item.fields, **item.meta},
             )
         if not count:
             raise InputError(f"source: {source} has nothing in the layout of {layout}", field="source")
@@ -89,7 +90,7 @@ def _texts(transcripts: Path | None) -> dict[str, SourceRow]:
     return {row.id: row for row in read_source(transcripts)} if transcripts is not None else {}
 
 
-def dns(root: Path, transcripts: Path | None) -> Iterator[Found]:
+def dns(root: Path, transcripts: Path | None) -> Iterator[ConvertedItem]:
     """DNS challenge, synthetic test set: noisy/*_fileid_7.wav beside clean/clean_fileid_7.wav. It has no transcripts."""
     for noisy in sorted((root / "noisy").glob("*.wav"), key=lambda p: (_number(p), p.name)):
         clean = root / "clean" / f"clean_fileid_{_number(noisy)}.wav"
@@ -99,17 +100,17 @@ def dns(root: Path, transcripts: Path | None) -> Iterator[Found]:
             )
         snr = re.search(r"_snr(-?\d+)", noisy.name)
         meta = {"snr_db": float(snr[1])} if snr else {}
-        yield Found(
+        yield ConvertedItem(
             noisy.stem, "noise_suppression", {}, {"audio": noisy}, clean, None, "?", {"speech": clean}, meta
         )
 
 
 def _number(path: Path) -> int:
-    found = re.search(r"fileid_(\d+)", path.name)
-    return int(found[1]) if found else -1
+    item = re.search(r"fileid_(\d+)", path.name)
+    return int(item[1]) if item else -1
 
 
-def libri2mix(root: Path, transcripts: Path | None) -> Iterator[Found]:
+def libri2mix(root: Path, transcripts: Path | None) -> Iterator[ConvertedItem]:
     """Libri2Mix: mix_clean/A_B.wav, s1/A_B.wav, s2/A_B.wav, A and B being utterances of LibriSpeech.
 
     transcripts: that LibriSpeech subset, which gives the text of s1 and an enrollment: another utterance of its speaker.
@@ -126,23 +127,23 @@ def libri2mix(root: Path, transcripts: Path | None) -> Iterator[Found]:
         name = mixture.stem.split("_")[0]
         if name not in known:
             raise InputError(f"transcripts: {transcripts} has no utterance {name}", field="transcripts")
-        said = known[name]
-        others = [r for r in by_speaker[said.speaker] if r.id != name]
+        utterance = known[name]
+        others = [r for r in by_speaker[utterance.speaker] if r.id != name]
         if not others:
             continue
-        enrollment = reading.read(others[int(generator("libri2mix", name).integers(len(others)))].path)[
+        enrollment = reading.read(others[int(seeded_rng("libri2mix", name).integers(len(others)))].path)[
             : 6 * 16000
         ]
-        text = said.text.lower() if said.text else None
+        text = utterance.text.lower() if utterance.text else None
         first, second = root / "s1" / mixture.name, root / "s2" / mixture.name
-        yield Found(
+        yield ConvertedItem(
             mixture.stem, "target_speaker_extraction", {}, {"audio": mixture, "enrollment": enrollment}, first, text,
-            str(said.speaker), {"speech": first, "interferer": second, "voice": enrollment},
+            str(utterance.speaker), {"speech": first, "interferer": second, "voice": enrollment},
         )  # fmt: skip
 
 
-def seed_tts_eval(listing: Path, transcripts: Path | None) -> Iterator[Found]:
-    """Seed-TTS-eval: meta.lst with lines name|prompt text|prompt wav|text, and where it is told |true wav, else
+def seed_tts_eval(listing: Path, transcripts: Path | None) -> Iterator[ConvertedItem]:
+    """Seed-TTS-eval: meta.lst with lines name|prompt text|prompt wav|text, and optionally |true wav, else
     wavs/name.wav; without any true recording the enrollment stands for it, and ratios of length mean nothing."""
     for line in listing.read_text("utf-8").splitlines():
         if not line.strip():
@@ -153,15 +154,15 @@ def seed_tts_eval(listing: Path, transcripts: Path | None) -> Iterator[Found]:
                 f"source: {listing} has a line of {len(parts)} columns: {line[:60]!r}", field="source"
             )
         name, _, prompt, text = (p.strip() for p in parts[:4])
-        told = parts[4].strip() if len(parts) > 4 else f"wavs/{Path(name).stem}.wav"
-        voice, target = listing.parent / prompt, listing.parent / told
+        true = parts[4].strip() if len(parts) > 4 else f"wavs/{Path(name).stem}.wav"
+        voice, target = listing.parent / prompt, listing.parent / true
         target = target if target.is_file() else voice
-        yield Found(
+        yield ConvertedItem(
             name, "tts", {"text": text}, {"voice": voice}, target, text, name.split("-")[0], {"voice": voice}
         )
 
 
-LAYOUTS: dict[str, Callable[[Path, Path | None], Iterator[Found]]] = {
+LAYOUTS: dict[str, Callable[[Path, Path | None], Iterator[ConvertedItem]]] = {
     "dns": dns,
     "libri2mix": libri2mix,
     "seed-tts-eval": seed_tts_eval,

@@ -42,7 +42,7 @@ class Corpus:
             chosen = noise_split if row.speaker is None else split
             return chosen in ("all", row.split) and (not corpora or row.corpus in corpora)
 
-        for source in expanded(sources):
+        for source in expand_sources(sources):
             if (source / "index.jsonl").is_file():
                 pack = AudioPack(source)
                 for row in filter(keep, pack.rows):
@@ -68,7 +68,7 @@ class Corpus:
         return self._decoded[row.offset]
 
 
-def expanded(sources: Iterable[Path]) -> list[Path]:
+def expand_sources(sources: Iterable[Path]) -> list[Path]:
     """The sources, with a folder that only holds corpora replaced by those in it."""
     out = []
     for source in sources:

@@ -35,7 +35,7 @@ class SetWriter:
     """Writes items as they come, beside the folder; `close` moves them there, so that a set is whole or is none.
 
     with SetWriter(folder) as writer:
-        writer.add(...)
+        writer.add_example(...)
         about = writer.close({...})
     """
 
@@ -55,32 +55,32 @@ class SetWriter:
     def __exit__(self, *error: object) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def add(self, item_id: str, task: str, example: Example, seed: int) -> None:
+    def add_example(self, item_id: str, task: str, example: Example, seed: int) -> None:
         """One example of a task. Recordings of the request are written as NAME.wav, and named so in the row."""
         chosen = registry.task(task)
-        told = example.request.model_dump(exclude_unset=True, exclude_none=True)
+        fields_given = example.request.model_dump(exclude_unset=True, exclude_none=True)
         fields = {"id": item_id, "task": task, "seed": seed}
-        for name, value in told.items():
+        for name, value in fields_given.items():
             if name in registry.audio_fields(chosen) and not isinstance(value, str):
                 samples, rate = value
                 assert rate == RATE, rate
-                value = self.sound(item_id, name, samples)
+                value = self.write_audio(item_id, name, samples)
             fields[name] = to_json(value)
-        self.row(
+        self.add_row(
             fields,
             text=example.text,
             language=example.language,
             speaker=example.speaker,
-            target=self.sound(item_id, "target", example.target_T),
-            references={n: self.sound(item_id, f"ref-{n}", w) for n, w in example.references.items()},
+            target=self.write_audio(item_id, "target", example.target_T),
+            references={n: self.write_audio(item_id, f"ref-{n}", w) for n, w in example.references.items()},
             meta=example.meta,
         )
 
-    def row(self, fields: dict[str, Any], **known: Any) -> None:
+    def add_row(self, fields: dict[str, Any], **known: Any) -> None:
         self.manifest.append(fields)
         self.items.append({"id": fields["id"], **to_json(known)})
 
-    def sound(self, item_id: str, name: str, wav_T: np.ndarray) -> str:
+    def write_audio(self, item_id: str, name: str, wav_T: np.ndarray) -> str:
         """Writes a recording; the path relative to the set. 16 bits, or floats where it goes beyond full scale."""
         import soundfile
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import numpy as np
 
 from speechx.errors import InputError
-from speechx.eval.items import RATE, Item, Output, read
+from speechx.eval.items import RATE, Item, Output, read_recording
 from speechx.eval.judges.judges import Judges
 from speechx.eval.rows import Kind
 from speechx.eval.scores import Unmeasurable
@@ -88,23 +88,23 @@ class FolderSystem:
         if not folder.is_dir():
             raise InputError(f"system: {folder} is no folder", field="system")
         self.name, self.folder = name, folder
-        self.told: dict[str, dict[str, Any]] = {}
+        self.results: dict[str, dict[str, Any]] = {}
         if (folder / "results.jsonl").is_file():
             for line in (folder / "results.jsonl").read_text("utf-8").splitlines():
                 row = json.loads(line)
-                self.told[str(row["id"])] = row
+                self.results[str(row["id"])] = row
 
     def outputs(self, items: Iterable[Item]) -> Iterator[tuple[Item, Output | Exception]]:
         for item in items:
-            told = self.told.get(item.id, {})
+            info = self.results.get(item.id, {})
             path = next(
                 (p for p in (self.folder / f"{item.id}{s}" for s in (".wav", ".flac")) if p.is_file()), None
             )
             if path is None:
-                yield item, Unmeasurable(told.get("error") or "no output in the folder")
+                yield item, Unmeasurable(info.get("error") or "no output in the folder")
                 continue
             try:
-                yield item, Output(read(path), RATE, told)
+                yield item, Output(read_recording(path), RATE, info)
             except Unmeasurable as error:
                 yield item, error
 
@@ -125,18 +125,18 @@ class FunctionSystem:
                 yield item, error
 
 
-def truth(item: Item) -> np.ndarray:
+def ground_truth(item: Item) -> np.ndarray:
     """The sound that the whole output should be: for edits the whole recording, not the span alone."""
     return item.reference("whole") if "whole" in item.references else item.target_T
 
 
 def _input(item: Item) -> np.ndarray:
-    return item.sound(item.input_field)
+    return item.recording(item.input_field)
 
 
 def _noise(item: Item) -> np.ndarray:
     rng = np.random.default_rng(len(item.id))
-    return (0.05 * rng.standard_normal(len(truth(item)))).astype(np.float32)
+    return (0.05 * rng.standard_normal(len(ground_truth(item)))).astype(np.float32)
 
 
 def _wrong_speaker(item: Item) -> np.ndarray:
@@ -145,7 +145,7 @@ def _wrong_speaker(item: Item) -> np.ndarray:
 
     if "interferer" in item.references:
         return item.reference("interferer")
-    return np.asarray(soxr.resample(truth(item), RATE * 1.4, RATE), np.float32)
+    return np.asarray(soxr.resample(ground_truth(item), RATE * 1.4, RATE), np.float32)
 
 
 def _leaked(item: Item) -> np.ndarray:
@@ -177,15 +177,15 @@ def built_in(name: str, judges: Judges) -> System:
         )
     makers: dict[str, Callable[[Item], np.ndarray]] = {
         "no_processing": _input,
-        "ground_truth": truth,
-        "codec_round_trip": lambda item: judges.round_trip(truth(item)),
+        "ground_truth": ground_truth,
+        "codec_round_trip": lambda item: judges.round_trip(ground_truth(item)),
         "espeak": lambda item: espeak(item.text or "", item.language),
         "noisereduce": lambda item: noisereduce(_input(item)),
         "deepfilternet": lambda item: deepfilternet(_input(item)),
         "rnnoise": lambda item: rnnoise(_input(item)),
         "rnnoise_rest": lambda item: _input(item) - rnnoise(_input(item)),
         "noise": _noise,
-        "silence": lambda item: np.zeros(len(truth(item)), np.float32),
+        "silence": lambda item: np.zeros(len(ground_truth(item)), np.float32),
         "wrong_speaker": _wrong_speaker,
         "leaked": _leaked,
     }

@@ -65,9 +65,9 @@ class Parrot:
 
 
 def _read(path: Path) -> np.ndarray:
-    from speechx.eval.items import read
+    from speechx.eval.items import read_recording
 
-    return read(path)
+    return read_recording(path)
 
 
 def alike(a_T: np.ndarray, b_T: np.ndarray) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from speechx.audio.mel import slaney_filters
-from speechx.eval.items import Output, checked
+from speechx.eval.items import Output, check_output
 from speechx.eval.metrics import signal, words
 from speechx.eval.metrics.mel import cepstra, mel_power
 from speechx.eval.scores import Metric, Scores, Unmeasurable
@@ -92,10 +92,10 @@ def test_cepstral_and_spectral_distances() -> None:
 def test_identity_counts_both_ends() -> None:
     source = tone()
     edited = np.concatenate([source[:10000], np.zeros(7000, np.float32), source[20000:]])
-    head, tail = signal.identity(edited, source)
+    head, tail = signal.shared_ends(edited, source)
     assert abs(head - 10000) < 40 and abs(tail - 28000) < 40
-    assert signal.identity(source, source) == (48000, 0)
-    assert signal.identity(-source, source)[0] < 40
+    assert signal.shared_ends(source, source) == (48000, 0)
+    assert signal.shared_ends(-source, source)[0] < 40
 
 
 def test_seams_that_click_are_heard(speech: Any) -> None:
@@ -125,15 +125,15 @@ def test_background_level() -> None:
     ],
 )
 def test_wer(reference: str, heard: str, wer: float) -> None:
-    errors = words.compare(reference, heard, "en")
+    errors = words.wer_counts(reference, heard, "en")
     assert errors.wer.value == pytest.approx(wer) and errors.wer.weight == errors.words
 
 
 def test_wer_of_other_languages_keeps_accents() -> None:
-    assert words.compare("él está aquí", "el esta aqui", "es").wer.value > 0
-    assert words.compare("¿Dónde está?", "dónde está", "es").wer.value == 0
+    assert words.wer_counts("él está aquí", "el esta aqui", "es").wer.value > 0
+    assert words.wer_counts("¿Dónde está?", "dónde está", "es").wer.value == 0
     with pytest.raises(Unmeasurable):
-        words.compare("...", "hello", "en")
+        words.wer_counts("...", "hello", "en")
 
 
 def test_cer() -> None:
@@ -142,19 +142,19 @@ def test_cer() -> None:
 
 
 def test_hallucination_is_three_words_in_a_row() -> None:
-    assert words.compare("the cat sat", "the cat sat and then it slept", "en").hallucinated
-    assert not words.compare("the cat sat on the mat", "a cat stood on a mat", "en").hallucinated
-    assert not words.compare("the cat sat on the mat", "", "en").hallucinated
+    assert words.wer_counts("the cat sat", "the cat sat and then it slept", "en").hallucinated
+    assert not words.wer_counts("the cat sat on the mat", "a cat stood on a mat", "en").hallucinated
+    assert not words.wer_counts("the cat sat on the mat", "", "en").hallucinated
 
 
 def test_loops() -> None:
-    assert words.repeats("the cat sat", "the cat the cat the cat sat", "en")
-    assert not words.repeats("no no no stop", "no no no stop", "en")
-    assert not words.repeats("the cat sat", "the the cat sat", "en")
+    assert words.has_loop("the cat sat", "the cat the cat the cat sat", "en")
+    assert not words.has_loop("no no no stop", "no no no stop", "en")
+    assert not words.has_loop("the cat sat", "the the cat sat", "en")
 
 
 def test_errors_of_a_span() -> None:
-    errors = words.compare("a b c d e f g h i j", "a b c x y f g h i j", "fr")
+    errors = words.wer_counts("a b c d e f g h i j", "a b c x y f g h i j", "fr")
     assert errors.part(0.3, 0.5).value == 1 and errors.part(0.3, 0.5).weight == 2
     assert errors.part(0.6, 1.0).value == 0
 
@@ -176,11 +176,11 @@ def test_scores_keep_reasons() -> None:
 )
 def test_outputs_that_are_no_sound(wav_T: np.ndarray, says: str) -> None:
     with pytest.raises(Unmeasurable, match=says):
-        checked(Output(wav_T))
+        check_output(Output(wav_T))
 
 
 def test_outputs_of_other_rates_are_resampled() -> None:
-    assert len(checked(Output(np.zeros(24000, np.float32), 24000))) == 16000
+    assert len(check_output(Output(np.zeros(24000, np.float32), 24000))) == 16000
 
 
 def test_metrics_show_their_unit() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from speechx.cli.main import main
 from speechx.errors import InputError
-from speechx.eval.items import Item, Output, read
+from speechx.eval.items import Item, Output, read_recording
 from speechx.eval.judges.judges import Judges
 from speechx.eval.metrics import bootstrap
 from speechx.eval.metrics.signal import si_sdr
@@ -25,7 +25,7 @@ from speechx.eval.run.score import score_items
 from speechx.eval.scores import MissingDependency
 from speechx.eval.sets.store import TestSet
 from speechx.eval.systems.baselines import deepfilternet, espeak, rnnoise
-from speechx.eval.systems.systems import FolderSystem, ModelSystem, built_in, truth
+from speechx.eval.systems.systems import FolderSystem, ModelSystem, built_in, ground_truth
 from speechx.pipeline.local_engine import LocalEngine
 from tests.helpers.fake_engine import FakeEngine
 
@@ -52,7 +52,7 @@ class Moody:
             if item.id in self.fails:
                 yield item, RuntimeError("it does not want to")
                 continue
-            wav_T = truth(item)
+            wav_T = ground_truth(item)
             yield (
                 item,
                 Output(
@@ -173,7 +173,7 @@ def test_models_speak_through_an_engine(test_set: TestSet, pipeline: Any) -> Non
     assert all(str(o) == "no" for _, o in failing.outputs(items[:2]))
     with LocalEngine(pipeline) as engine:
         for item, output in ModelSystem(engine).outputs(test_set.chosen(["noise_suppression"])):
-            assert isinstance(output, Output) and len(output.wav_T) == len(item.sound("audio"))
+            assert isinstance(output, Output) and len(output.wav_T) == len(item.recording("audio"))
             assert output.info["rtf"] > 0
 
 
@@ -206,7 +206,7 @@ def test_bootstrap_intervals_hold_the_mean() -> None:
 
 @pytest.mark.parametrize("baseline", [rnnoise, deepfilternet])
 def test_baselines_keep_the_time(baseline: Callable[[np.ndarray], np.ndarray]) -> None:
-    wav_T = read(Path(__file__).parents[2] / "speechx" / "assets" / "samples" / "noisy_clean.flac")
+    wav_T = read_recording(Path(__file__).parents[2] / "speechx" / "assets" / "samples" / "noisy_clean.flac")
     try:
         out_T = baseline(wav_T)
     except MissingDependency as error:

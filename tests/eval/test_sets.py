@@ -34,7 +34,7 @@ def test_references_are_there(test_set: TestSet) -> None:
     by = {item.ability: item for item in test_set.items}
     assert len(by["tts"].reference("voice")) <= 3 * 16000
     mixed = by["target_speaker_extraction"]
-    assert len(mixed.reference("interferer")) == len(mixed.target_T) == len(mixed.sound("audio"))
+    assert len(mixed.reference("interferer")) == len(mixed.target_T) == len(mixed.recording("audio"))
     start, stop = by["speech_editing"].meta["span"]
     assert len(by["speech_editing"].target_T) == round((stop - start) * 16000)
 

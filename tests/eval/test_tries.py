@@ -14,7 +14,7 @@ from speechx.eval.judges.judges import Judges
 from speechx.eval.rows import Kind
 from speechx.eval.run.faults import FAULTS, count_faults, faults_table
 from speechx.eval.sets.store import TestSet
-from speechx.eval.systems.systems import truth
+from speechx.eval.systems.systems import ground_truth
 
 
 class Spoiled:
@@ -25,7 +25,7 @@ class Spoiled:
 
     def outputs(self, items: Iterable[Item]) -> Iterator[tuple[Item, Output | Exception]]:
         for item in items:
-            wav_T = truth(item)
+            wav_T = ground_truth(item)
             if item.fields["seed"] == 2:
                 yield item, RuntimeError("no")
             elif item.fields["seed"] == 3:
@@ -55,13 +55,13 @@ def test_the_same_words_again_and_again(
 ) -> None:
     (item, *_) = test_set.chosen(["tts"])
     asr = fakes["asr"]
-    said = asr.transcribe([truth(item)], [item.language])[0]
+    said = asr.transcribe([ground_truth(item)], [item.language])[0]
     looping = replace(said, text="and again and again and again and again")
     monkeypatch.setattr(asr, "transcribe", lambda wavs, languages: [looping] * len(wavs))
     found = count_faults([item], Spoiled(), Judges(models=fakes), 1)
     assert found[item.ability].faulty == [(f"{item.id}-1", "loop")]
     # A loop that is gone when the output is heard again was the recognizer's.
-    first = len(truth(item))
+    first = len(ground_truth(item))
     monkeypatch.setattr(
         asr, "transcribe", lambda wavs, _: [looping if len(w) == first else said for w in wavs]
     )
