@@ -99,7 +99,7 @@ def aligner(
         str(out),
         resume,
         max_minutes,
-        None if finished is None else Aligner.load(finished, change=False),
+        None if finished is None else Aligner.load(finished, adapter=False),
     )
 
 
@@ -128,8 +128,8 @@ def lm(
     """Train the language model; writes the averaged weights to OUT/model."""
     from speechx.data.shards import Shards
     from speechx.models.codec.folder import load_codec
-    from speechx.models.lm.folder import load_model, read_change, save_adapter, save_model
-    from speechx.models.lora import LoRAScope, stored
+    from speechx.models.lm.folder import load_model, read_adapter, save_adapter, save_model
+    from speechx.models.lora import LoRAScope, balanced_factors
     from speechx.text import PHONE_TABLE_VERSION
     from speechx.training.export import export_lm, pause_phones
     from speechx.training.lm import LMTrainConfig, train
@@ -149,15 +149,15 @@ def lm(
         max_minutes=max_minutes,
         start_from=None if start_from is None else str(start_from),
         vectors_KVD=made.code_vectors(),
-        finished=None if finished is None else load_model(finished, codec_hash=made.hash, change=False),
-        change=None if finished is None else read_change(finished),
+        finished=None if finished is None else load_model(finished, codec_hash=made.hash, adapter=False),
+        adapter=None if finished is None else read_adapter(finished),
     )
     if finished is None:
         export_lm(out / "last.pt", out / "model")
     else:
-        save_model(load_model(finished, change=False), out / "model")
+        save_model(load_model(finished, adapter=False), out / "model")
         scope = LoRAScope(recipe.languages, recipe.slots)
-        save_adapter(out / "model", stored(trainer.average), recipe.grid, scope)
+        save_adapter(out / "model", balanced_factors(trainer.average), recipe.grid, scope)
     typer.echo(f"language model -> {out / 'model'}")
 
 

@@ -76,7 +76,7 @@ class ModelRunner:
         self.config, self.rows = c, core.rows
         self.device = core.embed.weight.device
         self.precision = precision
-        self._scope = None if core.change is None else core.change.scope
+        self._scope = None if core.adapter is None else core.adapter.scope
         self._adapted = AdaptedRows()  # shared by all products
         self.table = core.embed.weight.detach().float()
 
@@ -85,11 +85,11 @@ class ModelRunner:
 
         def make(name: str, order: Tensor | None = None) -> PackedLinear:
             weight = core.get_parameter(name).detach()
-            change = core.change.of(name) if core.change else None
+            factors = core.adapter.factors(name) if core.adapter else None
             if order is not None:
-                weight, change = weight[order], change and (change[0][order], change[1])
+                weight, factors = weight[order], factors and (factors[0][order], factors[1])
             own = precision if name.startswith("blocks.") else local
-            return PackedLinear(weight, own, change, self._adapted)
+            return PackedLinear(weight, own, factors, self._adapted)
 
         def blocks(prefix: str, found: nn.ModuleList, pairs: bool) -> list[PackedBlock]:
             # ty: ModuleList does not say what it holds
@@ -102,9 +102,9 @@ class ModelRunner:
             make(f"{name}.weight") for name in ("advance_head", "first_head", "local_in")
         )
         self.local_tables = core.local_embed.weight.detach().float().split(c.codebook_size)
-        change = core.change.of("local_heads") if core.change else None
+        factors = core.adapter.factors("local_heads") if core.adapter else None
         self.local_heads = [
-            PackedLinear(w.t(), local, change and (change[1][k].t(), change[0][k].t()), self._adapted)
+            PackedLinear(w.t(), local, factors and (factors[1][k].t(), factors[0][k].t()), self._adapted)
             for k, w in enumerate(core.local_heads.detach())
         ]
         self.copy = deepcopy(core.copy).float() if c.copies else None

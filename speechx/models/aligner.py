@@ -10,7 +10,6 @@ Source: CTC (Graves et al. 2006), its forced alignment (Kürzinger et al. 2020, 
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +19,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from speechx.files import atomic_files
 from speechx.models.codec.layers import ConvNeXt, Upsample
 from speechx.models.config import ModelConfig
-from speechx.models.lm.folder import small, tensors_hash, whole
-from speechx.models.lora import merge, stored
+from speechx.models.folder import ModelFolder, matrices_on_grid
+from speechx.models.lora import AdaptedCopy, LoRAAdapter, LoRAScope, balanced_factors
 from speechx.text.phones import PHONE_IDS
 from speechx.text.types import WordTime
 
@@ -54,10 +52,6 @@ class AlignerConfig(ModelConfig):
     latent_dim: int = 128
     dim: int = 224
     blocks: int = 5
-    adapter_hash: str = (
-        ""  # of adapter.safetensors, a low-rank change (speechx.models.lora); empty: there is none
-    )
-    adapter_languages: tuple[str, ...] = ()  # of the texts for which it holds
 
     PRESETS: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "default": {},
@@ -81,13 +75,13 @@ class Alignment:
 class Aligner(nn.Module):
     """Quantized latents (B, F, D) -> phone log-probabilities (B, 2 F, P).
 
-    changed: for some languages, the aligner that hears them instead of this one.
+    adapted: the copy that is used for the languages of its scope.
     """
 
     def __init__(self, config: AlignerConfig) -> None:
         super().__init__()
         self.config = config
-        self.changed: dict[str | None, Aligner] = {}
+        self.adapted: AdaptedCopy[Aligner] | None = None
         self.enter = nn.Sequential(nn.Linear(config.latent_dim, config.dim), nn.LayerNorm(config.dim))
         half = config.blocks // 2
         self.at_25hz = nn.ModuleList(
@@ -106,8 +100,9 @@ class Aligner(nn.Module):
             x = block(x)
         return self.out(x).float().log_softmax(-1)
 
-    def _hears(self, language: str | None) -> Aligner:
-        return self.changed.get(language, self)
+    def _for_language(self, language: str | None) -> Aligner:
+        adapted = self.adapted
+        return adapted.network if adapted is not None and language in adapted.scope.languages else self
 
     @torch.inference_mode()
     def posteriors(self, codes_FK: np.ndarray, codec: SpectralCodec) -> np.ndarray:
@@ -120,7 +115,7 @@ class Aligner(nn.Module):
 
         Raises ValueError where the audio is too short to hold the phones.
         """
-        logp_HP = self._hears(text.language).posteriors(codes_FK, codec)
+        logp_HP = self._for_language(text.language).posteriors(codes_FK, codec)
         chain = Chain.of(text)
         if chain.shortest() > len(logp_HP):
             raise ValueError(
@@ -142,7 +137,7 @@ class Aligner(nn.Module):
 
     def phone_errors(self, codes_FK: np.ndarray, text: PhoneSequence, codec: SpectralCodec) -> float:
         """Phone error rate of what is heard freely against the text, silences and pauses not counted."""
-        heard = free_phones(self._hears(text.language).posteriors(codes_FK, codec))
+        heard = free_phones(self._for_language(text.language).posteriors(codes_FK, codec))
         return spoken_errors(text.ids, heard) / max(1, sum(phone not in PAUSES for phone in text.phones))
 
     @torch.inference_mode()
@@ -161,7 +156,7 @@ class Aligner(nn.Module):
         frames are too few.
         """
         early = max(0, start - CONTEXT)
-        hears = self._hears(language)
+        hears = self._for_language(language)
         logp_HP = hears.posteriors(codes_FK[early:], codec)[(start - early) * STEPS_PER_FRAME :]
         steps, phones = torch.tensor([len(logp_HP)]), torch.tensor([len(ids_N)])
         loss = torch.nn.functional.ctc_loss(
@@ -172,57 +167,27 @@ class Aligner(nn.Module):
         return ratio - ERROR_NATS * spoken_errors(ids_N, free_phones(logp_HP))
 
     def save(self, folder: str | Path) -> None:
-        """Writes config.json and model.safetensors (fp16), without what `changed` holds."""
-        from safetensors.torch import save_file
+        """Writes a model folder (speechx.models.folder), without the adapted copy."""
+        ALIGNER_FOLDER.write(folder, self.config, self.state_dict())
 
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.json").write_text(self.config.model_dump_json(indent=2) + "\n")
-        save_file(
-            {k: v.half().contiguous() for k, v in self.state_dict().items()}, folder / "model.safetensors"
-        )
+    def save_adapter(self, folder: str | Path, languages: tuple[str, ...], step: float = 0.0) -> None:
+        """Writes the LoRA factors of an adapted aligner beside the weights that `save` wrote there before.
 
-    def save_change(self, folder: str | Path, languages: tuple[str, ...], step: float = 0.0) -> None:
-        """Writes what an adapted aligner has learned of languages beside the weights that `save` wrote there before.
-
-        step: of the grid of its factors, see speechx.models.lm.folder.small.
+        step: grid of the factors, see `on_grid`.
         """
-        from safetensors.torch import save
-
-        tensors, folder = small(stored(self), step), Path(folder)
-        config = self.config.model_copy(update={"adapter_languages": languages})
-        config = config.model_copy(update={"adapter_hash": _hash(config, tensors)})
-        with atomic_files(folder / "adapter.safetensors", folder / "config.json") as (adapter, facts):
-            adapter.write_bytes(save(tensors))
-            facts.write_text(config.model_dump_json(indent=2) + "\n")
+        factors = matrices_on_grid(balanced_factors(self), step)
+        ALIGNER_FOLDER.write_adapter(folder, LoRAAdapter(LoRAScope(languages), factors))
 
     @classmethod
-    def load(cls, folder: str | Path, change: bool = True) -> Aligner:
-        """Reads what `save` wrote, with its change or without. Raises ValueError where it is missing or does not fit."""
-        from safetensors.torch import load_file
-
-        folder = Path(folder)
-        if not (folder / "config.json").is_file():
-            raise ValueError(f"{folder} holds no aligner: config.json is missing")
-        config = AlignerConfig.model_validate_json((folder / "config.json").read_text())
-        model = cls(config.model_copy(update={"adapter_hash": "", "adapter_languages": ()})).eval()
-        model.load_state_dict({k: v.float() for k, v in load_file(folder / "model.safetensors").items()})
-        if change and config.adapter_hash:
-            path = folder / "adapter.safetensors"
-            tensors = load_file(path) if path.is_file() else {}
-            if _hash(config, tensors) != config.adapter_hash:
-                raise ValueError(
-                    f"{path} is missing, damaged or of another aligner: its hash is not the config's"
-                )
-            changed = copy.deepcopy(model)
-            merge(changed, whole(tensors))
-            model.changed = dict.fromkeys(config.adapter_languages, changed)
+    def load(cls, folder: str | Path, adapter: bool = True) -> Aligner:
+        """Reads what `save` wrote, with its adapter or without. Raises InputError for what is missing or does not fit."""
+        model, found = ALIGNER_FOLDER.load(folder, cls, adapter)
+        if found is not None:
+            model.adapted = AdaptedCopy.of(model, found)
         return model
 
 
-def _hash(config: AlignerConfig, tensors: dict[str, torch.Tensor]) -> str:
-    return tensors_hash(config.model_dump_json(exclude={"adapter_hash"}), tensors)
-
+ALIGNER_FOLDER = ModelFolder("speechx-aligner", AlignerConfig, "aligner")
 
 BLANK = 0
 """Entry "<unk>" of the phone table serves as CTC's blank: no training text has it."""

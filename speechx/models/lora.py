@@ -9,28 +9,33 @@ languages and tasks only, row by row of a batch (S-LoRA, Sheng et al. 2023); all
 Shape suffixes: M rows, N columns of a matrix, r rank, T steps.
 """
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from speechx.models.config import JSONObject
 from speechx.models.vocab import FIRST_LANGUAGE, FIRST_PHONE, language_token, task_token
 from speechx.text.languages import LANGUAGES
 
 UP, DOWN = ".up", ".down"
-ALL = ("blocks.", "local_blocks.", "first_head.", "advance_head.", "local_in.", "local_heads")
-"""The blocks and the heads, not the tables of codes and phones."""
+LM_MATRICES = ("blocks.", "local_blocks.", "first_head.", "advance_head.", "local_in.", "local_heads")
+"""Of the language model: the blocks and the heads, not the tables of codes and phones."""
 
 
 @dataclass(frozen=True)
 class LoRAScope:
-    """Where a change holds: of which languages is what is to be said, and which slots have the tasks. Empty: any. Where
-    nothing is to be said, no language is asked for.
+    """The requests that an adapter is used for: languages of the output text, and task slots. Empty: any.
 
-    Raises ValueError for a language or a slot that the vocabulary does not have.
+    A request without a text has no language; it is in scope if its task is. Raises ValueError for a language or a slot that
+    the vocabulary does not have.
     """
 
     languages: tuple[str, ...] = ()
@@ -45,34 +50,59 @@ class LoRAScope:
     def __bool__(self) -> bool:
         return bool(self.languages or self.slots)
 
-    def as_dict(self) -> dict[str, list[str] | list[int]]:
-        return {name: list(values) for name, values in asdict(self).items()}
+    @classmethod
+    def from_dict(cls, values: object) -> LoRAScope:
+        """Raises TypeError or ValueError for what `to_dict` did not make."""
+        if not isinstance(values, Mapping):
+            raise TypeError("it must have languages and slots")
+        return cls(**{name: tuple(items) for name, items in values.items()})
+
+    def to_dict(self) -> JSONObject:
+        return {name: list(items) for name, items in asdict(self).items()}
 
     def holds(self, tokens_T: np.ndarray) -> bool:
-        """Of a packed prompt's tokens: the task is the first, what is to be said the last text."""
+        """Whether a packed prompt is in scope: its first token is the task, its last language token the output's."""
         if self.slots and tokens_T[0] not in [task_token(slot) for slot in self.slots]:
             return False
-        told = tokens_T[(tokens_T >= FIRST_LANGUAGE) & (tokens_T < FIRST_PHONE)]
-        if not self.languages or not len(told):
+        languages = tokens_T[(tokens_T >= FIRST_LANGUAGE) & (tokens_T < FIRST_PHONE)]
+        if not self.languages or not len(languages):
             return True
-        return LANGUAGES[told[-1] - FIRST_LANGUAGE] in self.languages
+        return LANGUAGES[languages[-1] - FIRST_LANGUAGE] in self.languages
 
 
 @dataclass(frozen=True)
 class LoRAAdapter:
-    """A change that is not added to the weights but used where its scope holds."""
+    """Factors NAME.up and NAME.down of the adapted matrices, and the scope that they are used in."""
 
-    scope: LoRAScope
-    tensors: dict[str, Tensor]  # NAME.up, NAME.down
+    scope: LoRAScope = field(default_factory=LoRAScope)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
 
-    def of(self, name: str) -> tuple[Tensor, Tensor] | None:
-        """Up (M, r) and down (r, N) of one matrix; None where it stays as it is."""
+    def factors(self, name: str) -> tuple[Tensor, Tensor] | None:
+        """Up (M, r) and down (r, N) of one matrix; None for a matrix that is not adapted."""
         found = self.tensors.get(name + UP), self.tensors.get(name + DOWN)
         return None if found[0] is None or found[1] is None else (found[0], found[1])
 
 
+Network = TypeVar("Network", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class AdaptedCopy(Generic[Network]):
+    """A copy of a network with an adapter merged in, for the requests in scope."""
+
+    scope: LoRAScope
+    network: Network
+
+    @classmethod
+    def of(cls, network: Network, adapter: LoRAAdapter) -> AdaptedCopy[Network]:
+        """Raises ValueError where the factors do not fit the network."""
+        adapted = copy.deepcopy(network)
+        merge_lora(adapted, adapter.tensors)
+        return cls(adapter.scope, adapted.eval())
+
+
 class LoRAParametrization(nn.Module):
-    """Gives a frozen matrix plus the product of its factors, which is zero at first."""
+    """A frozen matrix plus the product of its trained factors, which is zero at first."""
 
     def __init__(self, matrix_MN: Tensor, rank: int, generator: torch.Generator) -> None:
         super().__init__()
@@ -84,53 +114,54 @@ class LoRAParametrization(nn.Module):
         return matrix_MN + self.up @ self.down
 
 
-def adapt(core: nn.Module, rank: int, seed: int = 1, parts: tuple[str, ...] = ALL) -> list[nn.Parameter]:
-    """Freezes the model and gives its matrices, not its convolutions, low-rank changes, in place; the new parameters.
+def add_lora(
+    model: nn.Module, rank: int, seed: int = 1, matrices: tuple[str, ...] = LM_MATRICES
+) -> list[nn.Parameter]:
+    """Freezes the model and adds low-rank factors to its matrices (not its convolutions), in place; the new parameters.
 
-    parts: how the names of the matrices begin. Raises ValueError where none does.
+    matrices: prefixes of their names. Raises ValueError where no matrix has one of them.
     """
     names = [
         name
-        for name, p in core.named_parameters()
-        if p.ndim >= 2 and name.startswith(parts) and not name.endswith("conv.weight")
+        for name, p in model.named_parameters()
+        if p.ndim >= 2 and name.startswith(matrices) and not name.endswith("conv.weight")
     ]
     if not names:
-        raise ValueError(f"no matrix of the model begins with any of {', '.join(parts)}")
-    core.requires_grad_(False)
+        raise ValueError(f"no matrix of the model begins with any of {', '.join(matrices)}")
+    model.requires_grad_(False)
     generator = torch.Generator().manual_seed(seed)
     for name in names:
-        owner, _, field = name.rpartition(".")
-        module = core.get_submodule(owner)
-        change = LoRAParametrization(getattr(module, field), rank, generator).to(
-            getattr(module, field).device
-        )
-        parametrize.register_parametrization(module, field, change)
-    for module in core.modules():
+        owner, _, attribute = name.rpartition(".")
+        module = model.get_submodule(owner)
+        matrix = getattr(module, attribute)
+        lora = LoRAParametrization(matrix, rank, generator).to(matrix.device)
+        parametrize.register_parametrization(module, attribute, lora)
+    for module in model.modules():
         if isinstance(module, nn.RNNBase):
-            module.register_forward_pre_hook(_look_again)
-    return [p for p in core.parameters() if p.requires_grad]
+            module.register_forward_pre_hook(_refresh_flat_weights)
+    return [p for p in model.parameters() if p.requires_grad]
 
 
-def _look_again(module: nn.RNNBase, inputs: object) -> None:
+def _refresh_flat_weights(module: nn.RNNBase, inputs: object) -> None:
     """A recurrent layer reads its matrices from a list that it made when they were set."""
     module._flat_weights = [getattr(module, name) for name in module._flat_weights_names]
 
 
-def begin(core: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Lets an adapted model begin with the factors of another change, as near to it as its rank allows."""
-    for name, change in _changes(core):
+def init_lora(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Starts the factors of a model from those of another adapter, as near to it as the model's rank allows."""
+    for name, lora in _parametrizations(model):
         if name + UP not in tensors:
             continue
-        up, down = balanced(tensors[name + UP], tensors[name + DOWN])
-        r = min(change.up.shape[-1], up.shape[-1])
+        up, down = _balanced(tensors[name + UP], tensors[name + DOWN])
+        r = min(lora.up.shape[-1], up.shape[-1])
         with torch.no_grad():
-            change.up[..., :r], change.down[..., :r, :] = up[..., :r], down[..., :r, :]
+            lora.up[..., :r], lora.down[..., :r, :] = up[..., :r], down[..., :r, :]
 
 
-def balanced(up: Tensor, down: Tensor) -> tuple[Tensor, Tensor]:
-    """Factors of the same product, by its singular values, the largest first, half of each in either factor.
+def _balanced(up: Tensor, down: Tensor) -> tuple[Tensor, Tensor]:
+    """Factors of the same product by its singular values, the largest first, half of each in either factor.
 
-    So the first few are the best of a lower rank, and rounding to a coarse grid loses the least.
+    The first few are then the best of a lower rank, and rounding to a coarse grid loses the least.
     """
     left, size, right = torch.linalg.svd(up.float() @ down.float(), full_matrices=False)
     r = up.shape[-1]
@@ -138,36 +169,38 @@ def balanced(up: Tensor, down: Tensor) -> tuple[Tensor, Tensor]:
     return left[..., :r] * root[..., None, :], root[..., None] * right[..., :r, :]
 
 
-def _changes(core: nn.Module) -> Iterator[tuple[str, LoRAParametrization]]:
-    for owner, module in core.named_modules():
+def _parametrizations(model: nn.Module) -> Iterator[tuple[str, LoRAParametrization]]:
+    for owner, module in model.named_modules():
         if isinstance(module, LoRAParametrization):
             yield owner.replace("parametrizations.", "").removesuffix(".0"), module
 
 
-def factors(core: nn.Module) -> dict[str, Tensor]:
-    """NAME.up and NAME.down of every matrix of an adapted model, as trained."""
+def lora_factors(model: nn.Module) -> dict[str, Tensor]:
+    """NAME.up and NAME.down of every adapted matrix, as trained."""
     found: dict[str, Tensor] = {}
-    for name, change in _changes(core):
-        found[name + UP], found[name + DOWN] = change.up.detach(), change.down.detach()
+    for name, lora in _parametrizations(model):
+        found[name + UP], found[name + DOWN] = lora.up.detach(), lora.down.detach()
     return found
 
 
-def stored(core: nn.Module) -> dict[str, Tensor]:
-    """`factors`, balanced: what a file holds."""
+def balanced_factors(model: nn.Module) -> dict[str, Tensor]:
+    """`lora_factors`, balanced: what a file holds."""
     found: dict[str, Tensor] = {}
-    for name, change in _changes(core):
-        up, down = balanced(change.up.detach(), change.down.detach())
+    for name, lora in _parametrizations(model):
+        up, down = _balanced(lora.up.detach(), lora.down.detach())
         found[name + UP], found[name + DOWN] = up.contiguous(), down.contiguous()
     return found
 
 
-def check(core: nn.Module, tensors: dict[str, Tensor], scope: LoRAScope | None = None) -> list[str]:
-    """The names of the matrices that the factors change. Raises ValueError where they do not fit the model's, or are none of
-    those that can be changed for some requests alone."""
-    parameters = dict(core.named_parameters())
+def check_lora(model: nn.Module, tensors: Mapping[str, Tensor], scope: LoRAScope | None = None) -> list[str]:
+    """The names of the matrices that factors adapt.
+
+    Raises ValueError for factors that do not fit the model, and for matrices that cannot be adapted for a scope alone.
+    """
+    parameters = dict(model.named_parameters())
     names = sorted({key.removesuffix(UP).removesuffix(DOWN) for key in tensors})
     for name in names:
-        if scope and not name.startswith(ALL):
+        if scope and not name.startswith(LM_MATRICES):
             raise ValueError(f"{name} cannot be changed for some languages or tasks alone")
         up, down, matrix = tensors.get(name + UP), tensors.get(name + DOWN), parameters.get(name)
         if up is None or down is None or matrix is None:
@@ -177,10 +210,10 @@ def check(core: nn.Module, tensors: dict[str, Tensor], scope: LoRAScope | None =
     return names
 
 
-def merge(core: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Adds the products of factors to a plain model's matrices, in place. Raises ValueError where they do not fit."""
-    parameters = dict(core.named_parameters())
+def merge_lora(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Adds the products of factors to a model's matrices, in place. Raises ValueError where they do not fit."""
+    parameters = dict(model.named_parameters())
     with torch.no_grad():
-        for name in check(core, tensors):
+        for name in check_lora(model, tensors):
             matrix = parameters[name]
             matrix.add_((tensors[name + UP].float() @ tensors[name + DOWN].float()).to(matrix))

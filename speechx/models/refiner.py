@@ -6,30 +6,25 @@
 It is trained on what the language model really makes of recordings (speechx.training.refiner), so it knows how far such an
 estimate is to be believed. Both sounds come at the recording's standard level.
 
-A folder of it may hold `adapter.safetensors`, too: a low-rank change (LoRA) with which single tasks are masked.
-
 Legend: B batch, M STFT frames (16 ms), F bins, N bands, V axes of the voice, H width.
 Sources: gains of bands by a GRU (RNNoise, Valin 2018), square-root Hann windows at half overlap.
 """
 
 from __future__ import annotations
 
-import copy
-import json
 import math
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from speechx.files import atomic_files
 from speechx.models.config import ModelConfig
-from speechx.models.lm.folder import small, tensors_hash, whole
-from speechx.models.lora import merge, stored
+from speechx.models.folder import ModelFolder, matrices_on_grid
+from speechx.models.lora import AdaptedCopy, LoRAAdapter, LoRAScope, balanced_factors
 
 if TYPE_CHECKING:
     from speechx.models.codec.spectral import SpectralCodec
@@ -46,13 +41,11 @@ SINGLE = 40
 """Bins from 0 Hz on that are bands of their own: to 1.2 kHz."""
 FLOOR = 1e-6
 """Power of a bin below which nothing is heard at the standard level."""
-FORMAT = 1
 
 
 class RefinerConfig(ModelConfig):
     """Everything that shapes the net."""
 
-    format: int = FORMAT
     codec_hash: str = ""
     slots: tuple[int, ...] = (2, 3, 4)  # tasks it was trained for
     bands: int = 96
@@ -90,7 +83,7 @@ class Refiner(nn.Module):
     def __init__(self, config: RefinerConfig) -> None:
         super().__init__()
         self.config = config
-        self.changed: dict[int, Refiner] = {}  # by slot
+        self.adapted: AdaptedCopy[Refiner] | None = None
         bands, width, fused = config.bands, config.width, config.fused
         spread_FN = torch.from_numpy(to_bins(bands))
         self.register_buffer("spread_FN", spread_FN, persistent=False)
@@ -114,9 +107,10 @@ class Refiner(nn.Module):
             self.out.bias[:bands] = 1.0
             self.out.bias[bands:] = -4.0
 
-    def of(self, slot: int) -> Refiner:
-        """The net for a task: with the change that holds there, or this one."""
-        return self.changed.get(slot, self)
+    def for_slot(self, slot: int) -> Refiner:
+        """The net for a task: the adapted copy for tasks of its scope, else this one."""
+        adapted = self.adapted
+        return adapted.network if adapted is not None and slot in adapted.scope.slots else self
 
     def features(self, spectrum_BMF: torch.Tensor) -> torch.Tensor:
         """Complex (B, M, F) -> log powers of bands (B, M, N), about -1..1."""
@@ -183,67 +177,24 @@ class Refiner(nn.Module):
     # Files
 
     def save(self, folder: str | Path, step: float = 0.0) -> None:
-        """Writes config.json and model.safetensors. step: of the grid of matrices (speechx.models.lm.folder.small)."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        tensors = small(self.state_dict(), step)
-        facts = {
-            **self.config.model_dump(),
-            "weights_hash": tensors_hash(self.config.model_dump_json(), tensors),
-        }
-        _write(folder, "model.safetensors", tensors, facts)
+        """Writes a model folder (speechx.models.folder), without the adapted copy. step: grid of matrices, see `on_grid`."""
+        REFINER_FOLDER.write(folder, self.config, matrices_on_grid(self.state_dict(), step))
 
-    def save_change(self, folder: str | Path, slots: tuple[int, ...], step: float = 0.0) -> None:
-        """Writes the change of an adapted net (LoRA) beside the weights that are there, for the tasks of `slots`.
+    def save_adapter(self, folder: str | Path, slots: tuple[int, ...], step: float = 0.0) -> None:
+        """Writes the LoRA factors of an adapted net beside the weights that are there, for the tasks of `slots`.
 
-        step: of the grid of its factors.
+        step: grid of the factors, see `on_grid`.
         """
-        folder, tensors = Path(folder), small(stored(self), step)
-        facts = json.loads((folder / "config.json").read_text())
-        facts |= {"adapter_slots": slots, "adapter_hash": _change_hash(self.config, slots, tensors)}
-        _write(folder, "adapter.safetensors", tensors, facts)
+        factors = matrices_on_grid(balanced_factors(self), step)
+        REFINER_FOLDER.write_adapter(folder, LoRAAdapter(LoRAScope(slots=slots), factors))
 
     @classmethod
-    def load(cls, folder: str | Path, change: bool = True) -> Refiner:
-        """Reads what `save` wrote, with its change or without. Raises ValueError where it is of another format, damaged, or
-        does not fit its config."""
-        from safetensors.torch import load_file
-
-        folder = Path(folder)
-        facts: dict[str, Any] = json.loads((folder / "config.json").read_text())
-        if facts.get("format") != FORMAT:
-            raise ValueError(f"it has format {facts.get('format')}, this release reads format {FORMAT}")
-        expected, change_expected = facts.pop("weights_hash", None), facts.pop("adapter_hash", None)
-        slots = tuple(facts.pop("adapter_slots", ()))
-        config = RefinerConfig(**facts)
-        tensors = load_file(folder / "model.safetensors")
-        if tensors_hash(config.model_dump_json(), tensors) != expected:
-            raise ValueError(
-                "model.safetensors does not match the hash in config.json: one of them is damaged or was replaced"
-            )
-        net = cls(config)
-        net.load_state_dict(whole(tensors))
-        if change and change_expected is not None:
-            path = folder / "adapter.safetensors"
-            tensors = load_file(path) if path.is_file() else {}
-            if _change_hash(config, slots, tensors) != change_expected:
-                raise ValueError(
-                    f"{path} is missing, damaged or of another net: its hash is not the config's"
-                )
-            changed = copy.deepcopy(net).eval()
-            merge(changed, whole(tensors))
-            net.changed = dict.fromkeys(slots, changed)
-        return net.eval()
+    def load(cls, folder: str | Path, adapter: bool = True) -> Refiner:
+        """Reads what `save` wrote, with its adapter or without. Raises InputError for what is missing or does not fit."""
+        model, found = REFINER_FOLDER.load(folder, cls, adapter)
+        if found is not None:
+            model.adapted = AdaptedCopy.of(model, found)
+        return model
 
 
-def _write(folder: Path, file: str, tensors: dict[str, torch.Tensor], facts: dict[str, Any]) -> None:
-    """A file of weights, and the config that has its hash; each appears whole or not at all."""
-    from safetensors.torch import save
-
-    with atomic_files(folder / file, folder / "config.json") as (weights, config):
-        weights.write_bytes(save(tensors, metadata={"format": "pt"}))
-        config.write_text(json.dumps(facts, indent=2) + "\n")
-
-
-def _change_hash(config: RefinerConfig, slots: tuple[int, ...], tensors: dict[str, torch.Tensor]) -> str:
-    return tensors_hash(config.model_dump_json() + json.dumps(slots), tensors)
+REFINER_FOLDER = ModelFolder("speechx-refiner", RefinerConfig, "refiner")

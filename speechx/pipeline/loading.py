@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from speechx.task.frontend import Frontend, VoiceBook
 
 T = TypeVar("T")
+Network = TypeVar("Network", "Aligner", "Refiner")
 
 __all__ = ["load_front", "load_pipeline", "model_folder"]
 
@@ -43,15 +44,17 @@ def load_front(
     path: str | Path | None = None, *, voices: VoiceBook | None = None, paths: bool = True
 ) -> Frontend:
     """What needs no language model: codec, aligner, text, voices. Raises InputError as `load_pipeline` does."""
+    from speechx.models.aligner import Aligner
     from speechx.models.codec.folder import load_codec
+    from speechx.models.refiner import Refiner
     from speechx.task.frontend import Frontend
     from speechx.task.voices import VoiceStore
 
     folder = model_folder(path, parts=("codec",))
     codec = _checked("codec", folder / "codec", load_codec)
     return Frontend(
-        codec, aligner=_aligner(folder / "aligner", codec), voices=voices or VoiceStore(),
-        refiner=_refiner(folder / "mask", codec), paths=paths,
+        codec, aligner=_optional("aligner", folder / "aligner", Aligner.load, codec), voices=voices or VoiceStore(),
+        refiner=_optional("mask", folder / "mask", Refiner.load, codec), paths=paths,
     )  # fmt: skip
 
 
@@ -92,34 +95,20 @@ def load_pipeline(
     return Pipeline(frontend, runner, model=weights_hash(folder))
 
 
-def _aligner(folder: Path, codec: SpectralCodec) -> Aligner | None:
-    """The aligner, or None where the model comes without one."""
-    from speechx.models.aligner import Aligner
-
+def _optional(
+    name: str, folder: Path, load: Callable[[Path], Network], codec: SpectralCodec
+) -> Network | None:
+    """A network that a model may come without. Raises InputError for one that was trained on another codec."""
     if not folder.exists():
         return None
-    aligner = _checked("aligner", folder, Aligner.load)
-    _check_codec("aligner", folder, aligner.config.codec_hash, codec)
-    return aligner
-
-
-def _refiner(folder: Path, codec: SpectralCodec) -> Refiner | None:
-    """The net that masks recordings, or None where the model comes without one."""
-    from speechx.models.refiner import Refiner
-
-    if not folder.exists():
-        return None
-    net = _checked("mask", folder, Refiner.load)
-    _check_codec("mask", folder, net.config.codec_hash, codec)
-    return net
-
-
-def _check_codec(name: str, folder: Path, trained: str, codec: SpectralCodec) -> None:
+    network = _checked(name, folder, load)
+    trained = network.config.codec_hash
     if trained and trained != codec.hash:
         raise InputError(
             f"model: the {name} in {folder} was trained on codec {trained}, not on {codec.hash}",
             field="model",
         )
+    return network
 
 
 def _checked(name: str, folder: Path, load: Callable[[Path], T]) -> T:

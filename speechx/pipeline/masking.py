@@ -117,7 +117,7 @@ def recording_mask(recording: MaskedRecording | None, frontend: Frontend) -> Mas
         return RatioMask(recording.wav_T) if recording.target == "speech" else None
     codec = cast("SpectralCodec", frontend.codec)  # checked by speechx.pipeline.loading
     voice_V = None if recording.voice_FK is None else refiner.voice_vector(recording.voice_FK, codec)
-    return RefinerMask(recording.wav_T, net.of(recording.slot), recording.slot, voice_V)
+    return RefinerMask(recording.wav_T, net.for_slot(recording.slot), recording.slot, voice_V)
 
 
 LOOK = 4

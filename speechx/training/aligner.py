@@ -22,10 +22,10 @@ from speechx.data.batching import BatchStream
 from speechx.models.aligner import BLANK, STEPS_PER_FRAME, Aligner, AlignerConfig, Chain, features
 from speechx.models.codec.spectral import SpectralCodec
 from speechx.models.config import StrictConfig
-from speechx.models.lora import adapt
+from speechx.models.lora import add_lora
 from speechx.training.loop import TrainingRun, rng_state, set_rng_state
 
-ADAPTED = ("enter.", "at_25hz.", "to_50hz.", "at_50hz.", "out.")
+ADAPTED_MATRICES = ("enter.", "at_25hz.", "to_50hz.", "at_50hz.", "out.")
 
 
 class AlignerTrainConfig(StrictConfig):
@@ -42,7 +42,7 @@ class AlignerTrainConfig(StrictConfig):
     latent_noise: float = 0.05
     rank: int = 0  # of the change of a finished aligner, which alone is learned then
     languages: tuple[str, ...] = ()  # of which it is, and for whose texts it holds
-    grid: float = 0.0  # of the change's factors in the file, see speechx.models.lm.folder.small
+    grid: float = 0.0  # of the change's factors in the file, see speechx.models.folder.on_grid
     log_every: int = 50
 
 
@@ -57,7 +57,7 @@ class AlignerTrainer:
         shape = {"codec_hash": codec.hash, "latent_dim": codec.config.quantizer_dim + codec.config.latent_dim}
         self.model = finished or Aligner(config.aligner.model_copy(update=shape))
         if finished is not None:
-            adapt(self.model, config.rank, config.seed, ADAPTED)
+            add_lora(self.model, config.rank, config.seed, ADAPTED_MATRICES)
         self.opt = torch.optim.AdamW(
             [p for p in self.model.parameters() if p.requires_grad],
             lr=config.lr,
@@ -169,5 +169,5 @@ def train(
         trainer.model.eval().save(Path(out) / "model")
     else:
         plain.save(Path(out) / "model")
-        trainer.model.eval().save_change(Path(out) / "model", config.languages, config.grid)
+        trainer.model.eval().save_adapter(Path(out) / "model", config.languages, config.grid)
     return trainer.model

@@ -21,7 +21,7 @@ def pause_phones() -> tuple[int, ...]:
 def export_lm(checkpoint: str | Path, folder: str | Path, step: float = 0.0) -> None:
     """The averaged weights of a checkpoint as FOLDER/config.json and FOLDER/model.safetensors (fp16).
 
-    step: see speechx.models.lm.folder.save_model.
+    step: grid of the matrices, see speechx.models.folder.on_grid.
     """
     from speechx.models.lm.folder import save_model
     from speechx.models.lm.model import CodecLMCore

@@ -24,7 +24,7 @@ from speechx.models.lm.batch import LMBatch, TrainExample, collate
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.model import CodecLMCore
 from speechx.models.lm.prompt import pack, unconditional
-from speechx.models.lora import ALL, LoRAAdapter, adapt, begin
+from speechx.models.lora import LM_MATRICES, LoRAAdapter, add_lora, init_lora
 from speechx.task.examples import TrainingPair
 from speechx.training.loop import TrainingRun, rng_state, set_rng_state
 from speechx.training.new_codebooks import start_codes
@@ -59,8 +59,8 @@ class LMTrainConfig(StrictConfig):
     aligned_noise: float = 0.0  # code_noise where the target follows a recording, which tells the truth
     new_codebooks: int = 0  # so many, the last ones, mean something else than in the stage to start from
     rank: int = 0  # of the change of a finished model, which alone is learned then
-    adapted: tuple[str, ...] = ALL  # how the names of the matrices begin that are changed
-    grid: float = 0.0  # of the change's factors in the file, see speechx.models.lm.folder.small
+    adapted: tuple[str, ...] = LM_MATRICES  # how the names of the matrices begin that are changed
+    grid: float = 0.0  # of the change's factors in the file, see speechx.models.folder.on_grid
     languages: tuple[
         str, ...
     ] = ()  # of what is said where the change holds (speechx.models.lora.Scope); empty: any
@@ -98,7 +98,7 @@ class LMTrainer:
         self.config, self.model_config, self.device = config, model_config, torch.device(device)
         self.model = (finished or CodecLMCore(model_config)).to(self.device)
         if finished is not None:
-            adapt(self.model, config.rank, config.seed, config.adapted)
+            add_lora(self.model, config.rank, config.seed, config.adapted)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.opts = optimizers(
             self.model, config.optimizer, lr=config.lr, betas=config.betas, weight_decay=config.weight_decay,
@@ -259,11 +259,11 @@ def train(
     config: LMTrainConfig, shards: Shards, dev: Shards | None, out: str, *, phone_table_version: int, codec_name: str,
     pause_phones: tuple[int, ...], resume: bool = False, device: str = "cpu", max_minutes: float | None = None,
     start_from: str | None = None, vectors_KVD: torch.Tensor | None = None, finished: CodecLMCore | None = None,
-    change: LoRAAdapter | None = None,
+    adapter: LoRAAdapter | None = None,
 ) -> LMTrainer:  # fmt: skip
     """Runs the recipe until its steps or the minutes are over; leaves `last.pt` in `out`.
 
-    finished: the model of which a change of `rank` is learned; change: what it begins with. Raises
+    finished: the model of which a change of `rank` is learned; adapter: what it begins with. Raises
     ValueError where one is given without the other.
     """
     if (finished is None) != (config.rank == 0):
@@ -289,9 +289,9 @@ def train(
     elif start_from:
         state = torch.load(start_from, map_location="cpu", weights_only=False)
         trainer.load(state, weights_only=True, vectors_KVD=vectors_KVD)
-    elif change is not None:
+    elif adapter is not None:
         for model in (trainer.model, trainer.average):
-            begin(model, change.tensors)
+            init_lora(model, adapter.tensors)
     feeder = Feeder(shards, config, model_config)
     dev_batches: dict[int, list[LMBatch]] = {}
     if dev is not None:

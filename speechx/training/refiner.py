@@ -20,13 +20,13 @@ import torch
 from speechx.data.refiner_lessons import read_estimates
 from speechx.models.codec.spectral import SpectralCodec
 from speechx.models.config import StrictConfig
-from speechx.models.lm.folder import on_grid
-from speechx.models.lora import adapt
+from speechx.models.folder import on_grid
+from speechx.models.lora import add_lora
 from speechx.models.refiner import HOP, WINDOW, Refiner, RefinerConfig
 from speechx.training.loop import TrainingRun
 from speechx.training.refiner_data import Mixtures, RefinerBatch, RefinerShares, simulated
 
-CHANGED = ("task_", "enter.", "gru.", "fuse_", "out.")
+ADAPTED_MATRICES = ("task_", "enter.", "gru.", "fuse_", "out.")
 """Of a finished net, what a change is learned of: everything but what it makes of a voice."""
 
 
@@ -44,7 +44,7 @@ class RefinerTrainConfig(StrictConfig):
     weight_decay: float = 0.01
     average: float = 0.995
     grid: float = (
-        0.25  # see speechx.models.lm.folder.on_grid; in the last part of training the net learns with it
+        0.25  # see speechx.models.folder.on_grid; in the last part of training the net learns with it
     )
     grid_from: float = 0.7
     cut_off: float = 1.0
@@ -105,7 +105,7 @@ class RefinerTrainer:
         self.config, self.step = config, 0
         self.net = (finished or Refiner(config.net)).train()
         if finished is not None:
-            adapt(self.net, config.rank, config.seed, CHANGED)
+            add_lora(self.net, config.rank, config.seed, ADAPTED_MATRICES)
         self.average = copy.deepcopy(self.net)
         self.loss = RefinerLoss(config, self.net)
         self.window_T = torch.hann_window(WINDOW).sqrt()
@@ -204,7 +204,7 @@ def train(
         raise ValueError(
             "a recipe with `rank` and `slots` needs a finished net to change (--adapt), and only such a recipe"
         )
-    net = None if finished is None else Refiner.load(finished, change=False)
+    net = None if finished is None else Refiner.load(finished, adapter=False)
     shape = {"codec_hash": codec.hash, "voice_dim": 2 * codec.config.latent_dim}
     config = config.model_copy(
         update={"net": config.net.model_copy(update=shape) if net is None else net.config}
@@ -234,7 +234,7 @@ def train(
             trainer.average.save(model, config.grid)
         else:
             shutil.copytree(finished, model, dirs_exist_ok=True)
-            trainer.average.save_change(model, config.slots, config.grid)
+            trainer.average.save_adapter(model, config.slots, config.grid)
 
     def progress() -> float:
         return run.share_of(anneal_minutes) if anneal_minutes else trainer.step / config.steps

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Self
+
+from pydantic import model_validator
 
 from speechx.models.config import JSONObject, ModelConfig
+
+NEWEST = 2
+"""Version of spectral codecs."""
 
 TINY: Mapping[str, object] = {
     "dim": 32, "head_dim": 32, "quantizer_dim": 16, "encoder_half": 1, "encoder_full": 1, "semantic_blocks": 1,
@@ -45,6 +50,14 @@ class SpectralConfig(ModelConfig):
         "v2": VERSION_2,
         "tiny-v2": {**TINY, **VERSION_2, "acoustic_width": 32, "acoustic_blocks": 1},
     }
+
+    @model_validator(mode="after")
+    def _supported(self) -> Self:
+        if self.name != "spectral" or self.version > NEWEST:
+            raise ValueError(
+                f"codec {self.name!r} version {self.version}: this release reads spectral up to version {NEWEST}"
+            )
+        return self
 
     @property
     def latent_dim(self) -> int:

@@ -83,7 +83,7 @@ class SpectralCodec(nn.Module):
         facts = f"{self.name} {self.sample_rate} {self.hop} {self.num_codebooks} {self.codebook_size}{start}"
         digest = hashlib.sha256(facts.encode())
         for name, value in sorted(self.state_dict().items()):
-            if chosen(name) and name.split(".")[-1] not in TRAINING_ONLY:
+            if chosen(name):
                 digest.update(name.encode() + value.detach().cpu().half().numpy().tobytes())
         return digest.hexdigest()[:16]
 
@@ -191,6 +191,3 @@ class SpectralCodec(nn.Module):
             "wav_BT": wav_out_BT, "codes_BKF": codes_BKF, "octave_BS": octave_BS, "voicing_BS": voicing_BS,
             "level_BSN": level_BSN,
         }  # fmt: skip
-
-
-TRAINING_ONLY = {"count_V", "sum_VD", "started"}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
@@ -56,9 +54,6 @@ class LMConfig(ModelConfig):
     codec_hash: str = ""
     phone_table_version: int = 1
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"copies", "condition_dropout", "recording_dropout"})
-    """Fields added after the first release: at their default they are left out of the hash, as they were then."""
-
     PRESETS: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "tiny": {
             "dim": 64, "layers": 2, "heads": 2, "ffn_dim": 128, "max_positions": 1024,
@@ -87,12 +82,6 @@ class LMConfig(ModelConfig):
         if not self.codebook_weights or any(not 0 <= i < NUM_PHONES for i in self.pause_phones):
             raise ValueError("codebook_weights must not be empty, pause_phones must be phone table indices")
         return self
-
-    def hash(self) -> str:
-        fields = type(self).model_fields
-        late = {name for name in self.LATER if getattr(self, name) == fields[name].default}
-        values = {name: value for name, value in self.to_dict().items() if name not in late}
-        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def vocab_size(self) -> int:

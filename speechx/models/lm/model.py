@@ -96,7 +96,7 @@ class CodecLMCore(nn.Module):
         """draw: whether to draw initial weights; not where they are about to be loaded."""
         super().__init__()
         self.shape = config
-        self.change: LoRAAdapter | None = None  # of some requests alone; the decoder sees to it
+        self.adapter: LoRAAdapter | None = None  # one with a scope; the engine applies it
         c, G, V = config, config.num_slots, config.codebook_size
         self.rows = EmbeddingRows(config)
         self.embed = nn.Embedding(self.rows.count, c.dim, padding_idx=EmbeddingRows.NONE)

@@ -9,9 +9,10 @@ from typing import Any, Self
 import torch
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 
+from speechx.models.folder import CONFIG_FILE
 from speechx.models.lm.batch import LMBatch
 from speechx.models.lm.config import LMConfig
-from speechx.models.lm.folder import CONFIG_FILE, MODEL_TYPE, load_model, save_model
+from speechx.models.lm.folder import MODEL_TYPE, load_model, save_model
 from speechx.models.lm.model import CodecLMCore, LMOutput
 
 

@@ -12,10 +12,10 @@ from speechx.engine.engine import Engine
 from speechx.engine.sampling import SamplingParams
 from speechx.errors import InputError
 from speechx.models.lm.config import LMConfig
-from speechx.models.lm.folder import grid_unit, load_model, on_grid, save_adapter, save_model, small, whole
+from speechx.models.lm.folder import load_model, save_adapter, save_model
 from speechx.models.lm.model import CodecLMCore
 from speechx.models.lm.prompt import Frames, Prompt, Text, TextTrack, pack
-from speechx.models.lora import LoRAScope, adapt, factors, merge, stored
+from speechx.models.lora import LoRAScope, add_lora, balanced_factors, lora_factors, merge_lora
 from tests.helpers.engines import codes_of, run
 
 
@@ -27,41 +27,41 @@ def core() -> CodecLMCore:
 
 def learned(core: CodecLMCore) -> dict[str, torch.Tensor]:
     """Factors that change something."""
-    made = factors(core)
+    made = lora_factors(core)
     return {k: torch.randn(v.shape, generator=torch.Generator().manual_seed(1)) / 8 for k, v in made.items()}
 
 
 def test_at_first_nothing_changes_and_only_the_factors_learn(core: CodecLMCore) -> None:
     x_ND = torch.randn(3, 64)
     before = core.first_logits(x_ND)
-    parameters = adapt(core, rank=4)
-    names = {name.rpartition(".")[0] for name in factors(core)}
+    parameters = add_lora(core, rank=4)
+    names = {name.rpartition(".")[0] for name in lora_factors(core)}
     torch.testing.assert_close(core.first_logits(x_ND), before, rtol=0, atol=0)
-    assert len(parameters) == 2 * len(names) == len(factors(core))
+    assert len(parameters) == 2 * len(names) == len(lora_factors(core))
     assert {id(p) for p in core.parameters() if p.requires_grad} == {id(p) for p in parameters}
     assert not any(name.startswith(("embed", "local_embed")) for name in names), "tables stay as they are"
 
 
 def test_merged_into_a_plain_model_it_is_what_was_trained(core: CodecLMCore) -> None:
     plain = {k: v.clone() for k, v in core.state_dict().items()}
-    adapt(core, rank=4)
+    add_lora(core, rank=4)
     tensors = learned(core)
-    for name, value in factors(core).items():
+    for name, value in lora_factors(core).items():
         value.copy_(tensors[name])
     merged = CodecLMCore(core.shape)
     merged.load_state_dict(plain)
-    merge(merged, tensors)
+    merge_lora(merged, tensors)
     h_ND, codes_MG = torch.randn(5, 64), torch.randint(0, 1024, (5, 8))
     torch.testing.assert_close(merged.local_logits(h_ND, codes_MG), core.local_logits(h_ND, codes_MG))
     torch.testing.assert_close(merged.blocks[0].qkv.weight, core.blocks[0].qkv.weight)
 
 
 def test_what_is_stored_is_the_same_change_largest_first(core: CodecLMCore) -> None:
-    adapt(core, rank=4)
+    add_lora(core, rank=4)
     tensors = learned(core)
-    for name, value in factors(core).items():
+    for name, value in lora_factors(core).items():
         value.copy_(tensors[name])
-    made = stored(core)
+    made = balanced_factors(core)
     assert made.keys() == tensors.keys()
     for name in {key.rpartition(".")[0] for key in made}:
         up, down = made[f"{name}.up"], made[f"{name}.down"]
@@ -73,7 +73,7 @@ def test_what_is_stored_is_the_same_change_largest_first(core: CodecLMCore) -> N
 def test_a_folder_with_an_adapter_loads_tuned(core: CodecLMCore, tmp_path: Path) -> None:
     save_model(core, tmp_path)
     plain = load_model(tmp_path)
-    adapt(core, rank=4)
+    add_lora(core, rank=4)
     save_adapter(tmp_path, learned(core))
     tuned = load_model(tmp_path)
     assert not torch.equal(tuned.first_head.weight, plain.first_head.weight)
@@ -86,7 +86,7 @@ def test_a_folder_with_an_adapter_loads_tuned(core: CodecLMCore, tmp_path: Path)
 
 def test_an_adapter_that_does_not_belong(core: CodecLMCore, tmp_path: Path) -> None:
     save_model(core, tmp_path)
-    adapt(core, rank=4)
+    add_lora(core, rank=4)
     made = learned(core)
     with pytest.raises(ValueError, match="half of first_head"):
         save_adapter(tmp_path, {k: v for k, v in made.items() if k != "first_head.weight.up"})
@@ -103,30 +103,6 @@ def test_an_adapter_that_does_not_belong(core: CodecLMCore, tmp_path: Path) -> N
     path.unlink()
     with pytest.raises(InputError, match=r"adapter\.safetensors is missing"):
         load_model(tmp_path)
-
-
-def test_files_of_matrices_on_a_grid_are_small_and_lose_half_a_unit_at_most() -> None:
-    matrix_MN = torch.randn(64, 48, generator=torch.Generator().manual_seed(2))
-    far_MN = matrix_MN.clone()
-    far_MN[0, 0] = 300.0
-    tensors = {"matrix": matrix_MN, "far": far_MN, "bias": matrix_MN[0]}
-    stored = small(tensors, 0.25)
-    assert {k: v.dtype for k, v in stored.items()} == {
-        "matrix.unit": torch.float32, "stream": torch.uint8, "far": torch.float16, "bias": torch.float16,
-    }  # fmt: skip
-    assert len(stored["stream"]) < 0.6 * matrix_MN.numel()
-    back = whole(stored)
-    assert back.keys() == tensors.keys() and all(v.dtype == torch.float32 for v in back.values())
-    unit = grid_unit(matrix_MN, 0.25)
-    assert 0 < (back["matrix"] - matrix_MN).abs().max() <= unit / 2
-    assert torch.equal(back["matrix"], on_grid(matrix_MN, 0.25))
-    assert all(v.dtype == torch.float16 for v in small(tensors, 0.0).values())
-    assert not whole(small({"none": torch.zeros(2, 2)}, 0.25))["none"].any()
-    units = torch.tensor([[1, -2], [3, 0]], dtype=torch.int8)
-    older = {"matrix": units, "matrix.unit": torch.tensor(0.5), "bias": torch.ones(2).half()}
-    assert torch.equal(whole(older)["matrix"], units * 0.5) and torch.equal(
-        whole(older)["bias"], torch.ones(2)
-    )
 
 
 def test_a_scope_is_of_the_task_and_of_what_is_to_be_said() -> None:
@@ -152,7 +128,7 @@ def test_some_requests_alone_are_of_the_changed_model(core: CodecLMCore, tmp_pat
             parameter.mul_(3.0)
     for name in ("plain", "some", "all"):
         save_model(core, tmp_path / name)
-    adapt(core, rank=2)
+    add_lora(core, rank=2)
     save_adapter(tmp_path / "some", learned(core), scope=LoRAScope(languages=("es",)))
     save_adapter(tmp_path / "all", learned(core))
     greedy = SamplingParams(greedy=True, max_frames=8, guidance=2.0, fine_guidance=2.0)
@@ -183,18 +159,18 @@ def test_some_requests_alone_are_of_the_changed_model(core: CodecLMCore, tmp_pat
 
 def test_a_model_is_saved_with_its_change(core: CodecLMCore, tmp_path: Path) -> None:
     save_model(core, tmp_path / "one")
-    adapt(core, rank=2)
+    add_lora(core, rank=2)
     save_adapter(tmp_path / "one", learned(core), step=0.5, scope=LoRAScope(languages=("es",)))
     before = load_model(tmp_path / "one")
     save_model(before, tmp_path / "two")
-    after = load_model(tmp_path / "two").change
-    assert before.change is not None and after is not None and after.scope == before.change.scope
-    assert all(torch.equal(after.tensors[name], value) for name, value in before.change.tensors.items())
+    after = load_model(tmp_path / "two").adapter
+    assert before.adapter is not None and after is not None and after.scope == before.adapter.scope
+    assert all(torch.equal(after.tensors[name], value) for name, value in before.adapter.tensors.items())
 
 
 def test_a_scope_that_was_tampered_with(core: CodecLMCore, tmp_path: Path) -> None:
     save_model(core, tmp_path)
-    adapt(core, rank=2)
+    add_lora(core, rank=2)
     save_adapter(tmp_path, learned(core), scope=LoRAScope(languages=("es",)))
     config = tmp_path / "config.json"
     facts = json.loads(config.read_text())
@@ -210,7 +186,7 @@ def test_a_scope_that_was_tampered_with(core: CodecLMCore, tmp_path: Path) -> No
 
 def test_tables_are_changed_for_all_or_not_at_all(core: CodecLMCore, tmp_path: Path) -> None:
     save_model(core, tmp_path)
-    adapt(core, rank=2, parts=("track.",))
+    add_lora(core, rank=2, matrices=("track.",))
     with pytest.raises(ValueError, match=r"track\.weight cannot be changed for some languages"):
         save_adapter(tmp_path, learned(core), scope=LoRAScope(slots=(2,)))
     save_adapter(tmp_path, learned(core))

@@ -86,8 +86,12 @@ def spoil(folder: Path, how: str) -> None:
         file = folder / how.split()[1] / "model.safetensors"
         file.write_bytes(file.read_bytes()[:-1000])
     elif how.startswith("other codec"):
-        path = folder / how.split()[-1] / "config.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"codec_hash": "0123456789abcdef"}))
+        from speechx.models.aligner import ALIGNER_FOLDER
+        from speechx.models.lm.folder import LM_FOLDER
+
+        kind: Any = LM_FOLDER if how.endswith("lm") else ALIGNER_FOLDER
+        config, tensors = kind.read(folder / how.split()[-1])
+        kind.write(folder / how.split()[-1], config.with_(codec_hash="0123456789abcdef"), tensors)
     elif how.startswith("broken"):
         (folder / how.split()[1] / "config.json").write_text("{")
     elif how == "other weights":
@@ -105,7 +109,7 @@ def spoil(folder: Path, how: str) -> None:
         ("no lm", "lm/config.json is missing"),
         ("no codec", "codec/config.json is missing"),
         ("cut lm", "cannot be read"),
-        ("cut codec", "do not fit"),
+        ("cut codec", "cannot be read"),
         ("cut aligner", "cannot be read"),
         ("broken lm", "not valid JSON"),
         ("broken codec", "codec"),

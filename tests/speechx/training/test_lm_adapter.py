@@ -15,8 +15,8 @@ from speechx.data.shards import Shards
 from speechx.models.codec.folder import save_codec
 from speechx.models.codec.spectral import SpectralCodec
 from speechx.models.lm.config import LMConfig
-from speechx.models.lm.folder import load_model, read_change, save_adapter, save_model
-from speechx.models.lora import LoRAScope, factors
+from speechx.models.lm.folder import load_model, read_adapter, save_adapter, save_model
+from speechx.models.lora import LoRAScope, lora_factors
 from speechx.training import lm
 
 FACTS: dict[str, Any] = {"phone_table_version": 1, "codec_name": "x", "pause_phones": (1,)}
@@ -48,7 +48,7 @@ def test_a_run_in_two_parts_is_the_run(shards: Shards, tmp_path: Path) -> None:
     def run(folder: str, steps: int, resume: bool = False) -> dict[str, torch.Tensor]:
         recipe = RECIPE.model_copy(update={"steps": steps})
         out = str(tmp_path / folder)
-        return factors(
+        return lora_factors(
             lm.train(recipe, shards, None, out, finished=finished(shards), resume=resume, **FACTS).average
         )
 
@@ -64,7 +64,7 @@ def test_its_folder_is_what_was_trained(shards: Shards, tmp_path: Path) -> None:
     trainer = lm.train(
         RECIPE, shards, None, str(tmp_path / "run"), finished=load_model(tmp_path / "lm"), **FACTS
     )
-    save_adapter(tmp_path / "lm", factors(trainer.average))
+    save_adapter(tmp_path / "lm", lora_factors(trainer.average))
     loaded = load_model(tmp_path / "lm")
     for name in ("blocks.0.qkv.weight", "first_head.weight"):
         owner, _, field = name.rpartition(".")
@@ -103,11 +103,11 @@ def test_a_change_goes_on_from_the_one_before(
         (tmp_path / f"run{n}/model").rename(tmp_path / f"lm{n + 1}")
     weights = [(tmp_path / f"lm{n}/model.safetensors").read_bytes() for n in range(3)]
     assert weights[0] == weights[1] == weights[2], "only the change changes"
-    first, second = (read_change(tmp_path / f"lm{n}") for n in (1, 2))
+    first, second = (read_adapter(tmp_path / f"lm{n}") for n in (1, 2))
     assert first is not None and second is not None and not first.scope
     assert second.scope == LoRAScope(("es",), (0, 1))
     matrix = "blocks.0.qkv.weight"
-    (up_2, down_2), (up_1, down_1) = first.of(matrix) or (), second.of(matrix) or ()
+    (up_2, down_2), (up_1, down_1) = first.factors(matrix) or (), second.factors(matrix) or ()
     sizes = torch.linalg.svdvals(up_2 @ down_2)
     gone = torch.linalg.matrix_norm(up_2 @ down_2 - up_1 @ down_1)
     assert up_1.shape[1] == 1 and sizes[1] > 0

@@ -113,17 +113,21 @@ def test_a_change_for_one_task(folders: dict[str, Path], tmp_path: Path) -> None
     assert (made / "model.safetensors").read_bytes() == (finished / "model.safetensors").read_bytes()
 
     net, plain = Refiner.load(made), Refiner.load(finished)
-    assert net.of(2) is net and net.of(4) is not net and not Refiner.load(made, change=False).changed
+    assert (
+        net.for_slot(2) is net
+        and net.for_slot(4) is not net
+        and not Refiner.load(made, adapter=False).adapted
+    )
     told = torch.tensor([2]), torch.zeros(1, net.config.voice_dim)
     sound_BMF = torch.randn(1, 40, 257, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         before, beside, after, learned = (
-            n(sound_BMF, 0.5 * sound_BMF, *told) for n in (plain, net, net.of(4), trained)
+            n(sound_BMF, 0.5 * sound_BMF, *told) for n in (plain, net, net.for_slot(4), trained)
         )
     assert torch.equal(before, beside) and (after - before).abs().max() > 1e-3
     # On a grid, the change is nearly the one that was learned; its recurrent layers are changed, too.
     assert (after - learned).abs().mean() < 0.5 * (after - before).abs().mean()
-    assert not torch.equal(net.of(4).gru.weight_hh_l0, net.gru.weight_hh_l0)
+    assert not torch.equal(net.for_slot(4).gru.weight_hh_l0, net.gru.weight_hh_l0)
 
     for changed, start, says in (
         (change, None, "needs a finished net"),
@@ -133,7 +137,7 @@ def test_a_change_for_one_task(folders: dict[str, Path], tmp_path: Path) -> None
         with pytest.raises(ValueError, match=says):
             train(changed, *sources, str(tmp_path / "third"), finished=start and str(start))
     (made / "adapter.safetensors").unlink()
-    with pytest.raises(ValueError, match="is missing, damaged or of another net"):
+    with pytest.raises(ValueError, match=r"adapter\.safetensors is missing"):
         Refiner.load(made)
 
 
@@ -181,7 +185,7 @@ def test_a_model_folder_may_have_one(
             folder / "mask"
         ),
         "has format 7": lambda: facts.write_text(json.dumps(json.loads(told) | {"format": 7})),
-        "cannot be read": lambda: facts.write_text("{"),
+        "is not valid JSON": lambda: facts.write_text("{"),
     }.items():
         spoil()
         with pytest.raises(InputError, match=says):

@@ -157,7 +157,7 @@ def test_changed_weights_are_found_out(codec: SpectralCodec, tmp_path: Path) -> 
 
 
 def test_folders_that_hold_no_codec(codec: SpectralCodec, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no config\.json"):
+    with pytest.raises(InputError, match=r"config\.json is missing"):
         load_codec(tmp_path)
     save_codec(codec, tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
@@ -168,12 +168,12 @@ def test_folders_that_hold_no_codec(codec: SpectralCodec, tmp_path: Path) -> Non
     with pytest.raises(InputError, match="version 3"):
         load_codec(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps(config | {"dim": 48}))
-    with pytest.raises(InputError, match="do not fit"):
+    with pytest.raises(InputError, match="does not match the hash"):
         load_codec(tmp_path)
     save_codec(codec, tmp_path)
     data = (tmp_path / "model.safetensors").read_bytes()
     (tmp_path / "model.safetensors").write_bytes(data[: len(data) // 2])
-    with pytest.raises(InputError, match="do not fit"):
+    with pytest.raises(InputError, match="cannot be read"):
         load_codec(tmp_path)
 
 

@@ -69,7 +69,7 @@ def test_a_model_used_with_what_it_does_not_know(folder: Path, use: dict[str, st
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 0}, "this release reads format 1"),
+        ({"format": 0}, "this release reads format 2"),
         ({"model_type": "gpt2"}, "does not describe"),
         ({"dim": 63}, "multiple of"),
         ({"advance_weight": 0.7}, "does not match the hash"),
