@@ -18,7 +18,7 @@ import soxr
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from speechx.audio.writing import RATES, Encoder
+from speechx.audio.writing import RATES, StreamEncoder
 from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.local_engine import SpeechEngine
 from speechx.serving.errors import ApiError, as_api_error
@@ -122,7 +122,7 @@ async def encoded(
     """Each chunk with the bytes that are ready after it. rate: of the bytes, where not the sound's own."""
     rate_in = opened.first.sample_rate
     to = rate or wire_rate(rate_in, format)
-    encoder, resampler = Encoder(format, to), _Rate(rate_in, to)
+    encoder, resampler = StreamEncoder(format, to), _Rate(rate_in, to)
     async with aclosing(opened.chunks()) as chunks:
         async for chunk in chunks:
             data = encoder.push(resampler.push(chunk.wav_T, chunk.final))

@@ -16,7 +16,7 @@ from speechx.audio.types import Samples
 from speechx.errors import InputError
 from speechx.files import atomic_write
 
-__all__ = ["FORMATS", "MEDIA_TYPES", "Encoder", "encode", "format_of", "write"]
+__all__ = ["FORMATS", "MEDIA_TYPES", "StreamEncoder", "encode", "format_of", "write"]
 
 # format -> (container, subtype) of libsndfile
 _SNDFILE = {
@@ -78,7 +78,7 @@ def write(path: str | os.PathLike[str], wav_T: Samples, rate: int, format: str |
     return atomic_write(path, encode(wav_T, rate, format or format_of(path)))
 
 
-class Encoder:
+class StreamEncoder:
     """Bytes as the sound is made: `push(wav)` any number of times, then `close()`; join what they return.
 
     wav carries a header of unknown length, as players of streams expect. Bytes may lag: flac by 0.26 s, mp3 by
@@ -93,7 +93,7 @@ class Encoder:
         self._head = _wav_header(rate) if format == "wav" else b""
         if format not in ("wav", "pcm"):
             container, subtype = _SNDFILE[format]
-            self._sink = _Sink()
+            self._sink = _AppendOnlyFile()
             self._file = soundfile.SoundFile(
                 self._sink, "w", rate, 1, subtype, format=container, **_options(format)
             )
@@ -118,7 +118,7 @@ class Encoder:
         return self._sink.take()
 
 
-class _Sink(io.RawIOBase):
+class _AppendOnlyFile(io.RawIOBase):
     """A file that only grows: what libsndfile seeks back to rewrite (lengths in a header) is already sent."""
 
     def __init__(self) -> None:

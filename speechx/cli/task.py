@@ -135,12 +135,12 @@ def _format(output: str, wanted: str | None) -> str:
 
 def _to_stdout(chunks: Iterable[Chunk], format: str) -> Info:
     """Writes the sound as it is made; returns the final info."""
-    from speechx.audio.writing import Encoder
+    from speechx.audio.writing import StreamEncoder
     from speechx.pipeline.result import playable
 
     encoder, info = None, {}
     for chunk in chunks:
-        encoder = encoder or Encoder(format, playable(chunk.wav_T[:0], chunk.sample_rate, format)[1])
+        encoder = encoder or StreamEncoder(format, playable(chunk.wav_T[:0], chunk.sample_rate, format)[1])
         sys.stdout.buffer.write(encoder.push(reading.resample(chunk.wav_T, chunk.sample_rate, encoder.rate)))
         sys.stdout.buffer.flush()
         info = chunk.info

@@ -169,7 +169,7 @@ def test_limits_come_from_the_header() -> None:
 
 
 def test_limit_holds_where_the_header_says_nothing() -> None:
-    encoder = writing.Encoder("flac", 16000)
+    encoder = writing.StreamEncoder("flac", 16000)
     data = encoder.push(noise(5.0)) + encoder.close()
     assert reading.probe(data).frames is None
     assert len(reading.read(data)) == 80000

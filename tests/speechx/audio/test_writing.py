@@ -20,7 +20,7 @@ from tests.speechx.audio.test_reading import noise, similarity, tone
 @pytest.mark.parametrize("format", writing.FORMATS[:4])
 def test_stream_decodes_to_the_whole(format: str) -> None:
     wav_T = tone(2.0) + noise(2.0)
-    encoder = writing.Encoder(format, 16000)
+    encoder = writing.StreamEncoder(format, 16000)
     parts = [encoder.push(wav_T[i : i + 1280]) for i in range(0, len(wav_T), 1280)] + [encoder.close()]
     got = reading.read(b"".join(parts))
     assert len(got) == pytest.approx(len(wav_T), abs=2500)  # an mp3 stream keeps its encoder's delay
@@ -34,7 +34,7 @@ def test_stream_decodes_to_the_whole(format: str) -> None:
     ("format", "seconds"), [("wav", 0.01), ("pcm", 0.01), ("opus", 0.2), ("mp3", 0.2), ("flac", 0.6)]
 )
 def test_first_sound_goes_out_soon(format: str, seconds: float) -> None:
-    encoder = writing.Encoder(format, 16000)
+    encoder = writing.StreamEncoder(format, 16000)
     header = len(encoder.push(np.zeros(0, np.float32)))
     sent = b"".join(encoder.push(noise(seconds / 4, seed)) for seed in range(4))
     assert len(sent) + header > 300
@@ -48,7 +48,7 @@ def test_first_sound_goes_out_soon(format: str, seconds: float) -> None:
 def test_cuts_do_not_matter(sizes: list[int], format: str) -> None:
     wav_T = noise(2.0)[: sum(sizes)]
     bounds = np.cumsum([0, *sizes])
-    whole, cut = writing.Encoder(format, 16000), writing.Encoder(format, 16000)
+    whole, cut = writing.StreamEncoder(format, 16000), writing.StreamEncoder(format, 16000)
     once = whole.push(wav_T) + whole.close()
     parts = [cut.push(wav_T[a:b]) for a, b in itertools.pairwise(bounds)]
     many = b"".join([*parts, cut.close()])
@@ -59,11 +59,11 @@ def test_cuts_do_not_matter(sizes: list[int], format: str) -> None:
 
 
 def test_wav_stream_header_says_unknown() -> None:
-    encoder = writing.Encoder("wav", 16000)
+    encoder = writing.StreamEncoder("wav", 16000)
     data = encoder.push(tone(0.1)) + encoder.close()
     assert data[:4] == b"RIFF" and data[40:44] == b"\xff" * 4
     assert len(data) == 44 + 3200
-    empty = writing.Encoder("wav", 16000)
+    empty = writing.StreamEncoder("wav", 16000)
     assert len(empty.close()) == 44
 
 
