@@ -18,7 +18,7 @@ from speechx.serving.errors import ApiError, as_api_error
 from speechx.serving.limits import Gate, Keys, Ticket
 from speechx.serving.metrics import Metrics, request_log
 from speechx.serving.settings import Settings
-from speechx.serving.web.sandbox import Decoder
+from speechx.serving.web.sandbox import SandboxedDecoder
 from speechx.serving.web.stream import Disconnected
 from speechx.serving.web.uploads import Uploads
 from speechx.task.voices import VoiceStore
@@ -86,7 +86,7 @@ class Service:
         self.limits = settings.limits
         self.voices = voices or VoiceStore(settings.voices)
         self.uploads = Uploads(f"{self.voices.root.rstrip('/')}/uploads", self.limits.uploads_bytes)
-        self.decoder = Decoder(self.limits)
+        self.decoder = SandboxedDecoder(self.limits)
         self.keys = Keys.load(settings)
         self.gate = Gate(self.limits)
         self.metrics = Metrics()

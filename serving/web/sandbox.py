@@ -27,7 +27,7 @@ from speechx.errors import InputError
 from speechx.serving.errors import ApiError
 from speechx.serving.settings import Limits
 
-__all__ = ["Decoder"]
+__all__ = ["SandboxedDecoder"]
 
 MAX_RATE = 48_000
 WAITING = 64  # files in line before more are refused
@@ -35,14 +35,14 @@ WAITING = 64  # files in line before more are refused
 Sound = tuple[np.ndarray, int]
 
 
-class Decoder:
+class SandboxedDecoder:
     """A few workers behind a thread each. Close it when done."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+        self._idle: queue.SimpleQueue[_DecoderProcess] = queue.SimpleQueue()
         for _ in range(limits.decoders):
-            self._idle.put(_Worker(limits))
+            self._idle.put(_DecoderProcess(limits))
         self._pool = ThreadPoolExecutor(max(1, limits.decoders), thread_name_prefix="speechx-decode")
         self._waiting = 0
 
@@ -96,7 +96,7 @@ def read(data: bytes, field: str, max_seconds: float) -> Sound:
     return wav_T, rate  # a lower rate than MIN_RATE was refused
 
 
-class _Worker:
+class _DecoderProcess:
     """A process that reads sound files. Started when first needed, and again after it died."""
 
     def __init__(self, limits: Limits) -> None:

@@ -15,21 +15,21 @@ import soundfile
 
 from speechx.errors import InputError
 from speechx.serving.settings import Limits
-from speechx.serving.web.sandbox import Decoder
+from speechx.serving.web.sandbox import SandboxedDecoder
 
 
 @pytest.fixture(scope="module")
-def decoder() -> Iterator[Decoder]:
-    made = Decoder(Limits(decoders=1, decode_seconds=20))
+def decoder() -> Iterator[SandboxedDecoder]:
+    made = SandboxedDecoder(Limits(decoders=1, decode_seconds=20))
     yield made
     made.close()
 
 
-def decode(decoder: Decoder, data: bytes, seconds: float = 60) -> Any:
+def decode(decoder: SandboxedDecoder, data: bytes, seconds: float = 60) -> Any:
     return asyncio.run(decoder.decode(data, "audio", seconds))
 
 
-def worker(decoder: Decoder) -> Any:
+def worker(decoder: SandboxedDecoder) -> Any:
     kept = decoder._idle.get()
     decoder._idle.put(kept)
     return kept
@@ -42,7 +42,7 @@ def wav(seconds: float, rate: int = 16000) -> bytes:
     return file.getvalue()
 
 
-def test_reads_and_refuses(decoder: Decoder) -> None:
+def test_reads_and_refuses(decoder: SandboxedDecoder) -> None:
     wav_T, rate = decode(decoder, wav(1.0, 44100))
     assert rate == 44100 and wav_T.shape == (44100,) and wav_T.dtype == np.float32
     first = worker(decoder)._process.pid
@@ -54,7 +54,7 @@ def test_reads_and_refuses(decoder: Decoder) -> None:
     assert decode(decoder, wav(0.5, 96000))[1] == 48000
 
 
-def test_a_dead_worker_is_replaced(decoder: Decoder) -> None:
+def test_a_dead_worker_is_replaced(decoder: SandboxedDecoder) -> None:
     decode(decoder, wav(0.1))
     os.kill(worker(decoder)._process.pid, signal.SIGSTOP)  # hangs: the time limit ends it
     object.__setattr__(worker(decoder).limits, "decode_seconds", 0.3)
@@ -65,7 +65,7 @@ def test_a_dead_worker_is_replaced(decoder: Decoder) -> None:
 
 
 def test_memory_is_bounded() -> None:
-    decoder = Decoder(Limits(decoders=1, decode_bytes=300 << 20))
+    decoder = SandboxedDecoder(Limits(decoders=1, decode_bytes=300 << 20))
     try:
         with pytest.raises(InputError, match="memory"):
             decode(decoder, wav(3000.0, 8000) + b"", 3600)
