@@ -18,7 +18,7 @@ from speechx.errors import InputError
 from speechx.serving.errors import ApiError
 from speechx.serving.settings import Limits, Settings
 
-__all__ = ["Gate", "Keys", "Ticket", "hash_key"]
+__all__ = ["ApiKeys", "Permit", "RequestLimiter", "hash_key"]
 
 REMEMBERED_CALLERS = 10_000
 
@@ -28,7 +28,7 @@ def hash_key(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-class Keys:
+class ApiKeys:
     """API keys by their hashes. Without any, everybody may ask."""
 
     def __init__(self, hashes: Mapping[str, str]) -> None:
@@ -36,7 +36,7 @@ class Keys:
         self._hashes = dict(hashes)
 
     @classmethod
-    def load(cls, settings: Settings) -> Keys:
+    def load(cls, settings: Settings) -> ApiKeys:
         """From the settings' file, and $SPEECHX_API_KEYS (keys with commas between). Raises InputError."""
         hashes = {}
         if settings.api_keys_file:
@@ -82,7 +82,7 @@ class Keys:
 
 
 @dataclass
-class _Bucket:
+class _TokenBucket:
     """Tokens of one caller: one a request, refilled evenly."""
 
     tokens: float
@@ -90,20 +90,20 @@ class _Bucket:
 
 
 @dataclass
-class Ticket:
+class Permit:
     """Leave to be under way. Give it back once, whatever comes of the request."""
 
     caller: str
-    gate: Gate
+    gate: RequestLimiter
     held: bool = True
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         if self.held:
             self.held = False
             self.gate.leave(self.caller)
 
 
-class Gate:
+class RequestLimiter:
     """Requests under way, in all and per caller, and their rate."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
@@ -111,9 +111,9 @@ class Gate:
         self.under_way = 0
         self.draining = False
         self._of_caller: Counter[str] = Counter()
-        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+        self._buckets: OrderedDict[str, _TokenBucket] = OrderedDict()
 
-    def enter(self, caller: str) -> Ticket:
+    def enter(self, caller: str) -> Permit:
         """Raises ApiError 429, or 503 while draining."""
         if self.draining:
             raise ApiError(503, "the server is shutting down: try again", code="draining", retry_after=5)
@@ -136,7 +136,7 @@ class Gate:
             self._spend(caller, rate)
         self.under_way += 1
         self._of_caller[caller] += 1
-        return Ticket(caller, self)
+        return Permit(caller, self)
 
     def leave(self, caller: str) -> None:
         self.under_way -= 1
@@ -146,7 +146,7 @@ class Gate:
 
     def _spend(self, caller: str, rate: int) -> None:
         now = self._clock()
-        bucket = self._buckets.setdefault(caller, _Bucket(float(rate), now))
+        bucket = self._buckets.setdefault(caller, _TokenBucket(float(rate), now))
         self._buckets.move_to_end(caller)
         while len(self._buckets) > REMEMBERED_CALLERS:
             self._buckets.popitem(last=False)

@@ -15,7 +15,7 @@ from fastapi import Request
 from speechx.pipeline.job import Chunk
 from speechx.pipeline.local_engine import SpeechEngine
 from speechx.serving.errors import ApiError, as_api_error
-from speechx.serving.limits import Gate, Keys, Ticket
+from speechx.serving.limits import ApiKeys, Permit, RequestLimiter
 from speechx.serving.metrics import Metrics, request_log
 from speechx.serving.settings import Settings
 from speechx.serving.web.sandbox import SandboxedDecoder
@@ -35,7 +35,7 @@ class Call:
     service: Service
     task: str
     id: str
-    ticket: Ticket
+    ticket: Permit
     started: float = field(default_factory=time.monotonic)
     first_audio: float | None = None
     seconds: float = 0.0
@@ -51,7 +51,7 @@ class Call:
         if self.over:
             return
         self.over = True
-        self.ticket.give_back()
+        self.ticket.release()
         metrics, took = self.service.metrics, time.monotonic() - self.started
         metrics.under_way.labels(self.task).dec()
         gone = isinstance(failure, Disconnected | asyncio.CancelledError | GeneratorExit)
@@ -87,8 +87,8 @@ class Service:
         self.voices = voices or VoiceStore(settings.voices)
         self.uploads = Uploads(f"{self.voices.root.rstrip('/')}/uploads", self.limits.uploads_bytes)
         self.decoder = SandboxedDecoder(self.limits)
-        self.keys = Keys.load(settings)
-        self.gate = Gate(self.limits)
+        self.keys = ApiKeys.load(settings)
+        self.gate = RequestLimiter(self.limits)
         self.metrics = Metrics()
 
     def caller(self, request: Request) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from speechx.errors import InputError
 from speechx.serving.errors import ApiError
-from speechx.serving.limits import Gate, Keys, hash_key
+from speechx.serving.limits import ApiKeys, RequestLimiter, hash_key
 from speechx.serving.settings import Limits, Settings
 from tests.helpers.fake_engine import FakeEngine
 from tests.serving.common import Make
@@ -43,46 +43,46 @@ def test_keys_are_asked_for(make: Make, engine: FakeEngine, keyed: Settings) -> 
 
 def test_keys_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPEECHX_API_KEYS", "one, two")
-    keys = Keys.load(Settings())
+    keys = ApiKeys.load(Settings())
     assert keys.caller({"authorization": "Bearer two"}, "") == "env-2"
     with pytest.raises(ApiError):
         keys.caller({"authorization": "Bearer one, two"}, "")
     monkeypatch.delenv("SPEECHX_API_KEYS")
-    assert Keys.load(Settings()).caller({}, "1.2.3.4") == "1.2.3.4"
+    assert ApiKeys.load(Settings()).caller({}, "1.2.3.4") == "1.2.3.4"
 
 
 @pytest.mark.parametrize("text", ["", "anna", "anna:xyz", "anna:" + "G" * 64])
 def test_bad_key_files(tmp_path: Path, text: str) -> None:
     (tmp_path / "keys").write_text(text)
     with pytest.raises(InputError, match="api_keys_file"):
-        Keys.load(Settings(api_keys_file=str(tmp_path / "keys")))
+        ApiKeys.load(Settings(api_keys_file=str(tmp_path / "keys")))
 
 
 def test_rate() -> None:
     now = [0.0]
-    gate = Gate(Limits(per_key_per_minute=2), clock=lambda: now[0])
+    gate = RequestLimiter(Limits(per_key_per_minute=2), clock=lambda: now[0])
     for _ in range(2):
-        gate.enter("a").give_back()
+        gate.enter("a").release()
     with pytest.raises(ApiError) as refused:
         gate.enter("a")
     assert refused.value.status == 429 and refused.value.limit == 2
     assert refused.value.retry_after == pytest.approx(30)
-    gate.enter("b").give_back()
+    gate.enter("b").release()
     now[0] = 31
-    gate.enter("a").give_back()
+    gate.enter("a").release()
     assert gate.under_way == 0
 
 
 def test_places() -> None:
-    gate = Gate(Limits(at_once=3, per_key_at_once=2))
+    gate = RequestLimiter(Limits(at_once=3, per_key_at_once=2))
     first, _ = gate.enter("a"), gate.enter("a")
     with pytest.raises(ApiError, match="your requests"):
         gate.enter("a")
     gate.enter("b")
     with pytest.raises(ApiError, match="server has 3"):
         gate.enter("c")
-    first.give_back()
-    first.give_back()
+    first.release()
+    first.release()
     assert gate.under_way == 2
     gate.draining = True
     with pytest.raises(ApiError, match="shutting down"):
