@@ -23,13 +23,13 @@ from speechx.serving.web.stream import Disconnected
 from speechx.serving.web.uploads import Uploads
 from speechx.task.voices import VoiceStore
 
-__all__ = ["Call", "Service"]
+__all__ = ["AdmittedRequest", "Service"]
 
 REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
 @dataclass
-class Call:
+class AdmittedRequest:
     """One request that was let in. `end` it once: it gives its place back, is counted, and logged."""
 
     service: Service
@@ -99,7 +99,7 @@ class Service:
             self.metrics.rejected.labels(error.code).inc()
             raise
 
-    def admit(self, request: Request, task: str) -> Call:
+    def admit(self, request: Request, task: str) -> AdmittedRequest:
         """Lets a request in, before its body is read. Raises ApiError 401, 429, 503."""
         caller = self.caller(request)
         try:
@@ -108,7 +108,7 @@ class Service:
             self.metrics.rejected.labels(error.code).inc()
             raise
         self.metrics.under_way.labels(task).inc()
-        return Call(self, task, request_id(request), ticket)
+        return AdmittedRequest(self, task, request_id(request), ticket)
 
     async def status(self) -> dict[str, Any]:
         """The engine's state. Raises ApiError 503 where it does not answer."""

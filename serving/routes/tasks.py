@@ -17,7 +17,7 @@ from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.result import Speech, collect
 from speechx.serving.errors import ApiError, documented
 from speechx.serving.routes.request import body_schema, read_fields, to_request
-from speechx.serving.service import Call, Service
+from speechx.serving.service import AdmittedRequest, Service
 from speechx.serving.web.stream import Disconnected, Opened, StreamedResponse, encoded, events, unless_gone
 from speechx.task import registry
 from speechx.task.task import AnyTask
@@ -79,7 +79,7 @@ def _handler(service: Service, task: AnyTask) -> Callable[[Request], Awaitable[R
 
 async def speak(
     service: Service,
-    call: Call,
+    call: AdmittedRequest,
     request: Request,
     asked: Callable[[], Awaitable[Any]],
     *,
