@@ -18,7 +18,14 @@ from speechx.pipeline.result import Speech, collect
 from speechx.serving.errors import ApiError, documented
 from speechx.serving.routes.request import body_schema, read_fields, to_request
 from speechx.serving.service import AdmittedRequest, Service
-from speechx.serving.web.stream import Disconnected, Opened, StreamedResponse, encoded, events, unless_gone
+from speechx.serving.web.stream import (
+    Disconnected,
+    StartedStream,
+    StreamedResponse,
+    encoded,
+    events,
+    until_disconnect,
+)
 from speechx.task import registry
 from speechx.task.task import AnyTask
 
@@ -99,7 +106,7 @@ async def speak(
         if wants_events:
             req = req.model_copy(update={"stream": True})
         job = Job(call.task, req, call.id, time.monotonic() + seconds)
-        opened = await unless_gone(request.receive, Opened.open(service.engine, job, seconds))
+        opened = await until_disconnect(request.receive, StartedStream.open(service.engine, job, seconds))
         call.heard()
         format = req.format or "wav"
         if wants_events:
@@ -109,7 +116,7 @@ async def speak(
             body = encoded(opened, format, rate(format))
             return StreamedResponse(body, _headers(opened.first.info), MEDIA_TYPES[format], call.end)
         try:
-            speech = await unless_gone(request.receive, _whole(opened))
+            speech = await until_disconnect(request.receive, _whole(opened))
         finally:
             await opened.close()
         answer = await asyncio.to_thread(_answer, speech, format, req.timestamps, in_json)
@@ -123,7 +130,7 @@ async def speak(
         raise
 
 
-async def _whole(opened: Opened) -> Speech:
+async def _whole(opened: StartedStream) -> Speech:
     return collect([chunk async for chunk in opened.chunks()])
 
 

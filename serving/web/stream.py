@@ -23,7 +23,15 @@ from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.local_engine import SpeechEngine
 from speechx.serving.errors import ApiError, as_api_error
 
-__all__ = ["Disconnected", "Opened", "StreamedResponse", "coalesce", "encoded", "events", "unless_gone"]
+__all__ = [
+    "Disconnected",
+    "StartedStream",
+    "StreamedResponse",
+    "coalesce",
+    "encoded",
+    "events",
+    "until_disconnect",
+]
 
 FIRST_SECONDS, REST_SECONDS = 0.08, 0.32
 """Chunks are joined up to these lengths: the first early, later ones seldom, as each costs the same to carry."""
@@ -38,7 +46,7 @@ class Disconnected(Exception):
     """The client has gone."""
 
 
-class Broken(RuntimeError):
+class StreamAborted(RuntimeError):
     """A stream ended early: the server closes the connection."""
 
 
@@ -57,7 +65,7 @@ async def coalesce(
             wanted = rest
 
 
-class Opened:
+class StartedStream:
     """A stream whose first chunk is there, so that what is wrong with the request has been said.
 
     `chunks` gives all of them, the first included. Raises TimeoutError at the deadline (time of the event loop).
@@ -67,7 +75,7 @@ class Opened:
         self._source, self.first, self._deadline = source, first, deadline
 
     @classmethod
-    async def open(cls, engine: SpeechEngine, job: Job, seconds: float) -> Opened:
+    async def open(cls, engine: SpeechEngine, job: Job, seconds: float) -> StartedStream:
         """Raises what the engine raises for this job: InputError, TimeoutError, ApiError."""
         source: Any = engine.stream(job)
         deadline = asyncio.get_running_loop().time() + seconds
@@ -97,7 +105,7 @@ async def _next(source: AsyncGenerator[Chunk, None], deadline: float) -> Chunk:
         raise ApiError(500, "the engine ended without a result", code="internal") from None
 
 
-class _Rate:
+class _StreamResampler:
     """Samples at one rate to samples at another, as they come."""
 
     def __init__(self, rate: int, to: int) -> None:
@@ -117,12 +125,12 @@ def wire_rate(rate: int, format: str) -> int:
 
 
 async def encoded(
-    opened: Opened, format: str, rate: int | None = None
+    opened: StartedStream, format: str, rate: int | None = None
 ) -> AsyncGenerator[tuple[Chunk, bytes], None]:
     """Each chunk with the bytes that are ready after it. rate: of the bytes, where not the sound's own."""
     rate_in = opened.first.sample_rate
     to = rate or wire_rate(rate_in, format)
-    encoder, resampler = StreamEncoder(format, to), _Rate(rate_in, to)
+    encoder, resampler = StreamEncoder(format, to), _StreamResampler(rate_in, to)
     async with aclosing(opened.chunks()) as chunks:
         async for chunk in chunks:
             data = encoder.push(resampler.push(chunk.wav_T, chunk.final))
@@ -130,7 +138,7 @@ async def encoded(
 
 
 async def events(
-    opened: Opened, format: str, rate: int | None = None, words: bool = False
+    opened: StartedStream, format: str, rate: int | None = None, words: bool = False
 ) -> AsyncGenerator[tuple[Chunk, bytes], None]:
     """Server-sent events: speech.audio.delta with base64, speech.words with new word times, speech.audio.done or error.
 
@@ -168,12 +176,12 @@ def _usage(chunk: Chunk) -> dict[str, int]:
     return {"input_tokens": 0, "output_tokens": frames, "total_tokens": frames}
 
 
-async def unless_gone(receive: Receive, work: Awaitable[T]) -> T:
+async def until_disconnect(receive: Receive, work: Awaitable[T]) -> T:
     """What `work` gives; when the client leaves first the work is cancelled and Disconnected raised.
 
     The request's body must have been read.
     """
-    task, watch = asyncio.ensure_future(work), asyncio.ensure_future(_gone(receive))
+    task, watch = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(receive))
     try:
         await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
@@ -185,7 +193,7 @@ async def unless_gone(receive: Receive, work: Awaitable[T]) -> T:
         await asyncio.gather(task, watch, return_exceptions=True)  # their own `finally` has run
 
 
-async def _gone(receive: Receive) -> None:
+async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -209,12 +217,12 @@ class StreamedResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         failure: BaseException | None = None
         try:
-            await unless_gone(receive, self._send(send))
+            await until_disconnect(receive, self._send(send))
         except Disconnected as error:
             failure = error
         except Exception as error:
             failure = error
-            raise Broken(str(error)) from None  # told of in the log of requests
+            raise StreamAborted(str(error)) from None  # told of in the log of requests
         except BaseException as error:
             failure = error
             raise
