@@ -24,7 +24,7 @@ from speechx.serving.web.stream import coalesce
 from speechx.task import registry
 from speechx.task.fields import TaskRequest
 
-__all__ = ["Failure", "Replica", "ReplicaOptions", "ServedEngine"]
+__all__ = ["RemoteError", "Replica", "ReplicaOptions", "ServedEngine"]
 
 HEARTBEAT_SECONDS = 20.0
 """An engine thread that does not answer for so long is stuck; a step takes well under a second."""
@@ -48,7 +48,7 @@ class ReplicaOptions(BaseModel):
 
 
 @dataclass(frozen=True)
-class Failure:
+class RemoteError:
     """An expected error on its way to the router."""
 
     kind: Literal["input", "timeout", "interrupted", "overloaded"]
@@ -56,7 +56,7 @@ class Failure:
     field: str | None = None
 
     @classmethod
-    def of(cls, error: Exception) -> Failure | None:
+    def of(cls, error: Exception) -> RemoteError | None:
         """None for an error that nobody expects."""
         if isinstance(error, InputError):
             return cls("input", str(error), error.field)
@@ -167,7 +167,7 @@ class Replica:
 
     async def stream(
         self, task: str, request: TaskRequest, job_id: str, seconds: float
-    ) -> AsyncGenerator[Chunk | Failure, None]:
+    ) -> AsyncGenerator[Chunk | RemoteError, None]:
         """Chunks of a job that may take so many seconds, or a Failure. Leaving it early aborts the job."""
         job = Job(task, request, job_id, time.monotonic() + seconds)
         self.jobs += 1
@@ -176,7 +176,7 @@ class Replica:
                 async for chunk in chunks:
                     yield chunk
         except Exception as error:
-            failure = Failure.of(error)
+            failure = RemoteError.of(error)
             if failure is None:
                 raise
             yield failure

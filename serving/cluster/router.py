@@ -20,7 +20,7 @@ from ray.serve.handle import DeploymentHandle
 
 from speechx.pipeline.job import Chunk, Job
 from speechx.serving.app import build_app
-from speechx.serving.cluster.replica import Failure, Replica, ReplicaOptions
+from speechx.serving.cluster.replica import RemoteError, Replica, ReplicaOptions
 from speechx.serving.errors import ApiError
 from speechx.serving.settings import Settings
 
@@ -69,7 +69,7 @@ class HandleEngine:
             begun = ended = False
             try:
                 async for item in response:
-                    if isinstance(item, Failure):
+                    if isinstance(item, RemoteError):
                         raise item.error()
                     begun, self._heard = True, time.monotonic()
                     ended = item.final

@@ -22,7 +22,7 @@ from ray import serve
 from speechx.errors import InputError
 from speechx.pipeline.job import Job
 from speechx.serving.cluster import local
-from speechx.serving.cluster.replica import Failure, Replica, ReplicaOptions
+from speechx.serving.cluster.replica import RemoteError, Replica, ReplicaOptions
 from speechx.serving.cluster.router import AppArgs, HandleEngine, build
 from speechx.serving.settings import Limits, Settings
 from speechx.task import registry
@@ -77,13 +77,13 @@ def test_too_late_to_begin(replica_handle: Any) -> None:
 
 
 def test_failures_travel() -> None:
-    told = Failure.of(InputError("text is odd", field="text"))
+    told = RemoteError.of(InputError("text is odd", field="text"))
     assert told is not None
     error = told.error()
     assert isinstance(error, InputError) and error.field == "text" and str(error) == "text is odd"
-    assert isinstance(Failure("timeout", "late").error(), TimeoutError)
-    assert Failure("overloaded", "full").error().status == 429  # type: ignore[attr-defined]
-    assert Failure.of(RuntimeError("bug")) is None
+    assert isinstance(RemoteError("timeout", "late").error(), TimeoutError)
+    assert RemoteError("overloaded", "full").error().status == 429  # type: ignore[attr-defined]
+    assert RemoteError.of(RuntimeError("bug")) is None
 
 
 @pytest.mark.parametrize("name", ["cpu.yaml", "gpu.yaml"])
