@@ -27,14 +27,14 @@ from speechx.cli.samples import Sample, sample_requests
 from speechx.errors import InputError
 from speechx.task import registry
 
-__all__ = ["Seen", "as_text", "measure", "numbers", "run_clients", "server"]
+__all__ = ["LoadStats", "as_text", "measure", "numbers", "run_clients", "server"]
 
 HEADER = 44  # bytes of a wav header
 START = 6400  # bytes of sound, 200 ms, with which a player begins
 
 
 @dataclass
-class Seen:
+class LoadStats:
     """What clients saw, all together."""
 
     first: list[float] = field(default_factory=list)
@@ -116,7 +116,7 @@ def measure(
     rows = []
     for load, requests in loads.items():
         for request in requests:
-            _ask(address, *request, key, Seen())  # warm
+            _ask(address, *request, key, LoadStats())  # warm
         for number in clients:
             seen = run_clients(address, requests, number, seconds, key, process)
             rows.append({"server": name, **seen.row(load, number, seconds)})
@@ -134,14 +134,14 @@ def run_clients(
     seconds: float,
     key: str | None = None,
     process: int | None = None,
-) -> Seen:
+) -> LoadStats:
     """So many clients, each asking again when it has its answer, for so many seconds."""
-    seen, lock, over = Seen(), threading.Lock(), time.monotonic() + seconds
+    seen, lock, over = LoadStats(), threading.Lock(), time.monotonic() + seconds
 
     def client(number: int) -> None:
         draw = random.Random(number)
         while time.monotonic() < over:
-            own = Seen()
+            own = LoadStats()
             _ask(address, *draw.choice(requests), key, own)
             with lock:
                 for name in ("first", "rtf", "rejects", "errors"):
@@ -179,7 +179,7 @@ def memory(process: int) -> float:
     return round(total, 1)
 
 
-def _ask(address: str, route: str, body: bytes, key: str | None, seen: Seen) -> None:
+def _ask(address: str, route: str, body: bytes, key: str | None, seen: LoadStats) -> None:
     """One request, listened to as it comes."""
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
     request = url_request.Request(address.rstrip("/") + route, body, headers)

@@ -83,7 +83,7 @@ def test_the_load_generator(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_underruns_are_noticed() -> None:
-    seen = load_test.Seen()
+    seen = load_test.LoadStats()
     with running(build_app(FakeEngine(chunks=3, delay=0.4), settings())) as address:
         route, body = load_test.bodies("tts")["tts"][0]
         load_test._ask(address, route, body, None, seen)
