@@ -60,7 +60,7 @@ def build_app(
         app.include_router(router)
     _operations(app, service)
     errors.install(app)
-    app.add_middleware(RequestIds, told=behind_ray)
+    app.add_middleware(RequestIdMiddleware, told=behind_ray)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"],
@@ -92,7 +92,7 @@ def _operations(app: FastAPI, service: Service) -> None:
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
 
 
-class RequestIds:
+class RequestIdMiddleware:
     """Every answer has X-Request-Id, once. Plain ASGI: middleware of Starlette's own kind would hide disconnects."""
 
     def __init__(self, app: ASGIApp, told: bool) -> None:

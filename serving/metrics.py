@@ -58,7 +58,7 @@ class Metrics:
         return generate_latest(self.registry)
 
 
-class _Lines(logging.Formatter):
+class _JsonFormatter(logging.Formatter):
     """One JSON object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -79,7 +79,7 @@ def request_log() -> logging.Logger:
     logger = logging.getLogger("speechx.serving")
     if not logger.handlers:
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(_Lines())
+        handler.setFormatter(_JsonFormatter())
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
         logger.propagate = False

@@ -29,13 +29,13 @@ from speechx.pipeline.manifest import ManifestRow, read_manifest, result_entry
 if TYPE_CHECKING:
     from speechx.pipeline.result import Speech
 
-__all__ = ["Worker", "run"]
+__all__ = ["BatchWorker", "run"]
 
 HANDFUL = 4  # rows given to a worker at once, times its slots
 TRIES = 3  # of a handful whose worker died
 
 
-class Worker:
+class BatchWorker:
     """A Ray actor with a model of its own."""
 
     def __init__(
@@ -157,7 +157,7 @@ def main(
         raise InputError(f"format: {format!r} is not one of {', '.join(writing.FORMATS)}", field="format")
     rows = read_manifest(manifest.resolve(), format)
     store = Storage(output if "://" in output else str(Path(output).resolve()))
-    actor = ray.remote(Worker).options(num_cpus=cpus, num_gpus=gpus)
+    actor = ray.remote(BatchWorker).options(num_cpus=cpus, num_gpus=gpus)
     local.start(log_to_driver=False)
     try:
         done, failed = run(rows, store, lambda: actor.remote(model, slots, device, store), workers, slots)

@@ -49,7 +49,7 @@ async def read_fields(request: Request, limits: Limits) -> dict[str, Any]:
         raise _too_large(limits)
     try:
         async with asyncio.timeout(limits.upload_seconds):
-            counted = Request(request.scope, _Counted(request, limits))
+            counted = Request(request.scope, _LimitedReceive(request, limits))
             return await (_json(counted) if kind in JSON_TYPES else _form(counted, limits))
     except TimeoutError:
         raise ApiError(
@@ -59,7 +59,7 @@ async def read_fields(request: Request, limits: Limits) -> dict[str, Any]:
         raise Disconnected from None
 
 
-class _Counted:
+class _LimitedReceive:
     """receive() that refuses what is more than the limit, whatever the header said."""
 
     def __init__(self, request: Request, limits: Limits) -> None:
