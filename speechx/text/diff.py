@@ -49,7 +49,9 @@ def diff_words(old: PhoneSequence | str, new: PhoneSequence | str, language: str
     ]
 
 
-def _whole_words(edit: tuple[int, int, int, int], before: _Said, after: _Said) -> tuple[int, int, int, int]:
+def _whole_words(
+    edit: tuple[int, int, int, int], before: _SpokenWords, after: _SpokenWords
+) -> tuple[int, int, int, int]:
     """The edit widened over equal neighbors until it cuts no written word on either side ("25" says two words)."""
     i1, i2, j1, j2 = edit
     while before.inside(i1) or after.inside(j1):
@@ -67,7 +69,7 @@ def merge_edits(edits: list[WordEdit]) -> WordEdit | None:
 
 
 @dataclass(frozen=True)
-class _Said:
+class _SpokenWords:
     """Every spoken word of a text and the index of the written word it belongs to."""
 
     keys: list[str]
@@ -82,7 +84,7 @@ class _Said:
         return self.word_of[at] if at < len(self.keys) else self.num_words
 
 
-def _said(text: PhoneSequence | str, language: str) -> _Said:
+def _said(text: PhoneSequence | str, language: str) -> _SpokenWords:
     written = None if isinstance(text, str) else [word.text for word in text.words]
     tokens = tokenize(text if isinstance(text, str) else " ".join(written or ()), language)
     if written is not None and len(tokens) != len(
@@ -92,7 +94,7 @@ def _said(text: PhoneSequence | str, language: str) -> _Said:
     else:
         spoken = [_plain(" ".join(token.spoken)).split() or [token.text] for token in tokens]
     keys = [(key, i) for i, words in enumerate(spoken) for key in words]
-    return _Said([key for key, _ in keys], [i for _, i in keys], len(spoken))
+    return _SpokenWords([key for key, _ in keys], [i for _, i in keys], len(spoken))
 
 
 def _plain(words: str) -> str:

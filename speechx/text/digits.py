@@ -27,7 +27,7 @@ SCALE_WORDS = frozenset(
 
 
 @dataclass(frozen=True)
-class Context:
+class TokenContext:
     """Neighbors of a word (without punctuation), whether it ends the text, whether the text is all in capitals."""
 
     before: str = ""
@@ -67,7 +67,7 @@ def _decimals(digits: str, locale: Locale) -> list[str]:
     return locale.cardinal(int(digits or "0"), False).split()
 
 
-def say_digits(core: str, locale: Locale, context: Context) -> list[str] | None:
+def say_digits(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
     """Spoken words of a written word that has a digit in it; None if it is no form that is known (B2B)."""
     if _PHONE.match(core):
         return locale.spell(core)
@@ -138,7 +138,7 @@ def _date_or_time(core: str, locale: Locale) -> list[str] | None:
     return locale.date(day, month, year or None).split()
 
 
-def year_or_number(text: str, locale: Locale, context: Context | None = None) -> list[str]:
+def year_or_number(text: str, locale: Locale, context: TokenContext | None = None) -> list[str]:
     """Four digits without marks from 1100 to 2099 are a year; a date's day may be an ordinal."""
     if re.fullmatch(r"1[1-9]\d\d|20\d\d", text):
         return locale.year(int(text)).split()
@@ -163,7 +163,7 @@ def _money(amount: str, symbol: str, locale: Locale) -> list[str]:
     return words
 
 
-def _prefixed(prefix: str, digits: str, tail: str, locale: Locale, context: Context) -> list[str]:
+def _prefixed(prefix: str, digits: str, tail: str, locale: Locale, context: TokenContext) -> list[str]:
     if prefix.lower() in locale.currencies:
         scale = locale.units.get(tail.lower(), ("", ""))[1] if tail else ""
         if scale:  # $3bn: the currency comes after the scale

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from speechx.text.digits import SCALE_WORDS, Context, number, say_digits
+from speechx.text.digits import SCALE_WORDS, TokenContext, number, say_digits
 from speechx.text.locales.base import Locale
 
 _ADDRESS = re.compile(
@@ -33,7 +33,7 @@ _CAPITAL_WITHOUT_DOT = frozenset("dr me pr mr mrs sr jr".split())
 _GERMAN_BEFORE_ORDINAL = frozenset("am vom zum dem den des der die das im beim ein eine sein ihr".split())
 
 
-def expand(core: str, locale: Locale, context: Context, *, final: bool = False) -> list[str] | None:
+def expand(core: str, locale: Locale, context: TokenContext, *, final: bool = False) -> list[str] | None:
     """Spoken words of one written word.
 
     Without `final` only forms to which a final dot belongs are tried (core ends with it): None for others.
@@ -67,7 +67,7 @@ def expand(core: str, locale: Locale, context: Context, *, final: bool = False) 
     return _words(core, locale, context) if roman is None else roman
 
 
-def _is_letter_name(core: str, context: Context) -> bool:
+def _is_letter_name(core: str, context: TokenContext) -> bool:
     """A lone capital is a letter's name if it cannot be a word (B) or stands in a row of letters (A B C)."""
     if context.shouting or len(core) != 1 or not (core.isalpha() and core.isupper()):
         return False
@@ -78,7 +78,7 @@ def _is_letter_name(core: str, context: Context) -> bool:
     )
 
 
-def _is_abbreviation(core: str, low: str, context: Context) -> bool:
+def _is_abbreviation(core: str, low: str, context: TokenContext) -> bool:
     """An abbreviation that is also a word counts only where it can be one."""
     word = low.removesuffix(".")
     if not low.endswith("."):
@@ -90,7 +90,7 @@ def _is_abbreviation(core: str, low: str, context: Context) -> bool:
     return True
 
 
-def _dotted_ordinal(core: str, locale: Locale, context: Context) -> list[str] | None:
+def _dotted_ordinal(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
     """German "3. Mai": digits and a dot before a month, or between an article and a noun, are an ordinal."""
     if locale.language != "de" or not re.match(r"^\d{1,3}\.$", core) or not _LETTER.match(context.after):
         return None
@@ -103,7 +103,7 @@ def _dotted_ordinal(core: str, locale: Locale, context: Context) -> list[str] | 
     return words.split()
 
 
-def _roman(core: str, locale: Locale, context: Context) -> list[str] | None:
+def _roman(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
     """Kings, popes and centuries: Louis XIV, siglo XIX, XXe siècle, World War II. Single letters are not read."""
     match = _ROMAN.match(core)
     if context.shouting or len(core) < 2 or not match:
@@ -119,7 +119,7 @@ def _roman(core: str, locale: Locale, context: Context) -> list[str] | None:
     return locale.cardinal(value, False).split()
 
 
-def _words(core: str, locale: Locale, context: Context) -> list[str]:
+def _words(core: str, locale: Locale, context: TokenContext) -> list[str]:
     """A written word without digits: itself in lower case, its symbols by name, an acronym in capitals."""
     match = _CAPITALS.match(core)
     if match and match[1].isupper() and not context.shouting:
@@ -132,7 +132,7 @@ def _words(core: str, locale: Locale, context: Context) -> list[str]:
     return _pieces(core, locale, context)
 
 
-def _pieces(core: str, locale: Locale, context: Context) -> list[str]:
+def _pieces(core: str, locale: Locale, context: TokenContext) -> list[str]:
     """Letters, digits and symbols of a mixed word one run after the other: mp3, AT&T, A4, COVID-19, he/she."""
     words: list[str] = []
     mixed = any(char.isdigit() or char == "&" for char in core)

@@ -10,7 +10,7 @@ from speechx.errors import InputError
 from speechx.text import g2p, locales
 from speechx.text.g2p import Phones
 from speechx.text.languages import check_language
-from speechx.text.normalize import Token, tokenize
+from speechx.text.normalize import TextToken, tokenize
 from speechx.text.phones import PHONE_IDS, SILENCE, UNKNOWN
 from speechx.text.sentences import split_sentences
 from speechx.text.types import PhoneSequence, Word
@@ -38,7 +38,7 @@ class TextFrontend:
         backend = g2p.load(language)
         phones: list[str] = [SILENCE]
         words: list[Word] = []
-        phrase: list[Token] = []
+        phrase: list[TextToken] = []
         for i, token in enumerate(tokens):
             phrase.append(token)
             if token.pause or i + 1 == len(tokens):
@@ -67,7 +67,7 @@ def check_text(text: str, language: str, *, field: str = "text", max_chars: int 
         raise InputError(f"{field} has nothing that can be said: no word and no number", field=field)
 
 
-def _phones_of(phrase: list[Token], backend: g2p.G2P, language: str) -> list[Phones]:
+def _phones_of(phrase: list[TextToken], backend: g2p.G2P, language: str) -> list[Phones]:
     """Phones of each token of a phrase, which the back end sees whole."""
     spoken = [_readable(token, backend, language) for token in phrase]
     flat = iter(backend([word for words in spoken for word in words]))
@@ -78,7 +78,7 @@ def _phones_of(phrase: list[Token], backend: g2p.G2P, language: str) -> list[Pho
     return out
 
 
-def _readable(token: Token, backend: g2p.G2P, language: str) -> list[str]:
+def _readable(token: TextToken, backend: g2p.G2P, language: str) -> list[str]:
     """The token's words as the back end wants them: acronyms spelled or lowered, hyphens opened."""
     words: list[str] = []
     for word in token.spoken:

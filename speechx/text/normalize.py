@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from speechx.text import locales
-from speechx.text.digits import Context
+from speechx.text.digits import TokenContext
 from speechx.text.expand import expand
 from speechx.text.locales.base import JOIN, Locale
 
@@ -47,7 +47,7 @@ _LONG_WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 @dataclass(frozen=True)
-class Token:
+class TextToken:
     """One written word: text without punctuation around it, the words that say it (capitals only in acronyms), the pause after it."""
 
     text: str
@@ -77,17 +77,17 @@ def _is_picture(char: str) -> bool:
     )
 
 
-def tokenize(text: str, language: str) -> list[Token]:
+def tokenize(text: str, language: str) -> list[TextToken]:
     """Every written word that has something to say, in order, with its spoken words and the pause after it."""
     locale = locales.load(language)
     shouting = not any(char.islower() for char in text) and len(_LONG_WORD.findall(text)) > 1
     raw = _split(clean(text), language)
     cores = [piece.strip(_EDGE_PUNCTUATION) for piece in raw]
-    tokens: list[Token] = []
+    tokens: list[TextToken] = []
     for i, piece in enumerate(raw):
         before = cores[i - 1] if i else ""
         after = next((core for core in cores[i + 1 : i + 2]), "")
-        context = Context(before, after, last=not any(cores[i + 1 :]), shouting=shouting)
+        context = TokenContext(before, after, last=not any(cores[i + 1 :]), shouting=shouting)
         spoken, consumed_dot = _say(piece, locale, context)
         pause = _pause_after(piece, consumed_dot and not context.last)
         if spoken:
@@ -96,7 +96,7 @@ def tokenize(text: str, language: str) -> list[Token]:
                 tokens[-1] = _paused(tokens[-1], opening)
             written = piece.strip(_EDGE_PUNCTUATION) or piece
             written = (written + "." if consumed_dot else written).replace(JOIN, " ")
-            tokens.append(Token(written, tuple(spoken), pause))
+            tokens.append(TextToken(written, tuple(spoken), pause))
         elif pause and tokens:
             tokens[-1] = _paused(tokens[-1], pause)
         elif tokens and piece.strip('"') == "-":
@@ -104,9 +104,9 @@ def tokenize(text: str, language: str) -> list[Token]:
     return tokens
 
 
-def _paused(token: Token, pause: str) -> Token:
+def _paused(token: TextToken, pause: str) -> TextToken:
     """The token with the longer of two pauses after it."""
-    return Token(token.text, token.spoken, max(token.pause, pause, key=_STRENGTH.__getitem__))
+    return TextToken(token.text, token.spoken, max(token.pause, pause, key=_STRENGTH.__getitem__))
 
 
 def _split(text: str, language: str) -> list[str]:
@@ -132,7 +132,7 @@ def _spaced_abbreviations(language: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{'|'.join(spaced) or '(?!)'})", re.IGNORECASE)
 
 
-def _say(piece: str, locale: Locale, context: Context) -> tuple[list[str], bool]:
+def _say(piece: str, locale: Locale, context: TokenContext) -> tuple[list[str], bool]:
     """The spoken words of a written word, and whether its final dot belongs to it (Mr., 3., e.g.)."""
     left = piece.lstrip("\"'([{<¿¡*_—–-…" if not re.match(r"-[\d.]", piece) else "")
     if re.match(r"['’]\d0s", piece):

@@ -58,7 +58,7 @@ class G2P(Protocol):
         ...
 
 
-class Rules:
+class RewriteRules:
     """Ordered rewrite rules: at each position the first pattern that matches gives the phones.
 
     A pattern may look around itself; '^' and '$' are the ends of the word. Phones are separated by spaces; a rule
@@ -120,7 +120,7 @@ def stress_from_end(phones: list[str], syllable: int) -> list[str]:
     return phones
 
 
-class WordRules:
+class RuleG2P:
     """Base of the rule back ends: words one by one, cached, with a hook for what crosses word borders."""
 
     letters = ""  # letters beyond a-z that the rules know

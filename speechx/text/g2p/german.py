@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from speechx.text.g2p.base import Phones, WordRules
+from speechx.text.g2p.base import Phones, RuleG2P
 from speechx.text.g2p.german_words import EXCEPTIONS, HEADS, SHORT, STEMS, UNSTRESSED
 from speechx.text.phones import STRESS, VOWELS, add_stress, strip_stress
 
@@ -65,7 +65,7 @@ _SCHWA_REST = re.compile(
 )
 
 
-class GermanG2P(WordRules):
+class GermanG2P(RuleG2P):
     """Phones of standard German; r after a vowel is ɐ, final stops are voiceless, no glottal stops."""
 
     letters = "äöüßéèêáàâóòôç"

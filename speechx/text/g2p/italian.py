@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import re
 
-from speechx.text.g2p.base import Phones, Rules, WordRules, nuclei, stress_from_end
+from speechx.text.g2p.base import Phones, RewriteRules, RuleG2P, nuclei, stress_from_end
 from speechx.text.phones import STRESS, add_stress
 
-_RULES = Rules("""
+_RULES = RewriteRules("""
 cch(?=[eiéèì]) -> k k
 cc(?=[eéè]) -> t tʃ
 cci(?=[aouàòù]) -> t tʃ
@@ -196,7 +196,7 @@ _VOWEL_OF = {"e": "ɛ", "o": "ɔ"}
 _CLOSE = {"ɛ": "e", "ɔ": "o"}  # open vowels exist only under the stress
 
 
-class ItalianG2P(WordRules):
+class ItalianG2P(RuleG2P):
     """Phones of standard Italian; geminates are doubled, ʎ ɲ ʃ between vowels stay single."""
 
     letters = "àèéìíòóùúá"

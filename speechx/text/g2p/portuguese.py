@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 import re
 
-from speechx.text.g2p.base import Phones, Rules, WordRules, nuclei, stress_from_end
+from speechx.text.g2p.base import Phones, RewriteRules, RuleG2P, nuclei, stress_from_end
 from speechx.text.phones import STRESS
 
 # 'V' in comments is a vowel. Nasal vowels come from a til or from m, n before a consonant or at the end.
-_RULES = Rules("""
+_RULES = RewriteRules("""
 ch -> ʃ
 lh -> ʎ
 nh -> ɲ
@@ -146,7 +146,7 @@ _OPEN_WORDS = frozenset(
 )
 
 
-class PortugueseG2P(WordRules):
+class PortugueseG2P(RuleG2P):
     """Phones of Brazilian Portuguese: t, d soften before i; final e, o close; final l is w; initial r is x."""
 
     letters = "áéíóúâêôãõàçü"

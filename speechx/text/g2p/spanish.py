@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from speechx.text.g2p.base import Phones, Rules, WordRules, stress_from_end
+from speechx.text.g2p.base import Phones, RewriteRules, RuleG2P, stress_from_end
 from speechx.text.phones import STRESS
 
-_RULES = Rules("""
+_RULES = RewriteRules("""
 ^ps -> s
 ^hi(?=e) -> ʝ
 ch -> tʃ
@@ -80,7 +80,7 @@ _SOFT = {"b": "β", "d": "ð", "ɡ": "ɣ"}
 _NASALS = ("m", "n", "ŋ", "ɲ")
 
 
-class SpanishG2P(WordRules):
+class SpanishG2P(RuleG2P):
     """Rules, then across the phrase: b d ɡ soften between vowels, n takes the place of what follows."""
 
     letters = "áéíóúüñ"
