@@ -13,6 +13,7 @@ __all__ = [
     "BAR_TITLES",
     "BEGIN",
     "END",
+    "MAX_SLICES",
     "PUBLISHED",
     "bar_cells",
     "card_tables",
@@ -20,7 +21,7 @@ __all__ = [
     "failures_of",
     "metric_of",
     "report_markdown",
-    "titles",
+    "title",
     "update_card",
 ]
 
@@ -30,6 +31,8 @@ BAR_TITLES = ("metric", "measured", "first bar", "goal")
 MET = {True: "met", False: "not met", None: "not measured"}
 SPEED = ("rtf", "first_audio")
 CARD_METRICS = 6
+MAX_SLICES = 12
+"""Values of a property beyond which a report leaves its slices out."""
 ARROWS = {"higher": " ↑", "lower": " ↓", None: ""}
 
 
@@ -37,8 +40,9 @@ def metric_of(row: MetricInfo) -> Metric:
     return Metric(**row)
 
 
-def titles(metrics: list[Metric]) -> list[str]:
-    return [f"{m.name}{f' ({m.unit})' if m.unit else ''}{ARROWS[m.better]}" for m in metrics]
+def title(metric: Metric) -> str:
+    """Name, unit, and an arrow in the direction of better values."""
+    return f"{metric.name}{f' ({metric.unit})' if metric.unit else ''}{ARROWS[metric.better]}"
 
 
 def cell(metric: Metric, summary: MetricSummary) -> str:
@@ -53,7 +57,7 @@ def cell(metric: Metric, summary: MetricSummary) -> str:
 
 def _table(systems: dict[str, SystemSummary], metrics: list[Metric]) -> list[str]:
     lines = [
-        "| system | " + " | ".join(titles(metrics)) + " | failed |",
+        "| system | " + " | ".join(map(title, metrics)) + " | failed |",
         "|---|" + "---|" * (len(metrics) + 1),
     ]
     for name, system in systems.items():
@@ -80,7 +84,7 @@ def bar_cells(bar: BarSummary, metric: Metric) -> list[str]:
     versus = f" (beside {bar['versus'].replace('_', ' ')})" if bar["versus"] else ""
     limits = ((bar["first"], bar["first_met"]), (bar["goal"], bar["goal_met"]))
     return [
-        f"{titles([metric])[0]}{versus}",
+        f"{title(metric)}{versus}",
         metric.show(bar["value"]),
         *("–" if limit is None else f"{metric.show(limit)}: {MET[met]}" for limit, met in limits),
     ]
@@ -134,9 +138,9 @@ def report_markdown(report: Report) -> str:
 def _slices(name: str, system: SystemSummary, metrics: list[Metric]) -> list[str]:
     lines: list[str] = []
     for by, values in system["slices"].items():
-        if len(values) > 12:
+        if len(values) > MAX_SLICES:
             continue
-        lines += ["", f"{name} by {by}:", "", f"| {by} | items | " + " | ".join(titles(metrics)) + " |"]
+        lines += ["", f"{name} by {by}:", "", f"| {by} | items | " + " | ".join(map(title, metrics)) + " |"]
         lines.append("|---|---|" + "---|" * len(metrics))
         for value, own in values.items():
             cells = [cell(m, own["metrics"][m.name]) for m in metrics]

@@ -25,7 +25,7 @@ def test_wheel_has_code_and_data(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", build, str(tmp_path)], cwd=source, check=True, capture_output=True)
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         packed = set(wheel.namelist())
-    data = {".py", ".json", ".yaml", ".flac", ".safetensors", ".txt", ".html", ".gz"}
+    data = {".py", ".json", ".yaml", ".flac", ".safetensors", ".txt", ".html", ".gz", ".j2"}
     wanted = {
         ("" if package == "speechx" else "speechx/") + str(path.relative_to(source))
         for package in PACKAGES
