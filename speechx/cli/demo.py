@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import html
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,12 +17,36 @@ if TYPE_CHECKING:
     from speechx.cli.samples import Sample
     from speechx.pipeline.result import Speech
 
+TEMPLATE = Path(__file__).with_name("demo.html.j2")
+
+
+@dataclass(frozen=True)
+class DemoClip:
+    """A player with pictures. file: relative to the page. waveform: an SVG element. spectrogram: a data URI."""
+
+    caption: str
+    file: str
+    seconds: float
+    waveform: str
+    spectrogram: str
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """One request on the page. info: as in the final Chunk."""
+
+    title: str
+    text: str | None
+    clips: tuple[DemoClip, DemoClip]
+    info: dict[str, Any]
+
 
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="folder to write")] = Path("demo"),
     model: ModelOption = None,
 ) -> None:
     """Run every ability on the sample recordings and write a page with the results."""
+    from speechx.cli.pages import render
     from speechx.cli.samples import sample_requests
     from speechx.files import atomic_write
 
@@ -33,22 +57,20 @@ def demo(
         raise InputError(f"output: {output} cannot be made: {error.strerror}", field="output") from error
     say("loading the model ...")
     sx, samples = load(model), sample_requests()
-    sections, rows = [], []
+    results = []
     for number, sample in enumerate(samples, 1):
         say(f"{number}/{len(samples)} {sample.title} ...")
-        section, info = perform(
-            sx, sample, output, f"{number}-{sample.title.lower().replace(' ', '-').replace(',', '')}"
-        )
-        sections.append(section)
-        rows.append((sample.title, info))
+        name = f"{number}-{sample.title.lower().replace(' ', '-').replace(',', '')}"
+        results.append(perform(sx, sample, output, name))
+        info = results[-1].info
         say(f"    {info['audio_seconds']:.1f} s of audio in {info['seconds']:.1f} s, RTF {info['rtf']:.2f}")
-    page = PAGE.format(table=table(rows), sections="\n".join(sections), model=html.escape(sx.pipeline.model))
+    page = render(TEMPLATE, results=results, model=sx.pipeline.model)
     atomic_write(output / "index.html", page.encode())
     say(f"done in {time.monotonic() - started:.0f} s: open {output / 'index.html'}")
 
 
-def perform(sx: SpeechX, sample: Sample, output: Path, name: str) -> tuple[str, dict[str, Any]]:
-    """Runs one request, writes NAME-before.wav and NAME-after.wav; returns its part of the page and its info."""
+def perform(sx: SpeechX, sample: Sample, output: Path, name: str) -> DemoResult:
+    """Runs one request; writes NAME-before.wav and NAME-after.wav."""
     from speechx.audio import reading
     from speechx.pipeline.result import Speech, collect
 
@@ -57,52 +79,14 @@ def perform(sx: SpeechX, sample: Sample, output: Path, name: str) -> tuple[str, 
     before = Speech(reading.read(sample.before), 16000)
     before.save(output / f"{name}-before.wav")
     after.save(output / f"{name}-after.wav")
-    said = f"<p class=said>“{html.escape(sample.said)}”</p>" if sample.said else ""
     what = "voice" if "voice" in sample.fields else "before"
-    section = (
-        f"<section><h2>{html.escape(sample.title)}</h2>{said}<div class=pair>"
-        f"{figure(what, f'{name}-before.wav', before)}{figure('after', f'{name}-after.wav', after)}</div></section>"
-    )
-    return section, after.info
+    clips = clip(what, f"{name}-before.wav", before), clip("after", f"{name}-after.wav", after)
+    return DemoResult(sample.title, sample.output_text, clips, after.info)
 
 
-def figure(caption: str, file: str, speech: Speech) -> str:
-    """A player with the waveform and the mel spectrogram."""
+def clip(caption: str, file: str, speech: Speech) -> DemoClip:
+    """The pictures of one recording."""
     from speechx.audio.plots import mel_png, png_uri, waveform_svg
 
-    mel = png_uri(mel_png(speech.wav_T, speech.sample_rate))
-    return (
-        f"<figure><figcaption>{caption}, {speech.seconds:.1f} s</figcaption>"
-        f'<audio controls preload=none src="{file}"></audio>{waveform_svg(speech.wav_T)}'
-        f'<img src="{mel}" alt="mel spectrogram, {caption}"></figure>'
-    )
-
-
-def table(rows: list[tuple[str, dict[str, Any]]]) -> str:
-    """Seconds, RTF and first-audio time of every request."""
-    body = "".join(
-        f"<tr><td>{html.escape(title)}<td>{i['audio_seconds']:.2f}<td>{i['seconds']:.2f}<td>{i['rtf']:.2f}"
-        f"<td>{i['first_audio_seconds']:.2f}<td>{i['seed']}"
-        for title, i in rows
-    )
-    return f"<table><tr><th>ability<th>audio, s<th>made in, s<th>RTF<th>first audio, s<th>seed{body}</table>"
-
-
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>SpeechX demo</title><style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #223; }}
-table {{ border-collapse: collapse; }} td, th {{ padding: .2rem .8rem; text-align: right; border-bottom: 1px solid #ddd; }}
-td:first-child, th:first-child {{ text-align: left; }}
-.pair {{ display: grid; grid-template-columns: 1fr 1fr; gap: 1.5rem; }} .said {{ font-style: italic; }}
-figure {{ margin: 0; color: #357; }} audio {{ width: 100%; }} svg {{ width: 100%; height: 4rem; }}
-img {{ width: 100%; height: 8rem; image-rendering: auto; }}
-@media (max-width: 45rem) {{ .pair {{ grid-template-columns: 1fr; }} }}
-</style></head><body>
-<h1>SpeechX</h1>
-<p>One model, seven abilities, each on a sample recording. The recordings are synthetic voices (see LICENSES.md in the
-package's assets). Model {model}.</p>
-{table}
-{sections}
-</body></html>
-"""
+    spectrogram = png_uri(mel_png(speech.wav_T, speech.sample_rate))
+    return DemoClip(caption, file, speech.seconds, waveform_svg(speech.wav_T), spectrogram)

@@ -16,13 +16,13 @@ SPANISH = "El barco sale a las siete. Si hace buen tiempo, veremos las islas ant
 
 @dataclass(frozen=True)
 class Sample:
-    """A request over the samples. title: for people. before: the recording it starts from, or the voice."""
+    """A request over the samples. before: the input recording, or the voice. output_text: words of the output."""
 
     title: str
     task: str
     fields: dict[str, Any]
     before: Path
-    said: str | None = None
+    output_text: str | None = None
 
 
 def sample_requests() -> list[Sample]:
@@ -32,8 +32,8 @@ def sample_requests() -> list[Sample]:
     path = {name: folder / f"{name}.flac" for name in about}
     edit, noisy_edit, mixture = about["edit"], about["edit_noisy"], about["mixture"]
 
-    def sample(title: str, task: str, before: str, said: str | None = None, **fields: Any) -> Sample:
-        return Sample(title, task, {"seed": 1, **fields}, path[before], said)
+    def sample(title: str, task: str, before: str, output_text: str | None = None, **fields: Any) -> Sample:
+        return Sample(title, task, {"seed": 1, **fields}, path[before], output_text)
 
     return [
         sample("Text to speech in a cloned voice", "tts", "enrollment", TEXT, text=TEXT, voice=path["enrollment"]),

@@ -43,7 +43,7 @@ def test_it_says_the_text(sx: SpeechX, title: str) -> None:
     speech = perform(sx, title)
     assert 3 < speech.seconds < 12
     codes_FK = frontend.encode(speech.wav_T)
-    true = frontend.phone_errors(codes_FK, frontend.phones(str(sample.said), language))
+    true = frontend.phone_errors(codes_FK, frontend.phones(str(sample.output_text), language))
     other = frontend.phone_errors(
         codes_FK, frontend.phones("Twelve dusty bottles stood on a shelf; nobody had asked.", "en")
     )
