@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
-from speechx.audio import mixing
+from speechx.audio import levels
 from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, TextTrack, Token
 from speechx.models.vocab import ENR
 from speechx.task import fields
@@ -85,7 +85,7 @@ class CrossLingualTTS(Task[CrossLingualTTSRequest]):
             voice_language=source.language,
             voice_text=voice_text,
         )
-        target_T = cut.wav_T * mixing.standard_gain(cut.wav_T)
+        target_T = cut.wav_T * levels.standard_gain(cut.wav_T)
         meta = {"id": cut.id, "seconds": cut.seconds, "voice_language": source.language}
         return Example(request, target_T, cut.text, cut.language, cut.speaker, meta, {"voice": voice_T})
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field, model_validator
 
-from speechx.audio import mixing
+from speechx.audio import levels
 from speechx.errors import InputError
 from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, TextTrack, Token
 from speechx.models.vocab import EOE, MASK, SOE
@@ -147,7 +147,7 @@ class SpeechEditing(Task[SpeechEditingRequest]):
         if other is not None and (noisy or rng.random() < 0.5):
             swapped = examples.other_words(cut, other, (start, stop), noisy, pool, rng)
         keeps = swapped.snr_db is not None
-        gain = mixing.standard_gain(swapped.edited_T)
+        gain = levels.standard_gain(swapped.edited_T)
         request = self.Request(
             audio=(swapped.edited_T * gain, 16000), text=cut.text, span=swapped.span, language=cut.language,
             keep_background=keeps,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
-from speechx.audio import mixing
+from speechx.audio import levels
 from speechx.models.lm.prompt import Frames, Prompt, Text, TextTrack, Token
 from speechx.models.vocab import ENR
 from speechx.task import fields
@@ -60,7 +60,7 @@ class TTS(Task[TTSRequest]):
         if enrolled is None or enrolled[1].text is None:
             return None
         voice_T, cut = enrolled
-        target_T = cut.wav_T * mixing.standard_gain(cut.wav_T)
+        target_T = cut.wav_T * levels.standard_gain(cut.wav_T)
         request = self.Request(text=cut.text, voice=(voice_T, 16000), language=cut.language)
         meta = {"id": cut.id, "seconds": cut.seconds, "voice_seconds": len(voice_T) / 16000}
         return Example(request, target_T, cut.text, cut.language, cut.speaker, meta, {"voice": voice_T})

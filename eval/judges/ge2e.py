@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from speechx.audio.levels import rms
 from speechx.eval.judges.base import JudgeInfo, file_hash, package_version, packaged_file
 from speechx.eval.metrics.mel import mel_power
 from speechx.eval.scores import Unmeasurable
@@ -56,11 +57,11 @@ class GE2E:
 
         from speechx.task.frontend import trim
 
-        rms = float(np.sqrt(np.mean(np.square(wav_T, dtype=np.float64)))) if len(wav_T) else 0.0
-        if rms < 1e-4:
+        level = rms(wav_T)
+        if level < 1e-4:
             raise Unmeasurable("silence has no speaker")
         wav_T = trim(wav_T)
-        mel_SM = mel_power(wav_T * max(1.0, LEVEL / rms)).astype(np.float32)
+        mel_SM = mel_power(wav_T * max(1.0, LEVEL / level)).astype(np.float32)
         mel_SM = np.pad(mel_SM, ((0, max(0, FRAMES - len(mel_SM))), (0, 0)))
         starts = range(0, len(mel_SM) - FRAMES + 1, FRAMES // 2)
         mel_PSM = torch.from_numpy(np.stack([mel_SM[s : s + FRAMES] for s in starts]))

@@ -168,11 +168,11 @@ def is_repetitive(text: str) -> bool:
 
 def split(wav_T: np.ndarray) -> list[np.ndarray]:
     """Pieces of at most 30 s, cut at the quietest place between 20 and 30 s. Silence gives none."""
-    from speechx.audio.levels import is_silent
+    from speechx.audio.levels import frame_power, is_silent
 
     pieces = []
     while len(wav_T) > WINDOW:
-        power = np.square(wav_T[EARLIEST_CUT:WINDOW]).reshape(-1, 320).mean(1)
+        power = frame_power(wav_T[EARLIEST_CUT:WINDOW], 320, dtype=None)
         at = EARLIEST_CUT + int(power.argmin()) * 320
         pieces.append(wav_T[:at])
         wav_T = wav_T[at:]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from speechx.audio.levels import frame_power
 from speechx.eval.items import RATE
 from speechx.eval.metrics.mel import cepstra, log_mel
 from speechx.eval.scores import Unmeasurable
@@ -150,10 +151,8 @@ def background_difference(output_T: np.ndarray, target_T: np.ndarray) -> float:
     """How far the background's level is from the reference's, in dB: the quietest tenth of 20 ms frames of each."""
 
     def level(wav_T: np.ndarray) -> float:
-        count = len(wav_T) // 320
-        if count < 5:
+        if len(wav_T) // 320 < 5:
             raise Unmeasurable("too short to have a background level")
-        power = np.square(wav_T[: count * 320], dtype=np.float64).reshape(count, 320).mean(1)
-        return float(10 * np.log10(np.quantile(power, 0.1) + 1e-9))
+        return float(10 * np.log10(np.quantile(frame_power(wav_T, 320), 0.1) + 1e-9))
 
     return abs(level(output_T) - level(target_T))

@@ -1,37 +1,93 @@
-"""Levels: how loud, silent or clipped a recording is, and bringing it to a level. dB are of full scale."""
+"""The level meter: RMS, active RMS, peak, silence and clipping, and gains to a level. dBFS. Shapes: T samples, F frames."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import NDArray
 
 from speechx.audio.types import Samples
 
-__all__ = ["clipped_share", "is_clipped", "is_silent", "normalize_peak", "normalize_rms", "peak_db", "rms_db"]
+__all__ = [
+    "QUIETEST_RMS",
+    "STANDARD_RMS",
+    "active_rms",
+    "clipped_share",
+    "db",
+    "frame_power",
+    "is_clipped",
+    "is_silent",
+    "normalize_peak",
+    "normalize_rms",
+    "peak_db",
+    "rms",
+    "rms_db",
+    "standard_gain",
+]
 
 FLOOR_DB = -120.0
 WINDOW = 400  # 25 ms at 16 kHz
+STANDARD_RMS = 10 ** (-25.0 / 20)
+"""The active RMS of all input of the codec: -25 dBFS."""
+QUIETEST_RMS = 1e-4
+"""-80 dBFS: a quieter recording is not scaled."""
+
+
+def db(ratio: float) -> float:
+    """Amplitude ratio in decibels."""
+    return float(20 * np.log10(max(ratio, 1e-12)))
+
+
+def rms(wav_T: Samples) -> float:
+    """Root mean square; 0 for no samples."""
+    return float(np.sqrt(np.mean(np.square(wav_T, dtype=np.float64)))) if len(wav_T) else 0.0
+
+
+def frame_power(
+    wav_T: Samples, size: int, dtype: type[np.floating] | None = np.float64
+) -> NDArray[np.floating]:
+    """(F,) mean square of each whole frame of `size` samples. dtype: of the sums; None: that of the samples."""
+    whole = len(wav_T) // size * size
+    power_F: NDArray[np.floating] = np.square(wav_T[:whole].reshape(-1, size), dtype=dtype).mean(1)
+    return power_F
+
+
+def active_rms(wav_T: Samples, rate: int = 16000) -> float:
+    """RMS over the 20 ms frames within 30 dB of the 0.9 quantile, so without pauses."""
+    size = rate // 50
+    if len(wav_T) // size < 2:
+        return rms(wav_T)
+    power_F = frame_power(wav_T, size)
+    loud = np.quantile(power_F, 0.9)
+    return float(np.sqrt(power_F[power_F >= loud * 1e-3].mean()))
+
+
+def standard_gain(wav_T: Samples, rate: int = 16000) -> float:
+    """The factor that brings a recording to `STANDARD_RMS`, 1 for silence. The peak stays within 0.99."""
+    level = active_rms(wav_T, rate)
+    if level < QUIETEST_RMS:
+        return 1.0
+    peak = float(np.abs(wav_T).max())
+    return min(STANDARD_RMS / level, 0.99 / peak)
 
 
 def peak_db(wav_T: Samples) -> float:
     """The highest sample, dBFS (-120 for silence)."""
-    return _db(float(np.max(np.abs(wav_T), initial=0.0)))
+    return _dbfs(float(np.max(np.abs(wav_T), initial=0.0)))
 
 
 def rms_db(wav_T: Samples, *, active: bool = False) -> float:
     """Root mean square, dBFS. active: only of the 25 ms windows within 40 dB of the loudest, so without pauses."""
     if active and len(wav_T) >= WINDOW:
-        power = _window_power(wav_T)
-        return _db(float(np.sqrt(power[power >= power.max() * 1e-4].mean())))
-    return _db(float(np.sqrt(np.mean(np.square(wav_T, dtype=np.float64))))) if len(wav_T) else FLOOR_DB
+        power = frame_power(wav_T, WINDOW)
+        return _dbfs(float(np.sqrt(power[power >= power.max() * 1e-4].mean())))
+    return _dbfs(rms(wav_T))
 
 
 def is_silent(wav_T: Samples, threshold_db: float = -60.0) -> bool:
     """No 25 ms window is louder than the threshold."""
     if len(wav_T) < WINDOW:
         return rms_db(wav_T) < threshold_db
-    return _db(float(np.sqrt(_window_power(wav_T).max()))) < threshold_db
+    return _dbfs(float(np.sqrt(frame_power(wav_T, WINDOW).max()))) < threshold_db
 
 
 def clipped_share(wav_T: Samples) -> float:
@@ -46,7 +102,7 @@ def clipped_share(wav_T: Samples) -> float:
 
 
 def is_clipped(wav_T: Samples, share: float = 0.02) -> bool:
-    """Clipped enough to spoil what is made from it."""
+    """Clipped too much to be used as a voice."""
     return clipped_share(wav_T) > share
 
 
@@ -69,10 +125,5 @@ def _scale(wav_T: Samples, gain: float) -> Samples:
     return np.asarray(wav_T * np.float32(gain), dtype=np.float32)
 
 
-def _window_power(wav_T: Samples) -> np.ndarray[Any, np.dtype[np.float64]]:
-    whole = len(wav_T) // WINDOW * WINDOW
-    return np.mean(np.square(wav_T[:whole].reshape(-1, WINDOW), dtype=np.float64), axis=1)
-
-
-def _db(amplitude: float) -> float:
-    return max(FLOOR_DB, 20 * float(np.log10(max(amplitude, 1e-12))))
+def _dbfs(amplitude: float) -> float:
+    return max(FLOOR_DB, db(amplitude))

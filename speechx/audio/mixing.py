@@ -1,50 +1,17 @@
-"""Pure functions that make mixtures: levels, ratios, lengths, cross-fades. Shapes: T samples, float32, mono."""
+"""Makes mixtures: gains for a signal-to-noise ratio, lengths, cross-fades. Shapes: T samples, float32, mono."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from speechx.audio.levels import QUIETEST_RMS, active_rms
+
 __all__ = [
-    "STANDARD_RMS",
-    "active_rms",
     "crossfade",
-    "db",
     "fit_length",
     "random_crop",
     "scaled_to_ratio",
-    "standard_gain",
 ]
-
-STANDARD_RMS = 10 ** (-25.0 / 20)
-"""The loudness at which the codec hears everything: -25 dBFS RMS over the parts that are not silent."""
-
-QUIETEST_RMS = 1e-4
-"""-80 dBFS: below it there is nothing to scale."""
-
-
-def db(ratio: float) -> float:
-    """Amplitude ratio in decibels."""
-    return float(20 * np.log10(max(ratio, 1e-12)))
-
-
-def active_rms(wav_T: np.ndarray, rate: int = 16000) -> float:
-    """RMS over the 20 ms frames within 30 dB of the loudest tenth, so that pauses do not count."""
-    size = rate // 50
-    count = len(wav_T) // size
-    if count < 2:
-        return float(np.sqrt(np.mean(np.square(wav_T, dtype=np.float64)))) if len(wav_T) else 0.0
-    power_F = np.square(wav_T[: count * size], dtype=np.float64).reshape(count, size).mean(1)
-    loud = np.quantile(power_F, 0.9)
-    return float(np.sqrt(power_F[power_F >= loud * 1e-3].mean()))
-
-
-def standard_gain(wav_T: np.ndarray, rate: int = 16000) -> float:
-    """The factor that brings a recording to `STANDARD_RMS` (1 for silence). Never lets a sample pass full scale."""
-    rms = active_rms(wav_T, rate)
-    if rms < QUIETEST_RMS:
-        return 1.0
-    peak = float(np.abs(wav_T).max())
-    return min(STANDARD_RMS / rms, 0.99 / peak)
 
 
 def fit_length(wav_T: np.ndarray, samples: int) -> np.ndarray:

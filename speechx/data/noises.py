@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from speechx.audio.levels import frame_power
 from speechx.data.packs import AudioPack
 from speechx.data.pools import PackPool
 
@@ -64,5 +65,5 @@ def one_sound(wav_T: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def heard(wav_T: np.ndarray) -> float:
     """Share of the 20 ms frames within 30 dB of the loudest tenth."""
-    power_S = np.square(wav_T[: len(wav_T) // 320 * 320]).reshape(-1, 320).mean(1)
+    power_S = frame_power(wav_T, 320, dtype=None)
     return float((power_S > 1e-3 * np.quantile(power_S, 0.9) + 1e-9).mean())

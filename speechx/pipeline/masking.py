@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import torch
 
-from speechx.audio import mixing
+from speechx.audio import levels
 from speechx.audio.mel import htk_filters
 from speechx.models import refiner
 
@@ -184,7 +184,7 @@ class RefinerMask(Mask):
     ) -> None:
         window_T = np.sqrt(np.hanning(refiner.WINDOW + 1)[:-1]).astype(np.float32)
         super().__init__(recording_T, window_T, refiner.HOP, refiner.LOOK, overlap=1.0)
-        self._net, self._gain = net, np.float32(mixing.standard_gain(recording_T))
+        self._net, self._gain = net, np.float32(levels.standard_gain(recording_T))
         if voice_V is None:
             voice_V = torch.zeros(net.config.voice_dim)
         with torch.inference_mode():

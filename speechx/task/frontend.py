@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 import numpy as np
 import torch
 
-from speechx.audio import levels, mixing, reading
+from speechx.audio import levels, reading
 from speechx.audio.types import AudioSource
 from speechx.errors import InputError
 
@@ -89,7 +89,7 @@ class Frontend:
 
     def encode_recording(self, wav_T: np.ndarray) -> tuple[np.ndarray, float]:
         """(codes (F, K) of the recording at the standard level, the gain that brought it there)."""
-        gain = mixing.standard_gain(wav_T)
+        gain = levels.standard_gain(wav_T)
         return self.encode(wav_T * gain), gain
 
     def reader(self, wav_T: np.ndarray) -> CodeReader:
@@ -286,7 +286,7 @@ class WaveStream:
 def trim(wav_T: np.ndarray, rate: int = 16000, below_db: float = 40.0, margin: float = 0.1) -> np.ndarray:
     """Without the silence at both ends: 20 ms frames `below_db` under the loudest, but for a margin in seconds."""
     size = rate // 50
-    power_F = np.square(wav_T[: len(wav_T) // size * size]).reshape(-1, size).mean(1)
+    power_F = levels.frame_power(wav_T, size, dtype=None)
     if not len(power_F) or power_F.max() <= 0:
         return wav_T
     loud = np.flatnonzero(power_F > power_F.max() * 10 ** (-below_db / 10))

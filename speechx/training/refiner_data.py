@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from speechx.audio import mixing
+from speechx.audio import levels, mixing
 from speechx.data.noises import NoisyPool, heard
 from speechx.data.packs import AudioPack
 from speechx.data.refiner_lessons import Lesson
@@ -158,7 +158,7 @@ class Mixtures:
         row = rows[int(rng.integers(VOICES)) * 7919 % len(rows)]
         if row.offset not in self._voices:
             wav_T = self.pools[0].utterance(row).wav_T[: 5 * 16000]
-            wav_BT = torch.from_numpy(wav_T * np.float32(mixing.standard_gain(wav_T)))[None]
+            wav_BT = torch.from_numpy(wav_T * np.float32(levels.standard_gain(wav_T)))[None]
             codes_FK = self.codec.encode(wav_BT)[0].T.numpy()
             self._voices[row.offset] = voice_vector(codes_FK, self.codec).numpy()
         return self._voices[row.offset]
@@ -188,7 +188,7 @@ class Mixtures:
 
     def _fitted(self, item: _Item, rng: np.random.Generator) -> _Item:
         """A stretch of each sound, at about the standard level."""
-        gain = np.float32(mixing.standard_gain(item.recording_T) * 10 ** (rng.uniform(-3, 3) / 20))
+        gain = np.float32(levels.standard_gain(item.recording_T) * 10 ** (rng.uniform(-3, 3) / 20))
         at = int(rng.integers(0, max(1, len(item.recording_T) - self.samples + 1)))
 
         def fitted(wav_T: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from speechx.audio import mixing
+from speechx.audio import levels, mixing
 from speechx.task.examples import Utterance, UtterancePool
 from speechx.tasks._editing.locate import FRAME_RATE, AlignedTranscript
 
@@ -69,7 +69,7 @@ def other_words(
     a, b = round(span[0] * 16000), round(span[1] * 16000)
     samples = max(640, round((b - a) * float(rng.uniform(0.7, 1.4)) / 640) * 640)
     mid_T = mixing.fit_length(mixing.random_crop(other.wav_T, samples, rng), samples)
-    level = min(10.0, mixing.active_rms(cut.wav_T) / max(mixing.active_rms(mid_T), mixing.QUIETEST_RMS))
+    level = min(10.0, levels.active_rms(cut.wav_T) / max(levels.active_rms(mid_T), levels.QUIETEST_RMS))
     mid_T, original_T, snr_db = mid_T * level, cut.wav_T, None
     if noisy:
         snr_db = float(rng.uniform(-5, 20))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from speechx.audio import mixing
+from speechx.audio import levels, mixing
 from speechx.task.examples import CodedUtterance, CodePool, Utterance, UtterancePool
 from speechx.tasks._shared import phone_spans
 
@@ -44,7 +44,7 @@ def split(cut: Utterance, rng: np.random.Generator) -> tuple[np.ndarray, Utteran
         text, words = " ".join(w.text for w in later), tuple(w.shifted(-at) for w in later)
     head_T, rest_T = np.split(cut.wav_T, [round(at * 16000)])
     rest = replace(cut, id=f"{cut.id}-rest", wav_T=rest_T, text=text, words=words)
-    head_T = np.asarray(head_T * mixing.standard_gain(head_T), np.float32)
+    head_T = np.asarray(head_T * levels.standard_gain(head_T), np.float32)
     return (head_T, rest) if len(head_T) >= 16000 and rest.seconds >= 1 else None
 
 
@@ -53,7 +53,7 @@ def crop(cut: Utterance, rng: np.random.Generator) -> np.ndarray | None:
     wav_T = mixing.random_crop(cut.wav_T, int(rng.uniform(SHORTEST, LONGEST) * 16000), rng)
     if len(wav_T) < 16000:
         return None
-    return np.asarray(wav_T * mixing.standard_gain(wav_T), np.float32)
+    return np.asarray(wav_T * levels.standard_gain(wav_T), np.float32)
 
 
 def crop_codes(codes_FK: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:

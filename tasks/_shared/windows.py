@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import numpy as np
 from pydantic import Field
 
-from speechx.audio import mixing
+from speechx.audio import levels, mixing
 from speechx.audio.levels import is_clipped
 from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, TextTrack, Token
 from speechx.task import fields
@@ -94,7 +94,7 @@ class AlignedTask(Task[A]):
 
     def plan(self, req: A, frontend: Frontend) -> Plan:
         wav_T = frontend.load_audio(req.audio, "audio")
-        gain = mixing.standard_gain(wav_T)
+        gain = levels.standard_gain(wav_T)
         reader = frontend.reader(wav_T * gain)
         speech = (
             frontend.phones(req.text, req.language) if req.text and self.mask_target == "speech" else None
@@ -129,7 +129,7 @@ class AlignedTask(Task[A]):
             return None
         cut = mixed.cut
         # Inference brings its input to the standard level: here it is done before, with the target by the same factor.
-        gain = mixing.standard_gain(mixed.input_T)
+        gain = levels.standard_gain(mixed.input_T)
         text_given = cut.text is not None and rng.random() < 0.5
         values: dict[str, Any] = {
             "audio": (mixed.input_T * gain, 16000),

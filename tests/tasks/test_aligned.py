@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from speechx.audio import mixing
+from speechx.audio import levels
 from speechx.errors import InputError
 from speechx.pipeline.masking import RatioMask
 from speechx.tasks._shared.windows import ONE_GO, windows
@@ -28,7 +28,7 @@ def test_kept_frames_tile_the_recording(frames: int) -> None:
 def test_a_long_recording_has_no_seams(pipeline: Any, speech: Any, stream: bool) -> None:
     """With an engine that gives the prompt back, the recording is masked by the codec's round trip, sample by sample."""
     wav_T = speech(40.3) * 0.2
-    gain = mixing.standard_gain(wav_T)
+    gain = levels.standard_gain(wav_T)
     frontend = pipeline.frontend
     mask = RatioMask(wav_T)
     expected_T = np.concatenate(

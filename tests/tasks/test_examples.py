@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from speechx.audio import mixing
+from speechx.audio import levels
 from speechx.models.lm.batch import legal_pointer
 from speechx.models.lm.prompt import Frames, Text, Token
 from speechx.models.vocab import MASK
@@ -58,13 +58,13 @@ def test_mixtures(name: str, pool: Any) -> None:
     for example in made:
         wav_T, rate = example.request.audio
         assert rate == 16000 and len(wav_T) == len(example.target_T)
-        assert mixing.standard_gain(wav_T) == pytest.approx(1, abs=1e-3)  # inference would change nothing
+        assert levels.standard_gain(wav_T) == pytest.approx(1, abs=1e-3)  # inference would change nothing
 
 
 def test_the_ratio_is_what_it_says(pool: Any) -> None:
     for example in examples("speech_removal", pool):
         parts = example.references
-        measured = mixing.db(mixing.active_rms(parts["speech"]) / mixing.active_rms(parts["noise"]))
+        measured = levels.db(levels.active_rms(parts["speech"]) / levels.active_rms(parts["noise"]))
         assert measured == pytest.approx(example.meta["snr_db"], abs=0.1)
         assert np.allclose(parts["speech"] + parts["noise"], example.request.audio[0], atol=1e-5)
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from speechx.audio import mixing
+from speechx.audio import levels
 from speechx.data.packs import AudioPack, PackRow
 from speechx.errors import InputError
 from speechx.files import atomic_files
@@ -66,7 +66,7 @@ def encode_pack(
     def codes_of(row: PackRow) -> np.ndarray:
         wav_T = pack.audio(row)
         if row.speaker is not None:
-            wav_T = wav_T * mixing.standard_gain(wav_T)
+            wav_T = wav_T * levels.standard_gain(wav_T)
         return codec.encode(torch.from_numpy(wav_T)[None])[0].T.to(torch.int16).contiguous().numpy()
 
     # An utterance is too short for the threads of one operator: each has a core of its own.

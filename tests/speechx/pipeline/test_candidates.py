@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from speechx.audio.mixing import standard_gain
+from speechx.audio.levels import standard_gain
 from speechx.cli.samples import sample_requests
 from speechx.models.aligner import ERROR_NATS
 from speechx.models.lm.prompt import Frames, Prompt, Text, TextTrack

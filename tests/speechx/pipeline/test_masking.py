@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from speechx.audio import mixing, reading
+from speechx.audio import levels, reading
 from speechx.audio.mel import htk_filters
 from speechx.eval.metrics.signal import si_sdr
 from speechx.models.refiner import Refiner, RefinerConfig, to_bins
@@ -88,13 +88,13 @@ def test_the_net_hears_what_it_was_trained_on(noisy_T: np.ndarray, net: Refiner)
     estimate_T = (0.1 * rng.standard_normal(len(noisy_T))).astype(np.float32)
     out_T = whole(RefinerMask(noisy_T, net, 2), estimate_T)
     window_T = torch.hann_window(512).sqrt()
-    sounds_BT = torch.from_numpy(np.stack([noisy_T, estimate_T]) * np.float32(mixing.standard_gain(noisy_T)))
+    sounds_BT = torch.from_numpy(np.stack([noisy_T, estimate_T]) * np.float32(levels.standard_gain(noisy_T)))
     spectra = torch.stft(
         torch.nn.functional.pad(sounds_BT, (256, 512)), 512, 256, window=window_T, center=False, return_complex=True
     ).transpose(1, 2)  # fmt: skip
     with torch.inference_mode():
         output_MF = net(spectra[:1], spectra[1:], torch.tensor([0]), torch.zeros(1, 96))[0]
-    frames_MT = (torch.fft.irfft(output_MF) * window_T).numpy() / mixing.standard_gain(noisy_T)
+    frames_MT = (torch.fft.irfft(output_MF) * window_T).numpy() / levels.standard_gain(noisy_T)
     expected_T = np.zeros(256 * len(frames_MT) + 256)
     for m, frame_T in enumerate(frames_MT):
         expected_T[256 * m : 256 * m + 512] += frame_T
@@ -135,7 +135,7 @@ def test_the_shipped_net_lets_through_what_is_wanted(
     speech = {2: "noisy_clean.flac", 3: target, 4: "noisy_clean.flac"}[slot]
     speech_T = reading.read(SAMPLES / speech)
     target_T = recording_T - speech_T if slot == 4 else speech_T
-    gain = mixing.standard_gain(target_T)
+    gain = levels.standard_gain(target_T)
     # A perfect language model's estimate: the truth, as far as the codec tells it.
     estimate_T = frontend.decode(frontend.encode(target_T * gain))[: len(target_T)] / gain
     voice_FK = frontend.voice_codes(SAMPLES / "enrollment.flac")[0] if slot == 3 else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from speechx.audio import mixing
+from speechx.audio import levels, mixing
 from speechx.audio.joining import Joiner
 
 
@@ -57,19 +57,19 @@ def test_ratios_are_of_the_active_parts(ratio: float) -> None:
     speech_T = np.concatenate([rng.standard_normal(16000), np.zeros(32000)]).astype(np.float32)
     noise_T = mixing.scaled_to_ratio(speech_T, rng.standard_normal(9000).astype(np.float32) * 7, ratio)
     assert len(noise_T) == len(speech_T)
-    measured = mixing.db(mixing.active_rms(speech_T) / mixing.active_rms(noise_T))
+    measured = levels.db(levels.active_rms(speech_T) / levels.active_rms(noise_T))
     assert measured == pytest.approx(ratio, abs=0.1)
 
 
 @pytest.mark.parametrize("level", [1e-3, 0.05, 1.0])
 def test_the_standard_level(level: float, speech: object) -> None:
     wav_T = level * np.random.default_rng(0).standard_normal(32000).astype(np.float32) * 0.2
-    gain = mixing.standard_gain(wav_T)
-    assert mixing.active_rms(wav_T * gain) == pytest.approx(mixing.STANDARD_RMS, rel=0.01)
-    assert mixing.standard_gain(np.zeros(16000, np.float32)) == 1.0
+    gain = levels.standard_gain(wav_T)
+    assert levels.active_rms(wav_T * gain) == pytest.approx(levels.STANDARD_RMS, rel=0.01)
+    assert levels.standard_gain(np.zeros(16000, np.float32)) == 1.0
     spike_T = np.zeros(16000, np.float32)
     spike_T[::4000] = 1.0
-    assert np.abs(spike_T * mixing.standard_gain(spike_T)).max() <= 1.0
+    assert np.abs(spike_T * levels.standard_gain(spike_T)).max() <= 1.0
 
 
 def test_lengths() -> None:
