@@ -15,12 +15,11 @@ from pydantic import Field
 
 from speechx.audio import levels
 from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, TextTrack, Token
-from speechx.models.vocab import ENR
 from speechx.task import fields
 from speechx.task.examples import CodedUtterance, CodePool, Example, TrainingPair, Utterance, UtterancePool
 from speechx.task.plan import Plan
 from speechx.task.task import Task, TaskRequest
-from speechx.tasks._shared.enrollment import crop, crop_codes
+from speechx.tasks._shared.enrollment import ENR, crop, crop_codes
 from speechx.tasks._shared.sentences import sentence_plan
 
 if TYPE_CHECKING:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from speechx.models.vocab import NS
 from speechx.task.examples import Utterance, UtterancePool
 from speechx.tasks._shared.windows import AlignedRequest, AlignedTask, Mixture, noisy_speech
+
+NS = 2
+"""Marker before the noisy recording."""
 
 
 class NoiseSuppressionRequest(AlignedRequest):

@@ -20,7 +20,6 @@ from pydantic import Field, model_validator
 from speechx.audio import levels
 from speechx.errors import InputError
 from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, TextTrack, Token
-from speechx.models.vocab import EOE, MASK, SOE
 from speechx.task import fields
 from speechx.task.examples import CodedUtterance, CodePool, Example, TrainingPair, Utterance, UtterancePool
 from speechx.task.plan import GeneratedPart, Part, Plan
@@ -30,6 +29,9 @@ from speechx.tasks._editing import examples, locate, splice
 if TYPE_CHECKING:
     from speechx.task.frontend import Frontend
     from speechx.text import PhoneSequence
+
+SOE, MASK, EOE = 5, 6, 7
+"""Markers: start of the edited span, in place of its old content, end of the span."""
 
 MAX_SECONDS = 600.0
 

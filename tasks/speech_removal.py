@@ -11,10 +11,12 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from speechx.models.vocab import SR
 from speechx.task import fields
 from speechx.task.examples import Utterance, UtterancePool
 from speechx.tasks._shared.windows import AlignedRequest, AlignedTask, Mixture, noisy_speech
+
+SR = 3
+"""Marker before the noisy recording."""
 
 
 class SpeechRemovalRequest(AlignedRequest):

@@ -14,14 +14,16 @@ from pydantic import Field
 
 from speechx.audio import mixing
 from speechx.models.lm.prompt import Frames, Segment, Token
-from speechx.models.vocab import ENR, TSE
 from speechx.task import fields
 from speechx.task.examples import Utterance, UtterancePool
-from speechx.tasks._shared.enrollment import enroll
+from speechx.tasks._shared.enrollment import ENR, enroll
 from speechx.tasks._shared.windows import AlignedRequest, AlignedTask, Mixture
 
 if TYPE_CHECKING:
     from speechx.task.frontend import Frontend
+
+TSE = 4
+"""Marker between the enrollment and the mixture."""
 
 
 class TargetSpeakerExtractionRequest(AlignedRequest):

@@ -1,4 +1,4 @@
-"""`speechx data prepare|perturb|encode|mix|estimate|stats|split|join`: from recordings to what trainers read."""
+"""`speechx data prepare|example|perturb|encode|mix|estimate|stats|split|join`: from recordings to what trainers read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from speechx.cli.console import ModelOption
 
 app = typer.Typer(help="Prepare training data.", no_args_is_help=True)
 
@@ -42,6 +44,28 @@ def prepare(
     add_pitch(out, workers, ticker("pitch"))
     if teacher is not None:
         add_teacher(out, teacher, progress=ticker("teacher"))
+
+
+@app.command()
+def example(
+    task: Annotated[str, typer.Argument(help="task, by name")],
+    out: Annotated[Path, typer.Option(help="folder to write")],
+    pack: Annotated[Path | None, typer.Option(help="audio pack; generated speech where not given")] = None,
+    count: Annotated[int, typer.Option(min=1, help="number of examples")] = 3,
+    seed: Annotated[int, typer.Option(help="same seed, same examples")] = 1,
+    model: ModelOption = None,
+) -> None:
+    """Write training examples of a task as wav files and JSON, to check before training."""
+    from tempfile import TemporaryDirectory
+
+    from speechx.data.example_files import write_examples
+    from speechx.data.synthetic import synthetic_pack
+    from speechx.pipeline.loading import load_front
+
+    with TemporaryDirectory() as folder:
+        source = pack or synthetic_pack(folder, utterances=24, speakers=4, noises=8)
+        for path in write_examples(task, source, out, load_front(model), count=count, seed=seed):
+            typer.echo(f"{path}: {(path / 'example.json').read_text('utf-8')}")
 
 
 @app.command()

@@ -5,7 +5,7 @@ trained with an older list keep their meaning.
 
     0          PAD, "no token"
     1          BOS, the input of the first target step
-    2..31      markers between the parts of an acoustic prompt
+    2..31      markers between the parts of an acoustic prompt; 2..8 are taken, each by the task that names it
     32..95     task ids, 64 reserved; a task names its `slot` in 0..63
     96..127    languages, 32 reserved
     128..511   phones, 128 + index in the frozen phone table
@@ -18,13 +18,8 @@ VOCAB_SIZE = 512
 PAD = 0
 BOS = 1
 
-NS = 2  # before the noisy recording of noise suppression
-SR = 3  # before the noisy recording of speech removal
-TSE = 4  # between the enrollment and the mixture of target speaker extraction
-SOE = 5  # start of the edited span
-MASK = 6  # stands for a span whose old content is of no use
-EOE = 7  # end of the edited span
-ENR = 8  # before an enrollment
+FIRST_MARKER = 2
+NUM_MARKERS = 30
 
 FIRST_TASK = 32
 NUM_TASKS = 64

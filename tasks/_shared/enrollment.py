@@ -10,6 +10,9 @@ from speechx.audio import levels, mixing
 from speechx.task.examples import CodedUtterance, CodePool, Utterance, UtterancePool
 from speechx.tasks._shared import phone_spans
 
+ENR = 8
+"""Marker before an enrollment."""
+
 SHORTEST, LONGEST = 2.0, 6.0
 """Seconds of an enrollment in training, uniform between the two."""
 

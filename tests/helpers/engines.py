@@ -8,7 +8,7 @@ from speechx.engine.sampling import SamplingParams
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.model import CodecLMCore
 from speechx.models.lm.prompt import Frames, PackedPrompt, Prompt, Text, TextTrack, Token, pack
-from speechx.models.vocab import NS
+from speechx.tasks.noise_suppression import NS
 
 GREEDY = SamplingParams(greedy=True, max_frames=12)
 

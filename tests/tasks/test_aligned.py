@@ -96,7 +96,8 @@ def test_a_text_too_long_for_the_recording_is_refused(pipeline: Any, speech: Any
 
 def test_extraction_shows_the_enrollment_first(pipeline: Any, speech: Any) -> None:
     from speechx.models.lm.prompt import Frames, Token
-    from speechx.models.vocab import ENR, TSE
+    from speechx.tasks._shared.enrollment import ENR
+    from speechx.tasks.target_speaker_extraction import TSE
 
     job = pipeline.job("target_speaker_extraction", audio=(speech(3), 16000), enrollment="heart")
     pipeline.speak(job)

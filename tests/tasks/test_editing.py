@@ -9,7 +9,7 @@ import pytest
 
 from speechx.errors import InputError
 from speechx.models.lm.prompt import Frames, Token
-from speechx.models.vocab import MASK
+from speechx.tasks.speech_editing import MASK
 
 OLD = "we like our green tea in the early morning before breakfast"
 WORDS = OLD.split()

@@ -11,8 +11,8 @@ import pytest
 from speechx.audio import levels
 from speechx.models.lm.batch import legal_pointer
 from speechx.models.lm.prompt import Frames, Text, Token
-from speechx.models.vocab import MASK
 from speechx.task import registry
+from speechx.tasks.speech_editing import MASK
 from speechx.text.types import WordTime
 
 

@@ -21,7 +21,7 @@ from speechx.models.lm.prompt import (
     pack,
     unconditional,
 )
-from speechx.models.vocab import NS
+from speechx.tasks.noise_suppression import NS
 from tests.helpers.engines import GREEDY, aligned_prompt, codes_of, make_core, run, text_prompt
 
 

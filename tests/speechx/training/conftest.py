@@ -16,8 +16,8 @@ from speechx.data.synthetic import synthetic_pack
 from speechx.models.codec.config import SpectralConfig
 from speechx.models.codec.spectral import SpectralCodec
 from speechx.models.lm.prompt import Frames, Prompt, Text, TextTrack, Token
-from speechx.models.vocab import ENR
 from speechx.task.examples import TrainingPair
+from speechx.tasks._shared.enrollment import ENR
 from speechx.training.loop import TrainingRun
 
 

@@ -14,7 +14,7 @@ from speechx.models.lm.config import LMConfig
 from speechx.models.lm.model import CodecLMCore
 from speechx.models.lm.prompt import Frames, Prompt, Text, TextTrack, Token, pack
 from speechx.models.lm.transformer import SumRows, causal_attention
-from speechx.models.vocab import NS
+from speechx.tasks.noise_suppression import NS
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "lm.json"
 

@@ -19,6 +19,8 @@ from speechx.models.lm.prompt import (
     Token,
     pack,
 )
+from speechx.tasks.noise_suppression import NS
+from speechx.tasks.target_speaker_extraction import TSE
 
 TINY = LMConfig.preset("tiny")
 
@@ -44,11 +46,9 @@ def test_vocabulary_ranges_do_not_meet() -> None:
 
 def test_text_comes_last_and_aligned_frames_stand_where_the_target_stands() -> None:
     mixture = Frames(codes(4), aligned=True)
-    prompt = Prompt(
-        3, (Text(PHONES, "fr"), Frames(codes(2), cache_key="v"), Token(vocab.TSE), mixture), frames=4
-    )
+    prompt = Prompt(3, (Text(PHONES, "fr"), Frames(codes(2), cache_key="v"), Token(TSE), mixture), frames=4)
     packed = pack(prompt)
-    tokens = [35, 0, 0, vocab.TSE, 0, 0, 0, 0, vocab.language_token("fr"), *(128 + PHONES)]
+    tokens = [35, 0, 0, TSE, 0, 0, 0, 0, vocab.language_token("fr"), *(128 + PHONES)]
     assert packed.tokens_T.tolist() == tokens
     assert packed.target_position == 10  # task, voice, marker, language, phones
     assert packed.positions_T.tolist() == [0, 1, 2, 3, 10, 11, 12, 13, 4, 5, 6, 7, 8, 9]
@@ -111,7 +111,7 @@ def test_what_a_target_step_sees_of_the_track() -> None:
 def test_collate() -> None:
     spoken = Prompt(0, (Text(PHONES, "en"),), TextTrack(PHONES, 0, 5))
     noisy = codes(3, 5)
-    aligned = Prompt(2, (Token(vocab.NS), Frames(noisy, aligned=True)), track_codes_FK=noisy, frames=3)
+    aligned = Prompt(2, (Token(NS), Frames(noisy, aligned=True)), track_codes_FK=noisy, frames=3)
     target, clean = codes(4, 1), codes(3, 2)
     examples = [
         TrainExample(pack(spoken), target, np.array([0, 1, 3, 4])),
