@@ -88,7 +88,7 @@ def test_its_evaluator_ranks_the_dry_recording_above_the_room(tmp_path: Path) ->
     )
     evaluator = evaluator_class("dereverberation")(Judges(models={"asr": Silent()}))
     for item in load_set(tmp_path / "set").items:
-        dry, room = (evaluator.score(item, wav_T) for wav_T in (item.target_T, item.sound("audio")))
+        dry, room = (evaluator.score(item, wav_T) for wav_T in (item.target_T, item.recording("audio")))
         assert dry["wer"].value == room["wer"].value == 1.0
         if dry["stoi"].value is not None:  # pystoi is an extra
             assert dry["stoi"].value > 0.99 > room["stoi"].value

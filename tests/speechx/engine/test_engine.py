@@ -1,7 +1,5 @@
 """The engine: cached decoding equals the training forward, batching changes nothing, ends and bounds hold."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -101,7 +99,7 @@ def test_a_model_that_cannot_be_guided_is_not() -> None:
 
 def test_a_model_that_never_heard_a_recording_alone_is_not_guided_by_it() -> None:
     core = make_core(dropout=0.1)
-    core.shape = replace(core.shape, recording_dropout=0.0)
+    core.shape = core.shape.model_copy(update={"recording_dropout": 0.0})
     said = []
     for guidance in (1.0, 3.0):
         engine = Engine(core, slots=1, precision="float32")
