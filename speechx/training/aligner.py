@@ -8,10 +8,7 @@ recipe and `--adapt MODEL/aligner`, a low-rank change of a finished one (speechx
 from __future__ import annotations
 
 import copy
-import math
-import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,9 +20,24 @@ from speechx.models.aligner import BLANK, STEPS_PER_FRAME, Aligner, AlignerConfi
 from speechx.models.codec.spectral import SpectralCodec
 from speechx.models.config import StrictConfig
 from speechx.models.lora import add_lora
-from speechx.training.loop import TrainingRun, rng_state, set_rng_state
+from speechx.training.loop import (
+    Checkpoint,
+    Metrics,
+    TrainingRun,
+    cosine,
+    fit,
+    rng_state,
+    set_learning_rate,
+    set_rng_state,
+    summary,
+    warm_up,
+)
 
 ADAPTED_MATRICES = ("enter.", "at_25hz.", "to_50hz.", "at_50hz.", "out.")
+
+
+LR_FLOOR = 0.02
+"""Of the learning rate, at the end."""
 
 
 class AlignerTrainConfig(StrictConfig):
@@ -65,17 +77,13 @@ class AlignerTrainer:
             betas=(0.9, 0.98),
         )
         self.step = 0
+        self.share_of_time = 0.0
 
-    def train_step(self, rows: list[TokenRow]) -> dict[str, float]:
+    def train_step(self, rows: list[TokenRow]) -> Metrics:
         """One update on a batch of utterances."""
         config = self.config
-        warm = min(1.0, (self.step + 1) / config.warmup)
-        for group in self.opt.param_groups:
-            group["lr"] = (
-                config.lr
-                * warm
-                * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1, self.step / config.steps))))
-            )
+        rate = config.lr * warm_up(self.step, config.warmup) * cosine(self.step / config.steps, LR_FLOOR)
+        set_learning_rate(self.opt, rate)
         frames_B = torch.tensor([len(row.codes_FK) for row in rows])
         codes_BKF = torch.zeros(len(rows), rows[0].codes_FK.shape[1], int(frames_B.max()), dtype=torch.int64)
         for index, row in enumerate(rows):
@@ -98,9 +106,9 @@ class AlignerTrainer:
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.opt.step()
         self.step += 1
-        return {"loss": float(loss.detach())}
+        return {"loss": loss.detach()}
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Checkpoint:
         return {
             "step": self.step,
             "model": self.model.state_dict(),
@@ -108,7 +116,7 @@ class AlignerTrainer:
             "rng": rng_state(),
         }
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, state: Checkpoint) -> None:
         self.model.load_state_dict(state["model"])
         self.opt.load_state_dict(state["opt"])
         set_rng_state(state["rng"])
@@ -151,20 +159,16 @@ def train(
     if resume and run.checkpoint.is_file():
         trainer.load(run.load())
     stream = BatchStream([len(r.codes_FK) for r in usable], config.batch_frames, config.seed)
-    clock, recent = time.monotonic(), []
-    while trainer.step < config.steps and not run.out_of_time():
-        recent.append(trainer.train_step([usable[i] for i in stream.batch(trainer.step)]))
-        if trainer.step % config.log_every == 0:
-            mean = {k: float(np.mean([r[k] for r in recent])) for k in recent[0]}
-            if dev and trainer.step % (config.log_every * 4) == 0:
-                trainer.model.eval()
-                mean["dev_per"] = phone_error_rate(trainer.model, dev, codec)
-            mean["per_step"] = (time.monotonic() - clock) / len(recent)
-            run.log(trainer.step, mean)
-            clock, recent = time.monotonic(), []
-        if run.save_due():
-            run.save(trainer.state())
-    run.save(trainer.state())
+
+    def summarize(recent: list[Metrics], seconds: float) -> dict[str, float]:
+        row = summary(recent, seconds)
+        if dev and trainer.step % (config.log_every * 4) == 0:
+            trainer.model.eval()
+            row["dev_per"] = phone_error_rate(trainer.model, dev, codec)
+        return row
+
+    batches = ([usable[i] for i in stream.batch(step)] for step in range(trainer.step, config.steps))
+    fit(trainer, run, batches, trainer.train_step, log_every=config.log_every, summarize=summarize)
     if plain is None:
         trainer.model.eval().save(Path(out) / "model")
     else:

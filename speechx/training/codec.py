@@ -7,8 +7,6 @@ Legend: B batch, T samples, F frames, E teacher dimension.
 from __future__ import annotations
 
 import copy
-import math
-import time
 from typing import Any
 
 import torch
@@ -29,7 +27,20 @@ from speechx.training.codec_losses import (
     pitch_losses,
 )
 from speechx.training.discriminators import Discriminators, discriminator_loss, generator_loss
-from speechx.training.loop import TrainingRun, compiled, rng_state, set_rng_state
+from speechx.training.loop import (
+    Checkpoint,
+    Metrics,
+    TrainingRun,
+    compiled,
+    cosine,
+    fit,
+    mean_metrics,
+    rng_state,
+    set_learning_rate,
+    set_rng_state,
+    update_average,
+    warm_up,
+)
 
 
 class CodecTrainConfig(StrictConfig):
@@ -118,15 +129,9 @@ class CodecTrainer:
 
     def _schedule(self) -> None:
         config = self.config
-        warm = min(1.0, (self.step + 1) / config.warmup)
-        done = min(1.0, max(self.share_of_time, self.step / config.steps))
-        shape = config.lr_final / config.lr + (1 - config.lr_final / config.lr) * 0.5 * (
-            1 + math.cos(math.pi * done)
-        )
-        for group in self.opt_g.param_groups:
-            group["lr"] = config.lr * warm * shape
-        for group in self.opt_d.param_groups:
-            group["lr"] = config.lr_discriminators * shape
+        factor = cosine(max(self.share_of_time, self.step / config.steps), config.lr_final / config.lr)
+        set_learning_rate(self.opt_g, config.lr * warm_up(self.step, config.warmup) * factor)
+        set_learning_rate(self.opt_d, config.lr_discriminators * factor)
 
     def train_step(
         self,
@@ -185,59 +190,51 @@ class CodecTrainer:
             loss = loss + getattr(config, f"w_{name}") * value
         octave, voicing = pitch_losses(out["octave_BS"], out["voicing_BS"], f0_BS, has_f0_B)
         loss = loss + config.w_pitch * (octave + voicing)
-        metrics = {
-            "mel": mel,
-            "fine": fine,
-            "env": envelope,
-            "conv": convergence,
-            **of_codes,
-            "octave": octave,
-            "voicing": voicing,
-        }
-        if self.joined is None and (
-            self.step >= config.adversarial_from or self.share_of_time >= config.adversarial_from_share
-        ):
-            self.joined = self.step
-        if self.joined is not None:
-            length = int(config.adversarial_seconds * config.codec.sample_rate)
-            start = int(torch.randint(0, max(1, wav_BT.shape[1] - length + 1), ()))
-            real_BT, fake_BT = wav_BT[:, start : start + length], made_BT[:, start : start + length]
-            with self._autocast(judging=True):
-                loss_d = discriminator_loss(self.judge(real_BT), self.judge(fake_BT.detach()))
-            self.opt_d.zero_grad(set_to_none=True)
-            loss_d.backward()
-            self.opt_d.step()
-            self.judges.requires_grad_(False)
-            with self._autocast(judging=True):
-                with torch.no_grad():
-                    real = self.judge(real_BT)
-                adversarial, matching = generator_loss(real, self.judge(fake_BT))
-            self.judges.requires_grad_(True)
-            ramp = min(1.0, (self.step - self.joined) / 500)
-            loss = loss + ramp * (config.w_adversarial * adversarial + config.w_matching * matching)
-            metrics |= {"disc": loss_d, "adv": adversarial, "match": matching}
+        metrics = {"mel": mel, "fine": fine, "env": envelope, "conv": convergence, **of_codes}
+        metrics |= {"octave": octave, "voicing": voicing}
+        if self._judged():
+            judged, of_judges = self._adversarial(wav_BT, made_BT)
+            loss, metrics = loss + judged, metrics | of_judges
         self.opt_g.zero_grad(set_to_none=True)
         loss.backward()
         metrics["grad"] = nn.utils.clip_grad_norm_(self.codec.parameters(), config.clip)
         self.opt_g.step()
-        self._average()
+        update_average(self.average, self.codec, self.step, config.ema)
         self.step += 1
         return metrics | {"codes": out["codes_BKF"]}
 
-    @torch.no_grad()
-    def _average(self) -> None:
-        decay = min(self.config.ema, (self.step + 1) / (self.step + 10))
-        # What is frozen is left alone: the mean of two negative zeros is a positive one, which is another hash.
-        moved = [
-            (a, p)
-            for a, p in zip(self.average.parameters(), self.codec.parameters(), strict=True)
-            if p.requires_grad
-        ]
-        torch._foreach_lerp_([a for a, _ in moved], [p for _, p in moved], 1 - decay)
-        for mine, theirs in zip(self.average.buffers(), self.codec.buffers(), strict=True):
-            mine.copy_(theirs)
+    def _judged(self) -> bool:
+        """Whether the discriminators have joined; they join at a step or at a share of the time."""
+        config = self.config
+        if self.joined is None and (
+            self.step >= config.adversarial_from or self.share_of_time >= config.adversarial_from_share
+        ):
+            self.joined = self.step
+        return self.joined is not None
 
-    def state(self) -> dict[str, Any]:
+    def _adversarial(self, wav_BT: torch.Tensor, made_BT: torch.Tensor) -> tuple[torch.Tensor, Metrics]:
+        """One update of the discriminators on a stretch of the crop; the codec's weighted loss, and metrics."""
+        config = self.config
+        assert self.joined is not None
+        length = int(config.adversarial_seconds * config.codec.sample_rate)
+        start = int(torch.randint(0, max(1, wav_BT.shape[1] - length + 1), ()))
+        real_BT, fake_BT = wav_BT[:, start : start + length], made_BT[:, start : start + length]
+        with self._autocast(judging=True):
+            loss_d = discriminator_loss(self.judge(real_BT), self.judge(fake_BT.detach()))
+        self.opt_d.zero_grad(set_to_none=True)
+        loss_d.backward()
+        self.opt_d.step()
+        self.judges.requires_grad_(False)
+        with self._autocast(judging=True):
+            with torch.no_grad():
+                real = self.judge(real_BT)
+            adversarial, matching = generator_loss(real, self.judge(fake_BT))
+        self.judges.requires_grad_(True)
+        ramp = min(1.0, (self.step - self.joined) / 500)
+        loss = ramp * (config.w_adversarial * adversarial + config.w_matching * matching)
+        return loss, {"disc": loss_d, "adv": adversarial, "match": matching}
+
+    def state(self) -> Checkpoint:
         def full(module: nn.Module) -> dict[str, torch.Tensor]:
             return dict(module.named_parameters()) | dict(module.named_buffers())
 
@@ -249,7 +246,7 @@ class CodecTrainer:
         }  # fmt: skip
 
     @torch.no_grad()
-    def load(self, state: dict[str, Any], weights_only: bool = False) -> None:
+    def load(self, state: Checkpoint, weights_only: bool = False) -> None:
         """`weights_only`: start a new recipe from these weights (optimizers and step begin afresh).
 
         A recipe that leaves parts alone starts from the averaged weights as they are stored: its codes are those of the
@@ -329,23 +326,19 @@ def train(
         pin_memory=device == "cuda",
         generator=own,
     )
-    clock, recent = time.monotonic(), []
-    for batch in loader:
+
+    def train_step(batch: list[torch.Tensor]) -> Metrics:
         items = [item.to(trainer.device, non_blocking=True) for item in batch]
-        trainer.share_of_time = run.share_of(config.anneal_minutes)
-        metrics = trainer.train_step(*items)
-        codes_BKF = metrics.pop("codes")
-        recent.append({k: v.detach() for k, v in metrics.items()})
-        if trainer.step % config.log_every == 0:
-            mean = {k: float(torch.stack([r[k] for r in recent if k in r]).mean()) for k in recent[-1]}
-            use = codebook_use(codes_BKF, config.codec.codebook_size)
-            now = time.monotonic()
-            speed = config.log_every * config.batch * config.crop_frames / 25 / (now - clock)
-            run.log(trainer.step, mean | {"use1": use[0], "use2": use[1], "use8": use[-1], "xrt": speed})
-            clock, recent = now, []
-        if run.save_due():
-            run.save(trainer.state())
-        if run.out_of_time() or trainer.share_of_time >= 1:
-            break
-    run.save(trainer.state())
+        return {k: v.detach() for k, v in trainer.train_step(*items).items()}
+
+    def summarize(recent: list[Metrics], seconds: float) -> dict[str, float]:
+        codes_BKF = [metrics.pop("codes") for metrics in recent][-1]
+        use = codebook_use(codes_BKF, config.codec.codebook_size)
+        speed = len(recent) * config.batch * config.crop_frames / 25 / seconds
+        return mean_metrics(recent) | {"use1": use[0], "use2": use[1], "use8": use[-1], "xrt": speed}
+
+    fit(
+        trainer, run, loader, train_step, log_every=config.log_every, anneal_minutes=config.anneal_minutes,
+        summarize=summarize,
+    )  # fmt: skip
     return trainer

@@ -1,19 +1,117 @@
-"""What every training run shares: the clock, the log, and checkpoints that resume exactly."""
+"""The training loop of all four networks: schedule, weight average, log, and checkpoints that resume exactly.
+
+run = TrainingRun(out, max_minutes)
+fit(trainer, run, batches, trainer.train_step, log_every=50)
+"""
 
 from __future__ import annotations
 
 import csv
+import math
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import torch
+from torch import Tensor, nn
 
 from speechx.files import atomic_files
 
+Checkpoint: TypeAlias = dict[str, Any]
+"""What `torch.save` writes: step, weights, optimizers, random generators, config."""
+
+Metrics: TypeAlias = dict[str, Tensor]
+"""Scalars of one step, on the device that made them."""
+
+Batch = TypeVar("Batch")
+
+
+class Trainer(Protocol):
+    """Networks, optimizers and the number of steps done."""
+
+    step: int
+    share_of_time: float
+    """How much of `anneal_minutes` is over, 0..1."""
+
+    def state(self) -> Checkpoint: ...
+
+
+def fit(
+    trainer: Trainer,
+    run: TrainingRun,
+    batches: Iterable[Batch],
+    train_step: Callable[[Batch], Metrics],
+    *,
+    log_every: int,
+    anneal_minutes: float = 0.0,
+    summarize: Callable[[list[Metrics], float], dict[str, float]] | None = None,
+    evaluate: Callable[[], dict[str, float]] | None = None,
+    save: Callable[[], None] | None = None,
+) -> None:
+    """Trains until the batches, the minutes of the run or `anneal_minutes` are over, and saves a checkpoint.
+
+    summarize: a row of the log from the metrics of the steps since the last row and their seconds; default: their means.
+    evaluate: called after every step; its row is logged unless empty, and its time is not training time. save: in place of
+    `run.save(trainer.state())`.
+    """
+    summarize, save = summarize or summary, save or (lambda: run.save(trainer.state()))
+    clock, recent = time.monotonic(), list[Metrics]()
+    for batch in batches:
+        trainer.share_of_time = run.share_of(anneal_minutes)
+        recent.append(train_step(batch))
+        if trainer.step % log_every == 0:
+            run.log(trainer.step, summarize(recent, time.monotonic() - clock))
+            clock, recent = time.monotonic(), []
+        before = time.monotonic()
+        if evaluate is not None and (row := evaluate()):
+            run.log(trainer.step, row)
+            clock += time.monotonic() - before
+        if run.save_due():
+            save()
+        if run.out_of_time() or trainer.share_of_time >= 1:
+            break
+    save()
+
+
+def summary(recent: list[Metrics], seconds: float) -> dict[str, float]:
+    """Means over some steps, and the seconds of a step."""
+    return mean_metrics(recent) | {"per_step": seconds / len(recent)}
+
+
+def mean_metrics(recent: list[Metrics]) -> dict[str, float]:
+    """Mean of every metric of the last step, over the steps that have it."""
+    return {k: float(torch.stack([r[k].float() for r in recent if k in r]).mean()) for k in recent[-1]}
+
+
+def warm_up(step: int, steps: int) -> float:
+    """Factor of the learning rate: it rises evenly over the first steps."""
+    return min(1.0, (step + 1) / steps)
+
+
+def cosine(done: float, floor: float) -> float:
+    """Factor of the learning rate after a share of the run: half a cosine from 1 to `floor`."""
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, model: nn.Module, step: int, most: float) -> None:
+    """Moves an exponential average of the weights; its decay rises to `most` over the first steps. Buffers are copied."""
+    decay = min(most, (step + 1) / (step + 10))
+    # Frozen parameters are left alone: the mean of two negative zeros is a positive one, which has another hash.
+    moved = [(a, p) for a, p in zip(average.parameters(), model.parameters(), strict=True) if p.requires_grad]
+    torch._foreach_lerp_([a for a, _ in moved], [p for _, p in moved], 1 - decay)
+    for mine, theirs in zip(average.buffers(), model.buffers(), strict=True):
+        mine.copy_(theirs)
+
 
 class TrainingRun:
-    """A folder with `last.pt`, `log.csv` and TensorBoard events. Use as: `while run.go(step): ...`"""
+    """A folder with `last.pt`, `log.csv` and TensorBoard events, and the time that the run has used."""
 
     def __init__(self, folder: str | Path, max_minutes: float | None, save_every_minutes: float = 10) -> None:
         self.folder = Path(folder)
@@ -42,16 +140,16 @@ class TrainingRun:
     def save_due(self) -> bool:
         return time.monotonic() - self.saved >= self.save_every
 
-    def save(self, state: dict[str, Any]) -> None:
+    def save(self, state: Checkpoint) -> None:
         """Atomic: a run that is cut off leaves the checkpoint before this one."""
         with atomic_files(self.checkpoint) as (part,):
             torch.save(state | {"seconds": self.before + self.seconds()}, part)
         self.saved = time.monotonic()
 
-    def load(self) -> dict[str, Any]:
+    def load(self) -> Checkpoint:
         if not self.checkpoint.is_file():
             raise ValueError(f"--resume: there is no checkpoint {self.checkpoint}")
-        state = torch.load(self.checkpoint, map_location="cpu", weights_only=False)
+        state: Checkpoint = torch.load(self.checkpoint, map_location="cpu", weights_only=False)
         self.before = state.get("seconds", 0.0)
         return state
 
@@ -102,15 +200,15 @@ def compiled(module: torch.nn.Module, **options: Any) -> Any:
     return torch.compile(module, **options)
 
 
-def rng_state() -> dict[str, Any]:
+def rng_state() -> Checkpoint:
     """Everything random that a step of training draws from."""
-    state: dict[str, Any] = {"torch": torch.get_rng_state()}
+    state: Checkpoint = {"torch": torch.get_rng_state()}
     if torch.cuda.is_available():
         state["cuda"] = torch.cuda.get_rng_state_all()
     return state
 
 
-def set_rng_state(state: dict[str, Any]) -> None:
+def set_rng_state(state: Checkpoint) -> None:
     torch.set_rng_state(state["torch"])
     if "cuda" in state and torch.cuda.is_available():
         torch.cuda.set_rng_state_all(state["cuda"])

@@ -8,11 +8,10 @@ Legend: B batch, M STFT frames, F bins, N bands, T samples, V axes of the voice.
 from __future__ import annotations
 
 import copy
-import math
+import itertools
 import shutil
-import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,11 +22,24 @@ from speechx.models.config import StrictConfig
 from speechx.models.folder import on_grid
 from speechx.models.lora import add_lora
 from speechx.models.refiner import HOP, WINDOW, Refiner, RefinerConfig
-from speechx.training.loop import TrainingRun
+from speechx.training.loop import (
+    Checkpoint,
+    Metrics,
+    TrainingRun,
+    cosine,
+    fit,
+    set_learning_rate,
+    update_average,
+    warm_up,
+)
 from speechx.training.refiner_data import Mixtures, RefinerBatch, RefinerShares, simulated
 
 ADAPTED_MATRICES = ("task_", "enter.", "gru.", "fuse_", "out.")
 """Of a finished net, what a change is learned of: everything but what it makes of a voice."""
+
+
+LR_FLOOR = 0.01
+"""Of the learning rate, at the end."""
 
 
 class RefinerTrainConfig(StrictConfig):
@@ -102,7 +114,7 @@ class RefinerTrainer:
 
     def __init__(self, config: RefinerTrainConfig, finished: Refiner | None = None) -> None:
         torch.manual_seed(config.seed)
-        self.config, self.step = config, 0
+        self.config, self.step, self.share_of_time = config, 0, 0.0
         self.net = (finished or Refiner(config.net)).train()
         if finished is not None:
             add_lora(self.net, config.rank, config.seed, ADAPTED_MATRICES)
@@ -140,9 +152,9 @@ class RefinerTrainer:
     def train_step(self, batch: RefinerBatch, progress: float, rng: np.random.Generator) -> torch.Tensor:
         """One update. progress: 0..1, of the whole run. Returns the losses (B,)."""
         config = self.config
-        warm = min(1.0, (self.step + 1) / config.warmup)
-        for group in self.opt.param_groups:
-            group["lr"] = config.lr * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1, progress))))
+        set_learning_rate(
+            self.opt, config.lr * warm_up(self.step, config.warmup) * cosine(progress, LR_FLOOR)
+        )
         coarse = progress >= config.grid_from and config.grid > 0 and not config.rank
         kept = self._coarsen() if coarse else {}
         loss_B = self.measure(self.net, batch, rng)
@@ -154,10 +166,7 @@ class RefinerTrainer:
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         self.opt.step()
         self.step += 1
-        rate = min(config.average, (self.step + 1) / (self.step + 10))
-        with torch.no_grad():
-            for mean, value in zip(self.average.parameters(), self.net.parameters(), strict=True):
-                mean.lerp_(value, 1 - rate)
+        update_average(self.average, self.net, self.step, config.average)
         return loss_B.detach()
 
     @torch.no_grad()
@@ -170,13 +179,13 @@ class RefinerTrainer:
                 value.copy_(on_grid(value, self.config.grid))
         return kept
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Checkpoint:
         return {
             "step": self.step, "net": self.net.state_dict(), "average": self.average.state_dict(),
             "opt": self.opt.state_dict(),
         }  # fmt: skip
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, state: Checkpoint) -> None:
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
         self.opt.load_state_dict(state["opt"])
@@ -200,19 +209,7 @@ def train(
     start_from: a checkpoint whose averaged weights a new recipe begins with. finished: folder of the net that a change of
     `rank` is learned of. Raises ValueError where one is given without the other, or does not fit.
     """
-    if (finished is None) != (config.rank == 0) or (finished is None) != (not config.slots):
-        raise ValueError(
-            "a recipe with `rank` and `slots` needs a finished net to change (--adapt), and only such a recipe"
-        )
-    net = None if finished is None else Refiner.load(finished, adapter=False)
-    shape = {"codec_hash": codec.hash, "voice_dim": 2 * codec.config.latent_dim}
-    config = config.model_copy(
-        update={"net": config.net.model_copy(update=shape) if net is None else net.config}
-    )
-    if config.net.codec_hash != codec.hash:
-        raise ValueError(f"{finished} is of codec {config.net.codec_hash}, not of {codec.hash}")
-    if not set(config.slots) <= set(config.net.slots):
-        raise ValueError(f"slots: {config.slots} are not among the net's {config.net.slots}")
+    config, net = _started(config, codec, finished)
     mixtures = Mixtures(
         pack, read_estimates(estimates), codec, config.net.slots, config.shares, config.seconds
     )
@@ -226,7 +223,6 @@ def train(
         trainer.load(run.load())
     # Gradients through digital silence are so small that a CPU takes thirty times as long for them.
     torch.set_flush_denormal(True)
-    clock, recent = time.monotonic(), list[tuple[np.ndarray, np.ndarray]]()
 
     def save() -> None:
         run.save(trainer.state())
@@ -236,20 +232,50 @@ def train(
             shutil.copytree(finished, model, dirs_exist_ok=True)
             trainer.average.save_adapter(model, config.slots, config.grid)
 
-    def progress() -> float:
-        return run.share_of(anneal_minutes) if anneal_minutes else trainer.step / config.steps
+    def batches() -> Iterator[tuple[RefinerBatch, np.random.Generator]]:
+        for step in itertools.count(trainer.step) if anneal_minutes else range(trainer.step, config.steps):
+            rng = np.random.default_rng((config.seed, step))
+            yield mixtures.batch(config.batch, rng), rng
 
-    while progress() < 1 and not run.out_of_time():
-        rng = np.random.default_rng((config.seed, trainer.step))
-        batch = mixtures.batch(config.batch, rng)
-        recent.append((batch.kinds(), trainer.train_step(batch, progress(), rng).numpy()))
-        if trainer.step % config.log_every == 0:
-            kind_I, loss_I = (np.concatenate(x) for x in zip(*recent, strict=True))
-            mean = {f"loss_{k}": float(loss_I[kind_I == k].mean()) for k in np.unique(kind_I)}
-            mean |= {"loss": float(loss_I.mean()), "per_step": (time.monotonic() - clock) / len(recent)}
-            run.log(trainer.step, mean)
-            clock, recent = time.monotonic(), []
-        if run.save_due():
-            save()
-    save()
+    def train_step(drawn: tuple[RefinerBatch, np.random.Generator]) -> Metrics:
+        progress = trainer.share_of_time if anneal_minutes else trainer.step / config.steps
+        batch, rng = drawn
+        loss_B = trainer.train_step(batch, progress, rng)
+        kind_B = batch.kinds()
+        return {f"loss_{kind}": loss_B[torch.from_numpy(kind_B == kind)] for kind in np.unique(kind_B)}
+
+    fit(
+        trainer, run, batches(), train_step, log_every=config.log_every, anneal_minutes=anneal_minutes or 0.0,
+        summarize=_summarize, save=save,
+    )  # fmt: skip
     return trainer.average.eval()
+
+
+def _started(
+    config: RefinerTrainConfig, codec: SpectralCodec, finished: str | None
+) -> tuple[RefinerTrainConfig, Refiner | None]:
+    """The recipe with the shape of the net, and the finished net to adapt. Raises ValueError where they do not fit."""
+    if (finished is None) != (config.rank == 0) or (finished is None) != (not config.slots):
+        raise ValueError(
+            "a recipe with `rank` and `slots` needs a finished net to change (--adapt), and only such a recipe"
+        )
+    net = None if finished is None else Refiner.load(finished, adapter=False)
+    shape = {"codec_hash": codec.hash, "voice_dim": 2 * codec.config.latent_dim}
+    config = config.model_copy(
+        update={"net": config.net.model_copy(update=shape) if net is None else net.config}
+    )
+    if config.net.codec_hash != codec.hash:
+        raise ValueError(f"{finished} is of codec {config.net.codec_hash}, not of {codec.hash}")
+    if not set(config.slots) <= set(config.net.slots):
+        raise ValueError(f"slots: {config.slots} are not among the net's {config.net.slots}")
+    return config, net
+
+
+def _summarize(recent: list[Metrics], seconds: float) -> dict[str, float]:
+    """Mean loss of each kind of item, and of all items."""
+    losses = {
+        kind: torch.cat([r[kind] for r in recent if kind in r])
+        for kind in sorted({k for r in recent for k in r})
+    }
+    row = {kind: float(loss_I.mean()) for kind, loss_I in losses.items()}
+    return row | {"loss": float(torch.cat(list(losses.values())).mean()), "per_step": seconds / len(recent)}

@@ -106,7 +106,7 @@ def test_aligner(rows: list[TokenRow], codec: SpectralCodec, tmp_path: Path, sto
     )
     whole, parted = tmp_path / "whole", tmp_path / "parted"
     aligner.train(config, rows, rows[:1], codec, str(whole))
-    stop_after(4)  # asked before each step, not after
+    stop_after(3)
     aligner.train(config, rows, rows[:1], codec, str(parted))
     assert TrainingRun(parted, None).load()["step"] == 3
     stop_after(100)

@@ -1,0 +1,48 @@
+"""Recipes of the language model (configs/lm)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from speechx.models.config import StrictConfig
+from speechx.models.lora import LM_MATRICES
+
+
+class LMTrainConfig(StrictConfig):
+    """One recipe. `shares`: part of each task slot in what is seen; missing slots are
+    left out.
+    """
+
+    preset: str = "mini"
+    model: dict[str, object] = {}
+    seed: int = 1
+    steps: int = 20000
+    batch_steps: int = 3000
+    max_length: int = 900
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    muon_steps: int = 5  # of Newton-Schulz; 3 cost a CPU less and are near enough
+    lr: float = 1.5e-3
+    lr_final: float = 1e-4
+    warmup: int = 300
+    weight_decay: float = 0.05
+    betas: tuple[float, float] = (0.9, 0.98)
+    clip: float = 1.0
+    ema: float = 0.998
+    bf16: bool = True
+    compile: bool = False
+    anneal_minutes: float = 0.0  # with a value: the rate is down, and the run over, after so long or `steps`
+    shares: dict[int, float] = {}
+    code_noise: float = 0.02
+    aligned_noise: float = 0.0  # code_noise where the target follows a recording, which tells the truth
+    new_codebooks: int = 0  # so many, the last ones, mean something else than in the stage to start from
+    rank: int = 0  # of the change of a finished model, which alone is learned then
+    adapted: tuple[str, ...] = LM_MATRICES  # how the names of the matrices begin that are changed
+    grid: float = 0.0  # of the change's factors in the file, see speechx.models.folder.on_grid
+    languages: tuple[
+        str, ...
+    ] = ()  # of what is said where the change holds (speechx.models.lora.Scope); empty: any
+    slots: tuple[int, ...] = ()  # of the tasks where it holds
+    workers: int = 0
+    log_every: int = 50
+    eval_every: int = 500
+    eval_batches: int = 12
