@@ -42,7 +42,7 @@ def build_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.decoder.warm()
         yield
-        service.gate.draining = True
+        service.limiter.draining = True
         service.close()
 
     app = FastAPI(
@@ -79,10 +79,10 @@ def _operations(app: FastAPI, service: Service) -> None:
     @app.get("/readyz", tags=["operations"], summary="a replica has its weights, and its engine answers",
              responses=errors.documented(503))  # fmt: skip
     async def readyz() -> Response:
-        if service.gate.draining:
+        if service.limiter.draining:
             raise errors.ApiError(503, "the server is shutting down", code="draining")
         return JSONResponse(
-            {"status": "ready", "under_way": service.gate.under_way, **await service.status()}
+            {"status": "ready", "under_way": service.limiter.under_way, **await service.status()}
         )
 
     @app.get("/metrics", tags=["operations"], summary="counters, for Prometheus", response_class=Response,

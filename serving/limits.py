@@ -1,6 +1,6 @@
-"""Who may ask, how often, and how much at once. Nothing here blocks: what is too much is refused at once.
+"""API keys, rate limits and concurrency limits. A request over a limit is rejected immediately, never queued.
 
-Counts are kept in this process; several routers each keep their own.
+Counts are per process: each of several routers has its own.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from speechx.serving.settings import Limits, Settings
 
 __all__ = ["ApiKeys", "Permit", "RequestLimiter", "hash_key"]
 
-REMEMBERED_CALLERS = 10_000
+REMEMBERED_CALLERS = 10_000  # token buckets; the least recent is dropped
 
 
 def hash_key(key: str) -> str:
-    """The form in which a key is kept: keys are long and random, so a plain SHA-256 is enough."""
+    """SHA-256 in hex. Keys are long and random, so that no salt is needed."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class ApiKeys:
-    """API keys by their hashes. Without any, everybody may ask."""
+    """The accepted API keys, by their hashes. Without any, no request needs a key."""
 
     def __init__(self, hashes: Mapping[str, str]) -> None:
         """hashes: name -> SHA-256 of the key in hex."""
@@ -37,7 +37,7 @@ class ApiKeys:
 
     @classmethod
     def load(cls, settings: Settings) -> ApiKeys:
-        """From the settings' file, and $SPEECHX_API_KEYS (keys with commas between). Raises InputError."""
+        """Keys of `settings.api_keys_file` and of $SPEECHX_API_KEYS (separated by commas). Raises InputError."""
         hashes = {}
         if settings.api_keys_file:
             try:
@@ -66,13 +66,13 @@ class ApiKeys:
         return bool(self._hashes)
 
     def caller(self, headers: Mapping[str, str], address: str) -> str:
-        """Name of the key in the headers, or the address where no keys are kept. Raises ApiError 401."""
+        """Name of the key in the headers; the client address where no keys are set. Raises ApiError 401."""
         if not self._hashes:
             return address
         scheme, _, token = headers.get("authorization", "").partition(" ")
         key = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
         digest, found = hash_key(key), None
-        for name, kept in self._hashes.items():  # all of them, in the same time whichever fits
+        for name, kept in self._hashes.items():  # always all of them: the time must not depend on the key
             if hmac.compare_digest(digest, kept):
                 found = name
         if found is None:
@@ -83,7 +83,7 @@ class ApiKeys:
 
 @dataclass
 class _TokenBucket:
-    """Tokens of one caller: one a request, refilled evenly."""
+    """Token bucket of one caller: a request takes one token, the refill is even."""
 
     tokens: float
     at: float
@@ -91,30 +91,30 @@ class _TokenBucket:
 
 @dataclass
 class Permit:
-    """Leave to be under way. Give it back once, whatever comes of the request."""
+    """A place of a request under the concurrency limits. `release` it when the request ends, however it ends."""
 
     caller: str
-    gate: RequestLimiter
+    limiter: RequestLimiter
     held: bool = True
 
     def release(self) -> None:
         if self.held:
             self.held = False
-            self.gate.leave(self.caller)
+            self.limiter.release(self.caller)
 
 
 class RequestLimiter:
-    """Requests under way, in all and per caller, and their rate."""
+    """Limits of requests at once, in total and per caller, and of requests per minute per caller."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self.limits, self._clock = limits, clock
         self.under_way = 0
         self.draining = False
-        self._of_caller: Counter[str] = Counter()
+        self._under_way_of: Counter[str] = Counter()
         self._buckets: OrderedDict[str, _TokenBucket] = OrderedDict()
 
-    def enter(self, caller: str) -> Permit:
-        """Raises ApiError 429, or 503 while draining."""
+    def acquire(self, caller: str) -> Permit:
+        """Raises ApiError 429 over a limit, 503 while draining."""
         if self.draining:
             raise ApiError(503, "the server is shutting down: try again", code="draining", retry_after=5)
         at_once, own, rate = (
@@ -127,24 +127,25 @@ class RequestLimiter:
                 429, f"the server has {at_once} requests under way, which is its limit: try again",
                 code="overloaded", limit=at_once, retry_after=1,
             )  # fmt: skip
-        if own is not None and self._of_caller[caller] >= own:
+        if own is not None and self._under_way_of[caller] >= own:
             raise ApiError(
                 429, f"{own} of your requests are under way, which is the limit: wait for one",
                 code="too_many_at_once", limit=own, retry_after=1,
             )  # fmt: skip
         if rate is not None:
-            self._spend(caller, rate)
+            self._take_token(caller, rate)
         self.under_way += 1
-        self._of_caller[caller] += 1
+        self._under_way_of[caller] += 1
         return Permit(caller, self)
 
-    def leave(self, caller: str) -> None:
+    def release(self, caller: str) -> None:
         self.under_way -= 1
-        self._of_caller[caller] -= 1
-        if not self._of_caller[caller]:
-            del self._of_caller[caller]
+        self._under_way_of[caller] -= 1
+        if not self._under_way_of[caller]:
+            del self._under_way_of[caller]
 
-    def _spend(self, caller: str, rate: int) -> None:
+    def _take_token(self, caller: str, rate: int) -> None:
+        """rate: tokens per minute. Raises ApiError 429 where the bucket is empty."""
         now = self._clock()
         bucket = self._buckets.setdefault(caller, _TokenBucket(float(rate), now))
         self._buckets.move_to_end(caller)

@@ -1,4 +1,4 @@
-"""What all routes share: the engine, the limits, and the life of one request from its admission to its last byte."""
+"""What all routes share: engine, limits, voices, metrics; and the record of one request from admission to last byte."""
 
 from __future__ import annotations
 
@@ -30,28 +30,27 @@ REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 @dataclass
 class AdmittedRequest:
-    """One request that was let in. `end` it once: it gives its place back, is counted, and logged."""
+    """A request that passed the limits. `finish` releases its permit, counts and logs it; only the first call counts."""
 
     service: Service
     task: str
     id: str
-    ticket: Permit
+    permit: Permit
     started: float = field(default_factory=time.monotonic)
     first_audio: float | None = None
-    seconds: float = 0.0
-    over: bool = False
+    finished: bool = False
 
-    def heard(self) -> None:
-        """The first sound is there."""
+    def note_first_audio(self) -> None:
+        """Record the time of the first audio."""
         if self.first_audio is None:
             self.first_audio = time.monotonic() - self.started
 
-    def end(self, last: Chunk | None = None, failure: BaseException | None = None) -> None:
-        """last: the last chunk that was sent. failure: what ended the request, if not its own end."""
-        if self.over:
+    def finish(self, last: Chunk | None = None, failure: BaseException | None = None) -> None:
+        """last: the last chunk that was sent. failure: the exception that ended the request early."""
+        if self.finished:
             return
-        self.over = True
-        self.ticket.release()
+        self.finished = True
+        self.permit.release()
         metrics, took = self.service.metrics, time.monotonic() - self.started
         metrics.under_way.labels(self.task).dec()
         gone = isinstance(failure, Disconnected | asyncio.CancelledError | GeneratorExit)
@@ -69,7 +68,7 @@ class AdmittedRequest:
             "request_id": self.id,
             "task": self.task,
             "status": status,
-            "caller": self.ticket.caller,
+            "caller": self.permit.caller,
             "seconds": round(took, 4),
             "first_audio_seconds": self.first_audio and round(self.first_audio, 4),
             **{k: info[k] for k in ("audio_seconds", "seed", "model", "truncated") if k in info},
@@ -78,8 +77,11 @@ class AdmittedRequest:
 
 
 class Service:
-    """See the module's docstring. An engine may have `status() -> dict`, awaited, which /readyz asks, and one of several
-    replicas `statuses() -> list[dict]`, which /metrics asks."""
+    """State shared by the routes of one app.
+
+    An engine may have `async status() -> dict`, for /readyz. An engine over several replicas may have
+    `async statuses() -> list[dict]`, for /metrics.
+    """
 
     def __init__(self, engine: SpeechEngine, settings: Settings, voices: VoiceStore | None = None) -> None:
         self.engine, self.settings = engine, settings
@@ -88,11 +90,11 @@ class Service:
         self.uploads = Uploads(f"{self.voices.root.rstrip('/')}/uploads", self.limits.uploads_bytes)
         self.decoder = SandboxedDecoder(self.limits)
         self.keys = ApiKeys.load(settings)
-        self.gate = RequestLimiter(self.limits)
+        self.limiter = RequestLimiter(self.limits)
         self.metrics = Metrics()
 
     def caller(self, request: Request) -> str:
-        """Who asks. Raises ApiError 401."""
+        """The caller of a request: the name of its key, else its address. Raises ApiError 401."""
         try:
             return self.keys.caller(request.headers, request.client.host if request.client else "")
         except ApiError as error:
@@ -100,33 +102,33 @@ class Service:
             raise
 
     def admit(self, request: Request, task: str) -> AdmittedRequest:
-        """Lets a request in, before its body is read. Raises ApiError 401, 429, 503."""
+        """Admit a request, before its body is read. Raises ApiError 401, 429, 503."""
         caller = self.caller(request)
         try:
-            ticket = self.gate.enter(caller)
+            permit = self.limiter.acquire(caller)
         except ApiError as error:
             self.metrics.rejected.labels(error.code).inc()
             raise
         self.metrics.under_way.labels(task).inc()
-        return AdmittedRequest(self, task, request_id(request), ticket)
+        return AdmittedRequest(self, task, request_id(request), permit)
 
     async def status(self) -> dict[str, Any]:
-        """The engine's state. Raises ApiError 503 where it does not answer."""
-        ask = getattr(self.engine, "status", None)
-        if ask is None:
+        """The status of the engine. Raises ApiError 503 where it does not respond within 5 s."""
+        method = getattr(self.engine, "status", None)
+        if method is None:
             return {}
         try:
             async with asyncio.timeout(5):
-                return dict(await ask())
+                return dict(await method())
         except Exception as error:
             raise ApiError(503, f"the engine is not ready: {error or type(error).__name__}", code="not_ready",
                            retry_after=5) from error  # fmt: skip
 
     async def statuses(self) -> list[dict[str, Any]]:
-        """The state of every replica that answers; an empty list where none does."""
+        """The status of every replica that responds."""
         try:
-            ask = getattr(self.engine, "statuses", None)
-            return [await self.status()] if ask is None else list(await ask())
+            method = getattr(self.engine, "statuses", None)
+            return [await self.status()] if method is None else list(await method())
         except (ApiError, TimeoutError):
             return []
 
@@ -140,7 +142,7 @@ class Service:
 
 
 def request_id(request: Request) -> str:
-    """The client's X-Request-Id where it is fit, else one of ours; the same for the whole request."""
+    """The client's X-Request-Id where it is valid, else a new one; kept in the request's scope."""
     known = request.scope.get("speechx_request_id")
     if known is None:
         given = request.headers.get("x-request-id", "")

@@ -80,7 +80,7 @@ def openai_router(service: Service) -> APIRouter:
         responses={200: SOUND, **documented(400, 401, 404, 408, 413, 415, 422, 429, 500, 503, 504)},
     )  # fmt: skip
     async def speech(request: Request) -> Response:
-        call = service.admit(request, "tts")
+        admitted = service.admit(request, "tts")
         sse = False
 
         async def read() -> Any:
@@ -89,7 +89,7 @@ def openai_router(service: Service) -> APIRouter:
             sse = asked.stream_format == "sse"
             return await to_request(service, registry.task("tts"), _tts_fields(asked))
 
-        return await speak(service, call, request, read, sse=lambda: sse, rate=_rate)
+        return await speak(service, admitted, request, read, sse=lambda: sse, rate=_rate)
 
     return router
 

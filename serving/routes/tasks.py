@@ -72,13 +72,13 @@ def task_router(service: Service) -> APIRouter:
 
 def _handler(service: Service, task: AnyTask) -> Callable[[Request], Awaitable[Response]]:
     async def handle(request: Request) -> Response:
-        call = service.admit(request, task.name)
+        admitted = service.admit(request, task.name)
         wants = request.headers.get("accept", "")
 
         async def asked() -> Any:
             return await to_request(service, task, await read_fields(request, service.limits))
 
-        return await speak(service, call, request, asked, sse=lambda: EVENT_STREAM in wants,
+        return await speak(service, admitted, request, asked, sse=lambda: EVENT_STREAM in wants,
                            in_json="application/json" in wants and "*/*" not in wants)  # fmt: skip
 
     return handle
@@ -86,7 +86,7 @@ def _handler(service: Service, task: AnyTask) -> Callable[[Request], Awaitable[R
 
 async def speak(
     service: Service,
-    call: AdmittedRequest,
+    admitted: AdmittedRequest,
     request: Request,
     asked: Callable[[], Awaitable[Any]],
     *,
@@ -94,7 +94,7 @@ async def speak(
     in_json: bool = False,
     rate: Callable[[str], int | None] = lambda format: None,
 ) -> Response:
-    """From an admitted call to its answer: the whole sound, JSON, chunks, or events.
+    """From an admitted admitted to its answer: the whole sound, JSON, chunks, or events.
 
     asked: reads the body. sse: whether events are wanted, asked afterwards. rate: of the sound in a format, where
     it must be another than the model's.
@@ -105,33 +105,33 @@ async def speak(
         wants_events = sse()
         if wants_events:
             req = req.model_copy(update={"stream": True})
-        job = Job(call.task, req, call.id, time.monotonic() + seconds)
-        opened = await until_disconnect(request.receive, StartedStream.open(service.engine, job, seconds))
-        call.heard()
+        job = Job(admitted.task, req, admitted.id, time.monotonic() + seconds)
+        stream = await until_disconnect(request.receive, StartedStream.start(service.engine, job, seconds))
+        admitted.note_first_audio()
         format = req.format or "wav"
         if wants_events:
-            body = events(opened, format, rate(format), req.timestamps)
-            return StreamedResponse(body, _headers(opened.first.info), EVENT_STREAM, call.end)
+            body = events(stream, format, rate(format), req.timestamps)
+            return StreamedResponse(body, _headers(stream.first.info), EVENT_STREAM, admitted.finish)
         if req.stream:
-            body = encoded(opened, format, rate(format))
-            return StreamedResponse(body, _headers(opened.first.info), MEDIA_TYPES[format], call.end)
+            body = encoded(stream, format, rate(format))
+            return StreamedResponse(body, _headers(stream.first.info), MEDIA_TYPES[format], admitted.finish)
         try:
-            speech = await until_disconnect(request.receive, _whole(opened))
+            speech = await until_disconnect(request.receive, _whole(stream))
         finally:
-            await opened.close()
+            await stream.close()
         answer = await asyncio.to_thread(_answer, speech, format, req.timestamps, in_json)
-        call.end(_last(speech))
+        admitted.finish(_last(speech))
         return answer
     except Disconnected as error:
-        call.end(None, error)
+        admitted.finish(None, error)
         return Response(status_code=499)  # nobody reads it
     except BaseException as error:
-        call.end(None, error)
+        admitted.finish(None, error)
         raise
 
 
-async def _whole(opened: StartedStream) -> Speech:
-    return collect([chunk async for chunk in opened.chunks()])
+async def _whole(stream: StartedStream) -> Speech:
+    return collect([chunk async for chunk in stream.chunks()])
 
 
 def _last(speech: Speech) -> Chunk:

@@ -114,8 +114,8 @@ def upload_router(service: Service) -> APIRouter:
 async def _received(
     service: Service, request: Request, name: str, act: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 ) -> dict[str, Any]:
-    """What `act` makes of the body's fields, as one admitted call."""
-    call = service.admit(request, name)
+    """What `act` makes of the body's fields, as one admitted admitted."""
+    admitted = service.admit(request, name)
     failure: BaseException | None = None
     try:
         return await act(await read_fields(request, service.limits))
@@ -126,7 +126,7 @@ async def _received(
         failure = error
         raise
     finally:
-        call.end(None, failure)
+        admitted.finish(None, failure)
 
 
 async def _known(service: Service, voice_id: str) -> Voice:

@@ -1,11 +1,11 @@
-"""Sound files of strangers are read in processes of their own: bounded in memory and time, replaced when they die.
+"""Decodes uploaded sound files in separate processes with limited memory and time. A process that dies is replaced.
 
     decoder = Decoder(limits)
     samples_T, rate = await decoder.decode(data, "audio", max_seconds=600)
 
-The engine's process never sees the file. A worker reads requests from its standard input (a line of JSON, then the
-file) and answers likewise (a line of JSON, then float32 samples). Shapes: T samples, mono, at the file's rate (at most
-48 kHz).
+The server's process never parses the file. A decoder process reads requests from its standard input (a line of JSON, then
+the file) and writes responses to its standard output (a line of JSON, then float32 samples).
+Shapes: T samples, mono, at the file's rate (at most 48 kHz).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
@@ -30,13 +30,13 @@ from speechx.serving.settings import Limits
 __all__ = ["SandboxedDecoder"]
 
 MAX_RATE = 48_000
-WAITING = 64  # files in line before more are refused
+MAX_QUEUED = 64  # files waiting for a process; more are refused
 
 Sound = tuple[np.ndarray, int]
 
 
 class SandboxedDecoder:
-    """A few workers behind a thread each. Close it when done."""
+    """A pool of decoder processes, with a thread each. Close it when done."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -44,20 +44,20 @@ class SandboxedDecoder:
         for _ in range(limits.decoders):
             self._idle.put(_DecoderProcess(limits))
         self._pool = ThreadPoolExecutor(max(1, limits.decoders), thread_name_prefix="speechx-decode")
-        self._waiting = 0
+        self._queued = 0
 
     async def decode(self, data: bytes, field: str, max_seconds: float) -> Sound:
-        """Raises InputError: no sound file, damaged, too long. Raises ApiError 503 when too many wait."""
-        if self._waiting >= WAITING:
+        """(samples, rate) of a file. Raises InputError: not audio, damaged, too long. Raises ApiError 503: queue full."""
+        if self._queued >= MAX_QUEUED:
             raise ApiError(
                 503, "too many sound files wait to be read: try again", code="overloaded", retry_after=2
             )
-        self._waiting += 1
+        self._queued += 1
         try:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._pool, self._decode, data, field, max_seconds)
         finally:
-            self._waiting -= 1
+            self._queued -= 1
 
     def _decode(self, data: bytes, field: str, max_seconds: float) -> Sound:
         if not self.limits.decoders:
@@ -69,7 +69,7 @@ class SandboxedDecoder:
             self._idle.put(worker)
 
     def warm(self) -> None:
-        """Starts the workers, so that the first request does not wait for them. Returns at once."""
+        """Start the processes in the background, so that the first request does not wait for them."""
         for _ in range(self.limits.decoders):
             self._pool.submit(self._warm_one)
 
@@ -87,7 +87,7 @@ class SandboxedDecoder:
 
 
 def read(data: bytes, field: str, max_seconds: float) -> Sound:
-    """Decodes in this process."""
+    """Decode in this process."""
     try:
         rate = min(reading.probe(data).rate, MAX_RATE)
     except InputError as error:
@@ -97,7 +97,7 @@ def read(data: bytes, field: str, max_seconds: float) -> Sound:
 
 
 class _DecoderProcess:
-    """A process that reads sound files. Started when first needed, and again after it died."""
+    """One decoder process. It is started at the first use, and again after it died."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -109,23 +109,23 @@ class _DecoderProcess:
         timer = threading.Timer(self.limits.decode_seconds, process.kill)
         timer.start()
         try:
-            _put(process.stdin, {"size": len(data), "field": field, "max_seconds": max_seconds}, data)
-            about = json.loads(process.stdout.readline() or b"null")
-            samples = process.stdout.read(about["size"]) if about else b""
+            _send(process.stdin, {"size": len(data), "field": field, "max_seconds": max_seconds}, data)
+            header = json.loads(process.stdout.readline() or b"null")
+            samples = process.stdout.read(header["size"]) if header else b""
         except (OSError, ValueError):
-            about = None
+            header = None
         finally:
             timer.cancel()
-        if about is None or len(samples) < about["size"]:
+        if header is None or len(samples) < header["size"]:
             self.stop()
             raise InputError(
                 f"{field} cannot be read: decoding it took more than the allowed memory or "
                 f"{self.limits.decode_seconds:g} s",
                 field=field,
             )
-        if "error" in about:
-            raise InputError(about["error"], field=about["field"])
-        return np.frombuffer(samples, np.float32), about["rate"]
+        if "error" in header:
+            raise InputError(header["error"], field=header["field"])
+        return np.frombuffer(samples, np.float32), header["rate"]
 
     def start(self) -> None:
         self._running()
@@ -138,7 +138,7 @@ class _DecoderProcess:
                 try:
                     if pipe is not None:
                         pipe.close()
-                except OSError:  # what was still to be written
+                except OSError:  # unwritten data
                     pass
             self._process = None
 
@@ -146,7 +146,7 @@ class _DecoderProcess:
         if self._process is None or self._process.poll() is not None:
             self.stop()
             # -c, not -m: the working directory is not looked at for modules of these names twice.
-            code = f"from speechx.serving.web.sandbox import work; work({self.limits.decode_bytes})"
+            code = f"from speechx.serving.web.sandbox import main_loop; main_loop({self.limits.decode_bytes})"
             self._process = subprocess.Popen(
                 [sys.executable, "-c", code],
                 stdin=subprocess.PIPE,
@@ -158,32 +158,32 @@ class _DecoderProcess:
         return self._process
 
 
-def _put(pipe: IO[bytes], about: dict[str, Any], data: bytes) -> None:
-    pipe.write(json.dumps(about).encode() + b"\n")
+def _send(pipe: IO[bytes], header: dict[str, object], data: bytes) -> None:
+    pipe.write(json.dumps(header).encode() + b"\n")
     pipe.write(data)
     pipe.flush()
 
 
-def work(memory: int) -> None:
-    """A worker's life: until its standard input ends."""
+def main_loop(memory: int) -> None:
+    """The main loop of a decoder process, until its standard input ends. memory: limit of its address space in bytes."""
     import resource
     import signal
 
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # it writes no file
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # it may write no file
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
     while line := stdin.readline():
-        asked = json.loads(line)
-        data = stdin.read(asked["size"])
+        header = json.loads(line)
+        data = stdin.read(header["size"])
         try:
-            wav_T, rate = read(data, asked["field"], asked["max_seconds"])
+            wav_T, rate = read(data, header["field"], header["max_seconds"])
             samples = np.ascontiguousarray(wav_T, np.float32).tobytes()
-            _put(stdout, {"size": len(samples), "rate": rate}, samples)
+            _send(stdout, {"size": len(samples), "rate": rate}, samples)
         except InputError as error:
-            _put(stdout, {"size": 0, "error": str(error), "field": error.field}, b"")
+            _send(stdout, {"size": 0, "error": str(error), "field": error.field}, b"")
         except MemoryError:
-            field = asked["field"]
+            field = header["field"]
             error_text = f"{field} cannot be read: it takes more than the allowed memory"
-            _put(stdout, {"size": 0, "error": error_text, "field": field}, b"")
+            _send(stdout, {"size": 0, "error": error_text, "field": field}, b"")

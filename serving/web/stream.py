@@ -1,4 +1,4 @@
-"""From an engine's chunks to bytes on the wire: first chunk awaited, encoded as it comes, given up when nobody listens.
+"""Streams an engine's chunks: awaits the first, encodes each, and aborts the job when the client disconnects.
 
 Shapes: T samples.
 """
@@ -34,26 +34,26 @@ __all__ = [
 ]
 
 FIRST_SECONDS, REST_SECONDS = 0.08, 0.32
-"""Chunks are joined up to these lengths: the first early, later ones seldom, as each costs the same to carry."""
+"""Seconds of audio up to which chunks are joined: the first chunk, and later ones. The cost of sending is per chunk."""
 
 SEND_SECONDS = 60.0
-"""A client that reads nothing for so long is given up."""
+"""A client that reads nothing for this long is disconnected."""
 
 T = TypeVar("T")
 
 
 class Disconnected(Exception):
-    """The client has gone."""
+    """The client closed the connection."""
 
 
 class StreamAborted(RuntimeError):
-    """A stream ended early: the server closes the connection."""
+    """A response failed after its headers were sent: the server closes the connection."""
 
 
 async def coalesce(
     chunks: AsyncIterator[Chunk], first: float = FIRST_SECONDS, rest: float = REST_SECONDS
 ) -> AsyncGenerator[Chunk, None]:
-    """Joins short chunks; nothing waits longer than `first`, later `rest`, seconds of audio take to be made."""
+    """Join chunks until they hold `first`, later `rest`, seconds of audio."""
     held: list[Chunk] = []
     wanted = first
     async for chunk in chunks:
@@ -66,17 +66,17 @@ async def coalesce(
 
 
 class StartedStream:
-    """A stream whose first chunk is there, so that what is wrong with the request has been said.
+    """A stream whose first chunk has arrived, so that request errors still became an error status.
 
-    `chunks` gives all of them, the first included. Raises TimeoutError at the deadline (time of the event loop).
+    `chunks` yields all chunks, the first included. Raises TimeoutError at the deadline (event loop time).
     """
 
     def __init__(self, source: AsyncGenerator[Chunk, None], first: Chunk, deadline: float) -> None:
         self._source, self.first, self._deadline = source, first, deadline
 
     @classmethod
-    async def open(cls, engine: SpeechEngine, job: Job, seconds: float) -> StartedStream:
-        """Raises what the engine raises for this job: InputError, TimeoutError, ApiError."""
+    async def start(cls, engine: SpeechEngine, job: Job, seconds: float) -> StartedStream:
+        """Run a job for at most `seconds`. Raises the engine's errors: InputError, TimeoutError, ApiError."""
         source: Any = engine.stream(job)
         deadline = asyncio.get_running_loop().time() + seconds
         try:
@@ -106,7 +106,7 @@ async def _next(source: AsyncGenerator[Chunk, None], deadline: float) -> Chunk:
 
 
 class _StreamResampler:
-    """Samples at one rate to samples at another, as they come."""
+    """Streaming resampler."""
 
     def __init__(self, rate: int, to: int) -> None:
         self.to = to
@@ -119,50 +119,50 @@ class _StreamResampler:
 
 
 def wire_rate(rate: int, format: str) -> int:
-    """The rate at which a format can carry sound of `rate`."""
+    """The lowest sample rate of a format that is at least `rate`, else its highest."""
     rates = RATES.get(format, (rate,))
     return rate if rate in rates else min((r for r in rates if r > rate), default=max(rates))
 
 
 async def encoded(
-    opened: StartedStream, format: str, rate: int | None = None
+    stream: StartedStream, format: str, rate: int | None = None
 ) -> AsyncGenerator[tuple[Chunk, bytes], None]:
-    """Each chunk with the bytes that are ready after it. rate: of the bytes, where not the sound's own."""
-    rate_in = opened.first.sample_rate
+    """Each chunk with the bytes that are ready after it. rate: of the encoded audio; default the chunks' rate."""
+    rate_in = stream.first.sample_rate
     to = rate or wire_rate(rate_in, format)
     encoder, resampler = StreamEncoder(format, to), _StreamResampler(rate_in, to)
-    async with aclosing(opened.chunks()) as chunks:
+    async with aclosing(stream.chunks()) as chunks:
         async for chunk in chunks:
             data = encoder.push(resampler.push(chunk.wav_T, chunk.final))
             yield chunk, data + encoder.close() if chunk.final else data
 
 
 async def events(
-    opened: StartedStream, format: str, rate: int | None = None, words: bool = False
+    stream: StartedStream, format: str, rate: int | None = None, words: bool = False
 ) -> AsyncGenerator[tuple[Chunk, bytes], None]:
     """Server-sent events: speech.audio.delta with base64, speech.words with new word times, speech.audio.done or error.
 
-    The names are those of OpenAI's API; speech.words is ours.
+    Event names are those of OpenAI's API, but for speech.words.
     """
-    told = 0
-    chunk = opened.first
+    sent_words = 0
+    chunk = stream.first
     try:
-        async with aclosing(encoded(opened, format, rate)) as parts:
+        async with aclosing(encoded(stream, format, rate)) as parts:
             async for chunk, data in parts:
-                said: list[dict[str, Any]] = []
+                batch: list[dict[str, Any]] = []
                 if data:
-                    said.append({"type": "speech.audio.delta", "audio": base64.b64encode(data).decode()})
-                if words and len(chunk.words) > told:
-                    new = [word.as_dict() for word in chunk.words[told:]]
-                    said.append({"type": "speech.words", "words": new})
-                    told = len(chunk.words)
+                    batch.append({"type": "speech.audio.delta", "audio": base64.b64encode(data).decode()})
+                if words and len(chunk.words) > sent_words:
+                    new = [word.as_dict() for word in chunk.words[sent_words:]]
+                    batch.append({"type": "speech.words", "words": new})
+                    sent_words = len(chunk.words)
                 if chunk.final:
                     done = {"type": "speech.audio.done", **chunk.info, "usage": _usage(chunk)}
-                    if words:  # the last word of a part may have been put right
+                    if words:  # the time of a part's last word may have been corrected
                         done["words"] = [word.as_dict() for word in chunk.words]
-                    said.append(done)
-                yield chunk, b"".join(_event(one) for one in said)
-    except Exception as error:  # the status is sent already
+                    batch.append(done)
+                yield chunk, b"".join(_event(event) for event in batch)
+    except Exception as error:  # the status line was sent already
         yield replace(chunk, final=True), _event({"type": "error", **as_api_error(error).body()})
 
 
@@ -171,13 +171,13 @@ def _event(data: dict[str, Any]) -> bytes:
 
 
 def _usage(chunk: Chunk) -> dict[str, int]:
-    """OpenAI's clients want tokens; ours are codec frames of 40 ms."""
+    """OpenAI's token counts, in codec frames of 40 ms."""
     frames = round(float(chunk.info.get("audio_seconds") or 0) * 25)
     return {"input_tokens": 0, "output_tokens": frames, "total_tokens": frames}
 
 
 async def until_disconnect(receive: Receive, work: Awaitable[T]) -> T:
-    """What `work` gives; when the client leaves first the work is cancelled and Disconnected raised.
+    """The result of `work`. When the client disconnects first, `work` is cancelled and Disconnected raised.
 
     The request's body must have been read.
     """
@@ -190,7 +190,7 @@ async def until_disconnect(receive: Receive, work: Awaitable[T]) -> T:
     finally:
         for one in (task, watch):
             one.cancel()
-        await asyncio.gather(task, watch, return_exceptions=True)  # their own `finally` has run
+        await asyncio.gather(task, watch, return_exceptions=True)  # wait for their `finally`
 
 
 async def _disconnected(receive: Receive) -> None:
@@ -199,19 +199,19 @@ async def _disconnected(receive: Receive) -> None:
 
 
 class StreamedResponse(Response):
-    """Sends parts as they come. A fault after the start breaks the connection off: half a sound must not look whole."""
+    """Sends parts as they come. An error after the headers closes the connection, so that a client sees the truncation."""
 
     def __init__(
         self,
         parts: AsyncGenerator[tuple[Chunk, bytes], None],
         headers: dict[str, str],
         media_type: str,
-        ended: Callable[[Chunk | None, BaseException | None], None],
+        on_end: Callable[[Chunk | None, BaseException | None], None],
     ) -> None:
-        """ended: called once, with the last chunk that was sent, and what went wrong."""
+        """on_end: called once, with the last chunk that was sent and the error, if any."""
         super().__init__(None, 200, headers, media_type)
         del self.headers["content-length"]
-        self._parts, self._ended = parts, ended
+        self._parts, self._on_end = parts, on_end
         self._last: Chunk | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -222,17 +222,17 @@ class StreamedResponse(Response):
             failure = error
         except Exception as error:
             failure = error
-            raise StreamAborted(str(error)) from None  # told of in the log of requests
+            raise StreamAborted(str(error)) from None  # logged with the request
         except BaseException as error:
             failure = error
             raise
         finally:
             await self._parts.aclose()
-            self._ended(self._last, failure)
+            self._on_end(self._last, failure)
 
     async def _send(self, send: Send) -> None:
         async def put(message: Message) -> None:
-            async with asyncio.timeout(SEND_SECONDS):  # a client that does not read must not keep its place
+            async with asyncio.timeout(SEND_SECONDS):  # a client that does not read must not hold its permit
                 await send(message)
 
         await put({"type": "http.response.start", "status": 200, "headers": self.raw_headers})

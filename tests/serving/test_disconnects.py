@@ -57,10 +57,10 @@ def test_the_first_chunk_is_early(address: str, slow: FakeEngine) -> None:
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_two_hundred_disconnects(address: str, app: Any, slow: FakeEngine, stream: bool) -> None:
-    gate, before = app.state.service.gate, len(slow.aborted)
+    limiter, before = app.state.service.limiter, len(slow.aborted)
     known = len(slow.jobs)
     connections = [ask(address, stream=stream) for _ in range(200)]
-    assert until(lambda: gate.under_way == 200 and len(slow.jobs) == known + 200, 20)
+    assert until(lambda: limiter.under_way == 200 and len(slow.jobs) == known + 200, 20)
     if stream:
         assert connections[0].recv(12) == b"HTTP/1.1 200"
     refused = time.monotonic()
@@ -68,7 +68,7 @@ def test_two_hundred_disconnects(address: str, app: Any, slow: FakeEngine, strea
     assert more[-1].recv(12) == b"HTTP/1.1 429" and time.monotonic() - refused < 2
     for connection in [*connections, *more]:
         connection.close()
-    assert until(lambda: gate.under_way == 0, 10), gate.under_way
+    assert until(lambda: limiter.under_way == 0, 10), limiter.under_way
     assert until(lambda: len(slow.aborted) >= before + 200), len(slow.aborted) - before
 
 
@@ -78,8 +78,8 @@ def test_leaving_during_the_upload(address: str, app: Any) -> None:
     connection.sendall(
         b"POST /v1/tts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
     )
-    gate = app.state.service.gate
-    assert until(lambda: gate.under_way == 1)
+    limiter = app.state.service.limiter
+    assert until(lambda: limiter.under_way == 1)
     connection.close()
-    assert until(lambda: gate.under_way == 0)
+    assert until(lambda: limiter.under_way == 0)
     assert httpx.get(f"{address}/healthz").status_code == 200

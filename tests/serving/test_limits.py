@@ -1,4 +1,4 @@
-"""Keys, rates, places: what the gate lets in."""
+"""API keys, rate limits and concurrency limits."""
 
 from __future__ import annotations
 
@@ -60,33 +60,33 @@ def test_bad_key_files(tmp_path: Path, text: str) -> None:
 
 def test_rate() -> None:
     now = [0.0]
-    gate = RequestLimiter(Limits(per_key_per_minute=2), clock=lambda: now[0])
+    limiter = RequestLimiter(Limits(per_key_per_minute=2), clock=lambda: now[0])
     for _ in range(2):
-        gate.enter("a").release()
+        limiter.acquire("a").release()
     with pytest.raises(ApiError) as refused:
-        gate.enter("a")
+        limiter.acquire("a")
     assert refused.value.status == 429 and refused.value.limit == 2
     assert refused.value.retry_after == pytest.approx(30)
-    gate.enter("b").release()
+    limiter.acquire("b").release()
     now[0] = 31
-    gate.enter("a").release()
-    assert gate.under_way == 0
+    limiter.acquire("a").release()
+    assert limiter.under_way == 0
 
 
 def test_places() -> None:
-    gate = RequestLimiter(Limits(at_once=3, per_key_at_once=2))
-    first, _ = gate.enter("a"), gate.enter("a")
+    limiter = RequestLimiter(Limits(at_once=3, per_key_at_once=2))
+    first, _ = limiter.acquire("a"), limiter.acquire("a")
     with pytest.raises(ApiError, match="your requests"):
-        gate.enter("a")
-    gate.enter("b")
+        limiter.acquire("a")
+    limiter.acquire("b")
     with pytest.raises(ApiError, match="server has 3"):
-        gate.enter("c")
+        limiter.acquire("c")
     first.release()
     first.release()
-    assert gate.under_way == 2
-    gate.draining = True
+    assert limiter.under_way == 2
+    limiter.draining = True
     with pytest.raises(ApiError, match="shutting down"):
-        gate.enter("c")
+        limiter.acquire("c")
 
 
 def test_refusals_say_when_to_come_back(make: Make) -> None:

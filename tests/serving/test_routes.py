@@ -153,7 +153,7 @@ def test_errors_of_the_engine(
     told = answer.json()["error"]
     assert told["field"] == field and told["request_id"] == answer.headers["X-Request-Id"]
     assert "secret" not in answer.text
-    assert client.app.state.service.gate.under_way == 0  # type: ignore[attr-defined]
+    assert client.app.state.service.limiter.under_way == 0  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

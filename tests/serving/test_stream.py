@@ -56,7 +56,7 @@ def test_formats_have_their_rates() -> None:
 
 def test_resampling_a_stream_loses_nothing() -> None:
     async def run() -> bytes:
-        opened = await StartedStream.open(FakeEngine(chunks=5), job(), 5)
+        opened = await StartedStream.start(FakeEngine(chunks=5), job(), 5)
         return b"".join([data async for _, data in encoded(opened, "pcm", 24_000)])
 
     assert len(asyncio.run(run())) == pytest.approx(2 * 24_000, abs=8)
@@ -74,7 +74,7 @@ def test_a_client_that_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
             await asyncio.sleep(10)
 
     async def run() -> None:
-        opened = await StartedStream.open(engine, job(), 5)
+        opened = await StartedStream.start(engine, job(), 5)
         response = StreamedResponse(encoded(opened, "wav"), {}, "audio/wav", lambda *end: ends.append(end))
         with pytest.raises(StreamAborted):
             await response({"type": "http"}, receive, send)
@@ -87,7 +87,7 @@ def test_opening_fails_before_anything_is_sent() -> None:
     async def run() -> None:
         engine = FakeEngine(delay=5)
         with pytest.raises(TimeoutError):
-            await StartedStream.open(engine, job(), 0.05)
+            await StartedStream.start(engine, job(), 0.05)
         assert len(engine.aborted) == 1
 
     asyncio.run(run())
