@@ -1,12 +1,12 @@
 """The speech part of OpenAI's API: POST /v1/audio/speech and GET /v1/models, as its clients use them.
 
-`model` is any of MODELS. `voice` is an id of a known voice; OpenAI's own voice names stand for built-in ones. Beside
-OpenAI's fields a request may have language, seed, temperature, top_p and best_of (the clients' `extra_body`).
+`model` is any of MODELS. `voice` is the id of a known voice, or one of OpenAI's names, which map to built-in voices.
+A request may also have language, seed, temperature, top_p and best_of (`extra_body` in OpenAI's clients).
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -14,10 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from speechx.errors import InputError
 from speechx.serving.errors import ApiError, documented
-from speechx.serving.routes.request import read_fields, to_request
-from speechx.serving.routes.tasks import SOUND, speak
+from speechx.serving.routes.answer import AUDIO_RESPONSE, speak
+from speechx.serving.routes.request import to_request
 from speechx.serving.service import Service
+from speechx.serving.types import JsonObject
+from speechx.serving.web.body import read_fields
 from speechx.task import registry
+from speechx.task.fields import TaskRequest
 
 __all__ = ["openai_router"]
 
@@ -28,7 +31,7 @@ NAMES = {
     "onyx": "nicola", "nova": "heart", "sage": "siwis", "shimmer": "dora", "verse": "michael", "marin": "heart",
     "cedar": "michael",
 }  # fmt: skip
-"""OpenAI's voices -> ours."""
+"""OpenAI's voice names -> ids of built-in voices."""
 
 
 class VoiceRef(BaseModel):
@@ -55,7 +58,7 @@ class SpeechRequest(BaseModel):
 
 
 def openai_router(service: Service) -> APIRouter:
-    """The two routes."""
+    """The routes of models and of speech."""
     router = APIRouter(tags=["OpenAI-compatible"])
     schema = SpeechRequest.model_json_schema(ref_template="#/components/schemas/{model}")
     reference = schema.pop("$defs")["VoiceRef"]
@@ -63,12 +66,12 @@ def openai_router(service: Service) -> APIRouter:
     body = {"required": True, "content": {"application/json": {"schema": schema}}}
 
     @router.get("/v1/models", summary="names that `model` may have", responses=documented(401))
-    def models(request: Request) -> dict[str, Any]:
+    def models(request: Request) -> JsonObject:
         service.caller(request)
         return {"object": "list", "data": [_model(name) for name in MODELS]}
 
     @router.get("/v1/models/{name}", summary="one of them", responses=documented(401, 404))
-    def model(name: str, request: Request) -> dict[str, Any]:
+    def model(name: str, request: Request) -> JsonObject:
         service.caller(request)
         if name not in MODELS:
             raise _no_model(name)
@@ -77,17 +80,17 @@ def openai_router(service: Service) -> APIRouter:
     @router.post(
         "/v1/audio/speech", summary="say a text, as OpenAI's API does", response_class=Response,
         openapi_extra={"requestBody": body},
-        responses={200: SOUND, **documented(400, 401, 404, 408, 413, 415, 422, 429, 500, 503, 504)},
+        responses={200: AUDIO_RESPONSE, **documented(400, 401, 404, 408, 413, 415, 422, 429, 500, 503, 504)},
     )  # fmt: skip
     async def speech(request: Request) -> Response:
         admitted = service.admit(request, "tts")
         sse = False
 
-        async def read() -> Any:
+        async def read() -> TaskRequest:
             nonlocal sse
-            asked = _parse(await read_fields(request, service.limits))
-            sse = asked.stream_format == "sse"
-            return await to_request(service, registry.task("tts"), _tts_fields(asked))
+            parsed = _parse(await read_fields(request, service.limits))
+            sse = parsed.stream_format == "sse"
+            return await to_request(service, registry.task("tts"), _tts_fields(parsed))
 
         return await speak(service, admitted, request, read, sse=lambda: sse, rate=_rate)
 
@@ -98,11 +101,11 @@ def _rate(format: str) -> int | None:
     return PCM_RATE if format == "pcm" else None
 
 
-def _parse(fields: dict[str, Any]) -> SpeechRequest:
+def _parse(fields: JsonObject) -> SpeechRequest:
     from pydantic import ValidationError
 
     try:
-        asked = SpeechRequest.model_validate(fields)
+        body = SpeechRequest.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
         field = str(first["loc"][0]) if first["loc"] else "body"
@@ -110,27 +113,27 @@ def _parse(fields: dict[str, Any]) -> SpeechRequest:
         raise ApiError(
             422, f"{field}: {first['msg']}", field=field, limit=limit, code="invalid_field"
         ) from None
-    if asked.model not in MODELS:
-        raise _no_model(asked.model)
-    return asked
+    if body.model not in MODELS:
+        raise _no_model(body.model)
+    return body
 
 
-def _tts_fields(asked: SpeechRequest) -> dict[str, Any]:
-    """The same as fields of the tts task. The sound is given as it is made, whoever asks."""
-    voice = asked.voice if isinstance(asked.voice, str) else asked.voice.id
+def _tts_fields(body: SpeechRequest) -> JsonObject:
+    """Fields of the tts task. The response is always streamed."""
+    voice = body.voice if isinstance(body.voice, str) else body.voice.id
     if len(voice) > 64:
         raise InputError("voice must be the id of a known voice; GET /v1/voices lists them", field="voice")
     fields = {
-        "text": asked.input,
+        "text": body.input,
         "voice": NAMES.get(voice, voice),
-        "format": asked.response_format,
+        "format": body.response_format,
         "stream": True,
-        **{k: getattr(asked, k) for k in ("language", "seed", "temperature", "top_p", "best_of")},
+        **{k: getattr(body, k) for k in ("language", "seed", "temperature", "top_p", "best_of")},
     }
     return {k: v for k, v in fields.items() if v is not None}
 
 
-def _model(name: str) -> dict[str, Any]:
+def _model(name: str) -> JsonObject:
     return {"id": name, "object": "model", "created": 1_767_225_600, "owned_by": "speechx"}
 
 

@@ -1,6 +1,6 @@
-"""Voices: enroll once, speak often; and uploads, sound that several requests use.
+"""Routes of enrolled voices, and of uploads: audio that several requests use by its id.
 
-The stores are shared by all replicas: a folder or an fsspec URL.
+Both are stored in a folder or behind an fsspec URL, which all routers and replicas share.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from speechx.errors import InputError
 from speechx.serving.errors import ApiError, documented
-from speechx.serving.routes.request import VOICE_ID, read_fields, sound
+from speechx.serving.routes.request import VOICE_ID, decode_audio
 from speechx.serving.service import Service
+from speechx.serving.types import JsonObject
+from speechx.serving.web.body import read_fields
 from speechx.serving.web.stream import Disconnected
 from speechx.task.voices import MAX_ENROLL_SECONDS, Voice
 from speechx.text.languages import LANGUAGES
@@ -27,7 +28,7 @@ __all__ = ["upload_router", "voice_router"]
 FIELDS = ("audio", "id", "name", "language", "consent", "license")
 LONGEST = 200  # characters of a name or license
 
-_SCHEMA: dict[str, Any] = {
+_SCHEMA: JsonObject = {
     "type": "object",
     "required": ["audio", "name", "consent"],
     "additionalProperties": False,
@@ -53,22 +54,22 @@ def voice_router(service: Service) -> APIRouter:
             ("multipart/form-data", "application/json")}}  # fmt: skip
 
     @router.get("/v1/voices", summary="the known voices", responses=documented(401))
-    async def list_voices(request: Request) -> dict[str, Any]:
+    async def list_voices(request: Request) -> JsonObject:
         service.caller(request)
         return {"voices": [asdict(v) for v in await asyncio.to_thread(service.voices.list)]}
 
     @router.get("/v1/voices/{voice_id}", summary="one voice", responses=documented(401, 404))
-    async def get_voice(voice_id: str, request: Request) -> dict[str, Any]:
+    async def get_voice(voice_id: str, request: Request) -> JsonObject:
         service.caller(request)
         return asdict(await _known(service, voice_id))
 
     @router.post("/v1/voices", status_code=201, summary="enroll a voice", openapi_extra={"requestBody": body},
                  responses=documented(400, 401, 408, 409, 413, 415, 422, 429, 503))  # fmt: skip
-    async def enroll(request: Request) -> dict[str, Any]:
-        async def keep(fields: dict[str, Any]) -> dict[str, Any]:
+    async def enroll(request: Request) -> JsonObject:
+        async def keep(fields: JsonObject) -> JsonObject:
             return asdict(await _enroll(service, fields))
 
-        return await _received(service, request, "voices", keep)
+        return await _with_fields(service, request, "voices", keep)
 
     @router.delete("/v1/voices/{voice_id}", status_code=204, summary="forget a voice, its recording too",
                    responses=documented(401, 403, 404))  # fmt: skip
@@ -96,25 +97,25 @@ def upload_router(service: Service) -> APIRouter:
     @router.post("/v1/uploads", status_code=201, summary="keep a sound for a day; its id stands for it in requests",
                  openapi_extra={"requestBody": body},
                  responses=documented(400, 401, 408, 413, 415, 422, 429, 503))  # fmt: skip
-    async def upload(request: Request) -> dict[str, Any]:
-        async def keep(fields: dict[str, Any]) -> dict[str, Any]:
+    async def upload(request: Request) -> JsonObject:
+        async def keep(fields: JsonObject) -> JsonObject:
             if set(fields) != {"audio"}:
                 wrong = next((name for name in fields if name != "audio"), None)
-                said = f"{wrong} is not a field of an upload" if wrong else "audio is missing"
-                raise InputError(f"{said}: it has audio alone", field=wrong or "audio")
-            kept = await sound(service, fields["audio"], "audio", "audio")
+                problem = f"{wrong} is not a field of an upload" if wrong else "audio is missing"
+                raise InputError(f"{problem}: it has audio alone", field=wrong or "audio")
+            kept = await decode_audio(service, fields["audio"], "audio", service.limits.audio_seconds)
             upload_id = await asyncio.to_thread(service.uploads.put, kept)
             return {"id": upload_id, "seconds": round(len(kept[0]) / kept[1], 3), "sample_rate": kept[1]}
 
-        return await _received(service, request, "uploads", keep)
+        return await _with_fields(service, request, "uploads", keep)
 
     return router
 
 
-async def _received(
-    service: Service, request: Request, name: str, act: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
-) -> dict[str, Any]:
-    """What `act` makes of the body's fields, as one admitted admitted."""
+async def _with_fields(
+    service: Service, request: Request, name: str, act: Callable[[JsonObject], Awaitable[JsonObject]]
+) -> JsonObject:
+    """The result of `act` on the fields of the body, as one admitted request."""
     admitted = service.admit(request, name)
     failure: BaseException | None = None
     try:
@@ -140,7 +141,7 @@ def _unknown(voice_id: str) -> ApiError:
     return ApiError(404, f"there is no voice {voice_id[:80]!r}; GET /v1/voices lists them", field="voice_id")
 
 
-async def _enroll(service: Service, fields: dict[str, Any]) -> Voice:
+async def _enroll(service: Service, fields: JsonObject) -> Voice:
     for field in fields:
         if field not in FIELDS:
             raise InputError(f"{field} is not a field of a voice; it has {', '.join(FIELDS)}", field=field)
@@ -161,7 +162,7 @@ async def _enroll(service: Service, fields: dict[str, Any]) -> Voice:
     voice_id = fields.get("id") or _slug(fields["name"])
     if voice_id in await asyncio.to_thread(service.voices.ids):
         raise ApiError(409, f"id {voice_id!r} is taken", code="taken", field="id")
-    data = await sound(service, fields["audio"], "audio", "audio")
+    data = await decode_audio(service, fields["audio"], "audio", service.limits.audio_seconds)
     if len(data[0]) > MAX_ENROLL_SECONDS * data[1]:
         seconds = len(data[0]) / data[1]
         raise ApiError(

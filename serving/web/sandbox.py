@@ -26,13 +26,12 @@ from speechx.audio import reading
 from speechx.errors import InputError
 from speechx.serving.errors import ApiError
 from speechx.serving.settings import Limits
+from speechx.serving.types import Sound
 
 __all__ = ["SandboxedDecoder"]
 
 MAX_RATE = 48_000
 MAX_QUEUED = 64  # files waiting for a process; more are refused
-
-Sound = tuple[np.ndarray, int]
 
 
 class SandboxedDecoder:

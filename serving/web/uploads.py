@@ -16,13 +16,12 @@ import numpy as np
 from speechx.errors import InputError
 from speechx.files import Storage
 from speechx.serving.errors import ApiError
+from speechx.serving.types import Sound
 
 __all__ = ["UPLOAD_ID", "Uploads"]
 
 UPLOAD_ID = re.compile(r"upload-[0-9a-f]{32}")
 KEPT_SECONDS = 24 * 3600.0
-
-Sound = tuple[np.ndarray, int]
 
 
 class Uploads:
