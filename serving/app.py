@@ -1,10 +1,9 @@
-"""`build_app(engine)`: the whole HTTP side over anything that speaks `SpeechEngine`, with or without Ray."""
+"""`build_app(engine)`: the HTTP server over any `SpeechEngine`, with or without Ray."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
@@ -31,9 +30,9 @@ def build_app(
     *,
     behind_ray: bool = False,
 ) -> FastAPI:
-    """An app that may be served as it is. `app.state.service` is what its routes share.
+    """The app. `app.state.service` is the state that its routes share.
 
-    Raises InputError where the settings name files that cannot be used.
+    behind_ray: Ray's proxy sets X-Request-Id. Raises InputError where a file of the settings cannot be used.
     """
     settings = settings or Settings.from_env()
     service = Service(engine, settings, voices)
@@ -60,7 +59,7 @@ def build_app(
         app.include_router(router)
     _operations(app, service)
     errors.install(app)
-    app.add_middleware(RequestIdMiddleware, told=behind_ray)
+    app.add_middleware(RequestIdMiddleware, set_by_proxy=behind_ray)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"],
@@ -93,22 +92,22 @@ def _operations(app: FastAPI, service: Service) -> None:
 
 
 class RequestIdMiddleware:
-    """Every answer has X-Request-Id, once. Plain ASGI: middleware of Starlette's own kind would hide disconnects."""
+    """Sets X-Request-Id on every response. Plain ASGI, since Starlette's BaseHTTPMiddleware hides disconnects."""
 
-    def __init__(self, app: ASGIApp, told: bool) -> None:
-        """told: Ray's proxy tells the id itself."""
-        self.app, self.told = app, told
+    def __init__(self, app: ASGIApp, set_by_proxy: bool) -> None:
+        """set_by_proxy: only remove the header, since the proxy in front adds it."""
+        self.app, self.set_by_proxy = app, set_by_proxy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        name: Any = request_id(Request(scope))
+        header = b"x-request-id", request_id(Request(scope)).encode()
 
-        async def named(message: Message) -> None:
+        async def with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = [h for h in message.get("headers", []) if h[0].lower() != b"x-request-id"]
-                message["headers"] = headers if self.told else [*headers, (b"x-request-id", name.encode())]
+                message["headers"] = headers if self.set_by_proxy else [*headers, header]
             await send(message)
 
-        await self.app(scope, receive, named)
+        await self.app(scope, receive, with_id)

@@ -1,4 +1,4 @@
-"""Errors as a client sees them: a status and one JSON shape, that of OpenAI's API with the field and the limit added.
+"""HTTP errors: a status and one JSON shape, that of OpenAI's API with the field and the limit added.
 
 {"error": {"message": "...", "type": "invalid_request", "param": "text", "field": "text", "code": "too_long",
            "limit": 20000, "request_id": "..."}}
@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from speechx.errors import InputError
+from speechx.serving.types import JsonObject
 
 __all__ = ["ApiError", "as_api_error", "error_response", "install"]
 
@@ -25,7 +25,7 @@ TYPES = {
 
 
 class ApiError(Exception):
-    """An answer other than the one that was asked for. retry_after: seconds, told in a header."""
+    """An error response. retry_after: seconds, sent as Retry-After."""
 
     def __init__(
         self,
@@ -41,8 +41,8 @@ class ApiError(Exception):
         self.status, self.message, self.code = status, message, code or TYPES.get(status, "error")
         self.field, self.limit, self.retry_after = field, limit, retry_after
 
-    def body(self, request_id: str | None = None) -> dict[str, Any]:
-        """The JSON of the answer."""
+    def body(self, request_id: str | None = None) -> JsonObject:
+        """The JSON of the response."""
         return {
             "error": {
                 "message": self.message,
@@ -57,7 +57,7 @@ class ApiError(Exception):
 
 
 def as_api_error(error: BaseException) -> ApiError:
-    """What an exception of ours, of Starlette's or of anybody's means to a client."""
+    """The error response for an exception; 500 for an unexpected one."""
     if isinstance(error, ApiError):
         return error
     if isinstance(error, InputError):
@@ -72,29 +72,29 @@ def as_api_error(error: BaseException) -> ApiError:
 
 
 def error_response(error: BaseException, request_id: str | None = None) -> Response:
-    """The JSON answer to an error."""
-    told = as_api_error(error)
+    """The JSON response for an exception."""
+    api_error = as_api_error(error)
     headers = {} if request_id is None else {"X-Request-Id": request_id}
-    if told.retry_after is not None:
-        headers["Retry-After"] = str(max(1, round(told.retry_after)))
-    if told.status == 401:
+    if api_error.retry_after is not None:
+        headers["Retry-After"] = str(max(1, round(api_error.retry_after)))
+    if api_error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, HTTPException) and error.headers:
         headers |= dict(error.headers)
-    return JSONResponse(told.body(request_id), told.status, headers)
+    return JSONResponse(api_error.body(request_id), api_error.status, headers)
 
 
 def install(app: FastAPI) -> None:
-    """Every error of an app in this shape."""
+    """Install handlers that send every error of an app in this shape."""
 
-    async def answer(request: Request, error: Exception) -> Response:
+    async def respond(request: Request, error: Exception) -> Response:
         return error_response(error, request.scope.get("speechx_request_id"))
 
     for kind in (ApiError, InputError, HTTPException, TimeoutError, Exception):
-        app.add_exception_handler(kind, answer)
+        app.add_exception_handler(kind, respond)
 
 
-SCHEMA: dict[str, Any] = {
+SCHEMA: JsonObject = {
     "type": "object",
     "required": ["error"],
     "properties": {
@@ -113,16 +113,16 @@ SCHEMA: dict[str, Any] = {
         }
     },
 }
-"""JSON schema of every error."""
+"""JSON schema of an error response."""
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """These error answers, for a route's `responses`."""
-    said = json.loads(json.dumps(SCHEMA))
+def documented(*statuses: int) -> dict[int | str, JsonObject]:
+    """These error responses, for the `responses` of a route."""
+    schema = json.loads(json.dumps(SCHEMA))
     return {
         status: {
             "description": TYPES[status].replace("_", " "),
-            "content": {"application/json": {"schema": said}},
+            "content": {"application/json": {"schema": schema}},
         }
         for status in statuses
     }

@@ -1,4 +1,4 @@
-"""Counters for Prometheus and a line of JSON per request. Kept per app, so that tests and routers do not share them."""
+"""Prometheus metrics, and a log of one JSON line per request. Metrics are per app: tests and routers do not share them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import json
 import logging
 import sys
 import time
-from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from speechx.serving.types import JsonObject
 
 __all__ = ["Metrics", "request_log"]
 
@@ -17,7 +18,7 @@ FACTORS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 4, 8)
 
 
 class Metrics:
-    """What a server counts. `text` gives it as Prometheus reads it."""
+    """The metrics of one app; `text` gives Prometheus' text format."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
@@ -45,8 +46,8 @@ class Metrics:
             registry=registry,
         )
 
-    def note_engines(self, statuses: list[dict[str, Any]]) -> None:
-        """Numbers of the replicas' statuses; those of a replica that has gone are forgotten."""
+    def note_engines(self, statuses: list[JsonObject]) -> None:
+        """Set the gauges from the statuses of the replicas; gauges of other replicas are removed."""
         self.engine.clear()
         for status in statuses:
             name = str(status.get("replica", "local"))
@@ -59,10 +60,10 @@ class Metrics:
 
 
 class _JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
+    """One JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        said: dict[str, Any] = {
+        line: JsonObject = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
             + f".{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
@@ -70,12 +71,12 @@ class _JsonFormatter(logging.Formatter):
             **getattr(record, "facts", {}),
         }
         if record.exc_info:
-            said["trace"] = self.formatException(record.exc_info)
-        return json.dumps(said, ensure_ascii=False, default=str)
+            line["trace"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
 
 
 def request_log() -> logging.Logger:
-    """The logger of requests; to standard error unless the caller has given it a handler."""
+    """The logger of requests. It writes to standard error unless it has a handler already."""
     logger = logging.getLogger("speechx.serving")
     if not logger.handlers:
         handler = logging.StreamHandler(sys.stderr)

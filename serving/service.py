@@ -8,7 +8,6 @@ import re
 import time
 import uuid
 from dataclasses import dataclass, field
-from typing import Any
 
 from fastapi import Request
 
@@ -18,6 +17,7 @@ from speechx.serving.errors import ApiError, as_api_error
 from speechx.serving.limits import ApiKeys, Permit, RequestLimiter
 from speechx.serving.metrics import Metrics, request_log
 from speechx.serving.settings import Settings
+from speechx.serving.types import JsonObject
 from speechx.serving.web.sandbox import SandboxedDecoder
 from speechx.serving.web.stream import Disconnected
 from speechx.serving.web.uploads import Uploads
@@ -64,7 +64,7 @@ class AdmittedRequest:
         if audio := info.get("audio_seconds"):
             metrics.audio_seconds.labels(self.task).inc(audio)
             metrics.rtf.labels(self.task).observe(took / audio)
-        facts: dict[str, Any] = {
+        facts: JsonObject = {
             "request_id": self.id,
             "task": self.task,
             "status": status,
@@ -112,7 +112,7 @@ class Service:
         self.metrics.under_way.labels(task).inc()
         return AdmittedRequest(self, task, request_id(request), permit)
 
-    async def status(self) -> dict[str, Any]:
+    async def status(self) -> JsonObject:
         """The status of the engine. Raises ApiError 503 where it does not respond within 5 s."""
         method = getattr(self.engine, "status", None)
         if method is None:
@@ -124,7 +124,7 @@ class Service:
             raise ApiError(503, f"the engine is not ready: {error or type(error).__name__}", code="not_ready",
                            retry_after=5) from error  # fmt: skip
 
-    async def statuses(self) -> list[dict[str, Any]]:
+    async def statuses(self) -> list[JsonObject]:
         """The status of every replica that responds."""
         try:
             method = getattr(self.engine, "statuses", None)
@@ -132,7 +132,7 @@ class Service:
         except (ApiError, TimeoutError):
             return []
 
-    def log(self, event: str, facts: dict[str, Any], failure: BaseException | None = None) -> None:
+    def log(self, event: str, facts: JsonObject, failure: BaseException | None = None) -> None:
         if self.settings.log_requests or failure is not None:
             level = logging.ERROR if failure is not None else logging.INFO
             request_log().log(level, event, extra={"facts": facts}, exc_info=failure)

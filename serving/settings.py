@@ -1,4 +1,4 @@
-"""What a server can be told: limits of requests, keys, what is kept where. Strict: an unknown name is an error."""
+"""Settings of a server: limits, API keys, storage. Strict: an unknown name is an error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Limits", "Settings"]
 
 
 class Limits(BaseModel):
-    """What one request, one key and the whole server may take. Counts are those of one router process."""
+    """Limits per request, per key and per server. Counts are per router process."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -31,7 +31,7 @@ class Limits(BaseModel):
 
 
 class Settings(BaseModel):
-    """What `build_app` is told besides its engine."""
+    """Settings of `build_app`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -44,6 +44,6 @@ class Settings(BaseModel):
 
     @classmethod
     def from_env(cls, **given: object) -> Settings:
-        """`given`, and from the environment SPEECHX_API_KEYS_FILE where no file is given."""
+        """Settings with these values; api_keys_file defaults to $SPEECHX_API_KEYS_FILE."""
         keys = os.environ.get("SPEECHX_API_KEYS_FILE")
         return cls.model_validate({"api_keys_file": keys, **given})

@@ -1,10 +1,9 @@
-"""A Ray of our own on this machine, which nobody else's machine can reach. Import this before ray."""
+"""Starts Ray on this machine, bound to loopback only. Import this module before ray."""
 
 from __future__ import annotations
 
 import logging
 import os
-from typing import Any
 
 __all__ = ["start"]
 
@@ -20,8 +19,11 @@ disk). Ray would take a third of the machine, and use it up slowly: it goes on t
 that memory only grows (docs/serving.md)."""
 
 
-def start(cpus: int | None = None, **more: Any) -> None:
-    """Joins the cluster of $RAY_ADDRESS, as jobs have it; else starts a Ray with so many CPUs to give away."""
+def start(cpus: int | None = None, log_to_driver: bool = True) -> None:
+    """Join the cluster of $RAY_ADDRESS, which Ray sets for jobs; else start Ray with `cpus`.
+
+    log_to_driver: print the output of the workers in this process.
+    """
     import ray
 
     if "RAY_ADDRESS" in os.environ:
@@ -35,5 +37,5 @@ def start(cpus: int | None = None, **more: Any) -> None:
         include_dashboard=False,
         logging_level=logging.WARNING,
         object_store_memory=OBJECT_STORE,
-        **more,
+        log_to_driver=log_to_driver,
     )

@@ -1,6 +1,6 @@
-"""A replica: one model, one engine thread, requests of all tasks in one batch. Knows no HTTP.
+"""A replica: one model and one engine thread, which batches requests of all tasks. It knows no HTTP.
 
-The router calls `stream`; what is wrong with a request comes back as an item, so that it means the same over there.
+The router calls `stream`. Expected errors come back as items of the stream, since Ray would wrap an exception.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,18 +20,22 @@ from speechx.errors import InputError
 from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.local_engine import LocalEngine, SpeechEngine
 from speechx.serving.errors import ApiError
+from speechx.serving.types import JsonObject
 from speechx.serving.web.stream import coalesce
 from speechx.task import registry
 from speechx.task.fields import TaskRequest
 
+if TYPE_CHECKING:
+    from speechx.pipeline.pipeline import Pipeline
+
 __all__ = ["RemoteError", "Replica", "ReplicaOptions", "ServedEngine"]
 
 HEARTBEAT_SECONDS = 20.0
-"""An engine thread that does not answer for so long is stuck; a step takes well under a second."""
+"""An engine thread that does not respond for this long counts as stuck. A step takes well under a second."""
 
 
 class ReplicaOptions(BaseModel):
-    """What a replica is told."""
+    """Settings of a replica."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
@@ -49,7 +53,7 @@ class ReplicaOptions(BaseModel):
 
 @dataclass(frozen=True)
 class RemoteError:
-    """An expected error on its way to the router."""
+    """An expected error, as sent from a replica to the router."""
 
     kind: Literal["input", "timeout", "interrupted", "overloaded"]
     message: str
@@ -57,7 +61,7 @@ class RemoteError:
 
     @classmethod
     def of(cls, error: Exception) -> RemoteError | None:
-        """None for an error that nobody expects."""
+        """None for an unexpected error."""
         if isinstance(error, InputError):
             return cls("input", str(error), error.field)
         if isinstance(error, TimeoutError):
@@ -69,7 +73,7 @@ class RemoteError:
         return None
 
     def error(self) -> Exception:
-        """The error again."""
+        """The exception on the router's side."""
         if self.kind == "input":
             return InputError(self.message, field=self.field)
         if self.kind == "timeout":
@@ -80,16 +84,16 @@ class RemoteError:
 
 
 class ServedEngine(LocalEngine):
-    """LocalEngine with a heartbeat and a waiting room. A SpeechEngine with `status`, so the app runs on it without Ray."""
+    """LocalEngine with a heartbeat, a bounded queue and a `status`. The app also runs on it directly, without Ray."""
 
-    def __init__(self, pipeline: Any, waiting: int = 8) -> None:
+    def __init__(self, pipeline: Pipeline, waiting: int = 8) -> None:
         super().__init__(pipeline)
         self.waiting = waiting
         self.jobs = 0
-        self._asked: float | None = None
+        self._heartbeat: float | None = None  # when it was sent
 
     async def stream(self, job: Job) -> AsyncGenerator[Chunk, None]:
-        """As LocalEngine. Raises ApiError 429 where the waiting room is full."""
+        """As LocalEngine. Raises ApiError 429 where the queue is full."""
         slots = self.pipeline.runner.slots
         if self.jobs >= slots + self.waiting:
             raise ApiError(
@@ -104,22 +108,22 @@ class ServedEngine(LocalEngine):
         finally:
             self.jobs -= 1
 
-    def beat(self) -> float:
-        """Seconds for which the engine thread has owed an answer; asks it for one."""
-        if self._asked is None:
-            self._asked = time.monotonic()
-            self._order(self._answer)
-        asked = self._asked  # None again where it has answered in the meantime
-        return 0.0 if asked is None else time.monotonic() - asked
+    def heartbeat_age(self) -> float:
+        """Seconds since the oldest heartbeat that the engine thread has not answered; sends one if there is none."""
+        if self._heartbeat is None:
+            self._heartbeat = time.monotonic()
+            self._order(self._answer_heartbeat)
+        sent = self._heartbeat  # None again if it was answered in the meantime
+        return 0.0 if sent is None else time.monotonic() - sent
 
-    def _answer(self) -> None:
-        self._asked = None
+    def _answer_heartbeat(self) -> None:
+        self._heartbeat = None
 
     def alive(self) -> bool:
-        """Whether the engine thread works, and steps in time."""
-        return self._thread.is_alive() and self.beat() < HEARTBEAT_SECONDS
+        """Whether the engine thread runs and answers heartbeats."""
+        return self._thread.is_alive() and self.heartbeat_age() < HEARTBEAT_SECONDS
 
-    async def status(self) -> dict[str, Any]:
+    async def status(self) -> JsonObject:
         """Raises ApiError 503 where the engine thread is stuck."""
         if not self.alive():
             raise ApiError(503, "the engine does not answer", code="not_ready", retry_after=5)
@@ -150,9 +154,7 @@ def make_served_engine(options: ReplicaOptions) -> ServedEngine:
     pipeline = load_pipeline(
         options.model, device=options.device, slots=options.slots, voices=voices, paths=False
     )
-    if (
-        "tts" in registry.task_names()
-    ):  # so that the first request does not wait for word lists and first-time work
+    if "tts" in registry.task_names():  # load word lists and warm up before the first request
         pipeline.speak(pipeline.job("tts", text="Hello.", voice=voices.ids()[0], seed=0))
     return ServedEngine(pipeline, options.waiting)
 
@@ -168,7 +170,7 @@ class Replica:
     async def stream(
         self, task: str, request: TaskRequest, job_id: str, seconds: float
     ) -> AsyncGenerator[Chunk | RemoteError, None]:
-        """Chunks of a job that may take so many seconds, or a Failure. Leaving it early aborts the job."""
+        """Chunks of a job that may take `seconds`, or a RemoteError. Closing the stream early aborts the job."""
         job = Job(task, request, job_id, time.monotonic() + seconds)
         self.jobs += 1
         try:
@@ -183,14 +185,14 @@ class Replica:
         finally:
             self.jobs -= 1
 
-    async def status(self) -> dict[str, Any]:
-        """See ServedEngine.status. replica: a name that no other one has."""
-        ask = getattr(self.engine, "status", None)
-        known = await ask() if ask else {"slots": self.options.slots, "active": self.jobs}
+    async def status(self) -> JsonObject:
+        """See ServedEngine.status. replica: a unique name."""
+        method = getattr(self.engine, "status", None)
+        known = await method() if method else {"slots": self.options.slots, "active": self.jobs}
         return {**known, "pid": os.getpid(), "replica": f"{socket.gethostname()}:{os.getpid()}"}
 
     def check_health(self) -> None:
-        """Ray asks every few seconds; an error restarts the replica."""
+        """Called by Ray every few seconds; an error restarts the replica."""
         if isinstance(self.engine, ServedEngine) and not self.engine.alive():
             raise RuntimeError("the engine thread does not answer")
 

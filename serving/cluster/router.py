@@ -23,17 +23,18 @@ from speechx.serving.app import build_app
 from speechx.serving.cluster.replica import RemoteError, Replica, ReplicaOptions
 from speechx.serving.errors import ApiError
 from speechx.serving.settings import Settings
+from speechx.serving.types import JsonObject
 
 __all__ = ["AppArgs", "HandleEngine", "build"]
 
 RETRIES = 3
 FRESH_SECONDS, BUSY_SECONDS = 5.0, 2.0
 ROUTER_ROOM = 256
-"""Requests a router holds beyond those that it lets in: refusing them is its work too."""
+"""Requests that a router holds beyond `at_once`, to reject them itself."""
 
 
 class AppArgs(BaseModel):
-    """What `serve deploy` and `serve run` may be told."""
+    """Arguments of the application, for `serve deploy` and `serve run`."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
@@ -50,28 +51,28 @@ class AppArgs(BaseModel):
 
 
 class HandleEngine:
-    """SpeechEngine over the replicas. A replica that dies before a request's first chunk is not the client's concern."""
+    """SpeechEngine over the replicas. A job whose replica dies before its first chunk is retried on another one."""
 
     def __init__(self, handle: DeploymentHandle[Any]) -> None:
         self._handle = handle
         self._stream = handle.options(method_name="stream", stream=True)
         self._status = handle.options(method_name="status")
-        self._heard = float("-inf")
-        self._known: dict[str, Any] = {}
+        self._last_chunk_at = float("-inf")
+        self._last_status: JsonObject = {}
 
     async def stream(self, job: Job) -> AsyncGenerator[Chunk, None]:
-        """See SpeechEngine. Raises ApiError 429 where the replicas are full, 503 where one is lost midway."""
+        """See SpeechEngine. Raises ApiError 429 where all replicas are full, 503 where one dies during the stream."""
         for attempt in range(RETRIES):
             left = 3600.0 if job.deadline is None else job.deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError(f"job {job.id} was not begun by its deadline")
             response: Any = self._stream.remote(job.task, job.request, job.id, left)
-            begun = ended = False
+            started = ended = False
             try:
                 async for item in response:
                     if isinstance(item, RemoteError):
                         raise item.error()
-                    begun, self._heard = True, time.monotonic()
+                    started, self._last_chunk_at = True, time.monotonic()
                     ended = item.final
                     yield item
                 ended = True
@@ -82,9 +83,9 @@ class HandleEngine:
                 ) from error
             except RayActorError as error:
                 ended = True
-                if begun or attempt + 1 == RETRIES:
-                    said = "the replica that made it was lost: try again"
-                    raise ApiError(503, said, code="replica_lost", retry_after=2) from error
+                if started or attempt + 1 == RETRIES:
+                    message = "the replica that made it was lost: try again"
+                    raise ApiError(503, message, code="replica_lost", retry_after=2) from error
                 await asyncio.sleep(0.1 * 2**attempt)
             except RayTaskError:
                 ended = True
@@ -93,18 +94,18 @@ class HandleEngine:
                 if not ended:
                     response.cancel()
 
-    async def status(self) -> dict[str, Any]:
-        """Of one replica. A server so busy that it does not answer at once is ready while sound comes from it."""
+    async def status(self) -> JsonObject:
+        """Status of one replica. A busy one that does not respond counts as ready while chunks arrive from it."""
         try:
             async with asyncio.timeout(BUSY_SECONDS):
-                self._known = await self._status.remote()
+                self._last_status = await self._status.remote()
         except Exception:
-            if not self._known or time.monotonic() - self._heard > FRESH_SECONDS:
+            if not self._last_status or time.monotonic() - self._last_chunk_at > FRESH_SECONDS:
                 raise
-        return self._known
+        return self._last_status
 
-    async def statuses(self) -> list[dict[str, Any]]:
-        """Of every replica that answers at once."""
+    async def statuses(self) -> list[JsonObject]:
+        """Status of every replica that responds within BUSY_SECONDS."""
         response = self._handle.broadcast("status")
         answers = await response.results_async(timeout_s=BUSY_SECONDS, return_exceptions=True)
         return [answer for answer in answers if isinstance(answer, dict)]
@@ -113,7 +114,7 @@ class HandleEngine:
 @serve.deployment
 @serve.ingress()
 class Router:
-    """HTTP in, HTTP out: the app over the replicas."""
+    """The Ray deployment that serves the app over the replicas."""
 
     def __init__(self, replicas: DeploymentHandle[Any], settings: Settings) -> None:
         self._replicas, self._settings = replicas, settings
@@ -133,7 +134,7 @@ def build(args: AppArgs) -> serve.Application:
         update={"limits": limits, "voices": args.settings.voices or options.voices}
     )
     options = options.model_copy(update={"voices": settings.voices})
-    scaling: dict[str, Any] = {"num_replicas": args.replicas}
+    scaling: JsonObject = {"num_replicas": args.replicas}
     if most > args.replicas:
         scaling = {
             "autoscaling_config": {
@@ -148,9 +149,9 @@ def build(args: AppArgs) -> serve.Application:
     replicas = serve.deployment(Replica).options(  # type: ignore[attr-defined]
         name="Replica",
         **scaling,
-        # The replica itself refuses what it has no room for, and must have a place left to say so and to be asked.
+        # The replica itself rejects requests over its limit; it needs room for those, and for status calls.
         max_ongoing_requests=room + 16,
-        max_queued_requests=2 * room + 64,  # counts requests that are being assigned, too
+        max_queued_requests=2 * room + 64,  # includes requests that are being assigned
         graceful_shutdown_timeout_s=limits.request_seconds,
         health_check_period_s=2,
         health_check_timeout_s=30,

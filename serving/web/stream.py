@@ -22,6 +22,7 @@ from speechx.audio.writing import RATES, StreamEncoder
 from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.local_engine import SpeechEngine
 from speechx.serving.errors import ApiError, as_api_error
+from speechx.serving.types import JsonObject
 
 __all__ = [
     "Disconnected",
@@ -149,7 +150,7 @@ async def events(
     try:
         async with aclosing(encoded(stream, format, rate)) as parts:
             async for chunk, data in parts:
-                batch: list[dict[str, Any]] = []
+                batch: list[JsonObject] = []
                 if data:
                     batch.append({"type": "speech.audio.delta", "audio": base64.b64encode(data).decode()})
                 if words and len(chunk.words) > sent_words:
@@ -166,7 +167,7 @@ async def events(
         yield replace(chunk, final=True), _event({"type": "error", **as_api_error(error).body()})
 
 
-def _event(data: dict[str, Any]) -> bytes:
+def _event(data: JsonObject) -> bytes:
     return b"data: " + json.dumps(data, ensure_ascii=False).encode() + b"\n\n"
 
 

@@ -1,7 +1,7 @@
-"""Sound sent once and used in several requests: POST /v1/uploads gives an id that any sound field of a JSON body takes.
+"""Uploads: audio that is sent once and used by id in several requests (POST /v1/uploads).
 
-Kept as samples beside the voices, so that all routers see them, for a day. An id is random: who does not know it cannot
-use the sound.
+They are stored as samples beside the voices, where all routers find them, for a day. Ids are random, so that only the
+uploader can use them.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ KEPT_SECONDS = 24 * 3600.0
 
 
 class Uploads:
-    """A folder or fsspec URL of sounds. At most `limit_bytes` are kept: more are refused until old ones have gone."""
+    """Uploads in a folder or behind an fsspec URL. More than `limit_bytes` in total are refused until old ones expire."""
 
     def __init__(self, root: str, limit_bytes: int) -> None:
         self._storage, self.limit_bytes = Storage(root.rstrip("/"), "audio"), limit_bytes
 
     def put(self, sound: Sound) -> str:
-        """Keeps (samples (T,), rate) as 32-bit float and gives its id. Raises ApiError 503 when full."""
+        """Store (samples (T,), rate) as 32-bit float; returns the id. Raises ApiError 503 when full."""
         self._storage.make()
         used = self._sweep()
         data = np.array([sound[1]], "<u4").tobytes() + np.ascontiguousarray(sound[0], "<f4").tobytes()
@@ -45,7 +45,7 @@ class Uploads:
         return name
 
     def get(self, name: str, field: str) -> Sound:
-        """Raises InputError where there is none of this id, or not any more."""
+        """(samples, rate) of an upload. Raises InputError for an unknown or expired id."""
         try:
             data = self._storage.read(name)
         except FileNotFoundError:
@@ -56,7 +56,7 @@ class Uploads:
         return np.frombuffer(data, "<f4", offset=4).astype(np.float32), int(np.frombuffer(data[:4], "<u4")[0])
 
     def _sweep(self) -> int:
-        """Removes what is old; the bytes that are kept."""
+        """Remove expired uploads; returns the bytes in use."""
         used, now = 0, time.time()
         for file in self._storage.files():
             if not UPLOAD_ID.fullmatch(file.name):
