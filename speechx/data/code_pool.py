@@ -10,7 +10,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from speechx.data.annotate.alignments import Aligned, Key
+from speechx.data.annotate.alignments import Key, UtteranceAlignment
 from speechx.data.annotate.codes import TokenRow
 from speechx.task.examples import CodedUtterance
 
@@ -26,7 +26,7 @@ class EncodedCorpus:
     def __init__(
         self,
         tokens: list[TokenRow],
-        aligned: dict[Key, Aligned],
+        aligned: dict[Key, UtteranceAlignment],
         split: str,
         max_frames: int,
         max_per: float = MAX_PER,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from speechx.data.annotate.alignments import Aligned
+from speechx.data.annotate.alignments import UtteranceAlignment
 from speechx.data.annotate.codes import TokenRow
 from speechx.data.code_pool import EncodedCorpus
 from speechx.data.packs import PackRow
@@ -27,7 +27,7 @@ def corpus(frontend: Any, texts: list[tuple[str, str]], per: float = 0.1) -> Enc
         speech = frontend.phones(text, language)
         tokens.append(TokenRow(row, np.full((150, 8), number, np.int16), speech))
         pointer_F = np.linspace(0, len(speech.ids) - 1, 150).astype(np.int32)
-        aligned["toy", row.id] = Aligned((), pointer_F, per)
+        aligned["toy", row.id] = UtteranceAlignment((), pointer_F, per)
     return EncodedCorpus(tokens, aligned, "train", max_frames=400)
 
 

@@ -19,13 +19,13 @@ from speechx.models.aligner import Aligner
 from speechx.models.codec.folder import load_codec
 from speechx.text.types import WordTime
 
-__all__ = ["Aligned", "align_pack", "read_alignments"]
+__all__ = ["UtteranceAlignment", "align_pack", "read_alignments"]
 
 Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Aligned:
+class UtteranceAlignment:
     """words: their times. pointer_F: index into the text's phones spoken in each frame. per: phone error rate."""
 
     words: tuple[WordTime, ...]
@@ -73,7 +73,7 @@ def align_pack(
     return path
 
 
-def read_alignments(pack_folder: str | Path, codec_hash: str) -> dict[Key, Aligned]:
+def read_alignments(pack_folder: str | Path, codec_hash: str) -> dict[Key, UtteranceAlignment]:
     """What `align_pack` left beside a pack, by (corpus, id); empty where it has not run."""
     path = Path(pack_folder) / f"words-{codec_hash}.jsonl"
     if not path.exists():
@@ -82,5 +82,7 @@ def read_alignments(pack_folder: str | Path, codec_hash: str) -> dict[Key, Align
     for line in path.read_text().splitlines():
         row = json.loads(line)
         words = tuple(WordTime(*word) for word in row["words"])
-        found[row["corpus"], row["id"]] = Aligned(words, np.array(row["pointer"], np.int32), row["per"])
+        found[row["corpus"], row["id"]] = UtteranceAlignment(
+            words, np.array(row["pointer"], np.int32), row["per"]
+        )
     return found
