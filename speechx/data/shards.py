@@ -61,7 +61,7 @@ def encode_pair(pair: TrainingPair) -> np.ndarray:
     return flat.astype(np.int16)
 
 
-class _Reader:
+class Int16Reader:
     def __init__(self, data: np.ndarray) -> None:
         self.data, self.at = data, 0
 
@@ -75,7 +75,7 @@ class _Reader:
 
 def decode_pair(data: np.ndarray) -> TrainingPair:
     """The inverse of `encode_pair`."""
-    reader = _Reader(data)
+    reader = Int16Reader(data)
     slot, codebooks, frames, exact, has_track, has_codes, has_previous, has_pointer, count = reader.ints(9)
     shapes = [reader.ints(3) for _ in range(count)]
     track_shape = reader.ints(3) if has_track else None
