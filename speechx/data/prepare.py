@@ -14,14 +14,14 @@ from speechx.data.sources import SourceRow, hold_out_speakers, read_source
 from speechx.errors import InputError
 from speechx.files import atomic_files
 
-__all__ = ["Prepared", "prepare_pack"]
+__all__ = ["PrepareReport", "prepare_pack"]
 
 MAX_SECONDS = 1800.0
 CHUNK = 32  # files given to a process at once
 
 
 @dataclass
-class Prepared:
+class PrepareReport:
     """What became of the files. damaged: read in part; unreadable, held_out: left out."""
 
     rows: int = 0
@@ -38,7 +38,7 @@ def prepare_pack(
     progress: Callable[[int, int], None] | None = None,
     language: str | None = None,
     keep_paths: bool = True,
-) -> Prepared:
+) -> PrepareReport:
     """Decodes every recording of the sources to 16 kHz int16 in OUT/pcm.i16, with OUT/index.jsonl.
 
     Files that cannot be read are left out and counted, so that one bad file does not cost a night. Raises InputError
@@ -56,7 +56,7 @@ def prepare_pack(
             field="sources",
         )
     rows, held_out = hold_out_speakers(found)
-    made = Prepared(held_out=held_out)
+    made = PrepareReport(held_out=held_out)
     out.mkdir(parents=True, exist_ok=True)
     offset = 0
     with (

@@ -24,11 +24,11 @@ from typing import Any
 import numpy as np
 
 from speechx.data.packs import TEACHER_DIM, AudioPack, PackRow
-from speechx.data.prepare import Prepared, prepare_pack
+from speechx.data.prepare import PrepareReport, prepare_pack
 from speechx.errors import InputError
 from speechx.files import atomic_files
 
-__all__ = ["Axes", "join_parts", "split_pack"]
+__all__ = ["PrincipalAxes", "join_parts", "split_pack"]
 
 DIMS = 64
 COMPRESSED = (".opus", ".ogg", ".mp3")
@@ -37,7 +37,7 @@ STEPS = 127 / 3.5  # 8-bit steps a standard deviation: values beyond 3.5 deviati
 
 
 @dataclass(frozen=True)
-class Axes:
+class PrincipalAxes:
     """Principal axes of the standardized teacher features."""
 
     mean_E: np.ndarray
@@ -46,7 +46,7 @@ class Axes:
     spread_D: np.ndarray
 
     @classmethod
-    def of(cls, pack: AudioPack, dims: int, frames: int = 40_000, seed: int = 1) -> Axes:
+    def of(cls, pack: AudioPack, dims: int, frames: int = 40_000, seed: int = 1) -> PrincipalAxes:
         """From a random sample of the pack's frames."""
         rng = np.random.default_rng(seed)
         chosen = np.sort(rng.choice(len(pack.teacher), min(frames, len(pack.teacher)), replace=False))
@@ -87,16 +87,20 @@ def split_pack(
     pack, out = AudioPack(pack_folder), Path(out)
     paths = _original_paths(Path(pack_folder))
     out.mkdir(parents=True, exist_ok=True)
-    axes = Axes.of(pack, teacher_dims) if teacher_dims and any(row.teacher for row in pack.rows) else None
+    axes = (
+        PrincipalAxes.of(pack, teacher_dims)
+        if teacher_dims and any(row.teacher for row in pack.rows)
+        else None
+    )
     rows = [
         pack.rows[i] for i in np.random.default_rng(1).permutation(len(pack.rows)) if pack.rows[i].samples
     ]
     budget = int(max_mib * 2**20 * 0.98) - 2**18  # tar and tensor headers are not counted one by one
     written: list[Path] = []
-    items: list[_Item] = []
+    items: list[PartFile] = []
     size = 0
     for done, row in enumerate(rows, 1):
-        item = _item(pack, row, paths.get((row.corpus, row.id)), axes)
+        item = _part_file(pack, row, paths.get((row.corpus, row.id)), axes)
         if items and size + item.size > budget:
             written.append(_write_part(out, len(written), items, axes))
             items, size = [], 0
@@ -109,7 +113,7 @@ def split_pack(
 
 
 @dataclass(frozen=True)
-class _Item:
+class PartFile:
     row: PackRow
     suffix: str
     data: bytes
@@ -128,7 +132,7 @@ def _original_paths(pack_folder: Path) -> dict[tuple[str, str], Path]:
     return {(row["corpus"], row["id"]): Path(row["path"]) for row in rows if row.get("path")}
 
 
-def _item(pack: AudioPack, row: PackRow, path: Path | None, axes: Axes | None) -> _Item:
+def _part_file(pack: AudioPack, row: PackRow, path: Path | None, axes: PrincipalAxes | None) -> PartFile:
     teacher_FD = None
     if axes is not None and row.teacher is not None:
         features_FE = pack.features(row, 0, row.teacher[1])
@@ -140,13 +144,13 @@ def _item(pack: AudioPack, row: PackRow, path: Path | None, axes: Axes | None) -
     if path is not None and path.suffix in COMPRESSED and path.is_file():
         data = path.read_bytes()
         if len(data) < MAX_BYTES_PER_SECOND * max(1.0, row.seconds):
-            return _Item(row, path.suffix, data, teacher_FD, f0_S)
+            return PartFile(row, path.suffix, data, teacher_FD, f0_S)
     from speechx.audio import writing
 
-    return _Item(row, ".opus", writing.encode(pack.audio(row), 16000, "opus"), teacher_FD, f0_S)
+    return PartFile(row, ".opus", writing.encode(pack.audio(row), 16000, "opus"), teacher_FD, f0_S)
 
 
-def _write_part(out: Path, number: int, items: list[_Item], axes: Axes | None) -> Path:
+def _write_part(out: Path, number: int, items: list[PartFile], axes: PrincipalAxes | None) -> Path:
     from safetensors.numpy import save
 
     path = out / f"part-{number:04d}.tar"
@@ -175,7 +179,7 @@ def _write_part(out: Path, number: int, items: list[_Item], axes: Axes | None) -
     return path
 
 
-def _tensors(items: list[_Item], axes: Axes | None) -> dict[str, np.ndarray]:
+def _tensors(items: list[PartFile], axes: PrincipalAxes | None) -> dict[str, np.ndarray]:
     """Features of all rows of a part, end to end."""
     tensors: dict[str, np.ndarray] = {}
     codes = [item.teacher_FD for item in items if item.teacher_FD is not None]
@@ -195,7 +199,7 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 
 def join_parts(
     folder: str | Path, out: str | Path, workers: int = 2, progress: Callable[[int, int], None] | None = None
-) -> Prepared:
+) -> PrepareReport:
     """The parts in a folder and its subfolders, as one pack. Raises InputError where there are none or one is broken."""
     out = Path(out)
     parts = sorted(Path(folder).rglob("part-*.tar"))
@@ -240,7 +244,7 @@ def _join_features(folders: list[Path], out: Path) -> None:
             tensors = load_file(folder / "features.safetensors")
             axes = None
             if "codes" in tensors:
-                axes = Axes(*(tensors[name] for name in ("mean", "std", "axes", "spread")))
+                axes = PrincipalAxes(*(tensors[name] for name in ("mean", "std", "axes", "spread")))
                 assert axes.axes_ED.shape[0] == TEACHER_DIM
             at = {"teacher": 0, "pitch": 0}
             for line in (folder / "metadata.jsonl").read_text(encoding="utf-8").splitlines():

@@ -13,7 +13,7 @@ import pytest
 from speechx.data.annotate.teacher import log_mel
 from speechx.data.chunks import join_chunks, split_file
 from speechx.data.packs import AudioPack
-from speechx.data.transport import Axes, join_parts, split_pack
+from speechx.data.transport import PrincipalAxes, join_parts, split_pack
 from speechx.errors import InputError
 
 
@@ -99,7 +99,7 @@ def test_a_part_writes_nothing_outside_its_folder(tmp_path: Path, name: str) -> 
 def test_all_axes_lose_only_the_rounding() -> None:
     rng = np.random.default_rng(1)
     teacher = (rng.standard_normal((3000, 512)) @ rng.standard_normal((512, 512)) / 20 + 1).astype(np.float16)
-    axes = Axes.of(SimpleNamespace(teacher=teacher), dims=512)  # type: ignore[arg-type]
+    axes = PrincipalAxes.of(SimpleNamespace(teacher=teacher), dims=512)  # type: ignore[arg-type]
     features_FE = teacher[:200].astype(np.float32)
     again_FE = axes.decode(axes.encode(features_FE))
     assert np.abs(again_FE - features_FE).mean() < 0.02 * features_FE.std()
