@@ -26,9 +26,7 @@ def prepare(
         Path | None, typer.Option(help="Whisper folder (CTranslate2): adds features for the codec")
     ] = None,
     workers: Annotated[int, typer.Option(help="processes that decode")] = 2,
-    language: Annotated[
-        str | None, typer.Option(help="language of speech whose corpus does not tell it")
-    ] = None,
+    language: Annotated[str | None, typer.Option(help="language of speech whose corpus names none")] = None,
 ) -> None:
     """Decode corpora to one audio pack, with the pitch of all speech."""
     from speechx.data.annotate.pitch import add_pitch
@@ -153,17 +151,17 @@ def mix(
 @app.command()
 def estimate(
     pack: Pack,
-    out: Annotated[Path, typer.Option(help="folder of the lessons; goes on where it stopped")],
+    out: Annotated[Path, typer.Option(help="folder of the examples; continues where it stopped")],
     task: Annotated[list[str], typer.Option(help="noise_suppression, ...; may be repeated")],
     model: Annotated[Path | None, typer.Option(help="model folder")] = None,
     split: str = "train",
-    count: Annotated[int, typer.Option(help="lessons of each task")] = 500,
+    count: Annotated[int, typer.Option(help="examples of each task")] = 500,
     seed: int = 1,
     short: Short = None,
 ) -> None:
-    """Let the language model answer mixtures whose parts are known: lessons for `speechx train mask`."""
+    """Make training examples for `speechx train mask`: mixtures of known parts, answered by the language model."""
     from speechx.data.progress import ticker
-    from speechx.data.refiner_lessons import make_estimates
+    from speechx.data.refiner_examples import make_estimates
     from speechx.pipeline.loading import load_pipeline
 
     pipeline = load_pipeline(model)

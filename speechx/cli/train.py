@@ -165,7 +165,7 @@ def lm(
 def mask(
     config: RecipeOption,
     pack: Annotated[Path, typer.Option(help="audio pack made by `speechx data prepare`")],
-    estimates: Annotated[Path, typer.Option(help="folder of lessons made by `speechx data estimate`")],
+    estimates: Annotated[Path, typer.Option(help="folder of examples made by `speechx data estimate`")],
     codec: Codec,
     out: Out,
     resume: Resume = False,

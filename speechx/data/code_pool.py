@@ -1,6 +1,6 @@
 """The corpus as codes: tasks whose prompts hold nothing but clean speech make their training pairs from it.
 
-A pair made of sound costs two runs of the codec and an alignment, 0.2 s; one made of codes costs a look-up, so that every
+A pair from sound costs two runs of the codec and an alignment, 0.2 s. A pair from codes costs a look-up, so every
 epoch can have enrollments of its own. Shapes: F codec frames, K codebooks.
 """
 

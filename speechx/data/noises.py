@@ -1,4 +1,4 @@
-"""Noises of many kinds, made of those that the corpus has. Shapes: T samples at 16 kHz, F bins, S frames."""
+"""Noises of many kinds, from those of the corpus. Shapes: T samples at 16 kHz, F bins, S frames."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from speechx.data.pools import PackPool
 if TYPE_CHECKING:
     from speechx.text.types import WordTime
 
-__all__ = ["NoisyPool", "colored", "heard", "one_sound"]
+__all__ = ["NoisyPool", "audible_share", "colored", "one_sound"]
 
 
 class NoisyPool(PackPool):
-    """Half of the noises are heard for much of their length, some are colored noise.
+    """Half of the noises are audible for much of their length, some are colored noise.
 
     short: share of those that are one short sound in silence.
     """
@@ -40,7 +40,7 @@ class NoisyPool(PackPool):
         if kind < 0.1:
             return colored(round(seconds * 16000), rng)
         found = [PackPool.noise(self, rng, seconds) for _ in range(1 if kind < 0.5 else 3)]
-        return max(found, key=heard)
+        return max(found, key=audible_share)
 
 
 def colored(samples: int, rng: np.random.Generator) -> np.ndarray:
@@ -63,7 +63,7 @@ def one_sound(wav_T: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return out_T
 
 
-def heard(wav_T: np.ndarray) -> float:
+def audible_share(wav_T: np.ndarray) -> float:
     """Share of the 20 ms frames within 30 dB of the loudest tenth."""
     power_S = frame_power(wav_T, 320, dtype=None)
     return float((power_S > 1e-3 * np.quantile(power_S, 0.9) + 1e-9).mean())

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,7 +26,8 @@ from speechx.task.frontend import Frontend
 from speechx.text import PHONE_TABLE_VERSION
 
 if TYPE_CHECKING:
-    from speechx.task.examples import Utterance
+    from speechx.task.fields import TaskRequest
+    from speechx.task.task import Task
 
 CORPUS_WEIGHTS = {"speechocean_adults": 0.5}
 MAX_SECONDS = 16.0
@@ -70,7 +71,7 @@ def mix_shards(
     )
     likely_coded = _odds([len(cut.codes_FK) for cut in coded.utterances], coded.corpora)
 
-    def pair_of_codes(task: Any, rng: np.random.Generator) -> TrainingPair | str:
+    def pair_of_codes(task: Task[TaskRequest], rng: np.random.Generator) -> TrainingPair | str:
         if not coded.utterances:
             raise ValueError(
                 f"no utterance of the split {split} has text that fits it (phone error rate at most {max_per:g}): train the "
@@ -79,7 +80,7 @@ def mix_shards(
         cut = coded.utterances[int(rng.choice(len(coded.utterances), p=likely_coded))]
         return task.pair_from_codes(cut, coded, rng) or "without what the task needs"
 
-    def pair_of_sound(task: Any, rng: np.random.Generator) -> TrainingPair | str:
+    def pair_of_sound(task: Task[TaskRequest], rng: np.random.Generator) -> TrainingPair | str:
         cut = sounds.utterance(usable[int(rng.choice(len(usable), p=likely_sounds))])
         return _pair(task, sounds, cut, rng, frontend)
 
@@ -106,7 +107,7 @@ def mix_shards(
     return report
 
 
-def _source(task: Any) -> str:
+def _source(task: Task[TaskRequest]) -> str:
     """What a task makes its pairs of: codes, sound, or either."""
     return task.pairs_of
 
@@ -129,7 +130,7 @@ def _odds(lengths: list[float] | list[int], corpora: list[str]) -> np.ndarray:
 
 
 def _pair(
-    task: Any, pool: PackPool, cut: Utterance, rng: np.random.Generator, frontend: Frontend
+    task: Task[TaskRequest], pool: PackPool, cut: Utterance, rng: np.random.Generator, frontend: Frontend
 ) -> TrainingPair | str:
     """One pair, or why there is none."""
     example = task.example(cut, pool, rng)

@@ -19,7 +19,7 @@ MIN_SECONDS = 1.0
 
 
 class PackPool:
-    """Utterances, noises and rooms of one split. `words` may add to what the pack tells of a row.
+    """Utterances, noises and rooms of one split. words: word times by (corpus, id), in addition to the pack.
 
     rooms: how many there are; 0 makes each up from an exponential tail, which needs no simulator.
     """

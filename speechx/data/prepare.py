@@ -42,7 +42,7 @@ def prepare_pack(
     """Decodes every recording of the sources to 16 kHz int16 in OUT/pcm.i16, with OUT/index.jsonl.
 
     Files that cannot be read are left out and counted, so that one bad file does not cost a night. Raises InputError
-    where a source is no corpus, or OUT holds a pack already. keep_paths: the index tells where each recording is, so
+    where a source is no corpus, or OUT holds a pack already. keep_paths: the index has the path of each recording, so
     that `speechx.data.transport` can take the file as it is.
     """
     out = Path(out)
@@ -82,7 +82,7 @@ def prepare_pack(
 
 
 def _entry(row: SourceRow, offset: int, samples: int, keep_path: bool) -> dict[str, object]:
-    """A row of the index. The path is told for whole files only, not for stretches of longer ones."""
+    """A row of the index. Whole files have their path; stretches of longer ones have none."""
     entry: dict[str, object] = {
         "id": row.id,
         "corpus": row.corpus,

@@ -1,6 +1,6 @@
 """Shards: training pairs of the language model in files of at most 16 MiB that can be moved one by one.
 
-Everything in a pair is a small integer, so a pair is one int16 vector: a header that tells the parts, then the parts.
+Everything in a pair is a small integer, so a pair is one int16 vector: a header that lists the parts, then the parts.
 A shard is a safetensors file with `data` (int16) and `offsets` (int64), its metadata names codec, phones and format.
 Shapes: F codec frames, K codebooks, N phones.
 """

@@ -54,7 +54,7 @@ class SourceRow:
 
 
 def read_source(path: str | Path, language: str | None = None) -> list[SourceRow]:
-    """All rows of a corpus, each with a split. `language` is that of speech whose corpus does not tell.
+    """All rows of a corpus, each with a split. language: of speech whose corpus names none.
 
     Raises InputError where the path is no corpus, a row lacks its audio, or two rows have one id.
     """
@@ -149,7 +149,7 @@ def _language(tag: str | None) -> str | None:
 
 
 def _librispeech(root: Path) -> Iterator[SourceRow]:
-    """SUBSET/SPEAKER/CHAPTER/S-C-0001.flac and S-C.trans.txt; the subset's name tells the split."""
+    """SUBSET/SPEAKER/CHAPTER/S-C-0001.flac and S-C.trans.txt; the subset's name gives the split."""
     for listing in sorted(root.rglob("*.trans.txt")):
         speaker = listing.name.split("-")[0]
         for line in listing.read_text(encoding="utf-8").splitlines():
@@ -247,7 +247,7 @@ def _lhotse(path: Path) -> Iterator[SourceRow]:
     corpus = path.name.split(".")[0]
     for cut in cuts:
         audio = cut.recording.sources[0]
-        said = cut.supervisions[0] if cut.supervisions else None
+        supervision = cut.supervisions[0] if cut.supervisions else None
         if audio.type != "file":
             raise InputError(f"source: {path}: cut {cut.id} is not in a file of its own", field="sources")
         yield SourceRow(
@@ -255,10 +255,10 @@ def _lhotse(path: Path) -> Iterator[SourceRow]:
             id=cut.id,
             corpus=corpus,
             split=_subset_split(path / "x") or _subset_split(Path(audio.source)),
-            speaker=str(said.speaker or corpus) if said else None,
-            language=_language(said.language) if said else None,
-            text=said.text if said else None,
-            kind=None if said else "noise",
+            speaker=str(supervision.speaker or corpus) if supervision else None,
+            language=_language(supervision.language) if supervision else None,
+            text=supervision.text if supervision else None,
+            kind=None if supervision else "noise",
             start=float(cut.start),
             stop=float(cut.end),
         )

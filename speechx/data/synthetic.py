@@ -85,7 +85,7 @@ def _formants(index: int) -> tuple[float, float, float]:
 
 
 def _f0(speech: PhoneSequence, pointer_F: np.ndarray, voice: SyntheticVoice) -> np.ndarray:
-    """(4 F,) float16: what the trainer reads of a pack. The pitch moves by 3 %, which is not told."""
+    """(4 F,) float16: what the trainer reads of a pack. The 3 % by which the pitch moves are left out."""
     voiced = np.array([phone not in PAUSES and phone not in VOICELESS for phone in speech.phones])
     return np.repeat(np.where(voiced[pointer_F], voice.pitch, 0), 4).astype(np.float16)
 
@@ -118,7 +118,7 @@ def synthetic_pack(
 ) -> Path:
     """An audio pack (speechx.data.packs) with transcripts, noise and stand-ins for teacher features.
 
-    The last speaker is the dev split. OUT/truth.jsonl tells the phone of each codec frame.
+    The last speaker is the dev split. OUT/truth.jsonl has the phone of each codec frame.
     """
     out, frontend = Path(out), TextFrontend()
     out.mkdir(parents=True, exist_ok=True)

@@ -19,10 +19,10 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from speechx.data.annotate.features import feature_files
 from speechx.data.packs import TEACHER_DIM, AudioPack, PackRow
 from speechx.data.prepare import PrepareReport, prepare_pack
 from speechx.errors import InputError
@@ -237,7 +237,7 @@ def _join_features(folders: list[Path], out: Path) -> None:
     """Teacher features and F0 of the pack in `out`, where the parts have them."""
     from safetensors.numpy import load_file
 
-    with _Features(out, "teacher") as teacher, _Features(out, "pitch") as pitch:
+    with feature_files(out, "teacher") as teacher, feature_files(out, "pitch") as pitch:
         for folder in folders:
             if not (folder / "features.safetensors").is_file():
                 continue
@@ -253,32 +253,14 @@ def _join_features(folders: list[Path], out: Path) -> None:
                 for name in at:
                     at[name] += row[name]
                 if row["teacher"] and axes is not None:
-                    teacher.add(row, axes.decode(tensors["codes"][first["teacher"] : at["teacher"]]))
+                    teacher.add(
+                        row["corpus"],
+                        row["id"],
+                        axes.decode(tensors["codes"][first["teacher"] : at["teacher"]]),
+                    )
                 if row["pitch"]:
-                    pitch.add(row, tensors["pitch"][first["pitch"] : at["pitch"]])
-
-
-class _Features:
-    """NAME.f16 and NAME.jsonl of a pack; neither is left where nothing is added."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self.paths = [folder / f"{name}.f16", folder / f"{name}.jsonl"]
-        self.offset = 0
-
-    def __enter__(self) -> _Features:
-        self.data, self.index = self.paths[0].open("wb"), self.paths[1].open("w", encoding="utf-8")
-        return self
-
-    def add(self, row: dict[str, Any], values: np.ndarray) -> None:
-        """values: (frames,) or (frames, E)."""
-        self.data.write(values.astype(np.float16).tobytes())
-        entry = {"id": row["id"], "corpus": row["corpus"], "offset": self.offset, "frames": len(values)}
-        self.index.write(json.dumps(entry, ensure_ascii=False) + "\n")
-        self.offset += len(values)
-
-    def __exit__(self, *_: object) -> None:
-        self.data.close()
-        self.index.close()
-        if not self.offset:
-            for path in self.paths:
-                path.unlink()
+                    pitch.add(row["corpus"], row["id"], tensors["pitch"][first["pitch"] : at["pitch"]])
+    for name, features in (("teacher", teacher), ("pitch", pitch)):
+        if not features.offset:
+            (out / f"{name}.f16").unlink()
+            (out / f"{name}.jsonl").unlink()

@@ -86,7 +86,7 @@ def anchor_losses(
 
 
 class EnvelopeLoss(nn.Module):
-    """L1 between the decoder's levels and the log envelope of the target: a direct lesson, free of the sources' randomness.
+    """L1 between the decoder's levels and the log envelope of the target: without the randomness of the sources.
 
     The envelope is the power spectrum of the decoder's own STFT frames smoothed over 250 Hz (21 bins), wider than harmonics
     are apart in most voices.

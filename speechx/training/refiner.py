@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from speechx.data.refiner_lessons import read_estimates
+from speechx.data.refiner_examples import read_estimates
 from speechx.models.codec.spectral import SpectralCodec
 from speechx.models.config import StrictConfig
 from speechx.models.folder import on_grid

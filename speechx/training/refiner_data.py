@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 
 from speechx.audio import levels, mixing
-from speechx.data.noises import NoisyPool, heard
+from speechx.data.noises import NoisyPool, audible_share
 from speechx.data.packs import AudioPack
-from speechx.data.refiner_lessons import Lesson
+from speechx.data.refiner_examples import RefinerExample
 from speechx.models.config import StrictConfig
 from speechx.models.refiner import Refiner, voice_vector
 from speechx.task import registry
@@ -37,7 +37,7 @@ class RefinerShares(StrictConfig):
     target_speaker_extraction: float = 0.35
     speech_removal: float = 0.25
     fresh: float = 0.5
-    swapped: float = 0.5  # of lessons, those whose noise (removal: speech) is another
+    swapped: float = 0.5  # of examples, those whose noise (removal: speech) is another
     nothing: float = 0.1  # items whose estimate is silent
     unheard: float = 0.1  # the same of removal, where the noise is heard for a fifth of the time or less
     short: float = 0.0  # of the noises, those that are one short sound in silence
@@ -74,8 +74,8 @@ class Mixtures:
     """Draws batches; the same generator gives the same batch."""
 
     def __init__(
-        self, pack: str, lessons: Sequence[Lesson], codec: SpectralCodec, slots: Sequence[int], shares: RefinerShares,
-        seconds: float,
+        self, pack: str, examples: Sequence[RefinerExample], codec: SpectralCodec, slots: Sequence[int],
+        shares: RefinerShares, seconds: float,
     ) -> None:  # fmt: skip
         self.codec, self.shares, self.samples = codec, shares, round(seconds * 16000)
         self.tasks: list[Any] = [t for t in registry.tasks().values() if t.slot in slots]
@@ -86,9 +86,9 @@ class Mixtures:
             NoisyPool(audio, "train", rooms=rooms, short=shares.short) for rooms in {0, shares.rooms}
         ]
         self.speech = [row for row in self.pools[0].speech if row.seconds >= 2]
-        self.lessons: dict[str, list[Lesson]] = defaultdict(list)
-        for lesson in lessons:
-            self.lessons[lesson.task].append(lesson)
+        self.examples: dict[str, list[RefinerExample]] = defaultdict(list)
+        for example in examples:
+            self.examples[example.task].append(example)
         self._voices: dict[int, np.ndarray] = {}  # by the row's place in the pack
 
     def batch(self, count: int, rng: np.random.Generator) -> RefinerBatch:
@@ -120,15 +120,15 @@ class Mixtures:
         """(B,) whether the target is a short sound: the language model seldom generates those (docs/log.md)."""
         return np.array(
             [
-                self.tasks[i].mask_target == "background" and heard(item.target_T) < 0.2
+                self.tasks[i].mask_target == "background" and audible_share(item.target_T) < 0.2
                 for i, item in zip(task_B, items, strict=True)
             ]
         )
 
     def _item(self, task: Any, rng: np.random.Generator) -> _Item:
-        lessons = self.lessons[task.name]
-        if lessons and rng.random() >= self.shares.fresh:
-            return self._lesson(lessons[int(rng.integers(len(lessons)))], rng)
+        examples = self.examples[task.name]
+        if examples and rng.random() >= self.shares.fresh:
+            return self._remixed(examples[int(rng.integers(len(examples)))], rng)
         pool = self.pools[int(rng.integers(len(self.pools)))]
         while (mixed := task.mixture(self._cut(rng), pool, rng)) is None:
             pass
@@ -163,16 +163,16 @@ class Mixtures:
             self._voices[row.offset] = voice_vector(codes_FK, self.codec).numpy()
         return self._voices[row.offset]
 
-    def _lesson(self, lesson: Lesson, rng: np.random.Generator) -> _Item:
+    def _remixed(self, example: RefinerExample, rng: np.random.Generator) -> _Item:
         """Mixed anew: what disturbs is louder or softer, or is another; the estimate stays."""
-        heard_T, other_T = lesson.recording_T - lesson.other_T, lesson.other_T
-        target_T, estimate_T, voice_V = lesson.target_T, lesson.estimate_T, None
-        if lesson.voice_FK is not None:
-            voice_V = voice_vector(lesson.voice_FK, self.codec).numpy()
+        heard_T, other_T = example.recording_T - example.other_T, example.other_T
+        target_T, estimate_T, voice_V = example.target_T, example.estimate_T, None
+        if example.voice_FK is not None:
+            voice_V = voice_vector(example.voice_FK, self.codec).numpy()
         factor = np.float32(10 ** (rng.uniform(-5, 5) / 20))
         swapped = rng.random() < self.shares.swapped
         pool = self.pools[int(rng.integers(len(self.pools)))]
-        if registry.task(lesson.task).mask_target == "background":
+        if registry.task(example.task).mask_target == "background":
             if swapped:
                 cut_T = mixing.fit_length(self._cut(rng).wav_T, len(other_T))
                 heard_T = mixing.scaled_to_ratio(

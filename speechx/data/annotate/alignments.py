@@ -1,4 +1,4 @@
-"""What the aligner hears in a pack: word times, the phone of every frame, and how well each text fits its recording.
+"""Alignments of a pack: word times, the phone of every frame, and the phone error rate of each text.
 
 DIR/words-<codec hash>.jsonl   a row an utterance: corpus, id, score, per (phone error rate), words, pointer
 Shapes: F codec frames.

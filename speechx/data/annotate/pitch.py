@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -10,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from speechx.data.annotate.f0 import pitch
+from speechx.data.annotate.features import feature_files
 from speechx.data.packs import AudioPack, PackRow
-from speechx.files import atomic_files
 
 __all__ = ["add_pitch"]
 
@@ -24,20 +23,12 @@ def add_pitch(
     """Finds the F0 of every utterance, about 250 times real time on a core; returns how many frames (100 Hz)."""
     folder = Path(pack_folder)
     rows = [row for row in AudioPack(folder).rows if row.speaker is not None]
-    offset = 0
-    with (
-        atomic_files(folder / "pitch.f16", folder / "pitch.jsonl") as (data, index),
-        data.open("wb") as file,
-        index.open("w", encoding="utf-8") as lines,
-    ):
+    with feature_files(folder, "pitch") as features:
         for done, (row, f0_S) in enumerate(zip(rows, _all(folder, rows, workers), strict=True), 1):
-            file.write(f0_S.tobytes())
-            entry = {"id": row.id, "corpus": row.corpus, "offset": offset, "frames": len(f0_S)}
-            lines.write(json.dumps(entry, ensure_ascii=False) + "\n")
-            offset += len(f0_S)
+            features.add(row.corpus, row.id, f0_S)
             if progress is not None:
                 progress(done, len(rows))
-    return offset
+    return features.offset
 
 
 def _all(folder: Path, rows: list[PackRow], workers: int) -> Iterator[np.ndarray]:

@@ -6,17 +6,16 @@ Source: Radford et al. 2022, section 2.2 and its published feature extractor; Sp
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from speechx.audio.mel import slaney_filters
+from speechx.data.annotate.features import feature_files
 from speechx.data.packs import FRAME, TEACHER_DIM, AudioPack
 from speechx.errors import InputError
-from speechx.files import atomic_files
 
 __all__ = ["add_teacher", "log_mel"]
 
@@ -45,25 +44,31 @@ def add_teacher(
     model = ctranslate2.models.Whisper(
         str(whisper_folder), device="cpu", compute_type="int8_float32", intra_threads=threads
     )
-    pack, offset = AudioPack(folder), 0
+    pack = AudioPack(folder)
     rows = [row for row in pack.rows if row.speaker is not None]
-    with (
-        atomic_files(folder / "teacher.f16", folder / "teacher.jsonl") as (data, index),
-        data.open("wb") as file,
-        index.open("w", encoding="utf-8") as lines,
-    ):
+    with feature_files(folder, "teacher") as features:
         for done, row in enumerate(rows, 1):
             features_FE = _features(model, pack.audio(row), ctranslate2.StorageView.from_array)
-            file.write(features_FE.astype(np.float16).tobytes())
-            entry = {"id": row.id, "corpus": row.corpus, "offset": offset, "frames": len(features_FE)}
-            lines.write(json.dumps(entry, ensure_ascii=False) + "\n")
-            offset += len(features_FE)
+            features.add(row.corpus, row.id, features_FE)
             if progress is not None:
                 progress(done, len(rows))
-    return offset
+    return features.offset
 
 
-def _features(model: Any, wav_T: np.ndarray, view: Callable[[np.ndarray], Any]) -> np.ndarray:
+View = TypeVar("View", contravariant=True)
+
+
+class WhisperEncoder(Protocol[View]):
+    """What is used of ctranslate2.models.Whisper."""
+
+    def encode(self, features: View) -> object:
+        """(1, M, S) -> (1, S / 2, E), as CTranslate2's StorageViews."""
+        ...
+
+
+def _features(
+    model: WhisperEncoder[View], wav_T: np.ndarray, view: Callable[[np.ndarray], View]
+) -> np.ndarray:
     """(ceil(T / 640), 512): the encoder's 50 Hz output, averaged two by two, in blocks of 30 s."""
     wav_T = np.pad(wav_T, (0, -len(wav_T) % FRAME))
     blocks = []

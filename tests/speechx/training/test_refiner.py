@@ -1,4 +1,4 @@
-"""The net that masks: lessons by a language model, a few steps of training, and its files."""
+"""The net that masks: examples by a language model, a few steps of training, and its files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from speechx.data.noises import one_sound
-from speechx.data.refiner_lessons import make_estimates, read_estimates
+from speechx.data.refiner_examples import make_estimates, read_estimates
 from speechx.data.synthetic import synthetic_pack
 from speechx.errors import InputError
 from speechx.models.aligner import Aligner, AlignerConfig
@@ -33,7 +33,7 @@ TASKS = ("noise_suppression", "target_speaker_extraction", "speech_removal")
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A model that knows nothing, a pack of made-up voices, and two lessons of each task."""
+    """A model that knows nothing, a pack of made-up voices, and two examples of each task."""
     root = tmp_path_factory.mktemp("mask")
     torch.manual_seed(0)
     save_codec(SpectralCodec.from_config(SpectralConfig.preset("tiny")), root / "model/codec")
@@ -44,25 +44,25 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     pack = synthetic_pack(root / "pack", utterances=24, speakers=3, noises=4, words=5)
     pipeline = load_pipeline(root / "model", slots=2)
     for task in TASKS:
-        make_estimates(pack, pipeline, root / "lessons", task=task, count=2)
-    return {"model": root / "model", "pack": pack, "lessons": root / "lessons"}
+        make_estimates(pack, pipeline, root / "examples", task=task, count=2)
+    return {"model": root / "model", "pack": pack, "examples": root / "examples"}
 
 
-def test_lessons(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    lessons = read_estimates(folders["lessons"])
-    assert sorted(lesson.task for lesson in lessons) == sorted(2 * TASKS)
-    for lesson in lessons:
-        sounds = (lesson.recording_T, lesson.other_T, lesson.target_T, lesson.estimate_T)
-        assert len({len(wav_T) for wav_T in sounds}) == 1 and len(lesson.recording_T) > 16000
-        assert np.abs(lesson.estimate_T).max() > 0
-        assert (lesson.voice_FK is not None) == (lesson.task == "target_speaker_extraction")
-        if lesson.task == "speech_removal":
-            assert np.array_equal(lesson.target_T, lesson.other_T)
+def test_examples(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    examples = read_estimates(folders["examples"])
+    assert sorted(example.task for example in examples) == sorted(2 * TASKS)
+    for example in examples:
+        sounds = (example.recording_T, example.other_T, example.target_T, example.estimate_T)
+        assert len({len(wav_T) for wav_T in sounds}) == 1 and len(example.recording_T) > 16000
+        assert np.abs(example.estimate_T).max() > 0
+        assert (example.voice_FK is not None) == (example.task == "target_speaker_extraction")
+        if example.task == "speech_removal":
+            assert np.array_equal(example.target_T, example.other_T)
     # Those that are there are kept, and more are added.
     pipeline = load_pipeline(folders["model"], slots=2)
-    make_estimates(folders["pack"], pipeline, folders["lessons"], task=TASKS[0], count=3)
-    more = read_estimates(folders["lessons"])
-    assert len(more) == 7 and any(np.array_equal(lessons[0].estimate_T, m.estimate_T) for m in more)
+    make_estimates(folders["pack"], pipeline, folders["examples"], task=TASKS[0], count=3)
+    more = read_estimates(folders["examples"])
+    assert len(more) == 7 and any(np.array_equal(examples[0].estimate_T, m.estimate_T) for m in more)
 
 
 def recipe(**changes: object) -> RefinerTrainConfig:
@@ -76,8 +76,8 @@ def recipe(**changes: object) -> RefinerTrainConfig:
 def test_it_learns(folders: dict[str, Path]) -> None:
     codec = load_codec(folders["model"] / "codec")
     config = recipe(net=RefinerConfig(width=32, fused=32, voice_dim=2 * codec.config.latent_dim))
-    lessons = read_estimates(folders["lessons"])
-    mixtures = Mixtures(str(folders["pack"]), lessons, codec, config.net.slots, config.shares, 1.0)
+    examples = read_estimates(folders["examples"])
+    mixtures = Mixtures(str(folders["pack"]), examples, codec, config.net.slots, config.shares, 1.0)
     trainer = RefinerTrainer(config)
     batch = mixtures.batch(3, np.random.default_rng(0))
     losses = [float(trainer.train_step(batch, 0.3, np.random.default_rng(0)).mean()) for _ in range(16)]
@@ -88,7 +88,7 @@ def test_it_resumes_exactly(
     folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     codec = load_codec(folders["model"] / "codec")
-    sources = recipe(), str(folders["pack"]), str(folders["lessons"]), codec
+    sources = recipe(), str(folders["pack"]), str(folders["examples"]), codec
     train(*sources, str(tmp_path / "whole"))
     asked = iter([False] * 3 + [True])
     monkeypatch.setattr(TrainingRun, "out_of_time", lambda self: next(asked))
@@ -103,7 +103,7 @@ def test_it_resumes_exactly(
 def test_a_change_for_one_task(folders: dict[str, Path], tmp_path: Path) -> None:
     """A finished net's file stays as it is, and so does what it gives of the other tasks."""
     codec = load_codec(folders["model"] / "codec")
-    sources = str(folders["pack"]), str(folders["lessons"]), codec
+    sources = str(folders["pack"]), str(folders["examples"]), codec
     train(recipe(), *sources, str(tmp_path / "first"))
     finished = tmp_path / "first/model"
     only = RefinerShares(noise_suppression=0, target_speaker_extraction=0, speech_removal=1, rooms=0)
@@ -253,8 +253,8 @@ def test_short_sounds_are_seldom_generated(folders: dict[str, Path]) -> None:
     assert not short.missing_B.any() and not short.estimate_BT.any() and short.target_BT.any()
 
 
-def test_lessons_of_short_sounds(folders: dict[str, Path], tmp_path: Path) -> None:
+def test_examples_of_short_sounds(folders: dict[str, Path], tmp_path: Path) -> None:
     pipeline = load_pipeline(folders["model"], slots=2)
     make_estimates(folders["pack"], pipeline, tmp_path, task="speech_removal", count=2, short=1.0)
-    for lesson in read_estimates(tmp_path):
-        assert 0 < np.count_nonzero(lesson.target_T) <= 0.8 * 16000
+    for example in read_estimates(tmp_path):
+        assert 0 < np.count_nonzero(example.target_T) <= 0.8 * 16000

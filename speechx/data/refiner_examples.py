@@ -1,7 +1,7 @@
-"""What the language model makes of recordings whose parts are known: lessons for the refiner (speechx.models.refiner).
+"""Training examples of the refiner (speechx.models.refiner): mixtures of known parts, and the model's estimate of each.
 
-DIR/TASK-SPLIT-SEED.i16     of each lesson recording, other, target, estimate, end to end, mono 16 kHz int16
-DIR/TASK-SPLIT-SEED.jsonl   a row each: task, samples, told (whether the model was shown the text), voice (codes)
+DIR/TASK-SPLIT-SEED.i16     of each example recording, other, target, estimate, end to end, mono 16 kHz int16
+DIR/TASK-SPLIT-SEED.jsonl   a row each: task, samples, text_given (whether the prompt had the transcript), voice (codes)
 
 Recordings are made by the tasks themselves (`Task.example`), at the standard level. Shapes: T samples, F codec frames, K
 codebooks.
@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import numpy as np
 
@@ -22,24 +22,38 @@ from speechx.data.noises import NoisyPool
 from speechx.data.packs import AudioPack
 from speechx.data.pools import PackPool
 from speechx.errors import InputError
+from speechx.task.plan import GeneratedPart
 
 if TYPE_CHECKING:
     from speechx.pipeline.pipeline import Pipeline
     from speechx.task.examples import Example, Utterance
+    from speechx.task.fields import TaskRequest
+    from speechx.task.frontend import Frontend
+    from speechx.task.task import Task
 
-__all__ = ["Lesson", "make_estimates", "read_estimates"]
+__all__ = ["RefinerExample", "make_estimates", "read_estimates"]
 
 SECONDS = (2.0, 8.0)
-"""Of a lesson. Longer utterances are cut, and then have no text."""
+"""Of an example. Longer utterances are cut, and then have no text."""
 SCALE = 16384.0
 """Of the samples on disk: parts of a recording may be louder than the whole."""
 WAVES = 4
 
 
+class IndexRow(TypedDict):
+    """A line of TASK-SPLIT-SEED.jsonl."""
+
+    index: int
+    task: str
+    samples: int
+    text_given: bool
+    voice: NotRequired[list[list[int]]]
+
+
 @dataclass(frozen=True)
-class Lesson:
-    """recording_T; other_T, the part of it that is not the speech; target_T, what the task should give; estimate_T, what
-    the model gave: (T,) float32 each. voice_FK: codes of the enrollment, where the task has one.
+class RefinerExample:
+    """recording_T; other_T, the part of it that is not the speech; target_T, the true output; estimate_T, the model's
+    output: (T,) float32 each. voice_FK: codes of the enrollment, where the task has one.
     """
 
     task: str
@@ -56,9 +70,9 @@ def make_estimates(
     short: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:  # fmt: skip
-    """Appends lessons until there are `count` of them; those that are there already are kept.
+    """Appends examples until there are `count` of them; those that are there are kept.
 
-    Lesson i comes from the random stream (seed, slot, i). short: see NoisyPool; None: noises as the corpus has them.
+    Example i comes from the random stream (seed, slot, i). short: see NoisyPool; None: noises as the corpus has them.
     Returns the index.
     """
     from speechx.task import registry
@@ -84,14 +98,21 @@ def make_estimates(
 
     done = len(rows)
     with open(f"{base}.i16", "ab") as sound, open(f"{base}.jsonl", "a") as index_file:
-        sound.truncate(2 * WAVES * sum(row["samples"] for row in rows))  # a lesson that was cut off half-way
-        for index, lesson, told in _made(examples(), count - done, chosen, pipeline):
-            for wav_T in (lesson.recording_T, lesson.other_T, lesson.target_T, lesson.estimate_T):
+        sound.truncate(
+            2 * WAVES * sum(row["samples"] for row in rows)
+        )  # an example that was cut off half-way
+        for index, made, text_given in _made(examples(), count - done, chosen, pipeline):
+            for wav_T in (made.recording_T, made.other_T, made.target_T, made.estimate_T):
                 sound.write((wav_T * SCALE).clip(-32768, 32767).astype("<i2").tobytes())
             sound.flush()
-            row = {"index": index, "task": task, "samples": len(lesson.recording_T), "told": told}
-            if lesson.voice_FK is not None:
-                row["voice"] = lesson.voice_FK.tolist()
+            row: IndexRow = {
+                "index": index,
+                "task": task,
+                "samples": len(made.recording_T),
+                "text_given": text_given,
+            }
+            if made.voice_FK is not None:
+                row["voice"] = made.voice_FK.tolist()
             index_file.write(json.dumps(row) + "\n")
             index_file.flush()
             done += 1
@@ -115,9 +136,9 @@ def _cut(pool: PackPool, rng: np.random.Generator) -> Utterance:
 
 
 def _made(
-    examples: Iterator[tuple[int, Example]], count: int, task: Any, pipeline: Pipeline
-) -> Iterator[tuple[int, Lesson, bool]]:
-    """Lessons in the order in which they are done: the engine's batch holds several."""
+    examples: Iterator[tuple[int, Example]], count: int, task: Task[TaskRequest], pipeline: Pipeline
+) -> Iterator[tuple[int, RefinerExample, bool]]:
+    """Examples in the order in which the engine finishes them."""
     runner, frontend = pipeline.runner, pipeline.frontend
     under_way: dict[int, tuple[int, Example, float, list[np.ndarray]]] = {}
     while count > 0:
@@ -125,8 +146,9 @@ def _made(
             index, example = next(examples)
             try:
                 (part,) = task.plan(example.request, frontend).parts
-            except InputError:  # an enrollment in which nothing is heard
+            except InputError:  # a silent enrollment
                 continue
+            assert isinstance(part, GeneratedPart)
             params = replace(task.params(example.request, part.prompt), seed=index)
             key = runner.engine.add(runner.pack(part.prompt), params)
             under_way[key] = index, example, part.gain, []
@@ -135,28 +157,36 @@ def _made(
             if emission.finished:
                 index, example, gain, codes = under_way.pop(emission.id)
                 estimate_T = frontend.decode(np.concatenate(codes)) * np.float32(gain)
-                yield index, _lesson(task.name, example, estimate_T, frontend), example.meta["text_given"]
+                yield (
+                    index,
+                    _refiner_example(task.name, example, estimate_T, frontend),
+                    example.meta["text_given"],
+                )
                 count -= 1
 
 
-def _lesson(task: str, example: Example, estimate_T: np.ndarray, frontend: Any) -> Lesson:
+def _refiner_example(
+    task: str, example: Example, estimate_T: np.ndarray, frontend: Frontend
+) -> RefinerExample:
     recording_T = np.asarray(example.request.audio[0], np.float32)
     other_T = example.references["noise" if "noise" in example.references else "interferer"]
     enrollment = getattr(example.request, "enrollment", None)
     voice_FK = None if enrollment is None else frontend.voice_codes(enrollment)[0]
-    return Lesson(task, recording_T, other_T, example.target_T, estimate_T[: len(recording_T)], voice_FK)
+    return RefinerExample(
+        task, recording_T, other_T, example.target_T, estimate_T[: len(recording_T)], voice_FK
+    )
 
 
-def _rows(base: Path) -> list[dict[str, Any]]:
+def _rows(base: Path) -> list[IndexRow]:
     path = Path(f"{base}.jsonl")
     if not path.is_file():
         return []
     return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
 
 
-def read_estimates(folder: str | Path) -> Sequence[Lesson]:
-    """All lessons of a folder."""
-    lessons: list[Lesson] = []
+def read_estimates(folder: str | Path) -> Sequence[RefinerExample]:
+    """All examples of a folder."""
+    found: list[RefinerExample] = []
     for path in sorted(Path(folder).glob("*.jsonl")):
         sound = np.memmap(path.with_suffix(".i16"), "<i2", "r")
         at = 0
@@ -165,6 +195,6 @@ def read_estimates(folder: str | Path) -> Sequence[Lesson]:
             waves = np.asarray(sound[at : at + WAVES * size], np.float32).reshape(WAVES, size) / SCALE
             recording_T, other_T, target_T, estimate_T = waves
             voice_FK = np.array(row["voice"], np.int16) if "voice" in row else None
-            lessons.append(Lesson(row["task"], recording_T, other_T, target_T, estimate_T, voice_FK))
+            found.append(RefinerExample(row["task"], recording_T, other_T, target_T, estimate_T, voice_FK))
             at += WAVES * size
-    return lessons
+    return found
