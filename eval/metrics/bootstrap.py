@@ -1,4 +1,4 @@
-"""Weighted means, bootstrap intervals, paired differences, and the slices of a report. Shapes: N items, R resamples."""
+"""Weighted means, bootstrap intervals, paired differences, and the slices of a report. Shapes: N items."""
 
 from __future__ import annotations
 
@@ -37,23 +37,36 @@ class Interval:
         }
 
 
-def _resampled(values_N: np.ndarray, weights_N: np.ndarray, seed: int) -> np.ndarray:
-    """Means of R resamples of the items."""
-    picks_RN = np.random.default_rng(seed).integers(len(values_N), size=(RESAMPLES, len(values_N)))
-    total_R = weights_N[picks_RN].sum(1)
-    return (values_N * weights_N)[picks_RN].sum(1) / np.maximum(total_R, 1e-12)
+def _weighted_mean(values: np.ndarray, weights: np.ndarray, axis: int) -> np.ndarray:
+    return (values * weights).sum(axis) / np.maximum(weights.sum(axis), 1e-12)
 
 
 def mean(values: Sequence[float], weights: Sequence[float] | None = None, seed: int = 0) -> Interval | None:
-    """Weighted mean over items; None of nothing. An error rate weighted by words is the rate of all words."""
+    """Weighted mean over items; None of nothing. An error rate weighted by words is the rate of all words.
+
+    The interval is the percentile bootstrap of scipy.stats.
+    """
+    from scipy import stats
+
     if not len(values):
         return None
     values_N = np.asarray(values, np.float64)
     weights_N = np.ones(len(values_N)) if weights is None else np.asarray(weights, np.float64)
     if weights_N.sum() <= 0:
         weights_N = np.ones(len(values_N))
-    low, high = np.quantile(_resampled(values_N, weights_N, seed), [0.025, 0.975])
-    return Interval(float(np.average(values_N, weights=weights_N)), float(low), float(high), len(values_N))
+    center = float(np.average(values_N, weights=weights_N))
+    if len(values_N) == 1:  # nothing to resample
+        return Interval(center, center, center, 1)
+    rng = np.random.default_rng(seed)
+    low, high = stats.bootstrap(
+        (values_N, weights_N),
+        _weighted_mean,
+        n_resamples=RESAMPLES,
+        paired=True,
+        method="percentile",
+        rng=rng,
+    ).confidence_interval
+    return Interval(center, float(low), float(high), len(values_N))
 
 
 def paired(

@@ -33,7 +33,7 @@ def normalize(text: str, language: str) -> str:
 
 @dataclass(frozen=True)
 class WerCounts:
-    """Counts of one pair of texts. wrong: for each reference word, whether it was missed. runs: longest run of words that
+    """Counts of one pair of texts. wrong: for each reference word, whether it was missed. run: the longest run of words that
     the reference lacks."""
 
     hits: int
@@ -72,48 +72,39 @@ class WerCounts:
 
 
 def wer_counts(reference: str, hypothesis: str, language: str) -> WerCounts:
-    """Aligns two texts, word by word, after normalization (jiwer)."""
-    import jiwer
+    """Aligns two texts, word by word, after normalization (Levenshtein)."""
+    from rapidfuzz.distance import Levenshtein
 
-    reference_words, hypothesis_words = normalize(reference, language), normalize(hypothesis, language)
+    reference_words = normalize(reference, language).split()
     if not reference_words:
         raise Unmeasurable("the reference has no words")
-    if not hypothesis_words:
-        count = len(reference_words.split())
-        return WerCounts(0, 0, count, 0, (True,) * count, 0)
-    out = jiwer.process_words(reference_words, hypothesis_words)
-    wrong = [False] * len(reference_words.split())
-    # 0 for a word of the reference, 1 for one that it lacks: replaced words break no run, matched and missed ones do.
+    counts = dict.fromkeys(("equal", "replace", "delete", "insert"), 0)
+    wrong: list[bool] = []
     run = longest = 0
-    for chunk in out.alignments[0]:
-        if chunk.type in ("substitute", "delete"):
-            wrong[chunk.ref_start_idx : chunk.ref_end_idx] = [True] * (
-                chunk.ref_end_idx - chunk.ref_start_idx
-            )
-        if chunk.type in ("substitute", "insert"):
-            run += chunk.hyp_end_idx - chunk.hyp_start_idx
-            longest = max(longest, run)
-        elif chunk.type == "equal":
-            run = 0
-    return WerCounts(out.hits, out.substitutions, out.deletions, out.insertions, tuple(wrong), longest)
+    for op in Levenshtein.opcodes(reference_words, normalize(hypothesis, language).split()):
+        in_reference, in_hypothesis = op.src_end - op.src_start, op.dest_end - op.dest_start
+        counts[op.tag] += max(in_reference, in_hypothesis)
+        wrong += [op.tag != "equal"] * in_reference
+        # Only a matched word ends a run of words that the reference lacks; a missed one does not.
+        run = 0 if op.tag == "equal" else run + in_hypothesis
+        longest = max(longest, run)
+    return WerCounts(
+        counts["equal"], counts["replace"], counts["delete"], counts["insert"], tuple(wrong), longest
+    )
 
 
 def cer(reference: str, hypothesis: str, language: str) -> Score:
     """Character error rate, spaces left out, weighted by the characters."""
-    import jiwer
+    from rapidfuzz.distance import Levenshtein
 
-    reference_words, hypothesis_words = (
-        normalize(t, language).replace(" ", "") for t in (reference, hypothesis)
-    )
-    if not reference_words:
+    expected, actual = (normalize(text, language).replace(" ", "") for text in (reference, hypothesis))
+    if not expected:
         raise Unmeasurable("the reference has no words")
-    if not hypothesis_words:
-        return Score(1.0, weight=len(reference_words))
-    return Score(float(jiwer.cer(reference_words, hypothesis_words)), weight=len(reference_words))
+    return Score(Levenshtein.distance(expected, actual) / len(expected), weight=len(expected))
 
 
 def has_loop(reference: str, hypothesis: str, language: str) -> bool:
-    """Whether some words in a row (one to four) come three times or more at a stretch, and not so in the reference."""
+    """Whether one to four words are repeated three times or more in a row, and more often than in the reference."""
 
     def most(text: str) -> int:
         words, best = normalize(text, language).split(), 1
