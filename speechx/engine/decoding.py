@@ -31,7 +31,7 @@ class BatchDecoder:
     def __init__(self, runner: ModelRunner, slots: int) -> None:
         self.runner, self.config, self.slots = runner, runner.config, slots
         c = self.config
-        self._plain = pack(unconditional(Prompt(PLAIN_SPEECH, ()), 1), c.frames_per_step, c.num_codebooks)
+        self._plain = pack(unconditional(Prompt(PLAIN_SPEECH, ()), 1), c.num_codebooks)
         self._batch: tuple[int, ...] = ()
         self._samplers: tuple[BatchSampler, BatchGuidance] | None = None
 
@@ -90,7 +90,7 @@ class BatchDecoder:
         x_ND = self.runner.sum_rows(ids)
         for i, s in enumerate(sequences):
             if s.steps == 0:
-                s.track_D = self.runner.track_input(s.packed, -(-s.limit // self.config.frames_per_step))
+                s.track_D = self.runner.track_input(s.packed, s.limit)
             if s.track_D is not None:
                 x_ND[i] += s.track_D[s.steps]
                 if i in guided and s.twin_follows:
@@ -125,7 +125,7 @@ class BatchDecoder:
         """The recordings' codes of this step, (N, G); None where the model or no sequence uses them."""
         if not self.config.copies or all(s.track_D is None for s in sequences):
             return None
-        track_NG = np.full((len(sequences), self.config.num_slots), NO_CODE, dtype=np.int64)
+        track_NG = np.full((len(sequences), self.config.num_codebooks), NO_CODE, dtype=np.int64)
         for i, s in enumerate(sequences):
             codes_TG = s.packed.track_codes_TG
             if codes_TG is not None and s.steps < len(codes_TG):

@@ -87,14 +87,12 @@ class Engine:
         Raises ValueError for a prompt that leaves no room for its target.
         """
         params = params or SamplingParams()
-        c, g = self.config, self.config.frames_per_step
-        if prompt.frames_per_step != g or prompt.codes_TG.shape[1] != c.num_slots:
-            raise ValueError(
-                "the prompt was packed for another model: frames_per_step or num_codebooks differ"
-            )
+        c = self.config
+        if prompt.codes_TG.shape[1] != c.num_codebooks:
+            raise ValueError("the prompt was packed for another model: num_codebooks differs")
         wanted = prompt.frames or 1
         room = min(self.max_steps - len(prompt), c.max_positions - prompt.target_position)
-        if room < -(-wanted // g):
+        if room < wanted:
             raise ValueError(
                 f"a prompt of {len(prompt)} steps and a target of {wanted} frames do not fit the model's "
                 f"{self.max_steps} steps"
@@ -104,8 +102,8 @@ class Engine:
             longest = min(c.max_phone_frames, params.max_phone_frames or c.max_phone_frames)
             pause, pace = c.max_pause_frames, params.max_pace
             pointer = TextPointer(prompt, longest, pause, self._pauses, c.max_advance, pace)
-        sequence = Sequence(self._next_id, prompt, params, pointer, c.num_slots)
-        sequence.limit = min(sequence.limit, room * g)
+        sequence = Sequence(self._next_id, prompt, params, pointer, c.num_codebooks)
+        sequence.limit = min(sequence.limit, room)
         sequence.guided = self._guides and (params.guidance, params.fine_guidance) != (1, 1)
         if prompt.track_codes_TG is not None and params.guidance_knows == "recording":
             sequence.guided &= c.recording_dropout > 0
@@ -213,16 +211,14 @@ class Engine:
 
     def _emit(self, r: Sequence, codes_G: np.ndarray, advance: int) -> StepOutput:
         """Take in a step's codes, move the pointer, and say what is new."""
-        g = self.config.frames_per_step
         at = -1 if r.pointer is None else r.pointer.at
         if len(r.recent):
             r.recent[r.steps % len(r.recent)] = codes_G[0]
         r.token, r.codes_G = PAD, codes_G
         r.steps += 1
-        new = min(g, r.limit - r.frames)
-        r.frames += new
-        ended = r.pointer is not None and r.pointer.move(advance, g)
-        output = StepOutput(r.id, codes_G.reshape(g, -1)[:new], np.full(new, at, dtype=np.int32))
+        r.frames += 1
+        ended = r.pointer is not None and r.pointer.move(advance)
+        output = StepOutput(r.id, codes_G[None], np.array([at], dtype=np.int32))
         if ended or r.frames >= r.limit:
             exact = r.packed.frames is not None and r.frames >= r.packed.frames
             return self._finish(r.id, output, "stop" if ended or exact else "length")

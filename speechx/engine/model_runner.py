@@ -114,7 +114,7 @@ class ModelRunner:
         kind = torch.bfloat16 if half else torch.float32
         self.cache = KVCache(c.layers, slots, c.heads, max_steps, c.dim // c.heads, self.device, kind)
         # Keys and values of the local transformer, (N, 2, H, G - 1, E) per block; overwritten every step.
-        size = (slots, 2, c.local_heads, c.num_slots - 1, c.local_dim // c.local_heads)
+        size = (slots, 2, c.local_heads, c.num_codebooks - 1, c.local_dim // c.local_heads)
         self.local_kv = [torch.zeros(size, device=self.device) for _ in self.local_blocks]
         self._local_views: dict[int, list[list[tuple[Tensor, ...]]]] = {}
 
@@ -140,7 +140,7 @@ class ModelRunner:
 
     def code_rows(self, codes_NG: np.ndarray) -> np.ndarray:
         """Table rows of codes; -1 gives the empty row."""
-        offsets = self.rows.code + self.config.codebook_size * np.arange(self.config.num_slots)
+        offsets = self.rows.code + self.config.codebook_size * np.arange(self.config.num_codebooks)
         return np.where(codes_NG < 0, EmbeddingRows.NONE, codes_NG.astype(np.int64) + offsets)
 
     def sum_rows(self, ids: np.ndarray) -> Tensor:
@@ -153,7 +153,7 @@ class ModelRunner:
         """What the prompt's frames of the same moments add to each target step, (steps, D) float32."""
         if packed.track_codes_TG is None:
             return None
-        ids = np.full((steps + 1, self.config.num_slots), EmbeddingRows.NONE)
+        ids = np.full((steps + 1, self.config.num_codebooks), EmbeddingRows.NONE)
         known = min(steps + 1, len(packed.track_codes_TG))
         ids[:known] = self.code_rows(packed.track_codes_TG[:known])
         frames = self.sum_rows(ids)
@@ -246,7 +246,7 @@ class ModelRunner:
         if copy is not None and track_NG is not None:
             copied = copy.codes[copy.rows(track_NG, V)]
         extra, views = self.local_in(h_ND).float(), self._views_of(N)
-        for k in range(self.config.num_slots - 1):
+        for k in range(self.config.num_codebooks - 1):
             x = self.local_tables[k][chosen[-1]]
             if copy is not None and track_NG is not None:
                 x += copied[:, k]
@@ -272,7 +272,7 @@ class ModelRunner:
         found = self._local_views.get(rows)
         if found is None:
             kept = [kv[:rows] for kv in self.local_kv]
-            steps = range(self.config.num_slots - 1)
+            steps = range(self.config.num_codebooks - 1)
             found = [[(kv[:, :, :, k], *kv[:, :, :, : k + 1].unbind(1)) for kv in kept] for k in steps]
             self._local_views[rows] = found
         return found

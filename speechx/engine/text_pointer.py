@@ -29,7 +29,7 @@ class TextPointer:
         track = packed.track
         self.path_S: np.ndarray | None = None
         if track.path_F is not None:  # as in training: see speechx.models.lm.batch.collate
-            self.path_S, _ = legal_pointer(track.path_F[:: packed.frames_per_step], track, max_advance)
+            self.path_S, _ = legal_pointer(track.path_F, track, max_advance)
         self.steps = 0
         self.at, self.stop = track.start, track.stop
         self.age = 0  # frames spent on the phone
@@ -44,13 +44,13 @@ class TextPointer:
         """The phones the next step sees, (LOOKAHEAD,)."""
         return self.ahead[self.at : self.at + LOOKAHEAD]
 
-    def move(self, advance: int, frames: int) -> bool:
-        """Count the step's frames, move on; True when the end of the text is reached."""
-        self.age += frames
+    def move(self, advance: int) -> bool:
+        """Count the step's frame, move on; True when the end of the text is reached."""
+        self.age += 1
         self.steps += 1
         drags = False
         if self.max_pace is not None and self.spoken[self.at]:
-            self.taken += frames
+            self.taken += 1
             drags = self.taken >= self.allowed + self.max_pace + SLACK
         if self.path_S is not None:
             advance = int(self.path_S[min(self.steps, len(self.path_S) - 1)]) - self.at

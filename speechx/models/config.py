@@ -23,11 +23,15 @@ class StrictConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    RETIRED: ClassVar[Mapping[str, object]] = {}
+    """Keys of earlier releases, with the only value that is still supported; they are dropped."""
+
     @model_validator(mode="before")
     @classmethod
     def _known_keys(cls, values: object) -> object:
         if not isinstance(values, Mapping):
             return values
+        values = {k: v for k, v in values.items() if k not in cls.RETIRED or v != cls.RETIRED[k]}
         unknown = sorted(str(key) for key in values if key not in cls.model_fields)
         if unknown:
             known = ", ".join(cls.model_fields)

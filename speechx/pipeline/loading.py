@@ -89,7 +89,7 @@ def load_pipeline(
         )
         core = _checked("lm", folder / "lm", use)
     config = core.shape
-    packer = partial(pack, frames_per_step=config.frames_per_step, num_codebooks=config.num_codebooks)
+    packer = partial(pack, num_codebooks=config.num_codebooks)
     slots = max(slots, *(task.best_of for task in registry.tasks().values()))
     runner = JobRunner(Engine(core.to(device), slots=slots), packer, slots=slots)
     return Pipeline(frontend, runner, model=weights_hash(folder))

@@ -24,7 +24,7 @@ def to_example(pair: TrainingPair, config: LMConfig, drop_condition: bool = Fals
     prompt = pair.prompt
     if drop_condition and (prompt.track is not None or prompt.track_codes_FK is not None):
         prompt = unconditional(prompt, len(pair.target_FK))
-    packed = pack(prompt, config.frames_per_step, config.num_codebooks)
+    packed = pack(prompt, config.num_codebooks)
     return TrainExample(packed, pair.target_FK, pair.pointer_F if prompt.track is not None else None)
 
 

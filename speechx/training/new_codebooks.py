@@ -25,7 +25,7 @@ def start_codes(model: CodecLMCore, new: int, vectors_KVD: torch.Tensor | None, 
     if not 0 < new <= c.num_codebooks:
         raise ValueError(f"new_codebooks is {new}; the codec has {c.num_codebooks}")
     old = c.num_codebooks - new
-    slots = [s for s in range(c.num_slots) if s % c.num_codebooks >= old]
+    slots = list(range(old, c.num_codebooks))
     generator = torch.Generator().manual_seed(seed)
     device = model.embed.weight.device
 
@@ -43,23 +43,19 @@ def start_codes(model: CodecLMCore, new: int, vectors_KVD: torch.Tensor | None, 
 
     first = model.rows.code
     old_rows = [model.embed.weight[first + s * V : first + (s + 1) * V] for s in slots]
-    for table, made in zip(
-        old_rows, rows(c.dim, old_rows, [s % c.num_codebooks for s in slots]), strict=True
-    ):
+    for table, made in zip(old_rows, rows(c.dim, old_rows, slots), strict=True):
         table.copy_(made)
-    heard = [s for s in slots if s < c.num_slots - 1]
+    heard = [s for s in slots if s < c.num_codebooks - 1]
     old_rows = [model.local_embed.weight[s * V : (s + 1) * V] for s in heard]
     if heard:
-        new_rows = rows(c.local_dim, old_rows, [s % c.num_codebooks for s in heard])
+        new_rows = rows(c.local_dim, old_rows, heard)
         for table, made in zip(old_rows, new_rows, strict=True):
             table.copy_(made)
     if slots[0] == 0:
         torch.nn.init.normal_(model.first_head.weight, std=0.02)
     said = [s for s in slots if s > 0]
     old_heads = [model.local_heads[s - 1].T for s in said]
-    for head, made in zip(
-        old_heads, rows(c.local_dim, old_heads, [s % c.num_codebooks for s in said]), strict=True
-    ):
+    for head, made in zip(old_heads, rows(c.local_dim, old_heads, said), strict=True):
         head.copy_(made)
     if c.copies:
         for s in said:

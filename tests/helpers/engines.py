@@ -13,10 +13,10 @@ from speechx.tasks.noise_suppression import NS
 GREEDY = SamplingParams(greedy=True, max_frames=12)
 
 
-def make_core(g: int = 1, copies: bool = False, dropout: float = 0.0) -> CodecLMCore:
+def make_core(copies: bool = False, dropout: float = 0.0) -> CodecLMCore:
     torch.manual_seed(0)
     config = LMConfig.preset(
-        "tiny", frames_per_step=g, max_positions=256, copies=copies, condition_dropout=dropout,
+        "tiny", max_positions=256, copies=copies, condition_dropout=dropout,
         recording_dropout=dropout,
     )  # fmt: skip
     core = CodecLMCore(config)
@@ -31,17 +31,17 @@ def make_core(g: int = 1, copies: bool = False, dropout: float = 0.0) -> CodecLM
     return core.eval()
 
 
-def text_prompt(seed: int, g: int = 1, voice: int = 7) -> PackedPrompt:
+def text_prompt(seed: int, voice: int = 7) -> PackedPrompt:
     rng = np.random.default_rng(seed)
     phones = rng.integers(2, 60, 9 + seed % 5)
     frames = Frames(np.random.default_rng(voice).integers(0, 1024, (6, 8)), cache_key="voice")
-    return pack(Prompt(0, (frames, Text(phones, "en")), TextTrack(phones, 1, len(phones) - 1)), g)
+    return pack(Prompt(0, (frames, Text(phones, "en")), TextTrack(phones, 1, len(phones) - 1)))
 
 
-def aligned_prompt(seed: int, g: int = 1) -> PackedPrompt:
+def aligned_prompt(seed: int) -> PackedPrompt:
     codes = np.random.default_rng(seed).integers(0, 1024, (11, 8))
     segments = (Token(NS), Frames(codes, aligned=True))
-    return pack(Prompt(2, segments, track_codes_FK=codes, previous_K=codes[0], frames=11), g)
+    return pack(Prompt(2, segments, track_codes_FK=codes, previous_K=codes[0], frames=11))
 
 
 def run(engine: Engine) -> dict[int, list[StepOutput]]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from speechx.models.lm.config import LMConfig
-from speechx.models.lm.prompt import FLAG_TARGET, NO_CODE, PackedPrompt, TextTrack, group_frames
+from speechx.models.lm.prompt import FLAG_TARGET, NO_CODE, PackedPrompt, TextTrack
 from speechx.models.vocab import BOS, NUM_PHONES, PAD
 
 IGNORE = -100  # a target without loss
@@ -35,7 +35,7 @@ class TrainExample:
 
     def __len__(self) -> int:
         """Steps of the whole sequence."""
-        return len(self.packed) + -(-len(self.target_FK) // self.packed.frames_per_step)
+        return len(self.packed) + len(self.target_FK)
 
 
 @dataclass
@@ -85,16 +85,14 @@ def legal_pointer(pointer_S: np.ndarray, track: TextTrack, max_advance: int) -> 
     return legal, advance
 
 
-def track_inputs(
-    pointer_S: np.ndarray, track: TextTrack, frames_per_step: int
-) -> tuple[np.ndarray, np.ndarray]:
+def track_inputs(pointer_S: np.ndarray, track: TextTrack) -> tuple[np.ndarray, np.ndarray]:
     """Phones a target step sees, (S, 3), and the frames already spent on the pointer's phone, (S,)."""
     ahead = np.full(len(track.ids) + LOOKAHEAD, PAST_END, dtype=np.int64)
     ahead[: len(track.ids)] = track.ids
     phones = ahead[pointer_S[:, None] + np.arange(LOOKAHEAD)]
     first = np.concatenate([[0], 1 + np.flatnonzero(np.diff(pointer_S))])
     runs = np.diff(first, append=len(pointer_S))
-    age = (np.arange(len(pointer_S)) - np.repeat(first, runs)) * frames_per_step
+    age = np.arange(len(pointer_S)) - np.repeat(first, runs)
     return phones, age
 
 
@@ -103,7 +101,7 @@ def collate(examples: Sequence[TrainExample], config: LMConfig) -> LMBatch:
 
     Raises ValueError for one longer than config.max_positions.
     """
-    B, G, g = len(examples), config.num_slots, config.frames_per_step
+    B, G = len(examples), config.num_codebooks
     T = max(map(len, examples))
     if config.max_positions < T:
         raise ValueError(f"an example has {T} steps; the model takes at most {config.max_positions}")
@@ -120,8 +118,7 @@ def collate(examples: Sequence[TrainExample], config: LMConfig) -> LMBatch:
     index = []
     for b, example in enumerate(examples):
         packed = example.packed
-        assert packed.frames_per_step == g, "packed for another frames_per_step"
-        target_SG = group_frames(example.target_FK, g)
+        target_SG = example.target_FK.astype(np.int16)
         P, S = len(packed), len(target_SG)
         at = slice(P, P + S)
         tokens[b, :P], codes[b, :P] = packed.tokens_T, packed.codes_TG
@@ -137,10 +134,8 @@ def collate(examples: Sequence[TrainExample], config: LMConfig) -> LMBatch:
         index.append(b * T + P + np.arange(S))
         if packed.track is not None:
             assert example.pointer_F is not None, "an example with a track needs the pointer of each frame"
-            pointer_S, advance[b, at] = legal_pointer(
-                example.pointer_F[::g], packed.track, config.max_advance
-            )
-            phones[b, at], age[b, at] = track_inputs(pointer_S, packed.track, g)
+            pointer_S, advance[b, at] = legal_pointer(example.pointer_F, packed.track, config.max_advance)
+            phones[b, at], age[b, at] = track_inputs(pointer_S, packed.track)
             if packed.frames is not None:
                 advance[b, P + S - 1] = IGNORE  # the length ends this target, not the pointer
         if track_codes is not None and packed.track_codes_TG is not None:

@@ -17,9 +17,8 @@ class LMConfig(ModelConfig):
     # The sequence.
     num_codebooks: int = 8
     codebook_size: int = 1024
-    frames_per_step: int = 1  # g of grouped code modeling (VALL-E 2): 1 or 2 codec frames in one step
     max_positions: int = 4096  # longest prompt + target, in steps
-    # The global transformer, one step per frame (or group).
+    # The global transformer, one step per frame.
     dim: int = 384
     layers: int = 8
     heads: int = 4  # few and wide: the cost of attention on a CPU grows with their number
@@ -54,6 +53,7 @@ class LMConfig(ModelConfig):
     codec_hash: str = ""
     phone_table_version: int = 1
 
+    RETIRED: ClassVar[Mapping[str, object]] = {"frames_per_step": 1}
     PRESETS: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "tiny": {
             "dim": 64, "layers": 2, "heads": 2, "ffn_dim": 128, "max_positions": 1024,
@@ -73,8 +73,6 @@ class LMConfig(ModelConfig):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.frames_per_step not in (1, 2):
-            raise ValueError(f"frames_per_step is {self.frames_per_step}; it must be 1 or 2")
         if self.dim % (2 * self.heads) or self.local_dim % self.local_heads:
             raise ValueError("dim must be a multiple of 2 * heads, and local_dim of local_heads")
         if not 0.0 < self.local_fraction <= 1.0:
@@ -88,13 +86,7 @@ class LMConfig(ModelConfig):
         return VOCAB_SIZE
 
     @property
-    def num_slots(self) -> int:
-        """Codes in one step: codebooks times frames per step."""
-        return self.num_codebooks * self.frames_per_step
-
-    @property
-    def slot_weights(self) -> tuple[float, ...]:
-        """Loss weight of each code slot of a step."""
+    def loss_weights(self) -> tuple[float, ...]:
+        """Loss weight of each codebook."""
         weights = self.codebook_weights[: self.num_codebooks]
-        weights += (weights[-1],) * (self.num_codebooks - len(weights))
-        return weights * self.frames_per_step
+        return weights + (weights[-1],) * (self.num_codebooks - len(weights))

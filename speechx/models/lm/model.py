@@ -49,7 +49,7 @@ class EmbeddingRows:
 
     def __init__(self, config: LMConfig) -> None:
         self.code = self.AGE + config.max_phone_age  # one table per code slot
-        self.count = self.code + config.num_slots * config.codebook_size
+        self.count = self.code + config.num_codebooks * config.codebook_size
 
 
 class CopyPath(nn.Module):
@@ -62,7 +62,7 @@ class CopyPath(nn.Module):
 
     def __init__(self, config: LMConfig) -> None:
         super().__init__()
-        G, V, D = config.num_slots, config.codebook_size, config.local_dim
+        G, V, D = config.num_codebooks, config.codebook_size, config.local_dim
         self.first = nn.Parameter(torch.zeros(config.dim))
         self.gates = nn.Parameter(torch.zeros(G - 1, D))
         self.kept = nn.Parameter(torch.zeros(G - 1, D))
@@ -97,7 +97,7 @@ class CodecLMCore(nn.Module):
         super().__init__()
         self.shape = config
         self.adapter: LoRAAdapter | None = None  # one with a scope; the engine applies it
-        c, G, V = config, config.num_slots, config.codebook_size
+        c, G, V = config, config.num_codebooks, config.codebook_size
         self.rows = EmbeddingRows(config)
         self.embed = nn.Embedding(self.rows.count, c.dim, padding_idx=EmbeddingRows.NONE)
         self.track = nn.Linear(2 * c.dim, c.dim, bias=False)
@@ -124,7 +124,7 @@ class CodecLMCore(nn.Module):
         """Compute what is not saved with the weights, on their device."""
         c, V, device = self.shape, self.shape.codebook_size, self.embed.weight.device
         rope = rope_table(c.max_positions, c.dim // c.heads, c.rope_theta).to(device)
-        slots = torch.arange(c.num_slots, device=device)
+        slots = torch.arange(c.num_codebooks, device=device)
         self.register_buffer("rope", rope, persistent=False)
         self.register_buffer("code_rows", self.rows.code + V * slots, persistent=False)
         self.register_buffer("local_rows", V * slots[:-1], persistent=False)
@@ -259,7 +259,7 @@ class CodecLMCore(nn.Module):
             for logits, wanted in zip(local_logits, local_target.T, strict=True)
         ]
         ces = torch.stack([first_ce, *local_ce])
-        weights = torch.tensor(c.slot_weights, device=ces.device)
+        weights = torch.tensor(c.loss_weights, device=ces.device)
         loss = (ces * weights).sum() / weights.sum() + c.advance_weight * advance_ce
         with torch.no_grad():
             metrics = {f"ce_{i + 1}": ce for i, ce in enumerate(ces.detach())}

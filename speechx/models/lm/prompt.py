@@ -5,7 +5,7 @@ lays it out as arrays, in this order: task token, acoustic prompt and markers, t
 or `collate`) the target. The acoustic prompt comes first so that the keys and values of a known voice are
 reused whatever the text.
 
-Shape suffixes: T steps of the packed prompt, F codec frames, K codebooks, G = K * frames per step, N phones.
+Shape suffixes: T steps of the packed prompt, F codec frames, K codebooks, G codes of a step (K of them), N phones.
 """
 
 import hashlib
@@ -99,7 +99,6 @@ class PackedPrompt:
     track_codes_TG: np.ndarray | None  # int16, by target step
     previous_G: np.ndarray | None
     frames: int | None
-    frames_per_step: int
     prefix_key: str | None  # content hash of the first prefix_len steps, where they are worth keeping
     prefix_len: int
 
@@ -107,16 +106,7 @@ class PackedPrompt:
         return len(self.tokens_T)
 
 
-def group_frames(codes_FK: np.ndarray, frames_per_step: int) -> np.ndarray:
-    """Codes of each step, (ceil(F / g), g * K) int16; a last group that is not full is filled with -1."""
-    F, K = codes_FK.shape
-    steps = -(-F // frames_per_step)
-    grouped = np.full((steps * frames_per_step, K), NO_CODE, dtype=np.int16)
-    grouped[:F] = codes_FK
-    return grouped.reshape(steps, frames_per_step * K)
-
-
-def pack(prompt: Prompt, frames_per_step: int = 1, num_codebooks: int = 8) -> PackedPrompt:
+def pack(prompt: Prompt, num_codebooks: int = 8) -> PackedPrompt:
     """Lay a prompt out as arrays.
 
     Rotary positions count up over task token, markers, plain frames and text; the target starts after them,
@@ -124,21 +114,20 @@ def pack(prompt: Prompt, frames_per_step: int = 1, num_codebooks: int = 8) -> Pa
     decoded.
     """
     _check(prompt, num_codebooks)
-    g, G = frames_per_step, frames_per_step * num_codebooks
     tokens: list[np.ndarray] = [np.array([task_token(prompt.slot)])]
-    codes = [np.full((1, G), NO_CODE, dtype=np.int16)]
+    codes = [np.full((1, num_codebooks), NO_CODE, dtype=np.int16)]
     flags = [np.array([FLAG_TOKEN])]
     prefix_len, cacheable = 0, True
     # Text after the acoustic prompt, whatever order the task gave.
     ordered = sorted(prompt.segments, key=lambda s: isinstance(s, Text))
     for segment in ordered:
         if isinstance(segment, Frames):
-            rows = group_frames(segment.codes_FK, g)
+            rows = segment.codes_FK.astype(np.int16)
             ids = np.full(len(rows), PAD)
             flag = FLAG_ALIGNED if segment.aligned else FLAG_FRAME
         else:
             ids = _token_ids(segment)
-            rows = np.full((len(ids), G), NO_CODE, dtype=np.int16)
+            rows = np.full((len(ids), num_codebooks), NO_CODE, dtype=np.int16)
             flag = FLAG_TOKEN
         tokens.append(ids)
         codes.append(rows)
@@ -159,10 +148,9 @@ def pack(prompt: Prompt, frames_per_step: int = 1, num_codebooks: int = 8) -> Pa
         flags_T=flags_T,
         target_position=target_position,
         track=prompt.track,
-        track_codes_TG=None if track_codes is None else group_frames(track_codes, g),
-        previous_G=None if prompt.previous_K is None else _previous(prompt.previous_K, g),
+        track_codes_TG=None if track_codes is None else track_codes.astype(np.int16),
+        previous_G=None if prompt.previous_K is None else prompt.previous_K.astype(np.int16),
         frames=prompt.frames,
-        frames_per_step=g,
         prefix_key=_digest(tokens_T[:prefix_len], codes_TG[:prefix_len]) if prefix_len else None,
         prefix_len=prefix_len,
     )
@@ -194,12 +182,6 @@ def _positions(flags: list[np.ndarray]) -> tuple[np.ndarray, int]:
             positions.append(at + np.arange(len(part)))
             at += len(part)
     return np.concatenate(positions).astype(np.int64), target_position
-
-
-def _previous(previous_K: np.ndarray, g: int) -> np.ndarray:
-    """The frame before the target as the last frame of a group."""
-    missing = np.full((g - 1) * len(previous_K), NO_CODE, dtype=np.int16)
-    return np.concatenate([missing, previous_K]).astype(np.int16)
 
 
 def _digest(tokens_T: np.ndarray, codes_TG: np.ndarray) -> str:

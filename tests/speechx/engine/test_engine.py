@@ -15,7 +15,6 @@ from speechx.models.lm.prompt import (
     Text,
     TextTrack,
     Token,
-    group_frames,
     pack,
     unconditional,
 )
@@ -24,10 +23,9 @@ from tests.helpers.engines import GREEDY, aligned_prompt, codes_of, make_core, r
 
 
 @pytest.mark.parametrize("copies", [False, True])
-@pytest.mark.parametrize("g", [1, 2])
 @pytest.mark.parametrize("make", [text_prompt, aligned_prompt])
-def test_cached_decoding_agrees_with_the_training_forward(make, g: int, copies: bool) -> None:  # type: ignore[no-untyped-def]
-    core, packed = make_core(g, copies), make(3, g)
+def test_cached_decoding_agrees_with_the_training_forward(make, copies: bool) -> None:  # type: ignore[no-untyped-def]
+    core, packed = make_core(copies), make(3)
     engine = Engine(core, slots=2, precision="float32")
     id = engine.add(packed, GREEDY)
     outputs = run(engine)[id]
@@ -45,18 +43,17 @@ def test_cached_decoding_agrees_with_the_training_forward(make, g: int, copies: 
     wanted = torch.cat([first[:, None], local], dim=1)
     assert (wanted == target_NG)[counts].all()
     if pointer_F is not None:
-        moved = torch.from_numpy(np.diff(pointer_F[::g]))
+        moved = torch.from_numpy(np.diff(pointer_F))
         assert torch.equal(advance[: len(moved)], moved.long())
 
 
-@pytest.mark.parametrize("g", [1, 2])
 @pytest.mark.parametrize("fine", [1.0, 3.0])
 @pytest.mark.parametrize(
     ("make", "knows"), [(text_prompt, "frames"), (aligned_prompt, "frames"), (aligned_prompt, "recording")]
 )
-def test_guidance_pushes_codes_away_from_what_speech_suggests(make, knows: str, fine: float, g: int) -> None:  # type: ignore[no-untyped-def]
+def test_guidance_pushes_codes_away_from_what_speech_suggests(make, knows: str, fine: float) -> None:  # type: ignore[no-untyped-def]
     """With "recording", away from what the recording's frame of the moment suggests without the rest of the prompt."""
-    core, prompt = make_core(g, dropout=0.1, copies=True), make(3, g)
+    core, prompt = make_core(dropout=0.1, copies=True), make(3)
     engine = Engine(core, slots=2, precision="float32")
     params = SamplingParams(
         greedy=True, max_frames=12, guidance=2.0, fine_guidance=fine, guidance_knows=knows
@@ -70,8 +67,8 @@ def test_guidance_pushes_codes_away_from_what_speech_suggests(make, knows: str, 
     if knows == "recording":
         heard_FK = prompt.track_codes_TG.reshape(-1, 8)[: prompt.frames]
         known = Prompt(2, (Token(NS),), track_codes_FK=heard_FK, previous_K=before_K)
-    nothing = pack(unconditional(known, len(codes_FK)), g)
-    codes_NG = torch.from_numpy(group_frames(codes_FK, g).astype(np.int64))
+    nothing = pack(unconditional(known, len(codes_FK)))
+    codes_NG = torch.from_numpy(codes_FK.astype(np.int64))
     first, others = [], []
     with torch.no_grad():
         for example in (TrainExample(prompt, codes_FK, pointer_F), TrainExample(nothing, codes_FK)):
@@ -182,10 +179,9 @@ def test_how_a_target_ends() -> None:
         assert [e.finished for e in outputs] == [False] * (len(outputs) - 1) + [True]
 
 
-@pytest.mark.parametrize("g", [1, 2])
-def test_a_pointer_whose_path_is_known_follows_it(g: int) -> None:
+def test_a_pointer_whose_path_is_known_follows_it() -> None:
     """Decoding is then what training saw: phones and ages of the alignment, whatever the pointer head says."""
-    core, codes = make_core(g), np.random.default_rng(1).integers(0, 1024, (12, 8))
+    core, codes = make_core(), np.random.default_rng(1).integers(0, 1024, (12, 8))
     phones = np.arange(2, 9)
     path_F = np.array([0, 0, 1, 1, 2, 2, 2, 2, 5, 5, 6, 6])
     prompt = Prompt(
@@ -193,7 +189,7 @@ def test_a_pointer_whose_path_is_known_follows_it(g: int) -> None:
         track_codes_FK=codes, frames=12,
     )  # fmt: skip
     engine = Engine(core, slots=1, precision="float32")
-    packed = pack(prompt, g)
+    packed = pack(prompt)
     engine.add(packed, GREEDY)
     outputs = run(engine)[0]
     np.testing.assert_array_equal(np.concatenate([e.pointer_F for e in outputs]), path_F)
@@ -263,4 +259,4 @@ def test_a_prompt_that_leaves_no_room_is_refused() -> None:
     with pytest.raises(ValueError, match="do not fit"):
         engine.add(aligned_prompt(0))
     with pytest.raises(ValueError, match="another model"):
-        engine.add(text_prompt(0, g=2))
+        engine.add(pack(unconditional(Prompt(0, ()), 2), num_codebooks=4))

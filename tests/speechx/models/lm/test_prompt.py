@@ -1,4 +1,4 @@
-"""Packing: order, rotary positions, groups, prefixes, refusals; and the training batch made of it."""
+"""Packing: order, rotary positions, prefixes, refusals; and the training batch made of it."""
 
 import numpy as np
 import pytest
@@ -64,15 +64,6 @@ def test_the_prefix_key_is_that_of_its_content() -> None:
     assert key(0, cached=None) is None
 
 
-def test_groups_of_two_frames() -> None:
-    frames = codes(3)
-    packed = pack(Prompt(0, (Frames(frames),), track_codes_FK=frames, previous_K=frames[0], frames=3), 2)
-    assert packed.codes_TG.shape == (3, 16)
-    assert packed.codes_TG[1].tolist() == frames[:2].flatten().tolist()
-    assert packed.codes_TG[2].tolist() == frames[2].tolist() + [-1] * 8
-    assert packed.previous_G is not None and packed.previous_G.tolist() == [-1] * 8 + frames[0].tolist()
-
-
 @pytest.mark.parametrize(
     ("prompt", "message"),
     [
@@ -101,11 +92,9 @@ def test_a_legal_pointer_is_one_that_decoding_can_take(data: st.DataObject) -> N
 
 
 def test_what_a_target_step_sees_of_the_track() -> None:
-    phones, age = track_inputs(np.array([1, 1, 2, 4, 4, 4]), TextTrack(PHONES, 1, 5), 1)
+    phones, age = track_inputs(np.array([1, 1, 2, 4, 4, 4]), TextTrack(PHONES, 1, 5))
     assert phones[0].tolist() == [20, 30, 40] and phones[3].tolist() == [1, PAST_END, PAST_END]
     assert age.tolist() == [0, 1, 0, 0, 1, 2]
-    _, age = track_inputs(np.array([1, 1]), TextTrack(PHONES, 1, 5), 2)
-    assert age.tolist() == [0, 2]
 
 
 def test_collate() -> None:
@@ -141,6 +130,7 @@ def test_a_config_refuses_what_it_does_not_know() -> None:
         LMConfig.from_dict({"dmi": 4})
     with pytest.raises(ValueError, match="no preset"):
         LMConfig.preset("huge")
-    with pytest.raises(ValueError, match="must be 1 or 2"):
-        LMConfig.preset("tiny", frames_per_step=3)
+    with pytest.raises(ValueError, match="no key frames_per_step"):
+        LMConfig.preset("tiny", frames_per_step=2)
+    assert LMConfig.preset("tiny", frames_per_step=1) == TINY, "a key of the first release"
     assert LMConfig.from_dict(TINY.to_dict()) == TINY and TINY.hash() != TINY.with_(layers=3).hash()
