@@ -48,8 +48,8 @@ class SpeechX:
     def load(cls, path: str | Path | None = None, *, device: str = "cpu", slots: int = 8) -> SpeechX:
         """Loads a model folder: `path`, else $SPEECHX_MODEL, else the weights in the package.
 
-        slots: tries in the engine's batch at once, three of a request that speaks. Raises InputError where the folder, the
-        weights or their codec do not fit.
+        slots: candidates in the engine's batch at once; a request that speaks has three. Raises InputError where the folder,
+        the weights or their codec do not fit.
         """
         from speechx.pipeline.loading import load_pipeline
 
@@ -65,13 +65,13 @@ class SpeechX:
         return self.pipeline.speak(self.pipeline.job(task, **fields))
 
     def stream(self, task: str, /, **fields: Any) -> Iterator[Chunk]:
-        """The same as chunks, as they are made; the last one is final. Closing the iterator stops the work."""
+        """Like `run`, in chunks while audio is generated; the last one is final. Closing the iterator aborts the job."""
         return self.pipeline.stream(self.pipeline.job(task, **{**fields, "stream": True}))
 
     def batch(
         self, rows: Iterable[Mapping[str, Any]]
     ) -> Iterator[tuple[Mapping[str, Any], Speech | Exception]]:
-        """Many requests in the engine's full batch: rows of {"task": ..., fields}, results as they are done."""
+        """Many requests in one engine batch: rows of {"task": ..., fields} to results, in the order of completion."""
         kept: dict[str, Mapping[str, Any]] = {}
 
         def jobs() -> Iterator[Job]:
@@ -85,7 +85,7 @@ class SpeechX:
             yield kept.pop(job.id), result
 
     def align(self, audio: AudioSource, text: str, language: str = "en") -> Alignment:
-        """When each word of `text` is spoken in the recording, and how well they fit."""
+        """Times of each word of `text` in the recording, and how well they fit."""
         return self.pipeline.frontend.align_text(audio, text, language)
 
     def __getattr__(self, name: str) -> Callable[..., Speech]:

@@ -11,7 +11,7 @@ from speechx.cli.console import JsonOption, ModelOption, put_json
 
 def align(
     audio: Annotated[str, typer.Argument(help="the recording")],
-    text: Annotated[str, typer.Option(help="what is said in it")],
+    text: Annotated[str, typer.Option(help="its transcript")],
     language: Annotated[str, typer.Option(help="language of the text")] = "en",
     model: ModelOption = None,
     json: JsonOption = False,

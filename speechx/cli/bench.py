@@ -46,7 +46,7 @@ app = typer.Typer(cls=Benches, invoke_without_command=True)
 def bench(
     ctx: typer.Context,
     model: ModelOption = None,
-    repeat: Annotated[int, typer.Option(min=1, help="times each task runs; the median is told")] = 3,
+    repeat: Annotated[int, typer.Option(min=1, help="runs of each task; the median is printed")] = 3,
     concurrency: Annotated[str, typer.Option(help="numbers of tts requests at once")] = "1,2,4,8",
     json: JsonOption = False,
 ) -> None:

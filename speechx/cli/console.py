@@ -1,4 +1,4 @@
-"""What commands share: the model option, loading with a word about it, output, and how errors end the process."""
+"""Shared by all commands: options, loading the model, output and progress."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,7 +18,7 @@ ModelOption = Annotated[
     Path | None,
     typer.Option("--model", help="model folder (default: $SPEECHX_MODEL, else the one in the package)"),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="tell the result as JSON on standard output")]
+JsonOption = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 
 
 def say(text: str) -> None:
@@ -27,7 +27,7 @@ def say(text: str) -> None:
 
 
 def load(model: Path | None, slots: int = 8) -> SpeechX:
-    """The model, with a word on how long it took where that is noticeable."""
+    """Loads the model; prints the time where it took longer than 3 s."""
     from speechx.api import SpeechX
 
     started = time.monotonic()
@@ -37,16 +37,13 @@ def load(model: Path | None, slots: int = 8) -> SpeechX:
     return sx
 
 
-def put_json(value: Any) -> None:
+def put_json(value: object) -> None:
     """One JSON document on standard output."""
     print(json.dumps(value, ensure_ascii=False))
 
 
 class Heartbeat:
-    """Says every few seconds what is going on, so that nothing is silent for long: `with Heartbeat("tts") as beat`.
-
-    Set `status` as the work goes on; quick work says nothing.
-    """
+    """Prints a status line every few seconds of long work: `with Heartbeat("tts") as beat`. Set `status` meanwhile."""
 
     def __init__(self, name: str, every: float = 5.0) -> None:
         self.name, self.every, self.status = name, every, ""

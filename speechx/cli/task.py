@@ -89,7 +89,7 @@ def perform(task: AnyTask, fields: dict[str, Any], output: str, model: Path | No
     """Runs one request and writes its result, whole or not at all."""
     from speechx.pipeline.result import Speech, collect
 
-    registry.parse_request(task.name, fields)  # what can be said without the model is said at once
+    registry.parse_request(task.name, fields)  # errors that need no model come first
     format = _format(output, fields.get("format"))
     if output == "-" and as_json:
         raise InputError(
@@ -99,7 +99,7 @@ def perform(task: AnyTask, fields: dict[str, Any], output: str, model: Path | No
         sx = load(model)
         chunks = _watched(sx.pipeline.stream(sx.pipeline.job(task.name, **fields)), beat)
         if output == "-":
-            return say(_told("standard output", _to_stdout(chunks, format)))
+            return say(_summary("standard output", _to_stdout(chunks, format)))
         speech: Speech = collect(chunks)
         speech.save(output, format)
     if "warning" in speech.info:
@@ -107,7 +107,7 @@ def perform(task: AnyTask, fields: dict[str, Any], output: str, model: Path | No
     if as_json:
         put_json({"output": output, **speech.info, "words": [w.as_dict() for w in speech.words]})
     else:
-        say(_told(output, speech.info))
+        say(_summary(output, speech.info))
         if fields.get("timestamps"):
             for word in speech.words:
                 typer.echo(f"{word.start:.2f}\t{word.end:.2f}\t{word.text}")
@@ -122,7 +122,7 @@ def _watched(chunks: Iterable[Chunk], beat: Heartbeat) -> Iterator[Chunk]:
 
 
 def _format(output: str, wanted: str | None) -> str:
-    """The audio format; what stands in the way of writing is said before the work, not after."""
+    """The audio format. An output that cannot be written is an error before the work, not after."""
     if output == "-":
         return wanted or "wav"
     path = Path(output)
@@ -150,7 +150,7 @@ def _to_stdout(chunks: Iterable[Chunk], format: str) -> Info:
     return info
 
 
-def _told(output: str, info: Info) -> str:
+def _summary(output: str, info: Info) -> str:
     return (
         f"{output}: {info['audio_seconds']:.2f} s, made in {info['seconds']:.2f} s "
         f"(RTF {info['rtf'] or 0:.2f}, first audio {info.get('first_audio_seconds', 0):.2f} s), seed {info['seed']}"

@@ -4,10 +4,12 @@ import asyncio
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.local_engine import LocalEngine
@@ -79,6 +81,14 @@ class Pipeline:
         if job.task == "unknown":
             raise ValueError("no such task")
         return RunningJob(job)
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    """Gives torch's number of threads back."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 def job(task: str = "tts", **fields: Any) -> Job:
@@ -182,8 +192,10 @@ def test_the_fake_engine() -> None:
     assert engine.aborted == [wanted.id]
 
 
+@pytest.mark.usefixtures("threads")
 def test_a_real_pipeline_behind_the_thread(pipeline: Any, speech: Any) -> None:
-    """The chunks are those of the pipeline on its own."""
+    """The chunks are those of the pipeline on its own, bit for bit on as many threads."""
+    torch.set_num_threads(1)
 
     def wanted() -> Job:
         made: Job = pipeline.job("noise_suppression", audio=(speech(2.0), 16000), stream=True, seed=1)
