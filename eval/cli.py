@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from speechx.cli.console import JsonOption, ModelOption, put_json, say
 from speechx.errors import InputError
 from speechx.task import registry
+
+if TYPE_CHECKING:
+    from speechx.eval.items import JsonObject
 
 app = typer.Typer(help="Measure how good each task is.", no_args_is_help=True)
 
@@ -58,7 +61,7 @@ def build(
     print_counts(build_set(sources, out, task_names(task), options, ticker("build"), by))
 
 
-def print_counts(about: dict[str, Any]) -> None:
+def print_counts(about: JsonObject) -> None:
     for ability, count in about["abilities"].items():
         typer.echo(
             f"{ability}: {count} items"

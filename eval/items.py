@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -15,10 +15,13 @@ from speechx.audio import reading
 from speechx.errors import InputError
 from speechx.eval.scores import Unmeasurable
 
-__all__ = ["RATE", "Item", "Output", "check_output", "read_recording"]
+__all__ = ["RATE", "Item", "JsonObject", "Output", "check_output", "read_recording"]
 
 RATE = 16000
 MIN_SECONDS = 0.1
+
+JsonObject: TypeAlias = dict[str, Any]
+"""A row of a JSON file, or facts of an item."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Output:
 
     wav_T: np.ndarray
     rate: int = RATE
-    info: dict[str, Any] = field(default_factory=dict)
+    info: JsonObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -40,13 +43,13 @@ class Item:
 
     id: str
     task: str
-    fields: dict[str, Any]
+    fields: JsonObject
     text: str | None
     language: str
     speaker: str
     target: Path
     references: dict[str, Path] = field(default_factory=dict)
-    meta: dict[str, Any] = field(default_factory=dict)
+    meta: JsonObject = field(default_factory=dict)
 
     @property
     def ability(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 import numpy as np
 
 from speechx.errors import InputError
-from speechx.eval.items import Item, Output
+from speechx.eval.items import Item, JsonObject, Output
 from speechx.eval.scores import Scores
 
 __all__ = ["Header", "Kind", "ScoreRow", "check_header", "read_header", "read_rows", "score_row", "to_json"]
@@ -21,7 +21,7 @@ Kind = Literal["model", "reference", "baseline", "control"]
 class Header(TypedDict):
     """What the scores of a folder depend on. set: facts of the test set. measures: the choice of judges."""
 
-    set: dict[str, Any]
+    set: JsonObject
     model: str
     measures: str | list[dict[str, str]]
     command: str
@@ -46,14 +46,14 @@ class ScoreRow(TypedDict):
     again: NotRequired[bool]
     info: NotRequired[dict[str, str | int | float | bool]]
     text: str | None
-    meta: dict[str, Any]
+    meta: JsonObject
 
 
 def score_row(
     system: str, kind: Kind, item: Item, result: Output | Exception, scores: Scores | None
 ) -> ScoreRow:
     """scores: None where the system gave no output; `result` is its error then."""
-    row: dict[str, Any] = {
+    row: JsonObject = {
         "ability": item.ability, "task": item.task, "system": system, "kind": kind, "id": item.id,
     }  # fmt: skip
     known = {**item.meta, "language": item.language, "speaker": item.speaker}
@@ -112,7 +112,7 @@ def check_header(folder: Path, header: Header) -> None:
     path.write_text(json.dumps(wanted, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
-def to_json(value: Any) -> Any:
+def to_json(value: object) -> Any:
     """A JSON value: arrays and tuples as lists, floats to six digits."""
     if isinstance(value, dict):
         return {str(k): to_json(v) for k, v in value.items()}

@@ -11,9 +11,9 @@ import argparse
 import importlib
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import soundfile
@@ -90,7 +90,7 @@ def padded(wav_T: np.ndarray, before: float, after: float) -> np.ndarray:
     return np.pad(wav_T, (round(before * RATE), round(after * RATE)))
 
 
-def make(say: Any, out: Path) -> None:
+def make(say: Callable[[str, str], np.ndarray], out: Path) -> None:
     """say(text, voice) -> (T,) at 16 kHz."""
     rng = np.random.default_rng(20)
     for folder in ("voices", "samples"):
@@ -139,7 +139,7 @@ def save(path: Path, wav_T: np.ndarray) -> None:
     print(f"{path.relative_to(ROOT)}  {len(wav_T) / RATE:.2f} s  {path.stat().st_size // 1000} kB")
 
 
-def dump(path: Path, value: Any) -> None:
+def dump(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from importlib import import_module
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -32,14 +32,15 @@ V = TypeVar("V")
 CACHE_SIZE = 1024
 """Results per process: transcripts, embeddings, opinion scores, sounds after the codec."""
 
-Loader: TypeAlias = Callable[[str | None], Any]
+Judge: TypeAlias = Recognizer | SpeakerEncoder | MOSPredictor | VoiceActivityDetector
+Loader: TypeAlias = Callable[[str | None], Judge]
 
 
 def _judge(module: str, name: str) -> Loader:
     """Imports a judge when it is first needed. source: a folder, file or hub name; each judge has its default."""
 
-    def load(source: str | None) -> Any:
-        kind = getattr(import_module(f"speechx.eval.judges.{module}"), name)
+    def load(source: str | None) -> Judge:
+        kind: Callable[..., Judge] = getattr(import_module(f"speechx.eval.judges.{module}"), name)
         return kind(source) if source else kind()
 
     return load
@@ -75,7 +76,7 @@ class Judges:
         speaker: str = "ge2e",
         mos: Iterable[str] = ("distillmos", "dnsmos"),
         vad: str = "silero",
-        models: dict[str, Any] | None = None,
+        models: Mapping[str, Judge] | None = None,
         codec: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> None:
         self._codec = codec
@@ -86,11 +87,11 @@ class Judges:
                 raise InputError(
                     f"{kind}: {name!r} is unknown; choose one of {', '.join(KINDS[kind])}", field=kind
                 )
-        self._models: dict[str, Any] = dict(models or {})
+        self._models: dict[str, Judge] = dict(models or {})
         self._failed: dict[str, str] = {}
-        self._cache: OrderedDict[Hashable, Any] = OrderedDict()
+        self._cache: OrderedDict[Hashable, object] = OrderedDict()
 
-    def model(self, role: str) -> Any:
+    def model(self, role: str) -> Judge:
         """The model of a role. Raises Unmeasurable, each time with the same reason, where it cannot be loaded."""
         if role in self._failed:
             raise MissingDependency(self._failed[role])
@@ -126,7 +127,7 @@ class Judges:
 
     def transcribe_batch(self, pairs: list[tuple[np.ndarray, str]]) -> list[Transcript]:
         """Transcripts of many recordings, in one batch for those that are not cached."""
-        asr: Recognizer = self.model("asr")
+        asr = cast(Recognizer, self.model("asr"))
         keys = [("asr", language, _audio_key(wav_T)) for wav_T, language in pairs]
         todo = {k: pair for k, pair in zip(keys, pairs, strict=True) if k not in self._cache}
         if todo:
@@ -134,12 +135,12 @@ class Judges:
                 [w for w, _ in todo.values()], [language for _, language in todo.values()]
             )
             self._cache.update(zip(todo, transcripts, strict=True))
-        out = [self._cache[k] for k in keys]
+        out = [cast(Transcript, self._cache[k]) for k in keys]
         self._evict()
         return out
 
     def language_probabilities(self, wav_T: np.ndarray) -> dict[str, float]:
-        asr: Recognizer = self.model("asr")
+        asr = cast(Recognizer, self.model("asr"))
         return self._cached(("language", _audio_key(wav_T)), lambda: asr.language_probabilities([wav_T])[0])
 
     def speaker_similarity(self, a_T: np.ndarray, b_T: np.ndarray) -> float:
@@ -147,17 +148,17 @@ class Judges:
         return float(np.dot(self.speaker_embedding(a_T), self.speaker_embedding(b_T)))
 
     def speaker_embedding(self, wav_T: np.ndarray) -> np.ndarray:
-        encoder: SpeakerEncoder = self.model("speaker")
+        encoder = cast(SpeakerEncoder, self.model("speaker"))
         return self._cached(("speaker", _audio_key(wav_T)), lambda: encoder.embed([wav_T])[0])
 
     def predict_mos(self, name: str, wav_T: np.ndarray) -> dict[str, float]:
         """Predicted opinion scores by "distillmos", "dnsmos", "utmos"."""
-        predictor: MOSPredictor = self.model(name)
+        predictor = cast(MOSPredictor, self.model(name))
         return self._cached((name, _audio_key(wav_T)), lambda: predictor.predict([wav_T])[0])
 
     def speech_seconds(self, wav_T: np.ndarray) -> float:
         """Seconds of speech, by the voice activity detector."""
-        vad: VoiceActivityDetector = self.model("vad")
+        vad = cast(VoiceActivityDetector, self.model("vad"))
         return self._cached(
             ("vad", _audio_key(wav_T)), lambda: sum(b - a for a, b in vad.speech_segments(wav_T))
         )
@@ -172,7 +173,7 @@ class Judges:
     def _cached(self, key: Hashable, make: Callable[[], V]) -> V:
         if key not in self._cache:
             self._cache[key] = make()
-        value: V = self._cache[key]
+        value = cast(V, self._cache[key])
         self._evict()
         return value
 

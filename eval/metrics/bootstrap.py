@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -28,7 +27,7 @@ class Interval:
     high: float
     n: int
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, float | int]:
         return {
             "mean": round(self.mean, 6),
             "low": round(self.low, 6),
@@ -77,7 +76,7 @@ def paired(
     return mean(np.subtract(b, a).tolist(), weights, seed)
 
 
-def slices_of(meta: dict[str, Any]) -> dict[str, str]:
+def slices_of(meta: Mapping[str, object]) -> dict[str, str]:
     """The slice an item belongs to, for each thing that is known of it."""
     found = {name: str(meta[name]) for name in NAMED if meta.get(name) is not None}
     for name, edges in EDGES.items():

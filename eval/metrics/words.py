@@ -6,9 +6,9 @@ one, both without punctuation and case.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from speechx.eval.scores import Score, Unmeasurable
 
@@ -19,7 +19,7 @@ FLUENT = 3
 
 
 @cache
-def _normalizer(language: str) -> Any:
+def _normalizer(language: str) -> Callable[[str], str]:
     from whisper_normalizer.basic import BasicTextNormalizer
     from whisper_normalizer.english import EnglishTextNormalizer
 

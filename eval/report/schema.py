@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
+from speechx.eval.items import JsonObject
 from speechx.eval.rows import Kind
 
 __all__ = [
@@ -75,7 +76,7 @@ class WorstItem(TypedDict):
     text: str | None
     transcript: str | None
     error: str | None
-    meta: dict[str, Any]
+    meta: JsonObject
 
 
 class Section(TypedDict):
@@ -94,7 +95,7 @@ class Report(TypedDict):
     """report.json. measures: the judges that were used, and those that were missing."""
 
     schema_version: int
-    set: dict[str, Any]
+    set: JsonObject
     model: str
     measures: list[dict[str, str]]
     command: str

@@ -19,7 +19,7 @@ import numpy as np
 from speechx.data.packs import AudioPack, PackRow
 from speechx.data.pools import PackPool
 from speechx.errors import InputError
-from speechx.eval.items import RATE
+from speechx.eval.items import RATE, JsonObject
 from speechx.eval.sets.corpus import Corpus
 from speechx.eval.sets.store import SetWriter
 from speechx.task import registry
@@ -82,7 +82,7 @@ def build_set(
     options: BuildOptions,
     progress: Callable[[int, int], None] | None = None,
     words: WordAligner | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Writes the set; returns set.json with `short`: how many items each ability lacks. Raises InputError.
 
     words: word times of an utterance. Where given, the spans of edits begin and end between words.
@@ -213,7 +213,7 @@ def _protocol_example(
         voice_T = example.target_T[:samples]
     if len(voice_T) < RATE:
         return None
-    changes: dict[str, Any] = {"voice": (voice_T, RATE)}
+    changes: JsonObject = {"voice": (voice_T, RATE)}
     if len(voice_T) != len(request.voice[0]) and getattr(request, "voice_text", None):
         changes["voice_text"] = None  # the transcript of a longer recording
     request = request.model_copy(update=changes)

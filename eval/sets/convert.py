@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from speechx.audio import reading
 from speechx.data.sources import SourceRow, read_source
 from speechx.errors import InputError
+from speechx.eval.items import JsonObject
 from speechx.eval.sets.build import seeded_rng
 from speechx.eval.sets.store import SetWriter
 
@@ -28,13 +28,13 @@ class ConvertedItem:
 
     name: str
     task: str
-    fields: dict[str, Any]
+    fields: JsonObject
     sounds: dict[str, Path | np.ndarray]
     target: Path | np.ndarray
     text: str | None
     speaker: str
     references: dict[str, Path | np.ndarray] = field(default_factory=dict)
-    meta: dict[str, Any] = field(default_factory=dict)
+    meta: JsonObject = field(default_factory=dict)
 
 
 def convert_set(
@@ -45,7 +45,7 @@ def convert_set(
     seed: int,
     language: str,
     transcripts: Path | None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Writes the set; returns set.json. Raises InputError: unknown layout, files that are not where they should be."""
     if layout not in LAYOUTS:
         raise InputError(f"layout: {layout!r} is unknown; choose one of {', '.join(LAYOUTS)}", field="layout")

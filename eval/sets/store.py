@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from speechx.errors import InputError
-from speechx.eval.items import RATE, Item
+from speechx.eval.items import RATE, Item, JsonObject
 from speechx.eval.rows import to_json
 from speechx.files import atomic_write
 from speechx.task import registry
@@ -46,8 +46,8 @@ class SetWriter:
         self.goal, self.folder = folder, folder.with_name(f".{folder.name}.tmp")
         shutil.rmtree(self.folder, ignore_errors=True)
         (self.folder / "audio").mkdir(parents=True)
-        self.manifest: list[dict[str, Any]] = []
-        self.items: list[dict[str, Any]] = []
+        self.manifest: list[JsonObject] = []
+        self.items: list[JsonObject] = []
 
     def __enter__(self) -> SetWriter:
         return self
@@ -76,7 +76,7 @@ class SetWriter:
             meta=example.meta,
         )
 
-    def add_row(self, fields: dict[str, Any], **known: Any) -> None:
+    def add_row(self, fields: JsonObject, **known: Any) -> None:
         self.manifest.append(fields)
         self.items.append({"id": fields["id"], **to_json(known)})
 
@@ -90,7 +90,7 @@ class SetWriter:
         soundfile.write(path, wav_T, RATE, subtype=subtype)
         return str(path.relative_to(self.folder))
 
-    def close(self, about: dict[str, Any]) -> dict[str, Any]:
+    def close(self, about: JsonObject) -> JsonObject:
         """Writes the tables and set.json; returns what is in it."""
         import soundfile
 
@@ -127,7 +127,7 @@ class TestSet:
     __test__ = False  # not a test class
 
     folder: Path
-    about: dict[str, Any]
+    about: JsonObject
     items: tuple[Item, ...]
 
     @property
@@ -175,7 +175,7 @@ def load_set(folder: Path) -> TestSet:
     return TestSet(folder, about, tuple(_item(folder, f, k) for f, k in zip(manifest, items, strict=True)))
 
 
-def _item(folder: Path, row: dict[str, Any], known: dict[str, Any]) -> Item:
+def _item(folder: Path, row: JsonObject, known: JsonObject) -> Item:
     fields = {k: v for k, v in row.items() if k not in ("id", "task")}
     for name, kind in registry.audio_fields(registry.task(row["task"])).items():
         if name in fields and (kind == "audio" or Path(fields[name]).suffix):

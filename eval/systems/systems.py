@@ -11,12 +11,12 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from speechx.errors import InputError
-from speechx.eval.items import RATE, Item, Output, read_recording
+from speechx.eval.items import RATE, Item, JsonObject, Output, read_recording
 from speechx.eval.judges.judges import Judges
 from speechx.eval.rows import Kind
 from speechx.eval.scores import Unmeasurable
@@ -88,7 +88,7 @@ class FolderSystem:
         if not folder.is_dir():
             raise InputError(f"system: {folder} is no folder", field="system")
         self.name, self.folder = name, folder
-        self.results: dict[str, dict[str, Any]] = {}
+        self.results: dict[str, JsonObject] = {}
         if (folder / "results.jsonl").is_file():
             for line in (folder / "results.jsonl").read_text("utf-8").splitlines():
                 row = json.loads(line)

@@ -32,7 +32,9 @@ def sample_requests() -> list[Sample]:
     path = {name: folder / f"{name}.flac" for name in about}
     edit, noisy_edit, mixture = about["edit"], about["edit_noisy"], about["mixture"]
 
-    def sample(title: str, task: str, before: str, output_text: str | None = None, **fields: Any) -> Sample:
+    def sample(
+        title: str, task: str, before: str, output_text: str | None = None, **fields: object
+    ) -> Sample:
         return Sample(title, task, {"seed": 1, **fields}, path[before], output_text)
 
     return [
