@@ -6,12 +6,13 @@ import os
 import signal
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from speechx.cli.console import JsonOption, ModelOption, put_json, say
 from speechx.errors import InputError
+from speechx.serving.types import JsonObject
 
 if TYPE_CHECKING:
     from speechx.serving.cluster.replica import ReplicaOptions
@@ -41,7 +42,7 @@ def serve(
     from speechx.serving.cluster.replica import ReplicaOptions
     from speechx.serving.settings import Settings
 
-    folder = str(model_folder(model).resolve())  # said before anything is started
+    folder = str(model_folder(model).resolve())  # raises InputError before anything starts
     settings = Settings.from_env(
         voices=voices,
         cors_origins=cors or [],
@@ -96,7 +97,7 @@ def _on_ray(
         devices = torch.cuda.device_count()
     args = AppArgs(
         replicas=replicas, max_replicas=max_replicas, replica=options, settings=settings,
-        # One machine: everything has a place on it, however many processors there are.
+        # All actors must fit on this machine, however few processors it has.
         cpus=max(0.1, min(1.0, (processors - 0.5) / most)), router_cpus=0.2,
         gpus=min(1.0, devices / most),
     )  # fmt: skip
@@ -136,15 +137,18 @@ def bench(
     from speechx.cli.bench import machine
     from speechx.serving import load_test
 
-    numbers, names = load_test.numbers(clients), ["url"] if url else [s.strip() for s in servers.split(",")]
+    counts, names = (
+        load_test.client_counts(clients),
+        ["url"] if url else [s.strip() for s in servers.split(",")],
+    )
     for name in names:
         if name not in ("url", "in-process", "ray"):
             raise InputError(f"servers: {name!r} is neither in-process nor ray", field="servers")
-    requests = load_test.bodies(tasks)
-    report: dict[str, Any] = {"machine": machine(), "seconds": seconds, "loads": []}
+    requests = load_test.request_bodies(tasks)
+    report: JsonObject = {"machine": machine(), "seconds": seconds, "loads": []}
     for name in names:
         with load_test.server(url, model, name == "ray", replicas) as (address, process):
-            report["loads"] += load_test.measure(address, name, requests, numbers, seconds, key, process)
+            report["loads"] += load_test.measure(address, name, requests, counts, seconds, key, process)
     if json:
         put_json(report)
     else:

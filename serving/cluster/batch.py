@@ -1,11 +1,11 @@
-"""A manifest on a Ray cluster: the rows of `speechx batch`, the same results, as many models as there is room for.
+"""`speechx batch` on a Ray cluster: the same rows and results, with several models at once.
 
     ray job submit -- python -m speechx.serving.cluster.batch /shared/manifest.jsonl --output /shared/results --workers 4
     python -m speechx.serving.cluster.batch manifest.jsonl --output results          # a Ray of its own, on this machine
 
-Rows go to workers in handfuls; a worker keeps its engine's batch full, writes each sound (whole or not at all), and
-then tells of it. Started again, rows whose sound is there are skipped; so they are when a worker dies and its handful
-goes to another one. --output is a folder that all nodes share, or an fsspec URL.
+Workers take chunks of rows. A worker keeps its engine's batch full and writes each audio file atomically before it returns
+the result row. Rows whose file exists are skipped, after a restart and where a worker died and another one takes its
+chunk. --output is a folder that all nodes share, or an fsspec URL.
 """
 
 from __future__ import annotations
@@ -25,50 +25,52 @@ from speechx.errors import InputError
 from speechx.files import Storage
 from speechx.pipeline.job import Job
 from speechx.pipeline.manifest import ManifestRow, read_manifest, result_entry
+from speechx.serving.types import JsonObject
 
 if TYPE_CHECKING:
+    from speechx.pipeline.pipeline import Pipeline
     from speechx.pipeline.result import Speech
 
 __all__ = ["BatchWorker", "run"]
 
-HANDFUL = 4  # rows given to a worker at once, times its slots
-TRIES = 3  # of a handful whose worker died
+ROWS_PER_SLOT = 4  # of a chunk of rows
+MAX_ATTEMPTS = 3  # of a chunk whose worker dies
 
 
 class BatchWorker:
     """A Ray actor with a model of its own."""
 
     def __init__(
-        self, model: str | None, slots: int, device: str, store: Storage, pipeline: Any = None
+        self, model: str | None, slots: int, device: str, store: Storage, pipeline: Pipeline | None = None
     ) -> None:
-        """pipeline: instead of loading the model, for tests."""
+        """pipeline: used instead of a model that is loaded, in tests."""
         if pipeline is None:
             from speechx.pipeline.loading import load_pipeline
 
             pipeline = load_pipeline(model, device=device, slots=slots)
         self.pipeline, self.slots, self.store = pipeline, slots, store
 
-    def perform(self, rows: list[ManifestRow]) -> list[dict[str, Any]]:
-        """A result row for each of the rows, in any order; their sounds are written before this returns."""
-        there = _finished(self.store)
-        told = [
+    def perform(self, rows: list[ManifestRow]) -> list[JsonObject]:
+        """A result row per row, in any order. The audio files are written before this returns."""
+        existing = _existing_files(self.store)
+        results = [
             {"id": row.id, "task": row.task, "status": "ok", "output": row.file}
             for row in rows
-            if row.file in there  # by a worker that died before it could tell
+            if row.file in existing  # written by a worker that died before it returned
         ]
         by_job: dict[str, ManifestRow] = {}
 
         def jobs() -> Iterator[Job]:
             for row in rows:
-                if row.file not in there:
+                if row.file not in existing:
                     job = Job(row.task, row.request)
                     by_job[job.id] = row
                     yield job
 
         for job, result in self.pipeline.speak_many(jobs(), self.slots):
             row = by_job.pop(job.id)
-            told.append(result_entry(row, result, partial(self._store, row)))
-        return told
+            results.append(result_entry(row, result, partial(self._store, row)))
+        return results
 
     def _store(self, row: ManifestRow, speech: Speech) -> None:
         self.store.write(row.file, speech.encode(row.format))
@@ -77,57 +79,58 @@ class BatchWorker:
 def run(
     rows: list[ManifestRow], store: Storage, make: Callable[[], Any], workers: int, slots: int
 ) -> tuple[int, int]:
-    """Runs what is not there yet on actors that `make` gives: (rows done, rows failed). Ray must be up."""
+    """Run the rows without an audio file on Ray actors that `make` creates: (rows done, rows failed). Ray must be up."""
     import ray
 
-    there = _finished(store)
-    todo = [row for row in rows if row.file not in there]
+    existing = _existing_files(store)
+    todo = [row for row in rows if row.file not in existing]
     if len(todo) < len(rows):
         say(f"{len(rows) - len(todo)} of {len(rows)} rows are done already")
-    size = max(1, min(HANDFUL * slots, -(-len(todo) // max(1, workers))))
-    line = [(todo[i : i + size], 0) for i in range(0, len(todo), size)]
-    idle = [make() for _ in range(min(workers, len(line)))]
-    busy: dict[Any, tuple[Any, list[ManifestRow], int]] = {}
-    results, name = _previous(store), "results.jsonl"
+    size = max(1, min(ROWS_PER_SLOT * slots, -(-len(todo) // max(1, workers))))
+    queue = [(todo[i : i + size], 1) for i in range(0, len(todo), size)]
+    idle = [make() for _ in range(min(workers, len(queue)))]
+    running: dict[Any, tuple[Any, list[ManifestRow], int]] = {}  # by the reference of the result
+    lines = _previous_lines(store)
     done = failed = 0
-    while line or busy:
-        while line and idle:
-            handful, tries = line.pop(0)
+    while queue or running:
+        while queue and idle:
+            chunk, attempt = queue.pop(0)
             worker = idle.pop()
-            busy[worker.perform.remote(handful)] = worker, handful, tries
-        finished, _ = ray.wait(list(busy), timeout=5)
-        for reference in finished:
-            worker, handful, tries = busy.pop(reference)
+            running[worker.perform.remote(chunk)] = worker, chunk, attempt
+        ready, _ = ray.wait(list(running), timeout=5)
+        for reference in ready:
+            worker, chunk, attempt = running.pop(reference)
             try:
-                told = ray.get(reference)
+                results = ray.get(reference)
                 idle.append(worker)
             except ray.exceptions.RayActorError as error:
                 say(f"a worker died: {str(error).splitlines()[0]}")
                 idle.append(make())
-                if tries + 1 < TRIES:
-                    line.append((handful, tries + 1))
+                if attempt < MAX_ATTEMPTS:
+                    queue.append((chunk, attempt + 1))
                     continue
-                said = "its worker died each time"
-                told = [
-                    {"id": r.id, "task": r.task, "status": "error", "error": said, "field": None}
-                    for r in handful
-                ]
-            failed += sum(about["status"] != "ok" for about in told)
-            done += len(told)
-            results += [json.dumps(about, ensure_ascii=False) for about in told]
-            store.write(name, ("\n".join(results) + "\n").encode())
+                results = [_worker_died(row) for row in chunk]
+            failed += sum(result["status"] != "ok" for result in results)
+            done += len(results)
+            lines += [json.dumps(result, ensure_ascii=False) for result in results]
+            store.write("results.jsonl", ("\n".join(lines) + "\n").encode())
             say(f"{done}/{len(todo)} rows")
     return done - failed, failed
 
 
-def _finished(store: Storage) -> set[str]:
-    """Names of the results that are there; makes the folder."""
+def _worker_died(row: ManifestRow) -> JsonObject:
+    message = "its worker died each time"
+    return {"id": row.id, "task": row.task, "status": "error", "error": message, "field": None}
+
+
+def _existing_files(store: Storage) -> set[str]:
+    """Names of the files in the output folder; makes the folder."""
     store.make()
     return store.names()
 
 
-def _previous(store: Storage) -> list[str]:
-    """The lines of earlier runs."""
+def _previous_lines(store: Storage) -> list[str]:
+    """The result lines of earlier runs."""
     try:
         return store.read("results.jsonl").decode("utf-8").splitlines()
     except FileNotFoundError:

@@ -107,4 +107,4 @@ def test_results_behind_a_url(rows: list[ManifestRow], pipeline: Any) -> None:
     worker = BatchWorker(None, 2, "cpu", store, pipeline)
     assert run(rows[:2], store, lambda: Actor(worker, False), workers=1, slots=2) == (2, 0)
     assert {"n0.wav", "n1.wav", "results.jsonl"} <= store.names()
-    assert batch._previous(store)[0].startswith("{")
+    assert batch._previous_lines(store)[0].startswith("{")

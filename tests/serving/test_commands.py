@@ -85,19 +85,19 @@ def test_the_load_generator(capsys: pytest.CaptureFixture[str]) -> None:
 def test_underruns_are_noticed() -> None:
     seen = load_test.LoadStats()
     with running(build_app(FakeEngine(chunks=3, delay=0.4), settings())) as address:
-        route, body = load_test.bodies("tts")["tts"][0]
-        load_test._ask(address, route, body, None, seen)
+        route, body = load_test.request_bodies("tts")["tts"][0]
+        load_test._send_request(address, route, body, None, seen)
     assert seen.underruns == 1 and seen.audio == pytest.approx(0.6, abs=0.01) and not seen.errors
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads /proc")
 def test_memory_counts_what_a_server_has_started() -> None:
-    before = load_test.memory(os.getpid())
+    before = load_test.memory_mb(os.getpid())
     hold = "import time; held = bytearray(b'x') * 50_000_000; print(flush=True); time.sleep(60)"
     process = subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None and process.stdout.readline()
-        assert 50 < load_test.memory(os.getpid()) - before < 200
+        assert 50 < load_test.memory_mb(os.getpid()) - before < 200
     finally:
         process.kill()
         process.wait()
@@ -106,4 +106,4 @@ def test_memory_counts_what_a_server_has_started() -> None:
 @pytest.mark.parametrize("text", ["", "0", "1,x", "1,,2", "999"])
 def test_numbers(text: str) -> None:
     with pytest.raises(InputError, match="clients"):
-        load_test.numbers(text)
+        load_test.client_counts(text)
