@@ -15,7 +15,7 @@ __all__ = [
 
 
 def fit_length(wav_T: np.ndarray, samples: int) -> np.ndarray:
-    """Cuts, or repeats, to exactly `samples`; repeats are joined with a 10 ms cross-fade."""
+    """Cut or repeated to exactly `samples`; repeats are joined with a 10 ms cross-fade."""
     if len(wav_T) == 0:
         return np.zeros(samples, np.float32)
     out_T, fade = wav_T, min(160, len(wav_T) // 4)
@@ -26,7 +26,7 @@ def fit_length(wav_T: np.ndarray, samples: int) -> np.ndarray:
 
 
 def random_crop(wav_T: np.ndarray, samples: int, rng: np.random.Generator) -> np.ndarray:
-    """A random stretch of `samples`, or all of it where it is shorter."""
+    """A random segment of `samples`, or all of a shorter recording."""
     start = int(rng.integers(0, max(1, len(wav_T) - samples + 1)))
     return wav_T[start : start + samples]
 
@@ -42,10 +42,10 @@ def scaled_to_ratio(wanted_T: np.ndarray, other_T: np.ndarray, ratio_db: float) 
 
 
 def crossfade(out_T: np.ndarray, in_T: np.ndarray) -> np.ndarray:
-    """From one sound to another of the same length at constant power, whatever their likeness.
+    """A cross-fade at constant power between two signals of the same length, for any correlation.
 
-    Equal-power curves suit two unrelated sounds, straight lines two equal ones. The gains of the equal-power curves are
-    divided by the power they would give for the measured correlation, which is both.
+    Equal-power curves fit uncorrelated signals, linear ones equal signals. Here the gains of the equal-power curves are
+    divided by the power that they give for the measured correlation.
     """
     assert out_T.shape == in_T.shape, (out_T.shape, in_T.shape)
     if len(out_T) == 0:
@@ -53,7 +53,7 @@ def crossfade(out_T: np.ndarray, in_T: np.ndarray) -> np.ndarray:
     phase_T = (np.arange(len(out_T)) + 0.5) / len(out_T) * (np.pi / 2)
     down_T, up_T = np.cos(phase_T), np.sin(phase_T)
     energy = float(np.sqrt(np.dot(out_T, out_T) * np.dot(in_T, in_T)))
-    # Opposite sounds would ask for an endless gain: a correlation below -0.5 is taken as -0.5.
-    likeness = max(-0.5, float(np.dot(out_T, in_T)) / energy) if energy > 1e-12 else 0.0
-    power_T = np.sqrt(1 + 2 * likeness * down_T * up_T)
+    # Opposite signals would need an infinite gain: the correlation is clipped at -0.5.
+    correlation = max(-0.5, float(np.dot(out_T, in_T)) / energy) if energy > 1e-12 else 0.0
+    power_T = np.sqrt(1 + 2 * correlation * down_T * up_T)
     return ((out_T * down_T + in_T * up_T) / power_T).astype(np.float32)

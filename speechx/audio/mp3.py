@@ -1,7 +1,7 @@
-"""The length of an mp3 of varying bitrate that does not tell it, as a stream saved to a file does not.
+"""Adds the missing length to an mp3 file with a variable bitrate, such as a saved stream.
 
-libsndfile takes such a file's first bitrate for all of it and drops what comes after the length so estimated: half
-of the sound, without a word. Here the frames are counted and a Xing tag with their number is put in front.
+libsndfile estimates the length from the first bitrate and drops the audio after it, without an error. Here the frames are
+counted, and a Xing tag with their number is put in front.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 
 
 
 def with_length(data: bytes) -> bytes:
-    """`data`, with a Xing tag in front where it is an mp3 of varying bitrate without one; else `data` itself."""
+    """`data` with a Xing tag in front, if it is an mp3 with a variable bitrate and without a tag; else `data` itself."""
     start = _after_id3(data)
     size = _frame_size(data, start)
     if not size or any(tag in data[start : start + size] for tag in (b"Xing", b"Info", b"VBRI")):
@@ -32,7 +32,7 @@ def with_length(data: bytes) -> bytes:
 
 
 def _after_id3(data: bytes) -> int:
-    """Where the sound starts: behind an ID3v2 tag (its size is in four 7-bit bytes)."""
+    """Offset of the first frame, after an ID3v2 tag (whose size is in four 7-bit bytes)."""
     if data[:3] != b"ID3" or len(data) < 10:
         return 0
     a, b, c, d = data[6:10]
@@ -51,7 +51,7 @@ def _frame_size(data: bytes, at: int) -> int:
 
 
 def _tag(header: bytes, count: int, size: int) -> bytes:
-    """A silent frame like those that follow, without padding or CRC, that carries the number of frames and bytes."""
+    """A silent frame in the format of the others, without padding or CRC, with a Xing tag of these counts."""
     mpeg1, mono = header[1] >> 3 & 3 == 3, header[3] >> 6 == 3
     side = (17 if mono else 32) if mpeg1 else (9 if mono else 17)
     for index in range(1, 15):

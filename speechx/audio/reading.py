@@ -10,10 +10,10 @@ Shapes: T samples, C channels.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import soxr
+from numpy.typing import ArrayLike
 
 from speechx.audio import decoders
 from speechx.audio.decoders import BLOCK, open_decoder, source_name
@@ -46,7 +46,7 @@ def read(
     """Mono float32 at 16 kHz (or `rate`), within [-1, 1], round(seconds * rate) samples.
 
     source: a path, the bytes of a file, or (samples (T,) or (T, C) or (C, T), rate).
-    whole: refuse a damaged file; else what can be decoded of it is returned.
+    whole: refuse a damaged file; else return the part of it that decodes.
     Raises InputError: missing, empty, not audio, truncated, no samples, NaN, shorter or longer than the limits.
     """
     try:
@@ -93,7 +93,7 @@ def _read(source: AudioSource, max_seconds: float, to: int, whole: bool) -> Samp
             _check_header(info, max_seconds, name)
             wav_T, decoded = _mix(decoder.blocks(), info.rate, to, max_seconds, name)
         if decoder.damaged and (other := decoders.open_with_av(source)) is not None:
-            with other:  # FFmpeg bears what libsndfile does not, such as gaps between Ogg pages
+            with other:  # FFmpeg decodes files that libsndfile does not, such as Ogg with gaps between pages
                 wav_T, decoded = _mix(other.blocks(), other.info.rate, to, max_seconds, name)
                 decoded = round(decoded * info.rate / other.info.rate)
         if whole:
@@ -117,7 +117,7 @@ def _mix(blocks: Iterator[Samples], rate: int, to: int, max_seconds: float, name
     total = 0
     for block_TC in blocks:
         total += len(block_TC)
-        if total > (max_seconds + 1) * rate:  # the header said nothing, or less than the truth
+        if total > (max_seconds + 1) * rate:  # the header has no length, or a wrong one
             raise InputError(f"{name} is longer than the limit of {max_seconds:g} s")
         mono_T = np.ascontiguousarray(block_TC.mean(axis=1, dtype=np.float32))
         if not np.isfinite(mono_T).all():
@@ -145,7 +145,7 @@ def _check_header(info: AudioInfo, max_seconds: float, name: str) -> None:
 
 
 def _check_whole(source: AudioSource, info: AudioInfo, decoded: int, name: str) -> None:
-    """Refuse a file that was cut off; a few missing milliseconds (sloppy writers, odd Ogg ends) are let pass."""
+    """Refuse a truncated file. A few missing milliseconds are tolerated: some writers store wrong lengths."""
     missing = missing_bytes(source)
     if info.frames is not None and decoded < 0.98 * info.frames - 0.1 * info.rate:
         raise InputError(
@@ -156,7 +156,7 @@ def _check_whole(source: AudioSource, info: AudioInfo, decoded: int, name: str) 
         raise InputError(f"{name} is truncated: at least {missing} bytes are missing at its end")
 
 
-def _as_samples(samples: Any, rate: int) -> tuple[Samples, int]:
+def _as_samples(samples: ArrayLike, rate: int) -> tuple[Samples, int]:
     """(T,), (T, C) or (C, T) of float in [-1, 1] or integers of full scale -> float32 (T, C)."""
     x = np.asarray(samples)
     if x.ndim not in (1, 2) or x.dtype.kind not in "fiu":

@@ -1,11 +1,12 @@
-"""Was a file cut off? libsndfile shortens a cut wav or ogg without a word, so their containers are asked here."""
+"""Detects truncated wav and ogg files from their containers: libsndfile shortens them without an error."""
 
 from __future__ import annotations
 
 import os
 import struct
 from pathlib import Path
-from typing import Any
+
+from speechx.audio.types import AudioFile
 
 __all__ = ["missing_bytes"]
 
@@ -13,8 +14,8 @@ TAIL = 1 << 17  # longer than an Ogg page can be (65,307 bytes)
 UNKNOWN_SIZES = (0, 0x7FFFFFFF, 0xFFFFFFFF)  # what writers that cannot seek leave in a wav header
 
 
-def missing_bytes(source: Any) -> int:
-    """How many bytes a wav or ogg container still expects after its end; 0 if whole, or another format."""
+def missing_bytes(source: AudioFile) -> int:
+    """Bytes that a wav or ogg container expects after the end of the file; 0 for a whole file and for other formats."""
     if isinstance(source, bytes | bytearray):
         head, tail, size = bytes(source[:4096]), bytes(source[-TAIL:]), len(source)
     else:
@@ -31,7 +32,7 @@ def missing_bytes(source: Any) -> int:
 
 
 def _missing_in_wav(head: bytes, size: int) -> int:
-    """The data chunk's length against the file's; up to 5 % or 2 kB short is a sloppy writer, not a cut."""
+    """From the length of the data chunk. Up to 5 % or 2 kB are tolerated: some writers store wrong lengths."""
     offset = 12
     while offset + 8 <= len(head):
         length = struct.unpack_from("<I", head, offset + 4)[0]

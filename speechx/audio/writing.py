@@ -1,4 +1,4 @@
-"""Sound out: whole files written atomically, and encoders that give bytes as the sound is made."""
+"""Writes audio: whole files, atomically, and streams."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ import io
 import os
 import struct
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
 from speechx.audio.types import Samples
 from speechx.errors import InputError
 from speechx.files import atomic_write
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 __all__ = ["FORMATS", "MEDIA_TYPES", "StreamEncoder", "encode", "format_of", "write"]
 
@@ -50,7 +54,7 @@ _SET_OGG_PAGE_LATENCY_MS = 0x1302  # libsndfile's command; soundfile has no name
 
 
 def format_of(path: str | os.PathLike[str], default: str | None = None) -> str:
-    """The audio format that a file's suffix stands for; InputError names those there are."""
+    """The audio format of a file's suffix. Raises InputError for an unknown suffix without `default`."""
     suffix = Path(path).suffix.lower()
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix]
@@ -60,7 +64,7 @@ def format_of(path: str | os.PathLike[str], default: str | None = None) -> str:
 
 
 def encode(wav_T: Samples, rate: int, format: str = "wav") -> bytes:
-    """(T,) float in [-1, 1] -> the bytes of a whole file, 16 bits (pcm: little endian, no header)."""
+    """(T,) in [-1, 1] to the bytes of a file with 16 bits (pcm: little endian, no header)."""
     _check(format, rate)
     if format == "pcm":
         return _pcm(wav_T)
@@ -74,15 +78,15 @@ def encode(wav_T: Samples, rate: int, format: str = "wav") -> bytes:
 
 
 def write(path: str | os.PathLike[str], wav_T: Samples, rate: int, format: str | None = None) -> Path:
-    """Write (T,) float in [-1, 1] as `format` (else by the suffix). Whole or not at all: never half a file."""
+    """Write (T,) in [-1, 1] atomically, as `format`, else by the suffix."""
     return atomic_write(path, encode(wav_T, rate, format or format_of(path)))
 
 
 class StreamEncoder:
-    """Bytes as the sound is made: `push(wav)` any number of times, then `close()`; join what they return.
+    """Encodes a stream: call `push(wav)` any number of times, then `close()`; the bytes they return make the file.
 
-    wav carries a header of unknown length, as players of streams expect. Bytes may lag: flac by 0.26 s, mp3 by
-    some 0.1 s, opus by `latency_ms`.
+    A wav header has an unknown length, as stream players expect. Encoders lag: flac by 0.26 s, mp3 by about 0.1 s,
+    opus by `latency_ms`.
     """
 
     def __init__(self, format: str, rate: int, *, latency_ms: float = 80.0) -> None:
@@ -119,7 +123,7 @@ class StreamEncoder:
 
 
 class _AppendOnlyFile(io.RawIOBase):
-    """A file that only grows: what libsndfile seeks back to rewrite (lengths in a header) is already sent."""
+    """A file for libsndfile that drops rewrites: the lengths in a header, to which it seeks back, are already sent."""
 
     def __init__(self) -> None:
         self._new = bytearray()
@@ -131,7 +135,7 @@ class _AppendOnlyFile(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def write(self, data: Any) -> int:
+    def write(self, data: Buffer) -> int:
         data = bytes(data)
         fresh = data[max(0, self._end - self._position) :]
         self._new += fresh
@@ -151,21 +155,21 @@ class _AppendOnlyFile(io.RawIOBase):
         return new
 
 
-def _options(format: str) -> dict[str, Any]:
-    """mp3 at a constant 64 kbit/s (for 16 kHz): from it a player knows the length of a stream that was saved, which a
-    varying bitrate would need a tag for that only exists at the end."""
+def _options(format: str) -> dict[str, str | float]:
+    """mp3: a constant 64 kbit/s (at 16 kHz). Players compute the length of a saved stream from it; with a variable bitrate
+    they need a tag that is only known at the end."""
     return {"bitrate_mode": "CONSTANT", "compression_level": 0.6} if format == "mp3" else {}
 
 
 def _set_page_latency(file: soundfile.SoundFile, milliseconds: float) -> None:
-    """Ogg pages of at most this much sound (the default is a second). Best effort: soundfile has no public call."""
+    """Limit Ogg pages to this length (the default is 1 s). Best effort: soundfile has no public call."""
     with contextlib.suppress(AttributeError):
         value = soundfile._ffi.new("double*", milliseconds)
         soundfile._snd.sf_command(file._file, _SET_OGG_PAGE_LATENCY_MS, value, 8)
 
 
 def _wav_header(rate: int) -> bytes:
-    """A 16-bit mono header with lengths unknown (0xFFFFFFFF), since a stream cannot seek back to fill them in."""
+    """A 16-bit mono header with unknown lengths (0xFFFFFFFF), since a stream cannot seek back to fill them in."""
     return struct.pack(
         "<4sI4s4sIHHIIHH4sI",
         *(b"RIFF", 0xFFFFFFFF, b"WAVE", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16, b"data", 0xFFFFFFFF),
@@ -176,13 +180,13 @@ def _bounded(wav_T: Samples) -> Samples:
     return np.clip(np.asarray(wav_T, dtype=np.float32), -1.0, 1.0)
 
 
-def _int16(wav_T: Samples) -> np.ndarray[Any, np.dtype[np.int16]]:
-    """The inverse of reading: 16-bit samples that were read and written again are the same, to the bit."""
+def _int16(wav_T: Samples) -> NDArray[np.int16]:
+    """The inverse of reading: 16-bit samples stay the same bits when read and written again."""
     return np.clip(np.round(np.asarray(wav_T, dtype=np.float32) * 32768), -32768, 32767).astype("<i2")
 
 
-def _stored(wav_T: Samples, subtype: str) -> np.ndarray[Any, Any]:
-    """What libsndfile is given: for 16-bit formats integers, since it scales floats by 32767 and reads by 32768."""
+def _stored(wav_T: Samples, subtype: str) -> NDArray[np.int16] | Samples:
+    """Samples for libsndfile: integers for 16-bit formats, since it scales floats by 32767 but reads by 32768."""
     return _int16(wav_T) if subtype == "PCM_16" else _bounded(wav_T)
 
 

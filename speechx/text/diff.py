@@ -1,4 +1,4 @@
-"""Which words changed between two texts: what speech editing replaces."""
+"""Word differences of two texts, for speech editing."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class WordEdit:
 
 
 def diff_words(old: PhoneSequence | str, new: PhoneSequence | str, language: str) -> list[WordEdit]:
-    """The changed stretches, in order; [] if both texts say the same words.
+    """The changed spans, in order; [] if both texts have the same spoken words.
 
     Case, punctuation and the way of writing do not matter: "It's 5 PM." and "it's five pm" are the same.
     """
     check_language(language)
-    before, after = _said(old, language), _said(new, language)
+    before, after = _spoken_words(old, language), _spoken_words(new, language)
     matcher = difflib.SequenceMatcher(None, before.keys, after.keys, autojunk=False)
     edits = [(i1, i2, j1, j2) for tag, i1, i2, j1, j2 in matcher.get_opcodes() if tag != "equal"]
     whole: list[tuple[int, int, int, int]] = []
@@ -84,12 +84,12 @@ class _SpokenWords:
         return self.word_of[at] if at < len(self.keys) else self.num_words
 
 
-def _said(text: PhoneSequence | str, language: str) -> _SpokenWords:
+def _spoken_words(text: PhoneSequence | str, language: str) -> _SpokenWords:
     written = None if isinstance(text, str) else [word.text for word in text.words]
     tokens = tokenize(text if isinstance(text, str) else " ".join(written or ()), language)
     if written is not None and len(tokens) != len(
         written
-    ):  # a word that reads otherwise beside its neighbors
+    ):  # a word that is verbalized differently next to its neighbors
         spoken = [[_plain(word)] for word in written]
     else:
         spoken = [_plain(" ".join(token.spoken)).split() or [token.text] for token in tokens]

@@ -28,12 +28,12 @@ SCALE_WORDS = frozenset(
 
 @dataclass(frozen=True)
 class TokenContext:
-    """Neighbors of a word (without punctuation), whether it ends the text, whether the text is all in capitals."""
+    """Context of a token. before, after: neighbors without punctuation. last: ends the text. all_caps: of the whole text."""
 
     before: str = ""
     after: str = ""
     last: bool = False
-    shouting: bool = False
+    all_caps: bool = False
 
 
 def number(text: str, locale: Locale, noun: bool = False) -> list[str]:
@@ -67,14 +67,14 @@ def _decimals(digits: str, locale: Locale) -> list[str]:
     return locale.cardinal(int(digits or "0"), False).split()
 
 
-def say_digits(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
-    """Spoken words of a written word that has a digit in it; None if it is no form that is known (B2B)."""
+def verbalize_digits(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
+    """Spoken words of a written word with a digit in it; None for an unknown form (B2B)."""
     if _PHONE.match(core):
         return locale.spell(core)
-    if (said := _date_or_time(core, locale)) is not None:
-        return said
-    if (said := _ordinal(core, locale)) is not None:
-        return said
+    if (spoken := _date_or_time(core, locale)) is not None:
+        return spoken
+    if (spoken := _ordinal(core, locale)) is not None:
+        return spoken
     if match := _FRACTION.match(core):
         top, bottom = int(match[1]), int(match[2])
         if (top, bottom) in locale.fractions:
@@ -86,8 +86,8 @@ def say_digits(core: str, locale: Locale, context: TokenContext) -> list[str] | 
         return [*first, *locale.to.split(), *second, *_tail(match[3], locale)]
     if match := _PREFIXED.match(core):
         return _prefixed(match[1], match[2], match[3].strip(JOIN), locale, context)
-    if (match := _SUFFIXED.match(core)) and (said := _suffixed(match[1], match[2], locale)) is not None:
-        return said
+    if (match := _SUFFIXED.match(core)) and (spoken := _suffixed(match[1], match[2], locale)) is not None:
+        return spoken
     if _NUMBER.match(core):
         return year_or_number(core, locale, context)
     return None
@@ -173,7 +173,7 @@ def _prefixed(prefix: str, digits: str, tail: str, locale: Locale, context: Toke
         return [*_money(digits, prefix, locale), *_tail(tail, locale)]
     if prefix in "+-":
         sign = locale.minus if prefix == "-" else locale.symbols["+"]
-        return [*sign.split(), *(say_digits(digits + tail, locale, context) or number(digits, locale))]
+        return [*sign.split(), *(verbalize_digits(digits + tail, locale, context) or number(digits, locale))]
     return [*locale.symbols.get(prefix, "").split(), *number(digits, locale), *_tail(tail, locale)]
 
 

@@ -1,11 +1,11 @@
-"""What one written word says: abbreviations, symbols, acronyms, addresses, and (by `digits`) numbers in all their forms."""
+"""Spoken words of one written word: abbreviations, symbols, acronyms, addresses, and numbers by `digits`."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-from speechx.text.digits import SCALE_WORDS, TokenContext, number, say_digits
+from speechx.text.digits import SCALE_WORDS, TokenContext, number, verbalize_digits
 from speechx.text.locales.base import Locale
 
 _ADDRESS = re.compile(
@@ -47,14 +47,14 @@ def expand(core: str, locale: Locale, context: TokenContext, *, final: bool = Fa
     if _DOTTED.match(core) and (len(core) > 2 or (core[0].isupper() and not context.last)):
         return locale.spell(core)
     if not final and re.match(r"\d.*[ap]\.m\.$", low):
-        return say_digits(core, locale, context)
+        return verbalize_digits(core, locale, context)
     if not final:
         return _dotted_ordinal(core, locale, context)
     if _ADDRESS.match(core):
         return _address(core, locale)
     if any(char.isdecimal() for char in core):
-        said = say_digits(core, locale, context)
-        return _pieces(core, locale, context) if said is None else said
+        words = verbalize_digits(core, locale, context)
+        return _pieces(core, locale, context) if words is None else words
     if low in locale.currencies and not core.isalpha():
         return locale.currencies[low].many.split()
     if low in SCALE_WORDS and context.before and context.before[0] in locale.currencies:
@@ -69,7 +69,7 @@ def expand(core: str, locale: Locale, context: TokenContext, *, final: bool = Fa
 
 def _is_letter_name(core: str, context: TokenContext) -> bool:
     """A lone capital is a letter's name if it cannot be a word (B) or stands in a row of letters (A B C)."""
-    if context.shouting or len(core) != 1 or not (core.isalpha() and core.isupper()):
+    if context.all_caps or len(core) != 1 or not (core.isalpha() and core.isupper()):
         return False
     if unicodedata.normalize("NFD", core)[0] not in "AEIOUY":
         return True
@@ -106,7 +106,7 @@ def _dotted_ordinal(core: str, locale: Locale, context: TokenContext) -> list[st
 def _roman(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
     """Kings, popes and centuries: Louis XIV, siglo XIX, XXe siècle, World War II. Single letters are not read."""
     match = _ROMAN.match(core)
-    if context.shouting or len(core) < 2 or not match:
+    if context.all_caps or len(core) < 2 or not match:
         return None
     value = 10 * len(match[1]) + _UNITS[match[2]]
     century = any(word.lower() in _CENTURIES for word in (context.before, context.after))
@@ -122,12 +122,12 @@ def _roman(core: str, locale: Locale, context: TokenContext) -> list[str] | None
 def _words(core: str, locale: Locale, context: TokenContext) -> list[str]:
     """A written word without digits: itself in lower case, its symbols by name, an acronym in capitals."""
     match = _CAPITALS.match(core)
-    if match and match[1].isupper() and not context.shouting:
+    if match and match[1].isupper() and not context.all_caps:
         if not match[2]:
             return [core]
         *head, last = locale.spell(match[1])
         return [*head, f"{last}'s" if locale.language == "en" else last]
-    if context.shouting and core in locale.spelled and not re.search("[AEIOU]", core):
+    if context.all_caps and core in locale.spelled and not re.search("[AEIOU]", core):
         return locale.spell(core)
     return _pieces(core, locale, context)
 
@@ -140,7 +140,7 @@ def _pieces(core: str, locale: Locale, context: TokenContext) -> list[str]:
         if piece[0].isdecimal():
             words += number(piece, locale)
         elif _LETTER.match(piece):
-            capitals = piece.isupper() and not context.shouting
+            capitals = piece.isupper() and not context.all_caps
             if piece != core and (
                 (capitals and (len(piece) == 1 or (mixed and len(piece) < 4))) or (mixed and len(piece) == 1)
             ):

@@ -1,4 +1,4 @@
-"""Text to phones: normalize, find the words, ask the language's back end, keep the pauses and the word spans."""
+"""Text to phones: normalization, then grapheme to phone per phrase; keeps pauses and word spans."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TextFrontend:
         return split_sentences(text, language, max_chars)
 
     def __call__(self, text: str, language: str, *, field: str = "text") -> PhoneSequence:
-        """Phones and word spans. Raises InputError naming `field` for a text that cannot be said."""
+        """Phones and word spans. Raises InputError with `field` for a text without a pronounceable word."""
         check_text(text, language, field=field, max_chars=self.max_chars)
         tokens = tokenize(text, language)
         backend = g2p.load(language)
@@ -42,9 +42,9 @@ class TextFrontend:
         for i, token in enumerate(tokens):
             phrase.append(token)
             if token.pause or i + 1 == len(tokens):
-                for said, its_phones in zip(phrase, _phones_of(phrase, backend, language), strict=True):
-                    words.append(Word(said.text, len(phones), len(phones) + len(its_phones)))
-                    phones += its_phones
+                for written, word_phones in zip(phrase, _phones_of(phrase, backend, language), strict=True):
+                    words.append(Word(written.text, len(phones), len(phones) + len(word_phones)))
+                    phones += word_phones
                 phones += [token.pause] if token.pause else []
                 phrase = []
         if all(phone in (SILENCE, UNKNOWN) or phone in ",.?!" for phone in phones):
@@ -68,7 +68,7 @@ def check_text(text: str, language: str, *, field: str = "text", max_chars: int 
 
 
 def _phones_of(phrase: list[TextToken], backend: g2p.G2P, language: str) -> list[Phones]:
-    """Phones of each token of a phrase, which the back end sees whole."""
+    """Phones of each token of a phrase. The back end gets the whole phrase, since phones depend on neighbors."""
     spoken = [_readable(token, backend, language) for token in phrase]
     flat = iter(backend([word for words in spoken for word in words]))
     out: list[Phones] = []
@@ -79,7 +79,7 @@ def _phones_of(phrase: list[TextToken], backend: g2p.G2P, language: str) -> list
 
 
 def _readable(token: TextToken, backend: g2p.G2P, language: str) -> list[str]:
-    """The token's words as the back end wants them: acronyms spelled or lowered, hyphens opened."""
+    """The token's words as input of the back end: acronyms spelled or in lower case, hyphens split."""
     words: list[str] = []
     for word in token.spoken:
         if len(word) > 1 and word.isupper() and word.isalpha():
@@ -87,7 +87,7 @@ def _readable(token: TextToken, backend: g2p.G2P, language: str) -> list[str]:
         elif _unreadable(word) and not backend.knows(word):
             words += locales.load(language).spell(word)
         elif "-" in word and not backend.knows(word):
-            if language == "fr":  # dit-il, a-t-il: the t is heard before il, elle, on
+            if language == "fr":  # dit-il, a-t-il: the t is pronounced before il, elle, on
                 word = re.sub(r"(?:-t)?-(ils?|elles?|on)$", _inversion, word)
             words += [part for part in word.split("-") if part]
         else:
@@ -105,9 +105,9 @@ def _unreadable(word: str) -> bool:
 
 
 def _inversion(match: re.Match[str]) -> str:
-    """The t between a French verb and its pronoun, written (a-t-il) or only heard (dit-il)."""
-    heard = match.group().startswith("-t-") or match.string[: match.start()].endswith(("t", "d"))
-    return f"-{'t' if heard else ''}{match[1].removesuffix('s') if match[1] != 'on' else 'on'}"
+    """The t between a French verb and its pronoun, written (a-t-il) or only pronounced (dit-il)."""
+    has_t = match.group().startswith("-t-") or match.string[: match.start()].endswith(("t", "d"))
+    return f"-{'t' if has_t else ''}{match[1].removesuffix('s') if match[1] != 'on' else 'on'}"
 
 
 def _acronym(word: str, backend: g2p.G2P, language: str) -> list[str]:

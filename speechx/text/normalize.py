@@ -1,7 +1,7 @@
-"""Written text to words that can be said: numbers, dates, money, abbreviations, symbols, addresses, punctuation.
+"""Text normalization: numbers, dates, money, abbreviations, symbols, addresses and punctuation to spoken words.
 
-`tokenize` keeps the link to what was written: a Token is one written word with the words that say it and the pause
-after it. Everything that differs between languages is a table of `speechx.text.locales`.
+`tokenize` gives a TextToken per written word, with its spoken words and the pause after it. All that differs between
+languages is in the tables of `speechx.text.locales`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _LONG_WORD = re.compile(r"[^\W\d_]{2,}")
 
 @dataclass(frozen=True)
 class TextToken:
-    """One written word: text without punctuation around it, the words that say it (capitals only in acronyms), the pause after it."""
+    """One written word. text: without punctuation. spoken: its words, in lower case but for acronyms. pause: the phone after it."""
 
     text: str
     spoken: tuple[str, ...]
@@ -78,17 +78,17 @@ def _is_picture(char: str) -> bool:
 
 
 def tokenize(text: str, language: str) -> list[TextToken]:
-    """Every written word that has something to say, in order, with its spoken words and the pause after it."""
+    """The written words that have spoken words, in order."""
     locale = locales.load(language)
-    shouting = not any(char.islower() for char in text) and len(_LONG_WORD.findall(text)) > 1
+    all_caps = not any(char.islower() for char in text) and len(_LONG_WORD.findall(text)) > 1
     raw = _split(clean(text), language)
     cores = [piece.strip(_EDGE_PUNCTUATION) for piece in raw]
     tokens: list[TextToken] = []
     for i, piece in enumerate(raw):
         before = cores[i - 1] if i else ""
         after = next((core for core in cores[i + 1 : i + 2]), "")
-        context = TokenContext(before, after, last=not any(cores[i + 1 :]), shouting=shouting)
-        spoken, consumed_dot = _say(piece, locale, context)
+        context = TokenContext(before, after, last=not any(cores[i + 1 :]), all_caps=all_caps)
+        spoken, consumed_dot = _verbalize(piece, locale, context)
         pause = _pause_after(piece, consumed_dot and not context.last)
         if spoken:
             opening = "," if piece[0] in "([{—–" else ""
@@ -132,7 +132,7 @@ def _spaced_abbreviations(language: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{'|'.join(spaced) or '(?!)'})", re.IGNORECASE)
 
 
-def _say(piece: str, locale: Locale, context: TokenContext) -> tuple[list[str], bool]:
+def _verbalize(piece: str, locale: Locale, context: TokenContext) -> tuple[list[str], bool]:
     """The spoken words of a written word, and whether its final dot belongs to it (Mr., 3., e.g.)."""
     left = piece.lstrip("\"'([{<¿¡*_—–-…" if not re.match(r"-[\d.]", piece) else "")
     if re.match(r"['’]\d0s", piece):
@@ -140,9 +140,9 @@ def _say(piece: str, locale: Locale, context: TokenContext) -> tuple[list[str], 
     core = left.rstrip(_EDGE_PUNCTUATION)
     tail = left[len(core) :]
     if tail.startswith("."):
-        said = expand(core.replace(f".{JOIN}", ".") + ".", locale, context)
-        if said is not None:
-            return said, True
+        words = expand(core.replace(f".{JOIN}", ".") + ".", locale, context)
+        if words is not None:
+            return words, True
     if not core:
         return expand(piece, locale, context, final=True) or [] if piece in ("<", ">") else [], False
     return expand(core, locale, context, final=True) or [], False

@@ -1,4 +1,4 @@
-"""The frozen phone table: every symbol that the text front end can hand to a model.
+"""The frozen phone table: all symbols that the text frontend outputs.
 
 Ids are indices into `PHONES`. Weights depend on them, so the table is append-only: new phones go to the end of
 the last block and `PHONE_TABLE_VERSION` goes up by one; nothing is ever moved or removed.
@@ -53,7 +53,7 @@ PHONES: tuple[str, ...] = (
 PHONE_IDS: dict[str, int] = {phone: index for index, phone in enumerate(PHONES)}
 assert len(PHONE_IDS) == len(PHONES) <= MAX_PHONES
 
-# Symbols of other inventories and narrower transcriptions, and what stands for them here ("" drops the symbol).
+# Symbols of other inventories and of narrower transcriptions to phones of this table ("" drops the symbol).
 _ALIASES = {
     _nfd(old): tuple(_nfd(part) for part in new.split())
     for old, new in {

@@ -1,4 +1,4 @@
-"""Long text into pieces that are said one by one: sentences, and parts of sentences that are too long."""
+"""Splits text into sentences, and sentences that are too long into parts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LAST_WORD = re.compile(r"(\S+)$")
 
 
 def split_sentences(text: str, language: str, max_chars: int = MAX_SENTENCE_CHARS) -> list[str]:
-    """Pieces of at most max_chars characters, in order, with nothing lost but the spaces between them.
+    """Pieces of at most max_chars characters, in order. Only the spaces between them are dropped.
 
     Cuts fall after sentences; a sentence that is too long is cut at the last ; or : that fits, else at a comma or dash,
     else at a space, else (one endless word) anywhere. Pieces without a letter or digit join the piece before them.

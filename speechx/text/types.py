@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -44,5 +43,5 @@ class WordTime:
         """The same word `seconds` later."""
         return WordTime(self.text, self.start + seconds, self.end + seconds)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, str | float]:
         return {"text": self.text, "start": round(self.start, 3), "end": round(self.end, 3)}

@@ -1,4 +1,4 @@
-"""Grapheme to phone, one back end a language, loaded when the language is first asked for."""
+"""Grapheme to phone: one back end per language, loaded at its first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the grapheme-to-phone back ends share: the protocol and a small ordered-rule engine."""
+"""Base of the grapheme-to-phone back ends: the protocol, and ordered rewrite rules."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def plain_letters(word: str, keep: str) -> str:
 
 
 class G2P(Protocol):
-    """Words of one phrase (no pause inside) to phones of the frozen table, one tuple a word.
+    """Words of one phrase (no pause inside) to phones of the frozen table, one tuple per word.
 
     Words are lower case, letters and apostrophes only. A phrase is passed whole, since liaison, heteronyms and
     some consonants depend on the neighbors.

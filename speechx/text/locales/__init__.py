@@ -1,4 +1,4 @@
-"""One module of tables a language."""
+"""One module of tables per language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a language has to tell the normalizer: number words, names of symbols, abbreviations, formats."""
+"""The tables that the normalizer needs of a language: number words, names of symbols, abbreviations, formats."""
 
 from __future__ import annotations
 
