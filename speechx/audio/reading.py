@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from speechx.audio import decoders
 from speechx.audio.decoders import BLOCK, open_decoder, source_name
 from speechx.audio.truncation import missing_bytes
-from speechx.audio.types import AudioInfo, AudioSource, Samples
+from speechx.audio.types import AudioFile, AudioInfo, AudioSource, Samples
 from speechx.errors import InputError
 
 __all__ = [
@@ -144,7 +144,7 @@ def _check_header(info: AudioInfo, max_seconds: float, name: str) -> None:
         raise InputError(f"{name} is {info.seconds:.1f} s long, the limit is {max_seconds:g} s")
 
 
-def _check_whole(source: AudioSource, info: AudioInfo, decoded: int, name: str) -> None:
+def _check_whole(source: AudioFile, info: AudioInfo, decoded: int, name: str) -> None:
     """Refuse a truncated file. A few missing milliseconds are tolerated: some writers store wrong lengths."""
     missing = missing_bytes(source)
     if info.frames is not None and decoded < 0.98 * info.frames - 0.1 * info.rate:
