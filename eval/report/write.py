@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from pathlib import Path
 from typing import cast
 
+from speechx.cli.machine import processor_name
 from speechx.errors import InputError
 from speechx.eval.items import Item
 from speechx.eval.report.html import report_html
@@ -21,16 +23,8 @@ __all__ = ["header_of", "load_report", "machine", "write_report"]
 
 def machine() -> dict[str, str | int | None]:
     """What the run's speed depends on."""
-    import os
-
-    processor = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        processor = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        pass
     return {
-        "processor": processor,
+        "processor": processor_name(),
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),

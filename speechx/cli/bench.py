@@ -17,6 +17,7 @@ import typer
 import typer.core
 
 from speechx.cli.console import Heartbeat, JsonOption, ModelOption, put_json, say
+from speechx.cli.machine import processor_name
 
 if TYPE_CHECKING:
     from speechx.api import SpeechX
@@ -96,13 +97,8 @@ def _numbers(text: str) -> list[int]:
 
 
 def machine() -> str:
-    """Which machine this is, in words."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        lines = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
-        model = lines[0].split(":", 1)[1].strip() if lines else model
-    return f"{len(os.sched_getaffinity(0))} x {model}, Python {platform.python_version()}"
+    """This machine in words."""
+    return f"{len(os.sched_getaffinity(0))} x {processor_name()}, Python {platform.python_version()}"
 
 
 def peak_memory_mb() -> int:
