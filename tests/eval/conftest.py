@@ -1,21 +1,21 @@
-"""A small test set of made-up speech, and measuring models that need no weights."""
+"""A small test set of generated speech, and judges that need no weights."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from speechx.data.synthetic import synthetic_pack
 from speechx.eval.items import Item
-from speechx.eval.judges.base import JudgeInfo, Transcript
 from speechx.eval.judges.judges import Judges
-from speechx.eval.metrics.mel import log_mel
+from speechx.eval.report.write import machine
+from speechx.eval.run.score import score_items
 from speechx.eval.sets.build import BuildOptions, build_set
 from speechx.eval.sets.store import TestSet, load_set
+from speechx.eval.systems.systems import built_in
+from tests.helpers.judges import ContrastPredictor, LoudnessDetector, SetRecognizer, SpectrumEncoder
 
 TASKS = ("tts", "noise_suppression", "target_speaker_extraction", "speech_removal", "speech_editing")
 
@@ -37,90 +37,36 @@ def test_set(pack: Path, small: BuildOptions, tmp_path_factory: pytest.TempPathF
     return load_set(folder)
 
 
-class Parrot:
-    """A recognizer that knows the recordings of a set: it finds the one most like what it hears, and its words as far as
-    they are alike. An enrollment says something else."""
-
-    info = JudgeInfo("parrot", "tests", "1", "0" * 16)
-
-    def __init__(self, items: Sequence[Item]) -> None:
-        self.known: list[tuple[np.ndarray, str]] = []
-        for item in items:
-            speech = item.references.get("whole") or item.references.get("speech") or item.target
-            assert item.text is not None
-            self.known.append((item.target_T if speech == item.target else _read(speech), item.text))
-            if "voice" in item.references:
-                self.known.append((item.reference("voice"), "something that nobody asked for at all"))
-
-    def transcribe(self, wavs: Sequence[np.ndarray], languages: Sequence[str]) -> list[Transcript]:
-        return [Transcript(self._hear(w)) for w in wavs]
-
-    def language_probabilities(self, wavs: Sequence[np.ndarray]) -> list[dict[str, float]]:
-        return [{"en": 1.0} for _ in wavs]
-
-    def _hear(self, wav_T: np.ndarray) -> str:
-        likeness, text = max((alike(wav_T, known_T), text) for known_T, text in self.known)
-        words = text.split()
-        return " ".join(words[: round(len(words) * min(1.0, likeness / 0.9))]) if likeness > 0.2 else ""
-
-
-def _read(path: Path) -> np.ndarray:
-    from speechx.eval.items import read_recording
-
-    return read_recording(path)
-
-
-def alike(a_T: np.ndarray, b_T: np.ndarray) -> float:
-    """Correlation of two recordings that start together."""
-    length = max(len(a_T), len(b_T))
-    a_T, b_T = (np.pad(x, (0, length - len(x))).astype(np.float64) for x in (a_T, b_T))
-    return float(abs(a_T @ b_T) / (np.linalg.norm(a_T) * np.linalg.norm(b_T) + 1e-9))
-
-
-class Spectrum:
-    """A speaker encoder: the mean spectrum, without its level."""
-
-    info = JudgeInfo("spectrum", "tests", "1", "0" * 16)
-
-    def embed(self, wavs: Sequence[np.ndarray]) -> np.ndarray:
-        mean_NM = np.stack([log_mel(w).mean(0) for w in wavs])
-        mean_NM -= mean_NM.mean(1, keepdims=True)
-        return mean_NM / np.linalg.norm(mean_NM, axis=1, keepdims=True)
-
-
-class Contrast:
-    """An opinion: how far loud and quiet are apart, as they are in clean speech."""
-
-    info = JudgeInfo("contrast", "tests", "1", "0" * 16)
-    names = ("mos", "dnsmos", "dnsmos_sig", "dnsmos_bak")
-
-    def predict(self, wavs: Sequence[np.ndarray]) -> list[dict[str, float]]:
-        return [
-            dict.fromkeys(
-                self.names, float(np.clip(np.diff(np.quantile(log_mel(w).mean(1), [0.1, 0.9]))[0] / 10, 1, 5))
-            )
-            for w in wavs
-        ]
-
-
-class Loud:
-    info = JudgeInfo("loud", "tests", "1", "0" * 16)
-
-    def speech_segments(self, wav_T: np.ndarray) -> list[tuple[float, float]]:
-        return [(0.0, float(np.mean(np.abs(wav_T) > 0.05)) * len(wav_T) / 16000)]
-
-
 @pytest.fixture
 def fakes(test_set: TestSet) -> dict[str, Any]:
     return {
-        "asr": Parrot(test_set.items),
-        "speaker": Spectrum(),
-        "distillmos": Contrast(),
-        "dnsmos": Contrast(),
-        "vad": Loud(),
+        "asr": SetRecognizer(test_set.items),
+        "speaker": SpectrumEncoder(),
+        "distillmos": ContrastPredictor(),
+        "dnsmos": ContrastPredictor(),
+        "vad": LoudnessDetector(),
     }
 
 
 @pytest.fixture
 def judges(fakes: dict[str, Any], frontend: Any) -> Judges:
     return Judges(models=fakes, codec=lambda wav_T: frontend.decode(frontend.encode(wav_T))[: len(wav_T)])
+
+
+HEADER: dict[str, Any] = {
+    "set": {"name": "toy", "hash": "h", "seed": 1}, "model": "m", "measures": "x", "command": "speechx eval run", "seed": 1,
+    "date": "2026-01-01", "machine": machine(),
+}  # fmt: skip
+
+
+@pytest.fixture
+def score_set(test_set: TestSet, judges: Judges, monkeypatch: pytest.MonkeyPatch) -> Any:
+    few = ("no_processing", "ground_truth", "codec_round_trip")
+    monkeypatch.setattr("speechx.eval.noise_suppression.NoiseSuppressionEvaluator.references", few)
+
+    def start(out: Path, system: Any, task: str = "noise_suppression", **header: Any) -> list[Item]:
+        items = test_set.chosen([task])
+        score_items(out, items, [system], lambda n: built_in(n, judges), judges, {**HEADER, **header})
+        return items
+
+    return start

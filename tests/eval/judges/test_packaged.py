@@ -1,4 +1,4 @@
-"""The measuring models that packages ship, on one sample each; skipped where a package is missing."""
+"""The judges that packages ship, on one sample each; skipped where a package is missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from speechx.eval.judges.base import Transcript
 from speechx.eval.judges.judges import Judges
 from speechx.eval.scores import Unmeasurable
 
-SAMPLES = Path(__file__).parents[2] / "speechx" / "assets" / "samples"
+SAMPLES = Path(__file__).parents[3] / "speechx" / "assets" / "samples"
+
+
 TEXT = "I left the keys on the kitchen table right next to the blue notebook."
 
 
@@ -126,9 +128,3 @@ def test_the_halves_are_joined_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(whisper, "packaged_file", None)
     assert whisper.join_whisper_base(folder) == folder
     assert [p.name for p in folder.parent.iterdir()] == ["whisper-base"], "nothing is left behind"
-
-
-def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(Unmeasurable, match="Resemblyzer is not installed"):
-        Judges().speaker_embedding(np.ones(16000, np.float32))

@@ -1,4 +1,4 @@
-"""Measuring in processes of their own, and what is timed then."""
+"""Scoring in worker processes, and what is timed then."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from speechx.eval.run.score import score_items
 from speechx.eval.run.workers import JudgesConfig, WorkerPool
 from speechx.eval.sets.store import TestSet
 from speechx.eval.systems.systems import built_in
-from tests.eval.test_run import HEADER, Moody
+from tests.eval.conftest import HEADER
+from tests.helpers.systems import NoisyTruth
 
 
 def test_processes_measure_what_one_does(
@@ -37,13 +38,13 @@ def test_a_model_is_timed_while_nothing_else_is_done(
     test_set: TestSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("speechx.eval.run.score.TIMED", 1)
-    monkeypatch.setattr("speechx.eval.run.score.ModelSystem", Moody)
+    monkeypatch.setattr("speechx.eval.run.score.ModelSystem", NoisyTruth)
     monkeypatch.setattr("speechx.eval.noise_suppression.NoiseSuppressionEvaluator.references", ())
     items = test_set.chosen(["noise_suppression"])
     config = JudgesConfig("whisper-base", "ge2e", ("dnsmos",), codec=False)
     pool = WorkerPool(config, 2)
     try:
-        score_items(tmp_path, items, [Moody()], lambda _: Moody(), config.load(), HEADER, pool=pool)
+        score_items(tmp_path, items, [NoisyTruth()], lambda _: NoisyTruth(), config.load(), HEADER, pool=pool)
     finally:
         pool.close()
     first, *others = read_rows(tmp_path)

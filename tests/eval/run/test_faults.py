@@ -1,46 +1,22 @@
-"""Counting what is no result at all."""
+"""Counting unusable outputs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 
-from speechx.eval.items import Item, Output
 from speechx.eval.judges.judges import Judges
-from speechx.eval.rows import Kind
 from speechx.eval.run.faults import FAULTS, count_faults, faults_table
 from speechx.eval.sets.store import TestSet
 from speechx.eval.systems.systems import ground_truth
-
-
-class Spoiled:
-    """The truth, but for some seeds."""
-
-    kind: Kind = "model"
-    name = "speechx"
-
-    def outputs(self, items: Iterable[Item]) -> Iterator[tuple[Item, Output | Exception]]:
-        for item in items:
-            wav_T = ground_truth(item)
-            if item.fields["seed"] == 2:
-                yield item, RuntimeError("no")
-            elif item.fields["seed"] == 3:
-                yield item, Output(0 * wav_T)
-            elif item.fields["seed"] == 4:
-                yield item, Output(np.concatenate([wav_T, wav_T]))
-            elif item.fields["seed"] == 5:
-                yield item, Output(wav_T, info={"truncated": True})
-            else:
-                yield item, Output(wav_T)
+from tests.helpers.systems import FaultySystem
 
 
 def test_each_fault_is_counted(test_set: TestSet, judges: Judges) -> None:
     items = test_set.chosen(["tts", "noise_suppression"])
-    found = count_faults(items, Spoiled(), judges, 5 * len(items))
+    found = count_faults(items, FaultySystem(), judges, 5 * len(items))
     for ability, counts in found.items():
         own = sum(item.ability == ability for item in items)
         assert counts.tries == 5 * len(items)
@@ -58,14 +34,14 @@ def test_the_same_words_again_and_again(
     said = asr.transcribe([ground_truth(item)], [item.language])[0]
     looping = replace(said, text="and again and again and again and again")
     monkeypatch.setattr(asr, "transcribe", lambda wavs, languages: [looping] * len(wavs))
-    found = count_faults([item], Spoiled(), Judges(models=fakes), 1)
+    found = count_faults([item], FaultySystem(), Judges(models=fakes), 1)
     assert found[item.ability].faulty == [(f"{item.id}-1", "loop")]
     # A loop that is gone when the output is heard again was the recognizer's.
     first = len(ground_truth(item))
     monkeypatch.setattr(
         asr, "transcribe", lambda wavs, _: [looping if len(w) == first else said for w in wavs]
     )
-    assert count_faults([item], Spoiled(), Judges(models=fakes), 1)[item.ability].faulty == []
+    assert count_faults([item], FaultySystem(), Judges(models=fakes), 1)[item.ability].faulty == []
     # What is left when speech is removed may well be silence, or repeat itself.
     (rest, *_) = test_set.chosen(["speech_removal"])
-    assert count_faults([rest], Spoiled(), Judges(models=fakes), 1)[rest.ability].faulty == []
+    assert count_faults([rest], FaultySystem(), Judges(models=fakes), 1)[rest.ability].faulty == []

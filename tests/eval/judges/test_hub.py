@@ -1,4 +1,4 @@
-"""The field's standard measuring models, on small checkpoints of the same kinds made here: their weights are not at hand."""
+"""The field's standard judges, on small checkpoints of the same kinds made here: their weights are not at hand."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from speechx.eval.judges.judges import Judges
 from speechx.eval.scores import Unmeasurable
 
 RATE = 16000
+
+
 CONVOLUTIONS = {
     "conv_dim": (16, 16, 16), "conv_kernel": (10, 8, 4), "conv_stride": (10, 8, 4), "num_feat_extract_layers": 3,
     "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2, "hidden_size": 32, "num_hidden_layers": 2,
