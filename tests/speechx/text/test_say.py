@@ -1,0 +1,32 @@
+"""`say`: ordinary sentences that must stay right (guard.jsonl), forms that were read wrongly once (cases.jsonl)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from speechx.cli.main import main
+from speechx.text import say
+
+
+def rows(name: str) -> list[dict[str, Any]]:
+    lines = Path(__file__).with_name(name).read_text("utf-8").splitlines()
+    return [json.loads(line) for line in lines if line.strip()]
+
+
+@pytest.mark.parametrize("row", rows("guard.jsonl"), ids=lambda row: f"{row['language']}: {row['text']}")
+def test_ordinary_sentences_stay_right(row: dict[str, Any]) -> None:
+    assert say(row["text"], row["language"]) == row["said"]
+
+
+def test_the_command_prints_words_and_phones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["text", "It costs $5. Dr. Lee paid.", "--language", "en", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert [row["said"] for row in shown["sentences"]] == ["it costs five dollars", "doctor lee paid"]
+    assert shown["sentences"][0]["phones"].startswith("_ ˈɪ t")
+    assert main(["text", "Hallo Welt.", "--language", "de"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "hallo welt"
+    assert main(["text", "", "--language", "de"]) == 2
