@@ -25,8 +25,8 @@ env-serve:
 demo: env  ## all seven tasks on the sample recordings, written to demo/index.html
 	@$(BIN)/speechx demo --output demo
 
-test: env-dev  ## the test suite
-	@$(BIN)/python -m pytest $(ARGS)
+test: env-dev  ## the test suite, and its ten slowest tests
+	@$(BIN)/python -m pytest --durations=10 $(ARGS)
 
 setup: env-dev  ## .venv with everything for working on SpeechX, and the pre-commit hook
 	@if [ -d .git ]; then $(BIN)/pre-commit install; fi

@@ -1,5 +1,5 @@
-"""Makes training pairs of tasks from an audio pack, in shards: of its codes where the task can (`Task.pair_from_codes`),
-else of its sound (`Task.example`, then `Task.pair`).
+"""Training pairs of tasks from an audio pack, in shards: from its codes (`Task.pair_from_codes`), or from its audio
+(`Task.example`, then `Task.pair`).
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ from speechx.data.shards import ShardWriter
 from speechx.errors import InputError
 from speechx.models.aligner import Aligner
 from speechx.models.codec.folder import load_codec
-from speechx.task.examples import TrainingPair, Utterance
+from speechx.task.examples import TrainingPair
 from speechx.task.frontend import Frontend
 from speechx.text import PHONE_TABLE_VERSION
 
 if TYPE_CHECKING:
+    from speechx.models.codec.spectral import SpectralCodec
     from speechx.task.fields import TaskRequest
     from speechx.task.task import Task
 
 CORPUS_WEIGHTS = {"speechocean_adults": 0.5}
 MAX_SECONDS = 16.0
 
-MAX_TRIES = 8
+MAX_ATTEMPTS = 8
 """Utterances tried for each pair wanted: few voices speak a second language."""
 
 
@@ -42,12 +43,12 @@ def mix_shards(
     rooms: int = 200, max_per: float = MAX_PER, from_codes: bool = False, short: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, str]:  # fmt: skip
-    """`count` pairs for each task. Returns a line a task on what was made and why some were not.
+    """Writes `count` pairs per task. Returns a line per task: how many pairs, and why others failed.
 
-    Pair i of a task comes from the random stream (seed, slot, i): two seeds give two different sets. What the pack lacks
-    of codes, phones and alignments is made first. max_per: above this phone error rate an utterance whose codes are used
-    is left out. from_codes: make pairs of codes, many a second, also for a task that rather makes them of sound;
-    ValueError for one that cannot. short: see NoisyPool, of which the noises are then; None: as the corpus has them.
+    Pair i of a task comes from the random stream (seed, slot, i): two seeds give two different sets. Codes, phones and
+    alignments that the pack lacks are made first. max_per: phone error rate above which an utterance gives no codes.
+    from_codes: make pairs from codes, many a second, also for a task that prefers audio; ValueError for one that cannot.
+    short: share of short sounds among the noises (NoisyPool); None: noises as the corpus has them.
     """
     from speechx.task import registry
 
@@ -55,44 +56,16 @@ def mix_shards(
     phonemize_pack(pack_folder, progress)
     encode_pack(pack_folder, codec, progress)
     align_pack(pack_folder, codec_folder, aligner_folder, progress)
-    aligned = read_alignments(pack_folder, codec.hash)
-    frontend = Frontend(codec, aligner=Aligner.load(aligner_folder))
-    words = {key: found.words for key, found in aligned.items()}
-    audio = AudioPack(pack_folder)
-    sounds = (
-        PackPool(audio, split, words, rooms=rooms)
-        if short is None
-        else NoisyPool(audio, split, words, rooms, short)
-    )
-    usable = [row for row in sounds.speech if row.seconds <= MAX_SECONDS]
-    likely_sounds = _odds([row.seconds for row in usable], [row.corpus for row in usable])
-    coded = EncodedCorpus(
-        read_tokens(pack_folder, codec), aligned, split, round(MAX_SECONDS * codec.frame_rate), max_per
-    )
-    likely_coded = _odds([len(cut.codes_FK) for cut in coded.utterances], coded.corpora)
-
-    def pair_of_codes(task: Task[TaskRequest], rng: np.random.Generator) -> TrainingPair | str:
-        if not coded.utterances:
-            raise ValueError(
-                f"no utterance of the split {split} has text that fits it (phone error rate at most {max_per:g}): train the "
-                "aligner for longer"
-            )
-        cut = coded.utterances[int(rng.choice(len(coded.utterances), p=likely_coded))]
-        return task.pair_from_codes(cut, coded, rng) or "without what the task needs"
-
-    def pair_of_sound(task: Task[TaskRequest], rng: np.random.Generator) -> TrainingPair | str:
-        cut = sounds.utterance(usable[int(rng.choice(len(usable), p=likely_sounds))])
-        return _pair(task, sounds, cut, rng, frontend)
-
+    maker = PairMaker(pack_folder, codec, Aligner.load(aligner_folder), split, rooms, max_per, short)
     chosen = {name: registry.task(name) for name in tasks or registry.task_names()}
-    if unable := [name for name, task in chosen.items() if from_codes and _source(task) == "sound"]:
+    if unable := [name for name, task in chosen.items() if from_codes and task.pairs_of == "sound"]:
         raise ValueError(f"from_codes: {', '.join(unable)} needs sound: leave the option out, or the task")
     report: dict[str, str] = {}
     for number, (name, task) in enumerate(chosen.items()):
-        make = pair_of_codes if from_codes or _source(task) == "codes" else pair_of_sound
+        make = maker.from_codes if from_codes or task.pairs_of == "codes" else maker.from_audio
         failures: dict[str, int] = {}
         with ShardWriter(out, f"{name}-{split}-{seed}", codec.hash, PHONE_TABLE_VERSION) as writer:
-            for made in _tries(partial(make, task), (seed, task.slot), count * MAX_TRIES):
+            for made in _attempts(partial(make, task), (seed, task.slot), count * MAX_ATTEMPTS):
                 if writer.written == count:
                     break
                 if isinstance(made, str):
@@ -107,12 +80,54 @@ def mix_shards(
     return report
 
 
-def _source(task: Task[TaskRequest]) -> str:
-    """What a task makes its pairs of: codes, sound, or either."""
-    return task.pairs_of
+class PairMaker:
+    """Makes one pair of a task from a random generator: a `TrainingPair`, or the reason why there is none."""
+
+    def __init__(
+        self, pack_folder: str | Path, codec: SpectralCodec, aligner: Aligner, split: str, rooms: int,
+        max_per: float, short: float | None,
+    ) -> None:  # fmt: skip
+        self.split, self.max_per = split, max_per
+        aligned = read_alignments(pack_folder, codec.hash)
+        self.frontend = Frontend(codec, aligner=aligner)
+        words = {key: found.words for key, found in aligned.items()}
+        audio = AudioPack(pack_folder)
+        self.pool = (
+            PackPool(audio, split, words, rooms=rooms)
+            if short is None
+            else NoisyPool(audio, split, words, rooms, short)
+        )
+        self.rows = [row for row in self.pool.speech if row.seconds <= MAX_SECONDS]
+        self.row_odds = _odds([row.seconds for row in self.rows], [row.corpus for row in self.rows])
+        self.coded = EncodedCorpus(
+            read_tokens(pack_folder, codec), aligned, split, round(MAX_SECONDS * codec.frame_rate), max_per
+        )
+        self.coded_odds = _odds([len(cut.codes_FK) for cut in self.coded.utterances], self.coded.corpora)
+
+    def from_codes(self, task: Task[TaskRequest], rng: np.random.Generator) -> TrainingPair | str:
+        """By `Task.pair_from_codes`."""
+        if not self.coded.utterances:
+            raise ValueError(
+                f"no utterance of the split {self.split} has text that fits it (phone error rate at most {self.max_per:g}): "
+                "train the aligner for longer"
+            )
+        cut = self.coded.utterances[int(rng.choice(len(self.coded.utterances), p=self.coded_odds))]
+        return task.pair_from_codes(cut, self.coded, rng) or "without what the task needs"
+
+    def from_audio(self, task: Task[TaskRequest], rng: np.random.Generator) -> TrainingPair | str:
+        """By `Task.example` and `Task.pair`."""
+        cut = self.pool.utterance(self.rows[int(rng.choice(len(self.rows), p=self.row_odds))])
+        example = task.example(cut, self.pool, rng)
+        if example is None:
+            return "without what the task needs"
+        try:
+            pair = task.pair(example, self.frontend)
+        except InputError:
+            return "with text that does not fit"
+        return pair if len(pair.target_FK) else "without a target"
 
 
-def _tries(
+def _attempts(
     make: Callable[[np.random.Generator], TrainingPair | str], seed: tuple[int, int], count: int
 ) -> Iterator[TrainingPair | str]:
     """What `make` gives for the random stream of each index, in order; a block of them at a time, on all cores."""
@@ -127,17 +142,3 @@ def _odds(lengths: list[float] | list[int], corpora: list[str]) -> np.ndarray:
     """How likely each utterance is to be drawn: long ones a little more, some corpora less."""
     odds = np.sqrt(lengths) * [CORPUS_WEIGHTS.get(corpus, 1.0) for corpus in corpora]
     return np.asarray(odds / odds.sum())
-
-
-def _pair(
-    task: Task[TaskRequest], pool: PackPool, cut: Utterance, rng: np.random.Generator, frontend: Frontend
-) -> TrainingPair | str:
-    """One pair, or why there is none."""
-    example = task.example(cut, pool, rng)
-    if example is None:
-        return "without what the task needs"
-    try:
-        pair: TrainingPair = task.pair(example, frontend)
-    except InputError:
-        return "with text that does not fit"
-    return pair if len(pair.target_FK) else "without a target"
