@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -98,11 +99,13 @@ class Storage:
         system.makedirs(path, exist_ok=True)
 
     def names(self) -> set[str]:
-        """Names of the files in the folder; none where it does not exist."""
+        """Names of the regular files in the folder (no pipe, no folder); none where it does not exist."""
         system, path = self._open()
         system.invalidate_cache()
         try:
-            return {Path(str(entry)).name for entry in system.ls(path, detail=False)}
+            return {
+                Path(entry["name"]).name for entry in system.ls(path, detail=True) if entry["type"] == "file"
+            }
         except FileNotFoundError:
             return set()
 
@@ -120,8 +123,10 @@ class Storage:
         return found
 
     def read(self, name: str) -> bytes:
-        """Raises FileNotFoundError."""
+        """The whole file. Raises FileNotFoundError where there is no regular file of this name."""
         system, path = self._open()
+        if self.is_local and not os.path.isfile(f"{path}/{name}"):  # a pipe would be waited for
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"{path}/{name}")
         return bytes(system.cat_file(f"{path}/{name}"))
 
     def write(self, name: str, data: bytes) -> None:
@@ -131,6 +136,22 @@ class Storage:
             atomic_write(Path(path) / name, data)
         else:  # one put: object stores show all of an object or nothing
             system.pipe_file(f"{path}/{name}", data)
+
+    def create(self, name: str, data: bytes) -> None:
+        """As `write`, for a new file. Raises FileExistsError: of several writers at once one succeeds.
+
+        On object storage as far as its fsspec file system keeps to mode "create" (S3, Google Cloud and memory do).
+        """
+        system, path = self._open()
+        if self.is_local:
+            target = Path(path) / name
+            temporary = atomic_write(target.with_name(f".{name}.{uuid.uuid4().hex}"), data)
+            try:
+                os.link(temporary, target)
+            finally:
+                temporary.unlink()
+        else:
+            system.pipe_file(f"{path}/{name}", data, mode="create")
 
     def exists(self, name: str) -> bool:
         system, path = self._open()

@@ -20,7 +20,7 @@ from speechx.serving.service import Service
 from speechx.serving.types import JsonObject
 from speechx.serving.web.body import read_fields
 from speechx.serving.web.stream import Disconnected
-from speechx.task.voices import MAX_ENROLL_SECONDS, Voice
+from speechx.task.voices import MAX_ENROLL_SECONDS, Voice, VoiceTaken
 from speechx.text.languages import LANGUAGES
 
 __all__ = ["upload_router", "voice_router"]
@@ -180,6 +180,8 @@ async def _enroll(service: Service, fields: JsonObject) -> Voice:
             consent=True,
             **more,
         )
+    except VoiceTaken as error:  # by another request in the meantime
+        raise ApiError(409, str(error), code="taken", field="id") from error
     except InputError as error:
         raise InputError(str(error), field="audio" if error.field == "voice" else error.field) from error
 

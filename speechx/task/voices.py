@@ -4,17 +4,20 @@
     voices.enroll("me.wav", "me", language="en", consent=True)
     wav_T = voices.wav("me")                        # (T,) float32, 16 kHz
 
-A voice is `<id>.flac` and `<id>.json`. The json is written last and removed first, each in one step, so a voice is
-whole or not there, whoever reads meanwhile.
+A voice is `<id>.json` and the recording that it names, `<id>.<random>.flac`. The json is written last and removed first,
+each in one step: a voice is whole or absent for every reader, and of several enrollments with one id one succeeds.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
+import logging
 import os
 import re
 import time
+import uuid
 from collections import OrderedDict
 from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
@@ -26,7 +29,9 @@ from speechx.audio.types import AudioSource, Samples
 from speechx.errors import InputError
 from speechx.files import Storage
 
-__all__ = ["MAX_ENROLL_SECONDS", "MIN_ENROLL_SECONDS", "Voice", "VoiceStore", "default_root"]
+__all__ = ["MAX_ENROLL_SECONDS", "MIN_ENROLL_SECONDS", "Voice", "VoiceStore", "VoiceTaken", "default_root"]
+
+logger = logging.getLogger(__name__)
 
 MIN_ENROLL_SECONDS, MAX_ENROLL_SECONDS = 2.0, 30.0
 LISTING_SECONDS = 5.0  # how long a listing of a remote root is believed
@@ -46,6 +51,10 @@ class Voice:
     consent: bool = True
     created: str = ""
     builtin: bool = False
+
+
+class VoiceTaken(InputError):
+    """The id belongs to another voice."""
 
 
 Ids: TypeAlias = "list[str]"  # VoiceStore.list hides the builtin within the class
@@ -74,23 +83,27 @@ class VoiceStore:
         return [*_builtin(), *self._enrolled()]
 
     def list(self) -> Voices:
-        return [self.get(voice_id) for voice_id in self.ids()]
+        """All voices. A damaged description is logged and left out."""
+        found = []
+        for voice_id in self.ids():
+            with contextlib.suppress(KeyError):
+                found.append(self.get(voice_id))
+        return found
 
     def get(self, voice_id: str) -> Voice:
-        """Raises KeyError for an unknown id."""
-        if voice_id in _builtin():
-            return _builtin()[voice_id]
-        return _voice(self._load(voice_id, ".json"))
+        """Raises KeyError for an unknown id, and for one whose description is damaged."""
+        return _builtin()[voice_id] if voice_id in _builtin() else self._entry(voice_id).voice
 
     def wav(self, voice_id: str) -> Samples:
         """The recording (T,) at 16 kHz. Raises KeyError for an unknown id."""
-        voice = self.get(voice_id)
-        key = f"{voice_id} {voice.created}"
+        builtin = voice_id in _builtin()
+        recording = f"{voice_id}.flac" if builtin else self._entry(voice_id).recording
+        key = f"{builtin} {recording}"
         if key not in self._wavs:
-            if voice.builtin:
-                data = (files("speechx") / "assets" / "voices" / f"{voice_id}.flac").read_bytes()
+            if builtin:
+                data = (files("speechx") / "assets" / "voices" / recording).read_bytes()
             else:
-                data = self._load(voice_id, ".flac")
+                data = self._read(voice_id, recording)
             self._wavs[key] = reading.read(data, field=f"voice {voice_id}")
             while len(self._wavs) > CACHED_WAVS:
                 self._wavs.popitem(last=False)
@@ -108,7 +121,11 @@ class VoiceStore:
         license: str = "as agreed with the speaker",
         overwrite: bool = False,
     ) -> Voice:
-        """Keep 2-30 s of a speaker who agreed to it. Raises InputError: bad or taken id, no consent, unfit sound."""
+        """Keeps 2-30 s of a speaker who agreed to it. Raises InputError: bad id, no consent, unfit audio; VoiceTaken.
+
+        The recording has a name of its own, which the description tells: of several callers with one id one succeeds, and
+        no description is ever read with another's recording.
+        """
         if not _ID.fullmatch(voice_id):
             raise InputError(
                 f"id {voice_id!r} must be 1-64 of a-z, 0-9, '-' and '_', and begin with a letter or digit",
@@ -120,7 +137,7 @@ class VoiceStore:
                 field="consent",
             )
         if voice_id in _builtin() or (voice_id in self._enrolled(fresh=True) and not overwrite):
-            raise InputError(f"id {voice_id!r} is taken", field="id")
+            raise _taken(voice_id)
         wav_T = reading.read(
             source, min_seconds=MIN_ENROLL_SECONDS, max_seconds=MAX_ENROLL_SECONDS, field="voice"
         )
@@ -131,12 +148,26 @@ class VoiceStore:
         created = datetime.datetime.now(datetime.UTC).isoformat()
         seconds = round(len(wav_T) / reading.SAMPLE_RATE, 3)
         voice = Voice(voice_id, name or voice_id, language, license, seconds, True, created)
-        if overwrite:
-            self._remove(voice_id, ".json")
-        self._save(voice_id, ".flac", writing.encode(wav_T, reading.SAMPLE_RATE, "flac"))
-        self._save(voice_id, ".json", json.dumps(asdict(voice), ensure_ascii=False, indent=1).encode())
+        self._keep(voice, writing.encode(wav_T, reading.SAMPLE_RATE, "flac"), overwrite)
         self._listing = None
         return voice
+
+    def _keep(self, voice: Voice, data: bytes, overwrite: bool) -> None:
+        old = self._recording(voice.id) if overwrite else None
+        recording, description = f"{voice.id}.{uuid.uuid4().hex[:16]}.flac", f"{voice.id}.json"
+        text = json.dumps({**asdict(voice), "recording": recording}, ensure_ascii=False, indent=1).encode()
+        self._storage.make()
+        self._storage.write(recording, data)
+        if overwrite:
+            self._storage.write(description, text)
+        else:
+            try:
+                self._storage.create(description, text)
+            except FileExistsError:
+                self._remove(recording)
+                raise _taken(voice.id) from None
+        if old is not None:
+            self._remove(old)
 
     def remove(self, voice_id: str) -> None:
         """Forget an enrolled voice, its recording too. Raises KeyError for an unknown id, InputError for a built-in."""
@@ -144,8 +175,10 @@ class VoiceStore:
             raise InputError(f"id {voice_id!r} is a built-in voice and cannot be removed", field="id")
         if voice_id not in self._enrolled(fresh=True):
             raise KeyError(voice_id)
-        self._remove(voice_id, ".json")
-        self._remove(voice_id, ".flac")
+        recording = self._recording(voice_id)
+        self._remove(f"{voice_id}.json")
+        if recording is not None:
+            self._remove(recording)
         self._listing = None
 
     # Storage
@@ -159,21 +192,53 @@ class VoiceStore:
         self._listing = time.monotonic(), ids
         return ids
 
-    def _load(self, voice_id: str, suffix: str) -> bytes:
+    def _recording(self, voice_id: str) -> str | None:
+        """The file of a voice's recording; None where no readable description names it."""
+        try:
+            return self._entry(voice_id).recording
+        except KeyError:
+            return None
+
+    def _entry(self, voice_id: str) -> _Entry:
+        """Raises KeyError for an unknown id, and, with a line in the log, for a damaged description."""
         if not _ID.fullmatch(voice_id):
             raise KeyError(voice_id)
+        data = self._read(voice_id, f"{voice_id}.json")
         try:
-            return self._storage.read(f"{voice_id}{suffix}")
-        except FileNotFoundError:
+            row = json.loads(data)
+            voice = Voice(**{key: value for key, value in row.items() if key in KNOWN})
+            recording = row.get("recording", f"{voice_id}.flac")  # the name before version 0.2
+            if not re.fullmatch(rf"{re.escape(voice_id)}(\.[0-9a-f]{{16}})?\.flac", recording):
+                raise ValueError(f"recording {recording!r} is not a file of this voice")
+            return _Entry(voice, recording)
+        except (ValueError, TypeError, AttributeError) as error:
+            logger.warning("%s: the description of voice %s is damaged: %s", self.root, voice_id, error)
             raise KeyError(voice_id) from None
 
-    def _save(self, voice_id: str, suffix: str, data: bytes) -> None:
-        self._storage.make()
-        self._storage.write(f"{voice_id}{suffix}", data)
+    def _read(self, voice_id: str, name: str) -> bytes:
+        try:
+            return self._storage.read(name)
+        except OSError:  # also a folder in its place
+            raise KeyError(voice_id) from None
 
-    def _remove(self, voice_id: str, suffix: str) -> None:
-        if self._storage.exists(name := f"{voice_id}{suffix}"):
+    def _remove(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
             self._storage.remove(name)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """An enrolled voice and the file of its recording."""
+
+    voice: Voice
+    recording: str
+
+
+KNOWN = frozenset(field.name for field in fields(Voice))
+
+
+def _taken(voice_id: str) -> VoiceTaken:
+    return VoiceTaken(f"id {voice_id!r} is taken", field="id")
 
 
 _BUILTIN: dict[str, Voice] = {}
@@ -184,8 +249,3 @@ def _builtin() -> dict[str, Voice]:
         text = (files("speechx") / "assets" / "voices" / "voices.json").read_text(encoding="utf-8")
         _BUILTIN.update({row["id"]: Voice(**row, builtin=True) for row in json.loads(text)})
     return _BUILTIN
-
-
-def _voice(data: bytes) -> Voice:
-    known = {field.name for field in fields(Voice)}
-    return Voice(**{key: value for key, value in json.loads(data).items() if key in known})

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import fsspec
@@ -10,7 +14,7 @@ import pytest
 
 from speechx.audio import levels, writing
 from speechx.errors import InputError
-from speechx.task.voices import VoiceStore, default_root
+from speechx.task.voices import VoiceStore, VoiceTaken, default_root
 from tests.speechx.audio.test_reading import noise, tone
 
 
@@ -83,6 +87,63 @@ def test_unknown_ids_and_roots(tmp_path: Path) -> None:
         VoiceStore("nosuchprotocol://x").ids()
     (tmp_path / "half.flac").write_bytes(writing.encode(tone(), 16000, "flac"))  # its json never came
     assert "half" not in VoiceStore(tmp_path).ids()
+
+
+def test_of_callers_with_one_id_one_succeeds(store: VoiceStore) -> None:
+    """Description and recording are those of the same caller."""
+
+    def enroll(number: int) -> int | None:
+        try:
+            VoiceStore(store.root).enroll(
+                (noise(2.0 + number, number), 16000), "ana", name=str(number), consent=True
+            )
+        except VoiceTaken:
+            return None
+        return number
+
+    for _ in range(5):
+        with ThreadPoolExecutor(6) as pool:
+            made = [n for n in pool.map(enroll, range(6)) if n is not None]
+        assert len(made) == 1
+        fresh = VoiceStore(store.root)
+        assert fresh.get("ana").name == str(made[0]) and len(fresh.wav("ana")) == (2 + made[0]) * 16000
+        fresh.remove("ana")
+
+
+def test_an_overwritten_voice_is_never_read_with_the_old_recording(tmp_path: Path) -> None:
+    store = VoiceStore(tmp_path)
+    store.enroll((noise(2.0), 16000), "ana", consent=True)
+    store.enroll((noise(3.0), 16000), "ana", consent=True, overwrite=True)
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".flac", ".json"], (
+        "the old recording is gone"
+    )
+    assert len(VoiceStore(tmp_path).wav("ana")) == 48000
+
+
+def test_damaged_files_cost_themselves_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = VoiceStore(tmp_path)
+    store.enroll((noise(2.0), 16000), "ana", consent=True)
+    (tmp_path / "broken.json").write_text("{")
+    (tmp_path / "outside.json").write_text(json.dumps({**asdict(store.get("ana")), "recording": "../x.flac"}))
+    (tmp_path / "folder.json").mkdir()
+    os.mkfifo(tmp_path / "pipe.json")
+    assert [voice.id for voice in store.list() if not voice.builtin] == ["ana"]
+    assert "broken" in caplog.text and "outside" in caplog.text
+    for voice_id in ("broken", "outside", "folder", "pipe"):
+        with pytest.raises(KeyError):
+            store.wav(voice_id)
+
+
+def test_a_voice_of_the_first_release(tmp_path: Path) -> None:
+    """Its recording is <id>.flac, and its description does not name it."""
+    store = VoiceStore(tmp_path)
+    store.enroll((noise(2.0), 16000), "ana", consent=True)
+    (recording,) = tmp_path.glob("ana.*.flac")
+    recording.rename(tmp_path / "ana.flac")
+    (tmp_path / "ana.json").write_text(json.dumps(asdict(store.get("ana"))))
+    assert len(VoiceStore(tmp_path).wav("ana")) == 32000
+    store.remove("ana")
+    assert not list(tmp_path.iterdir())
 
 
 def test_default_root(monkeypatch: pytest.MonkeyPatch) -> None:
