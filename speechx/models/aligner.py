@@ -49,13 +49,13 @@ class AlignerConfig(ModelConfig):
     codec_hash: str = ""
     phone_table_version: int = 1
     num_phones: int = 384
-    latent_dim: int = 128
+    latent_dim: int = 112
     dim: int = 224
     blocks: int = 5
 
     PRESETS: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "default": {},
-        "tiny": {"latent_dim": 32, "dim": 32, "blocks": 1},
+        "tiny": {"latent_dim": 64, "dim": 32, "blocks": 1},
     }
 
 
@@ -197,11 +197,9 @@ WORD_EDGE = 4
 
 
 def features(codes_BKF: torch.Tensor, codec: SpectralCodec) -> torch.Tensor:
-    """What the aligner reads of codes: the semantic entry and what the decoder reads (version 1: the other entries)."""
+    """Codes (B, K, F) -> what the aligner reads of them (B, F, D): the semantic entry and the decoder's input."""
     semantic_BFD = codec.semantic_quantizer.lookup(codes_BKF[:, 0])
-    if codec.config.acoustic_dim:
-        return torch.cat([semantic_BFD, codec.latent(codes_BKF).float()], -1)
-    return torch.cat([semantic_BFD, codec.acoustic_quantizer.lookup(codes_BKF[:, 1:])], -1)
+    return torch.cat([semantic_BFD, codec.latent(codes_BKF).float()], -1)
 
 
 @dataclass(frozen=True)

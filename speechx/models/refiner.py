@@ -67,7 +67,7 @@ def to_bins(bands: int) -> np.ndarray:
 
 
 def voice_vector(codes_FK: np.ndarray, codec: SpectralCodec) -> torch.Tensor:
-    """Codes of an enrollment -> (V,): mean and deviation of what the decoder reads (version 2: cepstra and pitch)."""
+    """Codes of an enrollment -> (V,): mean and deviation of the decoder's input (cepstra and pitch)."""
     codes_BKF = torch.from_numpy(np.ascontiguousarray(codes_FK.T, np.int64))[None]
     with torch.inference_mode():
         latent_FD = codec.latent(codes_BKF)[0].float()

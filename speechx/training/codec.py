@@ -163,8 +163,7 @@ class CodecTrainer:
         if not config.semantic_fixed:
             distill = [distillation_loss(t, teacher_BFE, mask_B) for t in teach]
             of_codes["distill"] = torch.stack(distill).mean()
-        if "bend_BFD" in out:
-            of_codes["bend"], of_codes["tone"] = anchor_losses(out["bend_BFD"].float(), f0_BS, has_f0_B)
+        of_codes["bend"], of_codes["tone"] = anchor_losses(out["bend_BFD"].float(), f0_BS, has_f0_B)
         return self._update(out, wav_BT, f0_BS, has_f0_B, of_codes)
 
     def _update(

@@ -76,7 +76,7 @@ def pitch_losses(
 def anchor_losses(
     bend_BFD: torch.Tensor, f0_BS: torch.Tensor, has_f0_B: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """What keeps the acoustic latent of version 2 what it is: how far the network bends the cepstra, and how wrong F0 and
+    """What keeps the acoustic latent what it is: how far the network bends the cepstra, and how wrong F0 and
     voicing in the last axes are. In squared log magnitude, a mean over STFT frames.
     """
     target_BF4, known_BF4 = pitch_axes(f0_BS)

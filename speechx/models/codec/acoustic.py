@@ -1,4 +1,4 @@
-"""The acoustic latent of codec version 2: a cosine transform of the log spectrum, bent by a network, and the pitch.
+"""The acoustic latent of the codec: a cosine transform of the log spectrum, bent by a network, and the pitch.
 
 An encoder that is free to choose its latent put 97 % of the variance of version 1 into 3 of 64 axes and left 52 empty, and a
 residual quantizer spends its bits by variance (docs/log.md). Here distance in the latent is distance between log

@@ -7,23 +7,17 @@ from typing import ClassVar, Self
 
 from pydantic import model_validator
 
-from speechx.models.config import JSONObject, ModelConfig
+from speechx.models.config import ModelConfig
 
-NEWEST = 2
-"""Version of spectral codecs."""
-
-TINY: Mapping[str, object] = {
-    "dim": 32, "head_dim": 32, "quantizer_dim": 16, "encoder_half": 1, "encoder_full": 1, "semantic_blocks": 1,
-    "decoder_full": 1, "decoder_half": 1, "decoder_head": 1, "codebook_size": 1024,
-}  # fmt: skip
-VERSION_2: Mapping[str, object] = {"version": 2, "acoustic_dim": 48}
+VERSION = 2
+"""The one that this release reads and trains."""
 
 
 class SpectralConfig(ModelConfig):
     """Everything that shapes the codec."""
 
     name: str = "spectral"
-    version: int = 1
+    version: int = VERSION
     sample_rate: int = 16000
     stft_hop: int = 160
     num_codebooks: int = 8
@@ -38,36 +32,30 @@ class SpectralConfig(ModelConfig):
     decoder_half: int = 4
     decoder_head: int = 2
     teacher_dim: int = 512
-    acoustic_dim: int = (
-        0  # 0 = version 1: the acoustic latent has quantizer_dim axes and no encoder of its own
-    )
+    acoustic_dim: int = 48  # axes of what the residual codebooks code and the decoder reads
     acoustic_width: int = 256
     acoustic_blocks: int = 4
 
     PRESETS: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "default": {},
-        "tiny": TINY,
-        "v2": VERSION_2,
-        "tiny-v2": {**TINY, **VERSION_2, "acoustic_width": 32, "acoustic_blocks": 1},
-    }
+        "tiny": {
+            "dim": 32, "head_dim": 32, "quantizer_dim": 16, "encoder_half": 1, "encoder_full": 1, "semantic_blocks": 1,
+            "decoder_full": 1, "decoder_half": 1, "decoder_head": 1, "acoustic_width": 32, "acoustic_blocks": 1,
+        },
+    }  # fmt: skip
 
     @model_validator(mode="after")
     def _supported(self) -> Self:
-        if self.name != "spectral" or self.version > NEWEST:
+        if self.name != "spectral" or self.version != VERSION:
             raise ValueError(
-                f"codec {self.name!r} version {self.version}: this release reads spectral up to version {NEWEST}"
+                f"codec {self.name!r} version {self.version}: this release has spectral version {VERSION}"
             )
         return self
 
     @property
     def latent_dim(self) -> int:
         """Axes of what the residual codebooks code and the decoder reads."""
-        return self.acoustic_dim or self.quantizer_dim
-
-    def facts(self) -> JSONObject:
-        """What names the codec: fields that version 1 did not have count from version 2 on."""
-        later = () if self.acoustic_dim else ("acoustic_dim", "acoustic_width", "acoustic_blocks")
-        return {name: value for name, value in self.to_dict().items() if name not in later}
+        return self.acoustic_dim
 
     @property
     def hop(self) -> int:

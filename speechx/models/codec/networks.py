@@ -27,15 +27,11 @@ class SpectralEncoder(nn.Module):
         self.to_full = Conv(dim, dim, 4, stride=2)
         self.at_25hz = nn.ModuleList([ConvNeXt(dim, depth=depth) for _ in range(config.encoder_full)])
         self.semantic = nn.ModuleList([ConvNeXt(dim, depth=depth) for _ in range(config.semantic_blocks)])
-        self.acoustic: nn.Module | None = None
-        if config.acoustic_dim:
-            self.acoustic = AcousticEncoder(config, self.analysis.features, self.analysis.short // 2 + 1)
-        else:
-            self.acoustic_out = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, config.quantizer_dim))
+        self.acoustic = AcousticEncoder(config, self.analysis.features, self.analysis.short // 2 + 1)
         self.semantic_out = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, config.quantizer_dim))
 
-    def forward(self, wav_BT: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """Both latents, and of the acoustic one the network's part (version 2)."""
+    def forward(self, wav_BT: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Both latents, and the network's part of the acoustic one."""
         spectrum_BSN = self.analysis(wav_BT)
         x = self.to_half(spectrum_BSN)
         for block in self.at_50hz:
@@ -43,11 +39,7 @@ class SpectralEncoder(nn.Module):
         x = self.to_full(x)
         for block in self.at_25hz:
             x = block(x)
-        bend_BFD = None
-        if self.acoustic is not None:
-            acoustic_BFD, bend_BFD = self.acoustic(spectrum_BSN, x)
-        else:
-            acoustic_BFD = self.acoustic_out(x)
+        acoustic_BFD, bend_BFD = self.acoustic(spectrum_BSN, x)
         for block in self.semantic:
             x = block(x)
         return acoustic_BFD, self.semantic_out(x), bend_BFD

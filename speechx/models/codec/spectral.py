@@ -3,8 +3,7 @@
     STFT magnitudes (100 Hz) -> ConvNeXt encoder -> 25 Hz -> 1 semantic + 7 residual codebooks
     -> ConvNeXt decoder (causal, one frame of look-ahead) -> 100 Hz levels of two sources -> inverse STFT
 
-Version 1 reads the acoustic latent off the encoder of the semantic one; version 2 (`acoustic_dim`) makes it of the log
-spectrum (`speechx.models.codec.acoustic`).
+The acoustic latent is made of the log spectrum (`speechx.models.codec.acoustic`).
 
 Legend: B batch, T samples, S STFT frames (100 Hz), H half-rate frames (50 Hz), F codec frames (25 Hz), K codebooks, C
 channels, N STFT bins, D quantizer dimension.
@@ -47,11 +46,10 @@ class SpectralCodec(nn.Module):
             config.num_codebooks - 1, config.codebook_size, config.latent_dim
         )
         self.semantic_in = nn.Linear(config.quantizer_dim, config.latent_dim)
-        if config.acoustic_dim:
-            # Cepstra differ thirtyfold in size: what reads them gets each axis at unit variance, or it learns the large ones
-            # alone.
-            self.register_buffer("mean_D", torch.zeros(config.acoustic_dim))
-            self.register_buffer("scale_D", torch.ones(config.acoustic_dim))
+        # Cepstra differ thirtyfold in size: what reads them gets each axis at unit variance, or it learns the large ones
+        # alone.
+        self.register_buffer("mean_D", torch.zeros(config.acoustic_dim))
+        self.register_buffer("scale_D", torch.ones(config.acoustic_dim))
         self.decoder = SpectralDecoder(config)
 
     mean_D: torch.Tensor
@@ -76,7 +74,7 @@ class SpectralCodec(nn.Module):
     @property
     def weights_hash(self) -> str:
         """The same over the config and all weights."""
-        return self._digest(lambda name: True, json.dumps(self.config.facts(), sort_keys=True))
+        return self._digest(lambda name: True, json.dumps(self.config.to_dict(), sort_keys=True))
 
     def _digest(self, chosen: Callable[[str], bool], start: str = "") -> str:
         """Of the weights as stored (fp16)."""
@@ -97,18 +95,18 @@ class SpectralCodec(nn.Module):
         semantic_BFD = self.semantic_quantizer.lookup(codes_BKF[:, 0]).double()
         linear = self.semantic_in
         base_BFD = F.linear(semantic_BFD, linear.weight.double(), linear.bias.double())
-        return self._even(base_BFD + self.acoustic_quantizer.lookup(codes_BKF[:, 1:]))
+        return self._standardized(base_BFD + self.acoustic_quantizer.lookup(codes_BKF[:, 1:]))
 
     def code_vectors(self) -> torch.Tensor:
         """What each code adds to `latent`, (K, V, D) float32."""
         first_VD = self.semantic_in(self.semantic_quantizer.codebook_VD)
         tables = [first_VD, *(layer.codebook_VD for layer in self.acoustic_quantizer.layers)]
         vectors_KVD = torch.stack(tables).detach()
-        return vectors_KVD * self.scale_D if self.config.acoustic_dim else vectors_KVD
+        return vectors_KVD * self.scale_D
 
-    def _even(self, x_BFD: torch.Tensor) -> torch.Tensor:
-        """Version 2: each axis at mean 0 and variance 1."""
-        return (x_BFD - self.mean_D) * self.scale_D if self.config.acoustic_dim else x_BFD
+    def _standardized(self, x_BFD: torch.Tensor) -> torch.Tensor:
+        """Each axis at mean 0 and variance 1."""
+        return (x_BFD - self.mean_D) * self.scale_D
 
     @torch.inference_mode()
     def encode(self, wav_BT: torch.Tensor) -> torch.Tensor:
@@ -149,8 +147,8 @@ class SpectralCodec(nn.Module):
         """Training pass. keep_B in 1..K: codebooks used by each item; f0_BS: F0 that each STFT frame is told, in Hz.
 
         Returns wav_BT, codes_BKF, commit, semantic_BFD (before) and semantic_q_BFD (after the first codebook), octave_BS and
-        voicing_BS (the decoder's idea of F0: log2 over 150 Hz, and a logit), level_BSN (its log spectral envelope), and with
-        version 2 bend_BFD (the network's part of the acoustic latent).
+        voicing_BS (the decoder's idea of F0: log2 over 150 Hz, and a logit), level_BSN (its log spectral envelope), and
+        bend_BFD (the network's part of the acoustic latent).
         """
         acoustic_BFD, semantic_BFD, bend_BFD = self.encoder(wav_BT)
         batch, frames, dim = semantic_BFD.shape
@@ -160,7 +158,7 @@ class SpectralCodec(nn.Module):
         semantic_q_BFD = (flat_ND + (first_ND - flat_ND).detach()).view(batch, frames, dim)
         # The acoustic path learns to use the semantic code as it is, without bending it to its needs.
         base_BFD = self.semantic_in(first_ND.view(batch, frames, dim)).float()
-        if self.config.acoustic_dim and self.training and not bool(self.acoustic_quantizer.layer(0).started):
+        if self.training and not bool(self.acoustic_quantizer.layer(0).started):
             axes_ND = acoustic_BFD.detach().flatten(0, 1)
             self.mean_D.copy_(axes_ND.mean(0))
             # The axes that nobody has taught yet (pitch) are near nothing now, and will not be.
@@ -169,13 +167,13 @@ class SpectralCodec(nn.Module):
         keep_rest_B = None if keep_B is None else keep_B - 1
         rest_BFD, rest_BKF, rest_commit = self.acoustic_quantizer(acoustic_BFD - base_BFD, keep_rest_B)
         wav_out_BT, octave_BS, voicing_BS, level_BSN = self.decoder.follow(
-            self._even(base_BFD + rest_BFD), f0_BS, noise_from
+            self._standardized(base_BFD + rest_BFD), f0_BS, noise_from
         )
         codes_BKF = torch.cat([first_N.view(batch, 1, frames), rest_BKF], 1)
         return {
             "wav_BT": wav_out_BT, "codes_BKF": codes_BKF, "commit": commit + rest_commit,
             "semantic_BFD": semantic_BFD, "semantic_q_BFD": semantic_q_BFD, "octave_BS": octave_BS, "voicing_BS": voicing_BS,
-            "level_BSN": level_BSN, **({} if bend_BFD is None else {"bend_BFD": bend_BFD}),
+            "level_BSN": level_BSN, "bend_BFD": bend_BFD,
         }  # fmt: skip
 
     def redecode(

@@ -24,8 +24,11 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("mix")
     torch.manual_seed(0)
     codec = SpectralCodec.from_config(SpectralConfig.preset("tiny"))
+    with torch.no_grad():  # codebooks that lie where the latents are: then codes tell sounds apart
+        codec.train()(torch.randn(8, 25600) * torch.logspace(-4, -1, 25600))
+    codec.eval()
     save_codec(codec, root / "codec")
-    facts = {"codec_hash": codec.hash, "latent_dim": 32, "dim": 32, "blocks": 1}
+    facts = {"codec_hash": codec.hash, "latent_dim": 64, "dim": 32, "blocks": 1}
     Aligner(AlignerConfig(**facts)).save(root / "aligner")
     pack = synthetic_pack(root / "pack", utterances=24, speakers=3, noises=4, words=5)
     return {"pack": pack, "codec": root / "codec", "aligner": root / "aligner"}

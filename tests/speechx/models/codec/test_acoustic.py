@@ -1,4 +1,4 @@
-"""The acoustic latent of version 2: distances in it are distances between log spectra; its last axes are the pitch."""
+"""The acoustic latent: distances in it are distances between log spectra; its last axes are the pitch."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_pitch_axes() -> None:
 
 
 def test_the_latent_of_a_louder_sound_moves_along_the_first_axis() -> None:
-    codec = SpectralCodec.from_config(SpectralConfig.preset("tiny-v2"))
+    codec = SpectralCodec.from_config(SpectralConfig.preset("tiny"))
     wav_BT = torch.randn(1, 16000, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         (quiet_BFD, _, bend_BFD), (loud_BFD, _, _) = codec.encoder(wav_BT), codec.encoder(wav_BT * np.e)
@@ -61,8 +61,3 @@ def test_the_latent_of_a_louder_sound_moves_along_the_first_axis() -> None:
     assert abs(float(moved_D[0]) - 2.0) < 0.1, "one neper in each of four frames"
     assert float(moved_D[1:].abs().max()) < 0.1
     assert float(bend_BFD.abs().max()) < 0.1, "the network has next to no say at first"
-
-
-def test_version_1_is_named_as_it_always_was() -> None:
-    assert not any(name.startswith("acoustic") for name in SpectralConfig().facts())
-    assert SpectralConfig.preset("v2").facts()["acoustic_dim"] == 48
