@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import socket
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,6 +35,9 @@ def serve(
         Path | None, typer.Option(help="file of name:sha256 lines; makes keys required")
     ] = None,
     cors: Annotated[list[str] | None, typer.Option(help="origin that browsers may call from")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Ray cluster to join (auto, or host:port); default: a Ray of its own")
+    ] = None,
     in_process: Annotated[
         bool, typer.Option("--in-process", help="one model in this process, without Ray")
     ] = False,
@@ -48,13 +53,34 @@ def serve(
         cors_origins=cors or [],
         **({"api_keys_file": str(api_keys.resolve())} if api_keys else {}),
     )
+    if not _port_is_free(host, port):
+        say(f"speechx: port {port} of {host} is in use: choose another one with --port")
+        raise typer.Exit(1)
     options = ReplicaOptions(model=folder, slots=slots, waiting=waiting, device=device, voices=voices)
     if in_process:
         if replicas > 1 or max_replicas:
             raise InputError("replicas: with --in-process there is one", field="replicas")
         _in_process(options, settings, host, port)
         return
-    _on_ray(options, settings, host, port, replicas, max_replicas)
+    _on_ray(options, settings, host, port, replicas, max_replicas, address)
+
+
+def _port_is_free(host: str, port: int) -> bool:
+    """Whether nobody listens there. Ray's proxies and ours would share the port with another server unnoticed."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # connections that have ended do not count
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise InputError(
+                    f"host: {host}:{port} cannot be used: {error.strerror}", field="host"
+                ) from error
+            return False
+    return True
 
 
 def _in_process(options: ReplicaOptions, settings: Settings, host: str, port: int) -> None:
@@ -79,14 +105,15 @@ def _in_process(options: ReplicaOptions, settings: Settings, host: str, port: in
 
 
 def _on_ray(
-    options: ReplicaOptions, settings: Settings, host: str, port: int, replicas: int, max_replicas: int | None
-) -> None:
+    options: ReplicaOptions, settings: Settings, host: str, port: int, replicas: int,
+    max_replicas: int | None, address: str | None,
+) -> None:  # fmt: skip
     from speechx.serving.cluster import local  # before ray
 
     import ray  # isort: skip
     from ray import serve as ray_serve  # isort: skip
 
-    from speechx.serving.cluster.router import AppArgs, build
+    from speechx.serving.cluster.router import AppArgs, build, drain
 
     processors = len(os.sched_getaffinity(0))
     most = max(replicas, max_replicas or 0)
@@ -102,7 +129,7 @@ def _on_ray(
         gpus=min(1.0, devices / most),
     )  # fmt: skip
     stop = threading.Event()
-    local.start(max(2, processors))
+    local.start(max(2, processors), address=address)
     try:
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: stop.set())
@@ -114,7 +141,11 @@ def _on_ray(
         say(f"SpeechX at http://{host}:{port}, try /docs; Ctrl-C ends it")
         while not stop.wait(1):
             pass
-        say("finishing what is under way")
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, signal.SIG_DFL)  # a second one ends it at once
+        say("finishing the requests in progress")
+        if left := drain(settings.limits.request_seconds):
+            say(f"{left} requests were not finished in {settings.limits.request_seconds:g} s")
     finally:
         ray_serve.shutdown()
         ray.shutdown()

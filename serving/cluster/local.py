@@ -19,20 +19,22 @@ disk). Ray would take a third of the machine, and use it up slowly: it goes on t
 that memory only grows (docs/serving.md)."""
 
 
-def start(cpus: int | None = None, log_to_driver: bool = True) -> None:
-    """Join the cluster of $RAY_ADDRESS, which Ray sets for jobs; else start Ray with `cpus`.
+def start(cpus: int | None = None, log_to_driver: bool = True, address: str | None = None) -> None:
+    """Joins the cluster at `address`, or of $RAY_ADDRESS, which Ray sets for jobs; else starts a Ray with `cpus`.
 
+    A Ray that somebody else left on this machine, running or dead, is not joined.
     log_to_driver: print the output of the workers in this process.
     """
     import ray
 
-    if "RAY_ADDRESS" in os.environ:
-        ray.init(logging_level=logging.WARNING)
+    if address is not None or "RAY_ADDRESS" in os.environ:
+        ray.init(address=address, logging_level=logging.WARNING)
         return
     # Ray's threads would each keep freed memory in a heap of their own, and the heap what is free at its end.
     os.environ.setdefault("MALLOC_ARENA_MAX", "1")
     os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", "65536")
     ray.init(
+        address="local",
         num_cpus=cpus,
         include_dashboard=False,
         logging_level=logging.WARNING,

@@ -25,10 +25,13 @@ from speechx.serving.errors import ApiError
 from speechx.serving.settings import Settings
 from speechx.serving.types import JsonObject
 
-__all__ = ["AppArgs", "HandleEngine", "build"]
+__all__ = ["AppArgs", "HandleEngine", "build", "drain"]
 
 RETRIES = 3
 FRESH_SECONDS, BUSY_SECONDS = 5.0, 2.0
+LAST_BYTES_SECONDS = 0.5
+"""For the last bytes of a response on their way through the proxy."""
+
 ROUTER_ROOM = 256
 """Requests that a router holds beyond `at_once`, to reject them itself."""
 
@@ -120,7 +123,27 @@ class Router:
         self._replicas, self._settings = replicas, settings
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        return build_app(HandleEngine(self._replicas), self._settings, behind_ray=True)
+        self._app = build_app(HandleEngine(self._replicas), self._settings, behind_ray=True)
+        return self._app
+
+    async def drain(self) -> int:
+        """Rejects new requests with 503 from now on. Returns the number of requests in progress."""
+        limiter = self._app.state.service.limiter
+        limiter.draining = True
+        return int(limiter.under_way)
+
+
+def drain(seconds: float) -> int:
+    """Lets the requests in progress finish on all routers, for at most so many seconds. Returns how many are left."""
+    routers, deadline = serve.get_app_handle("default"), time.monotonic() + seconds
+    while True:
+        # A router that does not answer is lost, and its requests with it.
+        answers = routers.broadcast("drain").results(timeout_s=5, return_exceptions=True)
+        left = sum(answer for answer in answers if isinstance(answer, int))
+        if left == 0 or time.monotonic() > deadline:
+            time.sleep(LAST_BYTES_SECONDS)
+            return left
+        time.sleep(0.1)
 
 
 def build(args: AppArgs) -> serve.Application:

@@ -23,7 +23,7 @@ from speechx.errors import InputError
 from speechx.pipeline.job import Job
 from speechx.serving.cluster import local
 from speechx.serving.cluster.replica import RemoteError, Replica, ReplicaOptions
-from speechx.serving.cluster.router import AppArgs, HandleEngine, build
+from speechx.serving.cluster.router import AppArgs, HandleEngine, build, drain
 from speechx.serving.settings import Limits, Settings
 from speechx.task import registry
 from tests.serving.common import until
@@ -184,3 +184,22 @@ def test_a_killed_replica(address: str) -> None:
         thread.join(60)
     assert [answer.status_code for answer in answers] == [200] * 4, [answer.text for answer in answers]
     assert httpx.get(f"{address}/readyz", timeout=30).json()["pid"] != victim
+
+
+def test_draining_finishes_what_has_begun(address: str) -> None:
+    """The last one of this cluster: it serves nobody afterwards."""
+    answers: list[httpx.Response] = []
+    threads = [threading.Thread(target=lambda: answers.append(ask(address))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    assert until(lambda: httpx.get(f"{address}/readyz").json()["under_way"] == 4)
+    with ThreadPoolExecutor(1) as pool:
+        left = pool.submit(drain, 30)
+        assert until(lambda: httpx.get(f"{address}/readyz").status_code == 503)
+        late = ask(address)
+        assert late.status_code == 503 and late.json()["error"]["code"] == "draining"
+        assert int(late.headers["retry-after"]) > 0
+        assert left.result(30) == 0
+    for thread in threads:
+        thread.join(5)
+    assert [answer.status_code for answer in answers] == [200] * 4

@@ -59,6 +59,14 @@ def test_serve_needs_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "is no model folder" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("how", [["--in-process"], []])
+def test_a_taken_port(tiny_folder: Path, how: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert main(["serve", "--model", str(tiny_folder), "--port", str(port), *how]) == 1
+    assert f"port {port} of 127.0.0.1 is in use" in capsys.readouterr().err
+
+
 def test_the_load_generator(capsys: pytest.CaptureFixture[str]) -> None:
     engine = FakeEngine(delay=0.02)
     with running(build_app(engine, settings(at_once=2))) as address:
