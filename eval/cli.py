@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Measure how good each task is.", no_args_is_help=True)
 
 WorkersOption = Annotated[
-    int, typer.Option(min=0, help="processes that measure, 1 GB each; 0 is one for each core, at most 4")
+    int, typer.Option(min=0, help="processes that score, 1 GB each; 0 is one per core, at most 4")
 ]
 TaskOption = Annotated[list[str], typer.Option("--task", help="task, more than once, or all")]
 
@@ -83,7 +83,7 @@ def convert(
         Path | None, typer.Option(help="a corpus with the texts and enrollments (LibriSpeech)")
     ] = None,
 ) -> None:
-    """Make a test set of a public one that comes mixed."""
+    """Convert a public test set of mixed recordings."""
     from speechx.eval.sets.convert import convert_set
 
     about = convert_set(layout, source, out, items or None, seed, language, transcripts)
@@ -111,7 +111,7 @@ def run(
     workers: WorkersOption = 0,
     model: ModelOption = None,
 ) -> None:
-    """Score a model, its references and baselines on a set; start it again to go on where it stopped."""
+    """Score a model, references and baselines on a set; a second call continues an interrupted run."""
     from speechx.eval.run.session import EvalOptions, run_evaluation
 
     names = None if "all" in task else task_names(task)
@@ -179,7 +179,7 @@ def tries(
     model: ModelOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Count outputs that are none: silence, loops, run-ons, over many seeds."""
+    """Count unusable outputs over many seeds: silence, loops, run-ons."""
     from speechx.eval.judges.judges import Judges
     from speechx.eval.run.faults import count_faults, faults_table
     from speechx.eval.run.session import load_model
@@ -209,7 +209,7 @@ def compare(
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="markdown file")] = None,
 ) -> None:
-    """Tell what got better or worse from A to B, item by item."""
+    """Compare two runs on the same set, item by item."""
     from speechx.eval.report.compare import compare_runs, comparison_markdown
     from speechx.eval.report.write import load_report
     from speechx.eval.rows import read_rows

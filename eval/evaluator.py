@@ -1,4 +1,4 @@
-"""What every evaluator is: the metrics it declares, and how it scores one output of one test item. Light: no torch.
+"""The base class of evaluators: metrics, and scores of one output of one test item. Light: no torch.
 
 Evaluators are found by name: the one of task `x` is the class in eval/x.py whose `task` is "x" (for tasks of other
 packages, an entry point of group "speechx.evaluators"). Shapes: T samples at 16 kHz, mono, float32.

@@ -26,7 +26,7 @@ JsonObject: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True)
 class Output:
-    """What a system gave for an item. info: as in the final Chunk of the pipeline, where the system has it."""
+    """The output of a system for an item. info: as in the final Chunk of the pipeline, where the system has it."""
 
     wav_T: np.ndarray
     rate: int = RATE
@@ -35,7 +35,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Item:
-    """One row of a test set: a request whose answer is known.
+    """One row of a test set: a request and its references.
 
     fields: the request as in the manifest, paths absolute. text: transcript of the target. target, references: paths
     of 16 kHz recordings. meta: numbers and names for slices.

@@ -15,7 +15,7 @@ from speechx.eval.scores import Scores
 __all__ = ["Header", "Kind", "ScoreRow", "check_header", "read_header", "read_rows", "score_row", "to_json"]
 
 Kind = Literal["model", "reference", "baseline", "control"]
-"""Kinds of systems: what is measured, bounds, public packages, outputs that are bad on purpose."""
+"""Kinds of systems: the evaluated model, bounds, public packages, outputs that are bad on purpose."""
 
 
 class Header(TypedDict):

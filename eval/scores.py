@@ -48,7 +48,7 @@ class Metric:
         return f"{100 * value:.1f}" if self.unit == "%" else f"{value:.{self.digits}f}"
 
     def worse(self, value: float) -> float:
-        """Larger for worse values."""
+        """The value with a sign that makes worse values larger."""
         return -value if self.better == "higher" else value
 
 
@@ -62,7 +62,7 @@ SHARED = (
 
 @dataclass(frozen=True)
 class Bar:
-    """What the model should reach in a metric: `first` to be of use, `goal` to be good.
+    """Levels of a metric that a model should reach: `first` to be usable, `goal` to be good.
 
     versus: a system of the same table, whose value times `factor` is added to both.
     """
@@ -82,7 +82,7 @@ class Bar:
 
 
 SPEED = (Bar("rtf", 0.5, 0.2), Bar("first_audio", 0.5, 0.2))
-"""Of every task, on two cores."""
+"""Bars of every task, on two cores."""
 
 
 @dataclass(frozen=True)

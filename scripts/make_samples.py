@@ -46,14 +46,14 @@ EDIT = ("af_heart", "We will meet on Monday afternoon at the old library near th
 EDITED = "We will meet on Thursday evening at the old library near the river."
 
 
-def light(name: str) -> ModuleType:
+def numpy_module(name: str) -> ModuleType:
     """A module of speechx that needs numpy alone, without installing the rest."""
     sys.path.insert(0, str(ROOT))
     return importlib.import_module(f"speechx.{name}")
 
 
-def at_level(wav_T: np.ndarray, db: float = -23.0) -> np.ndarray:
-    return light("audio.levels").normalize_rms(wav_T, db)
+def normalize_level(wav_T: np.ndarray, db: float = -23.0) -> np.ndarray:
+    return numpy_module("audio.levels").normalize_rms(wav_T, db)
 
 
 def fan(seconds: float, rng: np.random.Generator) -> np.ndarray:
@@ -79,44 +79,44 @@ def rain(seconds: float, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(0.5 * hiss / hiss.std() + drops / drops.std(), np.float32)
 
 
-def mixed(wav_T: np.ndarray, noise_T: np.ndarray, snr_db: float) -> np.ndarray:
+def mix_at_snr(wav_T: np.ndarray, noise_T: np.ndarray, snr_db: float) -> np.ndarray:
     """Speech with noise at an SNR (of active speech), below full scale."""
-    rms_db = light("audio.levels").rms_db
+    rms_db = numpy_module("audio.levels").rms_db
     gain = 10 ** ((rms_db(wav_T, active=True) - rms_db(noise_T) - snr_db) / 20)
-    return light("audio.levels").normalize_peak(wav_T + np.float32(gain) * noise_T[: len(wav_T)], -3.0)
+    return numpy_module("audio.levels").normalize_peak(wav_T + np.float32(gain) * noise_T[: len(wav_T)], -3.0)
 
 
-def padded(wav_T: np.ndarray, before: float, after: float) -> np.ndarray:
+def pad(wav_T: np.ndarray, before: float, after: float) -> np.ndarray:
     return np.pad(wav_T, (round(before * RATE), round(after * RATE)))
 
 
-def make(say: Callable[[str, str], np.ndarray], out: Path) -> None:
-    """say(text, voice) -> (T,) at 16 kHz."""
+def make_assets(synthesize: Callable[[str, str], np.ndarray], out: Path) -> None:
+    """synthesize(text, voice) -> (T,) at 16 kHz."""
     rng = np.random.default_rng(20)
     for folder in ("voices", "samples"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     rows = []
     for voice_id, voice, name, text in VOICES:
-        wav_T = padded(say(text, voice), 0.1, 0.1)
+        wav_T = pad(synthesize(text, voice), 0.1, 0.1)
         save(out / "voices" / f"{voice_id}.flac", wav_T)
         language = {"a": "en", "e": "es", "f": "fr", "i": "it", "p": "pt"}[voice[0]]
         rows.append({"id": voice_id, "name": name, "language": language, "license": LICENSE,
                      "seconds": round(len(wav_T) / RATE, 3)})  # fmt: skip
-    dump(out / "voices" / "voices.json", rows)
+    write_json(out / "voices" / "voices.json", rows)
 
-    clean = padded(say(NOISY[1], NOISY[0]), 0.5, 0.5)
-    target, other = say(TARGET[1], TARGET[0]), say(OTHER[1], OTHER[0])
+    clean = pad(synthesize(NOISY[1], NOISY[0]), 0.5, 0.5)
+    target, other = synthesize(TARGET[1], TARGET[0]), synthesize(OTHER[1], OTHER[0])
     length = max(len(target), len(other)) + RATE // 2
     target, other = (np.pad(x, (RATE // 4, length - len(x) - RATE // 4)) for x in (target, other))
-    edit = padded(say(EDIT[1], EDIT[0]), 0.3, 0.3)
+    edit = pad(synthesize(EDIT[1], EDIT[0]), 0.3, 0.3)
     sounds = {
-        "noisy": mixed(clean, rain(len(clean) / RATE, rng), 5.0),
+        "noisy": mix_at_snr(clean, rain(len(clean) / RATE, rng), 5.0),
         "noisy_clean": clean,
-        "mixture": mixed(target, other, 0.0),
+        "mixture": mix_at_snr(target, other, 0.0),
         "mixture_target": target,
-        "enrollment": padded(say(ENROLLMENT[1], ENROLLMENT[0]), 0.1, 0.1),
+        "enrollment": pad(synthesize(ENROLLMENT[1], ENROLLMENT[0]), 0.1, 0.1),
         "edit": edit,
-        "edit_noisy": mixed(edit, fan(len(edit) / RATE, rng), 12.0),
+        "edit_noisy": mix_at_snr(edit, fan(len(edit) / RATE, rng), 12.0),
     }
     for name, wav_T in sounds.items():
         save(out / "samples" / f"{name}.flac", wav_T)
@@ -128,7 +128,7 @@ def make(say: Callable[[str, str], np.ndarray], out: Path) -> None:
         "edit": {"text": EDIT[1], "edited": EDITED, "what": "a recording to edit"},
         "edit_noisy": {"text": EDIT[1], "edited": EDITED, "what": "the same with a synthetic fan at 12 dB"},
     }  # fmt: skip
-    dump(
+    write_json(
         out / "samples" / "samples.json",
         {k: {**v, "language": "en", "license": LICENSE} for k, v in table.items()},
     )
@@ -139,7 +139,7 @@ def save(path: Path, wav_T: np.ndarray) -> None:
     print(f"{path.relative_to(ROOT)}  {len(wav_T) / RATE:.2f} s  {path.stat().st_size // 1000} kB")
 
 
-def dump(path: Path, value: object) -> None:
+def write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
@@ -151,10 +151,10 @@ def main() -> None:
     sys.path.insert(0, str(Path(__file__).parent))
     kokoro = importlib.import_module("kokoro").Kokoro(arguments.voices, arguments.work)
 
-    def say(text: str, voice: str) -> np.ndarray:
-        return at_level(soxr.resample(kokoro.say(text, voice), 24000, RATE))
+    def synthesize(text: str, voice: str) -> np.ndarray:
+        return normalize_level(soxr.resample(kokoro.say(text, voice), 24000, RATE))
 
-    make(say, ROOT / "speechx" / "assets")
+    make_assets(synthesize, ROOT / "speechx" / "assets")
 
 
 if __name__ == "__main__":

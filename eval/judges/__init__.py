@@ -1,1 +1,1 @@
-"""Measuring models: recognizers, speaker encoders, MOS predictors, voice activity, each behind one small protocol."""
+"""Judges, the models that score outputs: recognizers, speaker encoders, MOS predictors, voice activity detectors."""

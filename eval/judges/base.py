@@ -1,4 +1,4 @@
-"""Protocols of the measuring models, and how their weights are found in installed packages. Light: no torch.
+"""Protocols of the judges, and how their weights are found in installed packages. Light: no torch.
 
 Shapes: N recordings, T samples at 16 kHz, D values of an embedding.
 """
@@ -62,7 +62,7 @@ class Recognizer(Protocol):
         ...
 
     def language_probabilities(self, wavs: Sequence[np.ndarray]) -> list[dict[str, float]]:
-        """Probability of each language. Raises Unmeasurable where the model knows but one."""
+        """Probability of each language. Raises Unmeasurable where the model knows only one."""
         ...
 
 
@@ -92,7 +92,7 @@ class VoiceActivityDetector(Protocol):
 
 
 def packaged_file(package: str, file: str, wheel: str) -> Path:
-    """A file of an installed package, found without importing it: what it imports may be missing here.
+    """A file of an installed package, found without importing it: its own imports may be missing here.
 
     wheel: the name to install. Raises Unmeasurable where it is not installed.
     """
@@ -123,7 +123,7 @@ def file_hash(path: Path) -> str:
 
 
 def num_threads() -> int:
-    """CPU threads of a measuring model: OMP_NUM_THREADS where that is set, else at most four of the machine's cores."""
+    """CPU threads of a judge: OMP_NUM_THREADS where that is set, else at most four of the machine's cores."""
     given = os.environ.get("OMP_NUM_THREADS", "")
     return int(given) if given.isdecimal() and int(given) else min(4, os.cpu_count() or 1)
 

@@ -1,6 +1,6 @@
-"""The field's standard measuring models, which no package ships: used where a checkpoint path, or the hub, is at hand.
+"""The field's standard judges, whose weights no package ships: they need a checkpoint or the hub.
 
-Each takes a folder (or file) or the name under which the hub has it, and imports its library when it is asked for.
+Each takes a folder, a file or a hub name, and imports its library when it is created.
 Shapes: N recordings, T samples at 16 kHz, D values of an embedding.
 """
 
@@ -20,7 +20,7 @@ __all__ = ["ECAPA", "UTMOS", "HubertCTC", "WavLM"]
 
 
 def _hash(source: str) -> str:
-    """Over the weights where they lie in a folder; else the hub's name stands for them."""
+    """Hash of local weights; for a hub name, the name itself."""
     path = Path(source)
     files = (
         sorted(f for f in path.glob("*") if f.suffix in (".bin", ".safetensors", ".ckpt", ".pt"))

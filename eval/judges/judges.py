@@ -1,4 +1,4 @@
-"""`Judges`: the measuring models of a run. Each is loaded when it is first needed, and its results are cached by sound.
+"""`Judges`: the models that score outputs. Each is loaded when it is first needed, and its results are cached by sound.
 
     judges = Judges(asr="whisper-base", speaker="ge2e", mos=("distillmos", "dnsmos"))
     judges.transcribe(wav_T, "en").text

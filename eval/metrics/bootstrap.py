@@ -20,7 +20,7 @@ NAMED = ("language", "speaker", "corpus", "text_given", "reverberant", "voice_la
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its bootstrap 95 % interval. n: items it is made of."""
+    """A mean over n items with its bootstrap 95 % interval."""
 
     mean: float
     low: float
@@ -77,7 +77,7 @@ def paired(
 
 
 def slices_of(meta: Mapping[str, object]) -> dict[str, str]:
-    """The slice an item belongs to, for each thing that is known of it."""
+    """The slice of an item by each of its properties."""
     found = {name: str(meta[name]) for name in NAMED if meta.get(name) is not None}
     for name, edges in EDGES.items():
         value = meta.get(name)

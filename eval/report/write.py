@@ -22,7 +22,7 @@ __all__ = ["header_of", "load_report", "machine", "write_report"]
 
 
 def machine() -> dict[str, str | int | None]:
-    """What the run's speed depends on."""
+    """Processor, cores, system and Python version."""
     return {
         "processor": processor_name(),
         "cores": os.cpu_count(),

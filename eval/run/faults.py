@@ -82,7 +82,7 @@ def _seeded(items: Sequence[Item]) -> Iterator[Item]:
 
 
 def faults_of(item: Item, result: Output | Exception, judges: Judges) -> list[str]:
-    """What is wrong with one output, of `FAULTS`."""
+    """Names of `FAULTS` that one output has."""
     try:
         if isinstance(result, Exception):
             raise Unmeasurable(str(result))

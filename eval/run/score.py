@@ -143,7 +143,7 @@ def _without_times(result: Output | Exception) -> Output | Exception:
 
 
 def _transcribe(evaluator: Evaluator, batch: Sequence[ItemResult]) -> None:
-    """Transcribes a batch at once. WerCounts are raised again, and recorded, when each item is scored."""
+    """Transcribes a batch at once. Errors are raised again, and recorded, when each item is scored."""
     pairs: list[tuple[np.ndarray, str]] = []
     for item, result in batch:
         if isinstance(result, Output):

@@ -1,5 +1,4 @@
-"""Makes test sets out of any clean corpus with the tasks' own example makers, so a set asks what the
-task is trained to do.
+"""Test sets out of any clean corpus, by the `example` methods with which the tasks make their training pairs.
 
 Every choice follows from the seed and the names of the recordings: the same sources and seed give the same set, bit by bit.
 Shapes: T samples at 16 kHz.

@@ -1,5 +1,6 @@
-"""Public test sets that come mixed, as test sets of ours. Clean corpora (LibriSpeech, VCTK, Common Voice) need no recipe:
-`speechx eval build` reads their layouts. Which file goes where is in docs/evaluation.md. Shapes: T samples at 16 kHz.
+"""Public test sets of mixed recordings, converted to our format. docs/evaluation.md says which file goes where.
+
+Clean corpora (LibriSpeech, VCTK, Common Voice) need no recipe: `speechx eval build` reads them. Shapes: T samples at 16 kHz.
 """
 
 from __future__ import annotations

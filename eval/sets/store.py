@@ -1,4 +1,4 @@
-"""Test sets on disk: a manifest that `speechx batch` runs, and beside it what the answers should be.
+"""Test sets on disk: a manifest that `speechx batch` runs, and a table of references.
 
 SET/manifest.jsonl   {"id", "task", "seed", ...fields}, recordings relative to the set
 SET/items.jsonl      {"id", "text", "language", "speaker", "target", "references", "meta"}, by the same ids
@@ -32,7 +32,7 @@ SCHEMA = 1
 
 
 class SetWriter:
-    """Writes items as they come, beside the folder; `close` moves them there, so that a set is whole or is none.
+    """Writes items to a folder beside the goal; `close` renames it, so that no partial set is left.
 
     with SetWriter(folder) as writer:
         writer.add_example(...)
@@ -122,7 +122,7 @@ class SetWriter:
 
 @dataclass(frozen=True)
 class TestSet:
-    """A set that was read."""
+    """A test set, as `load_set` reads it."""
 
     __test__ = False  # not a test class
 

