@@ -70,7 +70,7 @@ def example(
 def transcribe(
     pack: Pack, whisper: Annotated[Path, typer.Option(help="Whisper folder (CTranslate2)")]
 ) -> None:
-    """Let Whisper write the texts that a pack lacks."""
+    """Transcribe the rows of a pack that have no text, by Whisper."""
     from speechx.data.annotate.transcripts import transcribe_pack
     from speechx.data.progress import ticker
 
@@ -81,9 +81,7 @@ def transcribe(
 def perturb(
     pack: Pack,
     out: Annotated[Path, typer.Option(help="folder of the new pack")],
-    seed: Annotated[
-        int, typer.Option(min=0, help="an odd one sends each the other way than an even one")
-    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="odd and even seeds swap the directions")] = 0,
 ) -> None:
     """Make a second pack of changed voices: every training utterance slower and lower, or faster and higher."""
     from speechx.data.perturb import perturb_pack
@@ -115,13 +113,11 @@ def mix(
     seed: int = 1,
     rooms: Annotated[int, typer.Option(help="simulated rooms; 0: synthetic tails, no pyroomacoustics")] = 200,
     max_per: Annotated[
-        float, typer.Option(help="phone error rate above which text and recording do not belong together")
+        float, typer.Option(help="phone error rate above which a recording is left out")
     ] = 0.6,
     from_codes: Annotated[
         bool,
-        typer.Option(
-            help="make pairs of codes alone, which is quick, also where the task rather mixes sound"
-        ),
+        typer.Option(help="make pairs from codes alone, which is quick, also for a task that prefers audio"),
     ] = False,
     short: Short = None,
 ) -> None:
@@ -220,7 +216,7 @@ def join(
     out: Annotated[Path, typer.Option(help="folder of the pack, or of the file")],
     workers: Annotated[int, typer.Option(help="processes that decode")] = 2,
 ) -> None:
-    """Put together what `split` cut."""
+    """Restore a pack or a file from the parts that `split` made."""
     from speechx.data.chunks import join_chunks
     from speechx.data.progress import ticker
     from speechx.data.transport import join_parts
