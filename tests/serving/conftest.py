@@ -25,6 +25,6 @@ class Skipped(pytest.Module):
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: Any) -> Any:
-    if MISSING and module_path.parent == Path(__file__).parent:
+    if MISSING and module_path.is_relative_to(Path(__file__).parent):
         return Skipped.from_parent(parent, path=module_path)
     return None

@@ -29,7 +29,7 @@ from speechx.task import registry
 from tests.serving.common import until
 
 TTS = {"text": "Hello there.", "voice": "heart"}
-CONFIG = Path(__file__).resolve().parents[2] / "serving" / "config"
+CONFIG = Path(__file__).resolve().parents[3] / "serving" / "config"
 
 
 # Without a cluster
