@@ -1,9 +1,9 @@
 """Text front end: normalization, sentences, phones of six languages, and the frozen phone table."""
 
-from speechx.text.diff import WordEdit, diff_words, merge_edits
+from speechx.text.diff import WordEdit, diff_words
 from speechx.text.frontend import MAX_CHARS, TextFrontend, check_text
 from speechx.text.languages import LANGUAGES
-from speechx.text.phones import PHONE_IDS, PHONE_TABLE_VERSION, PHONES, unstressed_ids
+from speechx.text.phones import PHONE_IDS, PHONE_TABLE_VERSION, PHONES
 from speechx.text.say import say
 from speechx.text.sentences import MAX_SENTENCE_CHARS, split_sentences
 from speechx.text.types import PhoneSequence, Word, WordTime
@@ -22,8 +22,6 @@ __all__ = [
     "WordTime",
     "check_text",
     "diff_words",
-    "merge_edits",
     "say",
     "split_sentences",
-    "unstressed_ids",
 ]

@@ -61,13 +61,6 @@ def _whole_words(
     return i1, i2, j1, j2
 
 
-def merge_edits(edits: list[WordEdit]) -> WordEdit | None:
-    """One span that covers every edit; None if there is none."""
-    if not edits:
-        return None
-    return WordEdit(edits[0].old_start, edits[-1].old_stop, edits[0].new_start, edits[-1].new_stop)
-
-
 @dataclass(frozen=True)
 class _SpokenWords:
     """Every spoken word of a text and the index of the written word it belongs to."""

@@ -139,8 +139,3 @@ def add_stress(phone: str) -> str:
 def strip_stress(phone: str) -> str:
     """The phone without its stress mark: an aligner may share one model between the two."""
     return phone.removeprefix(STRESS)
-
-
-def unstressed_ids() -> list[int]:
-    """For each id of the table, the id of the same phone without stress: (len(PHONES),)."""
-    return [PHONE_IDS[strip_stress(phone)] for phone in PHONES]

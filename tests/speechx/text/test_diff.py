@@ -10,7 +10,6 @@ from speechx.text import (
     TextFrontend,
     WordEdit,
     diff_words,
-    merge_edits,
 )
 from speechx.text.normalize import tokenize
 
@@ -36,11 +35,6 @@ def spoken(text: str, language: str = "en") -> str:
 def test_changed_words(old: str, new: str, edits: list[WordEdit]) -> None:
     assert diff_words(old, new, "en") == edits
     assert diff_words(FRONTEND(old, "en"), FRONTEND(new, "en"), "en") == edits
-
-
-def test_edits_can_be_merged_into_one_span() -> None:
-    assert merge_edits(diff_words("a b c d e", "x b c y e", "en")) == WordEdit(0, 4, 0, 4)
-    assert merge_edits([]) is None
 
 
 @settings(max_examples=100, deadline=None)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 
 from speechx.text import (
-    PHONE_IDS,
     PHONE_TABLE_VERSION,
     PHONES,
-    unstressed_ids,
 )
 from speechx.text.phones import MAX_PHONES, resolve
 
@@ -27,9 +25,3 @@ def test_foreign_symbols_find_the_nearest_phone() -> None:
     assert resolve("d̪") == ("d",)  # a diacritic falls off
     assert resolve("ɐ̃w̃") == resolve("ɐ̃") + resolve("w̃")
     assert resolve("☃") == ("<unk>",)
-
-
-def test_stress_can_be_folded_away() -> None:
-    plain = unstressed_ids()
-    assert PHONES[plain[PHONE_IDS["ˈa"]]] == "a"
-    assert plain[PHONE_IDS["t"]] == PHONE_IDS["t"]
