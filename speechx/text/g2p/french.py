@@ -33,7 +33,7 @@ _FIXED: dict[str, str] = {
     "gens": "ʒ ɑ̃",
     "traitement": "t ʁ ɛ t m ɑ̃",
 }
-# Numbers whose final consonant is said or not by what follows: (before a consonant, alone).
+# Numbers whose final consonant depends on the next word: (before a consonant, alone).
 _FINAL_CONSONANT: dict[str, tuple[str, str]] = {
     "six": ("s i", "s i s"),
     "dix": ("d i", "d i s"),
@@ -90,7 +90,7 @@ class FrenchG2P:
 
 
 def _links(word: str, phones: Phones) -> bool:
-    """Whether a word lets the consonant before it be heard: it begins with a vowel, and no aspirated h."""
+    """Whether a word causes liaison: it begins with a vowel, without an aspirated h."""
     if word.startswith(tuple(_BLOCKS)) and not word.startswith(_NOT_BLOCKING):
         return False
     return bool(phones) and (

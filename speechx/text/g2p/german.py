@@ -78,10 +78,10 @@ class GermanG2P(RuleG2P):
         phones: list[str] = []
         stressed = next((i for i, (_, kind) in enumerate(parts) if kind in ("stem", "strong")), 0)
         for i, (part, kind) in enumerate(parts):
-            said = _morph(part, kind, last=i == len(parts) - 1)
+            morph_phones = _morph(part, kind, last=i == len(parts) - 1)
             # A loan ending takes the stress from the first part only when it is the whole word.
             mark = i == stressed and word not in UNSTRESSED
-            phones += _finish(said, mark)
+            phones += _finish(morph_phones, mark)
         return tuple(phones)
 
     def knows(self, word: str) -> bool:
@@ -285,11 +285,11 @@ def _consonant(g: str, before: str, rest: str, i: int, part: str, loan: bool) ->
     return [phone for phone in phones if phone not in "'-"]
 
 
-def _finish(said: list[tuple[str, str]], mark: bool) -> list[str]:
+def _finish(segments: list[tuple[str, str]], mark: bool) -> list[str]:
     """Stress on the main vowel, -er to ɐ, and i before a vowel to a glide (Nation)."""
     phones: list[str] = []
-    for i, (phone, kind) in enumerate(said):
-        following = said[i + 1] if i + 1 < len(said) else ("", "")
+    for i, (phone, kind) in enumerate(segments):
+        following = segments[i + 1] if i + 1 < len(segments) else ("", "")
         if phone == "ə" and following[0] == "ɐ" and following[1] == "c":
             continue  # -er: the vocalized r is the syllable
         if phone in ("i", "ɪ") and kind == "v" and following[1] in ("v", "main") and following[0] in VOWELS:

@@ -1,4 +1,4 @@
-"""Spanish (Castilian: z and soft c are θ, ll is kept apart from y): the spelling tells everything but rare names."""
+"""Spanish (Castilian: z and soft c are θ, ll is distinct from y): spelling rules; only rare names are exceptions."""
 
 from __future__ import annotations
 

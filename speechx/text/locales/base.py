@@ -34,7 +34,7 @@ class Locale:
     date: Callable[[int, int, int | None], str]
     time: Callable[[int, int], str]
     decimal_mark: str
-    point: str  # the decimal mark, said
+    point: str  # the decimal mark in words
     minus: str
     to: str  # between the ends of a range
     over: str  # between numerator and denominator
