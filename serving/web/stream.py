@@ -18,7 +18,7 @@ import soxr
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from speechx.audio.writing import RATES, StreamEncoder
+from speechx.audio.writing import StreamEncoder, supported_rate
 from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.local_engine import SpeechEngine
 from speechx.serving.errors import ApiError, as_api_error
@@ -119,18 +119,12 @@ class _StreamResampler:
         return self._stream.resample_chunk(np.ascontiguousarray(wav_T, np.float32), last=last)
 
 
-def wire_rate(rate: int, format: str) -> int:
-    """The lowest sample rate of a format that is at least `rate`, else its highest."""
-    rates = RATES.get(format, (rate,))
-    return rate if rate in rates else min((r for r in rates if r > rate), default=max(rates))
-
-
 async def encoded(
     stream: StartedStream, format: str, rate: int | None = None
 ) -> AsyncGenerator[tuple[Chunk, bytes], None]:
     """Each chunk with the bytes that are ready after it. rate: of the encoded audio; default the chunks' rate."""
     rate_in = stream.first.sample_rate
-    to = rate or wire_rate(rate_in, format)
+    to = rate or supported_rate(rate_in, format)
     encoder, resampler = StreamEncoder(format, to), _StreamResampler(rate_in, to)
     async with aclosing(stream.chunks()) as chunks:
         async for chunk in chunks:

@@ -20,7 +20,7 @@ from speechx.files import atomic_write
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
-__all__ = ["FORMATS", "MEDIA_TYPES", "StreamEncoder", "encode", "format_of", "write"]
+__all__ = ["FORMATS", "MEDIA_TYPES", "StreamEncoder", "encode", "format_of", "supported_rate", "write"]
 
 # format -> (container, subtype) of libsndfile
 _SNDFILE = {
@@ -75,6 +75,12 @@ def encode(wav_T: Samples, rate: int, format: str = "wav") -> bytes:
         for start in range(0, len(wav_T), 1 << 16):
             file.write(_stored(wav_T[start : start + (1 << 16)], subtype))
     return buffer.getvalue()
+
+
+def supported_rate(rate: int, format: str) -> int:
+    """The sample rate at which a format stores audio of `rate`: the lowest that is not below it, else the highest."""
+    rates = RATES.get(format, (rate,))
+    return rate if rate in rates else min((r for r in rates if r > rate), default=max(rates))
 
 
 def write(path: str | os.PathLike[str], wav_T: Samples, rate: int, format: str | None = None) -> Path:

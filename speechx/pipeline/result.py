@@ -57,15 +57,11 @@ class Speech:
 
 
 def playable(wav_T: np.ndarray, rate: int, format: str) -> tuple[np.ndarray, int]:
-    """(samples, rate) that the format can hold: opus and mp3 know few rates, the next higher one is taken."""
-    from speechx.audio import reading
-    from speechx.audio.writing import RATES
+    """(samples, rate) that the format can store: opus and mp3 support few rates, of which the next higher one is used."""
+    from speechx.audio import reading, writing
 
-    rates = RATES.get(format, (rate,))
-    if rate in rates:
-        return wav_T, rate
-    fitting = min((r for r in rates if r > rate), default=max(rates))
-    return reading.resample(wav_T, rate, fitting), fitting
+    supported = writing.supported_rate(rate, format)
+    return (wav_T, rate) if supported == rate else (reading.resample(wav_T, rate, supported), supported)
 
 
 def collect(chunks: Iterable[Chunk]) -> Speech:

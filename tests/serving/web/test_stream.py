@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from speechx.audio.writing import supported_rate
 from speechx.pipeline.job import Chunk, Job
 from speechx.serving.web.stream import (
     StartedStream,
@@ -16,7 +17,6 @@ from speechx.serving.web.stream import (
     StreamedResponse,
     coalesce,
     encoded,
-    wire_rate,
 )
 from speechx.task import registry
 from tests.helpers.fake_engine import FakeEngine
@@ -49,9 +49,9 @@ def test_short_chunks_are_joined(given: tuple[int, ...], joined: tuple[int, ...]
 
 
 def test_formats_have_their_rates() -> None:
-    assert wire_rate(44100, "wav") == 44100
-    assert wire_rate(44100, "opus") == 48000
-    assert wire_rate(96000, "mp3") == 48000
+    assert supported_rate(44100, "wav") == 44100
+    assert supported_rate(44100, "opus") == 48000
+    assert supported_rate(96000, "mp3") == 48000
 
 
 def test_resampling_a_stream_loses_nothing() -> None:
