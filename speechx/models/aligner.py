@@ -10,7 +10,7 @@ Source: CTC (Graves et al. 2006), its forced alignment (Kürzinger et al. 2020, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -21,17 +21,14 @@ from torch import nn
 
 from speechx.models.codec.layers import ConvNeXt, Upsample
 from speechx.models.config import ModelConfig
+from speechx.models.ctc import BLANK, PAUSES, CTCStates, greedy_decode, phone_errors
 from speechx.models.folder import ModelFolder, matrices_on_grid
 from speechx.models.lora import AdaptedCopy, LoRAAdapter, LoRAScope, balanced_factors
-from speechx.text.phones import PHONE_IDS
 from speechx.text.types import WordTime
 
 if TYPE_CHECKING:
     from speechx.models.codec.spectral import SpectralCodec
     from speechx.text import PhoneSequence
-
-SILENCE = 1
-"""Index of "_" in the phone table."""
 
 STEPS_PER_FRAME = 2
 
@@ -116,15 +113,15 @@ class Aligner(nn.Module):
         Raises ValueError where the audio is too short to hold the phones.
         """
         logp_HP = self._for_language(text.language).posteriors(codes_FK, codec)
-        chain = Chain.of(text)
-        if chain.shortest() > len(logp_HP):
+        states = CTCStates.of(text)
+        if states.shortest() > len(logp_HP):
             raise ValueError(
                 f"the text has {len(text.ids)} phones, too many for {len(codes_FK) / 25:.2f} s of audio: "
                 "they don't belong together"
             )
-        path_H = chain.best_path(logp_HP[:, chain.phones_S])
-        forced = logp_HP[np.arange(len(path_H)), chain.phones_S[path_H]]
-        peak_N = chain.peaks(path_H, len(text.ids))
+        path_H = states.best_path(logp_HP[:, states.phones_S])
+        forced = logp_HP[np.arange(len(path_H)), states.phones_S[path_H]]
+        peak_N = states.peaks(path_H, len(text.ids))
         # Phone n is spoken from half-way to the peak before to half-way to the peak after.
         start_N = np.concatenate([[0], np.ceil((peak_N[:-1] + peak_N[1:]) / 2)])
         middle_F = np.arange(len(codes_FK)) * STEPS_PER_FRAME + (STEPS_PER_FRAME - 1) / 2
@@ -137,8 +134,8 @@ class Aligner(nn.Module):
 
     def phone_errors(self, codes_FK: np.ndarray, text: PhoneSequence, codec: SpectralCodec) -> float:
         """Phone error rate of what is heard freely against the text, silences and pauses not counted."""
-        heard = free_phones(self._for_language(text.language).posteriors(codes_FK, codec))
-        return spoken_errors(text.ids, heard) / max(1, sum(phone not in PAUSES for phone in text.phones))
+        heard = greedy_decode(self._for_language(text.language).posteriors(codes_FK, codec))
+        return phone_errors(text.ids, heard) / max(1, sum(phone not in PAUSES for phone in text.phones))
 
     @torch.inference_mode()
     def fit(
@@ -164,7 +161,7 @@ class Aligner(nn.Module):
             blank=BLANK, reduction="none",
         )  # fmt: skip
         ratio = -float(loss[0]) - float(logp_HP.max(1).sum())
-        return ratio - ERROR_NATS * spoken_errors(ids_N, free_phones(logp_HP))
+        return ratio - ERROR_NATS * phone_errors(ids_N, greedy_decode(logp_HP))
 
     def save(self, folder: str | Path) -> None:
         """Writes a model folder (speechx.models.folder), without the adapted copy."""
@@ -189,9 +186,6 @@ class Aligner(nn.Module):
 
 ALIGNER_FOLDER = ModelFolder("speechx-aligner", AlignerConfig, "aligner")
 
-BLANK = 0
-"""Entry "<unk>" of the phone table serves as CTC's blank: no training text has it."""
-
 WORD_EDGE = 4
 """Steps (80 ms) that a word may begin before its first peak or last after its last one; further away is silence."""
 
@@ -200,68 +194,6 @@ def features(codes_BKF: torch.Tensor, codec: SpectralCodec) -> torch.Tensor:
     """Codes (B, K, F) -> what the aligner reads of them (B, F, D): the semantic entry and the decoder's input."""
     semantic_BFD = codec.semantic_quantizer.lookup(codes_BKF[:, 0])
     return torch.cat([semantic_BFD, codec.latent(codes_BKF).float()], -1)
-
-
-@dataclass(frozen=True)
-class Chain:
-    """CTC's states of a text: blank, phone, blank, phone, ... blank.
-
-    phones_S: phone table index; optional_S: the state may be skipped (a blank not between two equal phones).
-    """
-
-    phones_S: np.ndarray
-    optional_S: np.ndarray
-
-    @classmethod
-    def of(cls, text: PhoneSequence) -> Chain:
-        phones_S = np.full(2 * len(text.ids) + 1, BLANK)
-        phones_S[1::2] = text.ids
-        optional_S = np.zeros(len(phones_S), bool)
-        optional_S[::2] = True
-        optional_S[2:-1:2] = text.ids[:-1] != text.ids[1:]
-        return cls(phones_S, optional_S)
-
-    def shortest(self) -> int:
-        """Steps that the states which cannot be skipped need."""
-        return int((~self.optional_S).sum())
-
-    def best_path(self, score_HS: np.ndarray) -> np.ndarray:
-        """State of each step (H,) on the best path (Viterbi)."""
-        steps, states = score_HS.shape
-        best_S = np.full(states, -np.inf)
-        best_S[0] = score_HS[0, 0]
-        if self.optional_S[0] and states > 1:
-            best_S[1] = score_HS[0, 1]
-        skip_S = np.full(states, -np.inf)
-        skip_S[2:] = np.where(self.optional_S[1:-1], 0.0, -np.inf)
-        back_HS = np.zeros((steps, states), np.int8)
-        moves_3S = np.full((3, states), -np.inf)
-        columns = np.arange(states)
-        for step in range(1, steps):
-            moves_3S[0] = best_S
-            moves_3S[1, 1:] = best_S[:-1]
-            moves_3S[2, 2:] = best_S[:-2] + skip_S[2:]
-            back_HS[step] = moves_3S.argmax(0)
-            best_S = moves_3S[back_HS[step], columns] + score_HS[step]
-        last = states - 1
-        if states > 1 and self.optional_S[-1] and best_S[-2] > best_S[-1]:
-            last = states - 2
-        path_H = np.empty(steps, np.int64)
-        for step in range(steps - 1, -1, -1):
-            path_H[step] = last
-            last -= int(back_HS[step, last])
-        return path_H
-
-    def peaks(self, path_H: np.ndarray, count: int) -> np.ndarray:
-        """Middle step of each phone on a path, (N,) float, strictly rising."""
-        phone_H = np.where(path_H % 2 == 1, path_H // 2, -1)
-        return np.array([np.flatnonzero(phone_H == n).mean() for n in range(count)])
-
-
-PAUSES = frozenset({"_", ",", ".", "?", "!", ";", ":"})
-
-SILENT = frozenset({BLANK, *(PHONE_IDS[phone] for phone in PAUSES if phone in PHONE_IDS)})
-"""Table entries that are no sound. Pauses are heard at will: errors are counted without them."""
 
 
 def word_times(peak_N: np.ndarray, text: PhoneSequence) -> tuple[WordTime, ...]:
@@ -274,29 +206,3 @@ def word_times(peak_N: np.ndarray, text: PhoneSequence) -> tuple[WordTime, ...]:
         start, end = max((before + first) / 2, first - WORD_EDGE), min((last + after) / 2, last + WORD_EDGE)
         times.append(WordTime(word.text, round(max(0.0, start + 0.5) / 50, 3), round((end + 0.5) / 50, 3)))
     return tuple(times)
-
-
-def free_phones(score_HP: np.ndarray) -> list[int]:
-    """The best phone of every step, repeats merged, blanks taken out."""
-    best_H = score_HP.argmax(1)
-    keep_H = np.ones(len(best_H), bool)
-    keep_H[1:] = best_H[1:] != best_H[:-1]
-    return best_H[keep_H & (best_H != BLANK)].tolist()
-
-
-def spoken_errors(wanted: Iterable[int], heard: Iterable[int]) -> int:
-    """Phone errors of what is heard, silences and pauses not counted."""
-    said, other = ([int(i) for i in phones if int(i) not in SILENT] for phones in (wanted, heard))
-    return edit_distance(said, other)
-
-
-def edit_distance(a: list[int], b: list[int]) -> int:
-    """Levenshtein distance."""
-    row = np.arange(len(b) + 1)
-    b_array = np.array(b)
-    for i, item in enumerate(a, 1):
-        change = np.minimum(row[:-1] + (b_array != item), row[1:] + 1)
-        new = np.concatenate([[i], change])
-        # Insertions: the running minimum of (value - index) carries them along the row.
-        row = np.minimum.accumulate(new - np.arange(len(new))) + np.arange(len(new))
-    return int(row[-1])

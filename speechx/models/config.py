@@ -1,11 +1,10 @@
-"""Base of every config and recipe: frozen, with a content hash. An unknown key is an error that names it.
+"""Base of every config and recipe: frozen. An unknown key is an error that names it.
 
 No torch here, so that a config can be read without loading it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,10 +50,6 @@ class StrictConfig(BaseModel):
         """JSON values."""
         values: JSONObject = json.loads(self.model_dump_json())
         return values
-
-    def hash(self) -> str:
-        """Content hash, the same on every machine: 16 hex digits."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
 
     def with_(self, **changes: object) -> Self:
         """A validated copy with some fields changed."""

@@ -40,10 +40,3 @@ def language_token(language: str) -> int:
     if language not in LANGUAGES:
         raise ValueError(f"language {language!r} is not supported; choose one of {', '.join(LANGUAGES)}")
     return FIRST_LANGUAGE + LANGUAGES.index(language)
-
-
-def phone_token(index: int) -> int:
-    """Token of entry `index` of the phone table. Raises ValueError outside the reserved range."""
-    if not 0 <= index < NUM_PHONES:
-        raise ValueError(f"phone index {index} is outside 0..{NUM_PHONES - 1}")
-    return FIRST_PHONE + index

@@ -16,9 +16,10 @@ import torch.nn.functional as F
 
 from speechx.data.annotate.codes import TokenRow
 from speechx.data.batching import BatchStream
-from speechx.models.aligner import BLANK, STEPS_PER_FRAME, Aligner, AlignerConfig, Chain, features
+from speechx.models.aligner import STEPS_PER_FRAME, Aligner, AlignerConfig, features
 from speechx.models.codec.spectral import SpectralCodec
 from speechx.models.config import StrictConfig
+from speechx.models.ctc import BLANK, CTCStates
 from speechx.models.lora import add_lora
 from speechx.training.loop import (
     Checkpoint,
@@ -148,7 +149,7 @@ def train(
     if config.languages:
         rows, dev = ([r for r in part if r.row.language in config.languages] for part in (rows, dev))
     usable = [r for r in rows if r.text is not None and 10 <= len(r.codes_FK) <= config.max_frames]
-    usable = [r for r in usable if Chain.of(r.text).shortest() < 1.8 * len(r.codes_FK)]  # type: ignore[arg-type]
+    usable = [r for r in usable if CTCStates.of(r.text).shortest() < 1.8 * len(r.codes_FK)]  # type: ignore[arg-type]
     # CTC cannot have its blank, the unknown phone, in a text.
     usable = [r for r in usable if r.text is not None and bool((r.text.ids != BLANK).all())]
     if not usable:

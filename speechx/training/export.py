@@ -12,7 +12,7 @@ from speechx.models.lm.config import LMConfig
 
 def pause_phones() -> tuple[int, ...]:
     """Phone table entries that are silences or pauses: they may last longer than a phone."""
-    from speechx.models.aligner import PAUSES
+    from speechx.models.ctc import PAUSES
     from speechx.text.phones import PHONE_IDS
 
     return tuple(sorted(PHONE_IDS[phone] for phone in PAUSES if phone in PHONE_IDS))

@@ -1,7 +1,6 @@
 """EnCodec behind the codec protocol: the causal 24 kHz model, 75 frames/s, up to 32 codebooks of 1024.
 
     codec = EncodecCodec.load("encodec_24khz")            # a transformers folder, or the `encodec` package's .th file
-    codec = EncodecCodec.from_package(encodec.EncodecModel.encodec_model_24khz())
     codec = EncodecCodec.from_config(EncodecConfig(...))     # random weights
 
 The network is transformers' EncodecModel; the package's weights are the same under other names. Resampling to 24 kHz
@@ -75,7 +74,7 @@ class EncodecCodec:
             return cls(EncodecModel.from_pretrained(path, local_files_only=True), num_codebooks)
         if path.is_file() and path.suffix in (".th", ".pt"):
             state = torch.load(path, map_location="cpu", weights_only=True)
-            return cls._from_package_state(state, num_codebooks)
+            return cls.from_package_state(state, num_codebooks)
         raise InputError(
             f"codec: {path} is neither a folder with an EnCodec model (config.json) nor a .th file of the "
             "encodec package",
@@ -83,12 +82,10 @@ class EncodecCodec:
         )
 
     @classmethod
-    def from_package(cls, model: Any, num_codebooks: int = DEFAULT_CODEBOOKS) -> EncodecCodec:
-        """From a 24 kHz `encodec.EncodecModel` (the package `encodec`), whatever its weights."""
-        return cls._from_package_state(model.state_dict(), num_codebooks)
-
-    @classmethod
-    def _from_package_state(cls, state: dict[str, torch.Tensor], num_codebooks: int) -> EncodecCodec:
+    def from_package_state(
+        cls, state: dict[str, torch.Tensor], num_codebooks: int = DEFAULT_CODEBOOKS
+    ) -> EncodecCodec:
+        """From the tensors of a 24 kHz model of the package `encodec`. Raises InputError for those of another model."""
         codec = cls.from_config(None, num_codebooks)
         renamed = {package_name(name): value for name, value in state.items()}
         try:

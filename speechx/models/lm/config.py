@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 from pydantic import model_validator
 
 from speechx.models.config import ModelConfig
-from speechx.models.vocab import NUM_PHONES, VOCAB_SIZE
+from speechx.models.vocab import NUM_PHONES
 
 
 class LMConfig(ModelConfig):
@@ -80,10 +80,6 @@ class LMConfig(ModelConfig):
         if not self.codebook_weights or any(not 0 <= i < NUM_PHONES for i in self.pause_phones):
             raise ValueError("codebook_weights must not be empty, pause_phones must be phone table indices")
         return self
-
-    @property
-    def vocab_size(self) -> int:
-        return VOCAB_SIZE
 
     @property
     def loss_weights(self) -> tuple[float, ...]:

@@ -148,9 +148,6 @@ class CodecLMCore(nn.Module):
         with torch.no_grad():
             self.embed.weight[EmbeddingRows.NONE] = 0
 
-    def num_parameters(self, only_trainable: bool = False) -> int:
-        return sum(p.numel() for p in self.parameters() if p.requires_grad or not only_trainable)
-
     # Input
 
     def code_ids(self, codes_G: Tensor) -> Tensor:

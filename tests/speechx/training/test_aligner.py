@@ -14,8 +14,9 @@ from safetensors.torch import load_file, save_file
 
 from speechx.data.annotate.codes import TokenRow
 from speechx.data.packs import PackRow
-from speechx.models.aligner import BLANK, Aligner, AlignerConfig, Chain, edit_distance, free_phones
+from speechx.models.aligner import Aligner, AlignerConfig
 from speechx.models.codec.spectral import SpectralCodec
+from speechx.models.ctc import BLANK, CTCStates, edit_distance, greedy_decode
 from speechx.text import PhoneSequence, Word
 from speechx.training.aligner import AlignerTrainConfig, train
 
@@ -28,7 +29,7 @@ def sequence(ids: list[int], words: tuple[Word, ...] = (), language: str = "en")
     )
 
 
-def legal_paths(chain: Chain, steps: int) -> list[tuple[int, ...]]:
+def legal_paths(chain: CTCStates, steps: int) -> list[tuple[int, ...]]:
     """Every way through the chain, by brute force: stay, go on, or jump over one state that may be skipped."""
     states = len(chain.phones_S)
     starts = [0] + ([1] if chain.optional_S[0] and states > 1 else [])
@@ -47,7 +48,7 @@ def legal_paths(chain: Chain, steps: int) -> list[tuple[int, ...]]:
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(2, 4), min_size=1, max_size=2), st.integers(0, 999), st.integers(3, 6))
 def test_the_best_path_is_the_best_of_all(ids: list[int], seed: int, steps: int) -> None:
-    chain = Chain.of(sequence(ids))
+    chain = CTCStates.of(sequence(ids))
     score_HS = np.random.default_rng(seed).standard_normal((steps, len(chain.phones_S)))
     totals = {path: score_HS[np.arange(steps), list(path)].sum() for path in legal_paths(chain, steps)}
     best = chain.best_path(score_HS)
@@ -59,7 +60,7 @@ def test_the_best_path_is_the_best_of_all(ids: list[int], seed: int, steps: int)
 def test_the_paths_of_a_text_are_those_that_ctc_sums(ids: list[int]) -> None:
     steps, phones = 5, 6
     logp_HP = torch.randn(steps, phones, generator=torch.Generator().manual_seed(1)).log_softmax(-1)
-    chain = Chain.of(sequence(ids))
+    chain = CTCStates.of(sequence(ids))
     score_HS = logp_HP.numpy()[:, chain.phones_S]
     scores = [score_HS[np.arange(steps), list(path)].sum() for path in legal_paths(chain, steps)]
     loss = torch.nn.functional.ctc_loss(
@@ -74,7 +75,7 @@ def test_the_paths_of_a_text_are_those_that_ctc_sums(ids: list[int]) -> None:
 
 def test_what_is_heard_freely() -> None:
     best = [BLANK, 5, 5, BLANK, 5, 7, 7, BLANK]
-    assert free_phones(np.eye(9)[best]) == [5, 5, 7]
+    assert greedy_decode(np.eye(9)[best]) == [5, 5, 7]
 
 
 @given(st.lists(st.integers(0, 3), max_size=6), st.lists(st.integers(0, 3), max_size=6))

@@ -91,7 +91,7 @@ def test_the_package_gives_the_same_codes_and_sound(tmp_path: Path) -> None:
     theirs.set_target_bandwidth(6.0)
     torch.save(theirs.state_dict(), tmp_path / "encodec_24khz.th")
     ours = EncodecCodec.load(tmp_path / "encodec_24khz.th")
-    assert ours.hash == EncodecCodec.from_package(theirs).hash
+    assert ours.hash == EncodecCodec.from_package_state(theirs.state_dict()).hash
     wav_BT = 0.1 * torch.randn(1, 9600)
     with torch.inference_mode():
         frames = theirs.encode(wav_BT[None])

