@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 STEPS_PER_FRAME = 2
 
 CONTEXT = 16
-"""Frames before a stretch that its first phones are heard by: more than the layers see."""
+"""Frames of left context for scoring a stretch: more than the receptive field."""
 
 ERROR_NATS = 3.0
 """What a phone error weighs beside the likelihood, of tries at the same phones."""
@@ -133,9 +133,9 @@ class Aligner(nn.Module):
         )
 
     def phone_errors(self, codes_FK: np.ndarray, text: PhoneSequence, codec: SpectralCodec) -> float:
-        """Phone error rate of what is heard freely against the text, silences and pauses not counted."""
-        heard = greedy_decode(self._for_language(text.language).posteriors(codes_FK, codec))
-        return phone_errors(text.ids, heard) / max(1, sum(phone not in PAUSES for phone in text.phones))
+        """Phone error rate of greedy decoding against the text, silences and pauses not counted."""
+        decoded = greedy_decode(self._for_language(text.language).posteriors(codes_FK, codec))
+        return phone_errors(text.ids, decoded) / max(1, sum(phone not in PAUSES for phone in text.phones))
 
     @torch.inference_mode()
     def fit(
@@ -146,15 +146,15 @@ class Aligner(nn.Module):
         codec: SpectralCodec,
         start: int = 0,
     ) -> float:
-        """How well the frames from `start` on say phones (table indices); higher is better, about 0 the best.
+        """How well the frames from `start` on fit phones (table indices); higher is better, about 0 the best.
 
         The log-likelihood of the phones less that of the best free string, less ERROR_NATS for each phone error: the one
         tells apart what is heard as the same phones, the other is not moved by how sure the aligner is. -inf where the
         frames are too few.
         """
         early = max(0, start - CONTEXT)
-        hears = self._for_language(language)
-        logp_HP = hears.posteriors(codes_FK[early:], codec)[(start - early) * STEPS_PER_FRAME :]
+        aligner = self._for_language(language)
+        logp_HP = aligner.posteriors(codes_FK[early:], codec)[(start - early) * STEPS_PER_FRAME :]
         steps, phones = torch.tensor([len(logp_HP)]), torch.tensor([len(ids_N)])
         loss = torch.nn.functional.ctc_loss(
             torch.from_numpy(logp_HP)[:, None], torch.from_numpy(ids_N.astype(np.int64))[None], steps, phones,

@@ -1,10 +1,10 @@
-"""The net that decides what of a recording is heard, and what of the generated estimate beside it.
+"""The refiner: gains per band for a recording and for the generated estimate of its target.
 
     bands of the recording -> GRU, AHEAD frames in front of the output (the recording is all there)
     + bands of the estimate up to LOOK frames later -> GRU -> gains of both, in each band
 
-It is trained on what the language model really makes of recordings (speechx.training.refiner), so it knows how far such an
-estimate is to be believed. Both sounds come at the recording's standard level.
+It is trained on estimates of the language model (speechx.training.refiner), so it learns how far to trust them. Both inputs
+are at the recording's standard level.
 
 Legend: B batch, M STFT frames (16 ms), F bins, N bands, V axes of the voice, H width.
 Sources: gains of bands by a GRU (RNNoise, Valin 2018), square-root Hann windows at half overlap.
@@ -40,7 +40,7 @@ AHEAD = 16
 SINGLE = 40
 """Bins from 0 Hz on that are bands of their own: to 1.2 kHz."""
 FLOOR = 1e-6
-"""Power of a bin below which nothing is heard at the standard level."""
+"""Power of a bin that is inaudible at the standard level."""
 
 
 class RefinerConfig(ModelConfig):
@@ -75,7 +75,7 @@ def voice_vector(codes_FK: np.ndarray, codec: SpectralCodec) -> torch.Tensor:
 
 
 class Refiner(nn.Module):
-    """Log powers of bands -> gains of bands. `forward` over a whole recording, or `ahead` and `fuse` in pieces."""
+    """Log powers of bands -> gains of bands. `forward` over a whole recording, or `encode` and `fuse` in pieces."""
 
     spread_FN: torch.Tensor
     gather_FN: torch.Tensor
@@ -102,7 +102,7 @@ class Refiner(nn.Module):
         with torch.no_grad():
             for embedding in (self.task_in, self.task_fused):
                 embedding.weight.mul_(0.1)
-            # At first the recording is heard, and next to nothing of the estimate.
+            # At first the recording passes, and next to nothing of the estimate.
             self.out.weight.mul_(0.3)
             self.out.bias[:bands] = 1.0
             self.out.bias[bands:] = -4.0
@@ -122,36 +122,36 @@ class Refiner(nn.Module):
         """What `features` gives of nothing."""
         return math.log10(FLOOR) * 0.4 + 1.0
 
-    def told(self, task_B: torch.Tensor, voice_BV: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """What both layers are told: the task, by its place in `slots`, and whose voice is wanted (zeros: not known)."""
+    def condition(self, task_B: torch.Tensor, voice_BV: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Input of both layers from the task (index in `slots`) and the target voice (zeros: unknown)."""
         voice_BH = F.silu(self.voice(voice_BV)) * (voice_BV != 0).any(-1, keepdim=True)
         return (
             (self.task_in(task_B) + self.voice_in(voice_BH))[:, None],
             (self.task_fused(task_B) + self.voice_fused(voice_BH))[:, None],
         )
 
-    def ahead(
-        self, recording_BMN: torch.Tensor, told_B1H: torch.Tensor, state: torch.Tensor | None = None
+    def encode(
+        self, recording_BMN: torch.Tensor, condition_B1H: torch.Tensor, state: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """What is known of the recording after each frame, (B, M, H), and the state of the GRU."""
-        known_BMH, state = self.gru(F.silu(self.enter(recording_BMN) + told_B1H), state)
-        return known_BMH, state
+        """Hidden states of the recording (B, M, H), and the state of the GRU."""
+        encoded_BMH, state = self.gru(F.silu(self.enter(recording_BMN) + condition_B1H), state)
+        return encoded_BMH, state
 
     def fuse(
         self,
-        known_BMH: torch.Tensor,
+        encoded_BMH: torch.Tensor,
         recording_BMN: torch.Tensor,
         estimate_BMN: torch.Tensor,
         later_BMN: torch.Tensor,
-        told_B1H: torch.Tensor,
+        condition_B1H: torch.Tensor,
         state: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Gains of the recording and of the estimate in each bin, (B, M, F) each, and the state of the GRU.
 
-        known: of AHEAD frames later. later: the estimate of LOOK frames later.
+        encoded: hidden states AHEAD frames later. later: the estimate LOOK frames later.
         """
-        all_BMX = torch.cat([known_BMH, recording_BMN, estimate_BMN, later_BMN], -1)
-        x_BMH = F.silu(self.fuse_in(all_BMX) + told_B1H)
+        all_BMX = torch.cat([encoded_BMH, recording_BMN, estimate_BMN, later_BMN], -1)
+        x_BMH = F.silu(self.fuse_in(all_BMX) + condition_B1H)
         y_BMH, state = self.fuse_gru(x_BMH, state)
         gain_BM2N = self.out(torch.cat([x_BMH, y_BMH], -1)).sigmoid().unflatten(-1, (2, -1))
         gain_BM2F = gain_BM2N @ self.spread_FN.T
@@ -166,11 +166,11 @@ class Refiner(nn.Module):
     ) -> torch.Tensor:
         """Spectra of the recording and of the estimate -> the spectrum of the output, (B, M, F) each, complex."""
         recording_BMN, estimate_BMN = self.features(recording_BMF), self.features(estimate_BMF)
-        told_in, told_fused = self.told(task_B, voice_BV)
-        known_BMH, _ = self.ahead(F.pad(recording_BMN, (0, 0, 0, AHEAD), value=self.silence), told_in)
+        condition_in, condition_fused = self.condition(task_B, voice_BV)
+        encoded_BMH, _ = self.encode(F.pad(recording_BMN, (0, 0, 0, AHEAD), value=self.silence), condition_in)
         later_BMN = F.pad(estimate_BMN[:, LOOK:], (0, 0, 0, LOOK), value=self.silence)
         gain_BMF, added_BMF, _ = self.fuse(
-            known_BMH[:, AHEAD:], recording_BMN, estimate_BMN, later_BMN, told_fused
+            encoded_BMH[:, AHEAD:], recording_BMN, estimate_BMN, later_BMN, condition_fused
         )
         return gain_BMF * recording_BMF + added_BMF * estimate_BMF
 

@@ -189,7 +189,7 @@ class RefinerMask(Mask):
             voice_V = torch.zeros(net.config.voice_dim)
         with torch.inference_mode():
             task_B = torch.tensor([net.config.slots.index(slot)])
-            self._condition = net.told(task_B, voice_V[None])
+            self._condition = net.condition(task_B, voice_V[None])
         self._ahead_state: torch.Tensor | None = None
         self._fused_state: torch.Tensor | None = None
         # Of the recording, and of the estimate: spectra and features from frame _done on.
@@ -231,7 +231,7 @@ class RefinerMask(Mask):
         """Reads the recording up to frame `until`."""
         recording_MF = self._spectra(self._read, until)
         features_BMN = self._features(recording_MF)
-        known_BMH, self._ahead_state = self._net.ahead(features_BMN, self._condition[0], self._ahead_state)
+        known_BMH, self._ahead_state = self._net.encode(features_BMN, self._condition[0], self._ahead_state)
         # What is known after the first AHEAD frames nobody asks for.
         self._known_BMH = self._joined(self._known_BMH, known_BMH[:, max(0, refiner.AHEAD - self._read) :])
         self._recording_MF = np.concatenate([self._recording_MF, recording_MF])

@@ -2,7 +2,7 @@
 
 Legend: B batch, F codec frames, H half frames (50 Hz), N phones, P phone table, D latent.
 `speechx train aligner --config aligner/1-ctc --pack DIR [--pack DIR ...] --codec DIR --out DIR`; with `rank` in the
-recipe and `--adapt MODEL/aligner`, a low-rank change of a finished one (speechx.models.lora).
+recipe and `--adapt MODEL/aligner`, a LoRA adapter of a finished one (speechx.models.lora).
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ class AlignerTrainConfig(StrictConfig):
     weight_decay: float = 0.02
     max_frames: int = 500
     latent_noise: float = 0.05
-    rank: int = 0  # of the change of a finished aligner, which alone is learned then
-    languages: tuple[str, ...] = ()  # of which it is, and for whose texts it holds
-    grid: float = 0.0  # of the change's factors in the file, see speechx.models.folder.on_grid
+    rank: int = 0  # of a LoRA adapter of a finished aligner, which alone is trained then
+    languages: tuple[str, ...] = ()  # that the adapter is trained on and used for
+    grid: float = 0.0  # of the adapter's factors in the file, see speechx.models.folder.on_grid
     log_every: int = 50
 
 
 class AlignerTrainer:
-    """Holds the network, the optimizer and the step. finished: the aligner that a change is learned of."""
+    """Holds the network, the optimizer and the step. finished: the aligner to adapt."""
 
     def __init__(
         self, config: AlignerTrainConfig, codec: SpectralCodec, finished: Aligner | None = None
@@ -140,7 +140,7 @@ def train(
 ) -> Aligner:  # fmt: skip
     """Runs the recipe; leaves the aligner in `out`/model.
 
-    finished: the one of which a change of `rank` is learned. Raises ValueError where one is given without the other.
+    finished: the one to adapt (`rank`). Raises ValueError where one is given without the other.
     """
     if (finished is None) != (config.rank == 0) or (finished is None) != (not config.languages):
         raise ValueError(

@@ -33,7 +33,7 @@ def export_lm(checkpoint: str | Path, folder: str | Path, step: float = 0.0) -> 
 
 
 def export_any(checkpoint: str | Path, folder: str | Path, step: float = 0.0) -> str:
-    """The averaged weights as a model folder, whatever was trained; says what it was."""
+    """The averaged weights of a codec or language model as a model folder; what it was, for the terminal."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)
     if "model_config" in state:
         export_lm(checkpoint, folder, step)

@@ -1,7 +1,7 @@
 """Trains the codec language model on shards of training pairs.
 
 `speechx train lm --config lm/1-tts --shards DIR [DIR ...] --out DIR [--resume] [--device cuda] [--max-
-minutes N]`; with `rank` in the recipe and `--adapt MODEL/lm`, a low-rank change of a finished model (speechx.models.lora).
+minutes N]`; with `rank` in the recipe and `--adapt MODEL/lm`, a LoRA adapter of a finished model (speechx.models.lora).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from speechx.training.optimizers import optimizers
 
 
 class LMTrainer:
-    """Holds the model, its running average, the optimizer and the step. finished: the model that a change is learned of."""
+    """Holds the model, its running average, the optimizer and the step. finished: the model to adapt."""
 
     def __init__(
         self, config: LMTrainConfig, model_config: LMConfig, device: str, finished: CodecLMCore | None = None
@@ -106,7 +106,7 @@ class LMTrainer:
             if not new and before != self.model_config.codec_hash:
                 raise ValueError(
                     f"the stage to start from was trained with codec {before}, these shards are of "
-                    f"{self.model_config.codec_hash}: say in the recipe how many codebooks are new (new_codebooks)"
+                    f"{self.model_config.codec_hash}: set new_codebooks in the recipe"
                 )
             for model in (self.model, self.average):
                 missing, unknown = model.load_state_dict(state["average"], strict=False)
@@ -132,7 +132,7 @@ def train(
 ) -> LMTrainer:  # fmt: skip
     """Runs the recipe until its steps or the minutes are over; leaves `last.pt` in `out`.
 
-    finished: the model of which a change of `rank` is learned; adapter: what it begins with. Raises
+    finished: the model to adapt (`rank`); adapter: what the new one starts from. Raises
     ValueError where one is given without the other.
     """
     if (finished is None) != (config.rank == 0):

@@ -9,9 +9,7 @@ from speechx.models.lora import LM_MATRICES
 
 
 class LMTrainConfig(StrictConfig):
-    """One recipe. `shares`: part of each task slot in what is seen; missing slots are
-    left out.
-    """
+    """One recipe. shares: part of each task slot in the batches; missing slots are left out."""
 
     preset: str = "mini"
     model: dict[str, object] = {}
@@ -30,18 +28,20 @@ class LMTrainConfig(StrictConfig):
     ema: float = 0.998
     bf16: bool = True
     compile: bool = False
-    anneal_minutes: float = 0.0  # with a value: the rate is down, and the run over, after so long or `steps`
+    anneal_minutes: float = (
+        0.0  # with a value: the rate is down, and the run over, after so many minutes or `steps`
+    )
     shares: dict[int, float] = {}
     code_noise: float = 0.02
-    aligned_noise: float = 0.0  # code_noise where the target follows a recording, which tells the truth
-    new_codebooks: int = 0  # so many, the last ones, mean something else than in the stage to start from
-    rank: int = 0  # of the change of a finished model, which alone is learned then
-    adapted: tuple[str, ...] = LM_MATRICES  # how the names of the matrices begin that are changed
-    grid: float = 0.0  # of the change's factors in the file, see speechx.models.folder.on_grid
+    aligned_noise: float = 0.0  # code_noise for targets that follow a recording
+    new_codebooks: int = 0  # the last so many codebooks are new since the stage to start from
+    rank: int = 0  # of a LoRA adapter of a finished model, which alone is trained then
+    adapted: tuple[str, ...] = LM_MATRICES  # prefixes of the matrices that the adapter changes
+    grid: float = 0.0  # of the adapter's factors in the file, see speechx.models.folder.on_grid
     languages: tuple[
         str, ...
-    ] = ()  # of what is said where the change holds (speechx.models.lora.Scope); empty: any
-    slots: tuple[int, ...] = ()  # of the tasks where it holds
+    ] = ()  # of the output text: the scope of the adapter (speechx.models.lora); empty: any
+    slots: tuple[int, ...] = ()  # of the tasks in scope; empty: any
     workers: int = 0
     log_every: int = 50
     eval_every: int = 500

@@ -178,7 +178,7 @@ class TrainingRun:
 
 
 def read_log(path: str | Path) -> list[dict[str, float]]:
-    """The rows of a log.csv. Its columns may change on the way: a new header line says how."""
+    """The rows of a log.csv. Its columns may change on the way, with a new header line."""
     rows, columns = [], list[str]()
     with Path(path).open(newline="") as file:
         for cells in csv.reader(file):

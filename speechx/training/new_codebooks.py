@@ -45,20 +45,20 @@ def start_codes(model: CodecLMCore, new: int, vectors_KVD: torch.Tensor | None, 
     old_rows = [model.embed.weight[first + s * V : first + (s + 1) * V] for s in slots]
     for table, made in zip(old_rows, rows(c.dim, old_rows, slots), strict=True):
         table.copy_(made)
-    heard = [s for s in slots if s < c.num_codebooks - 1]
-    old_rows = [model.local_embed.weight[s * V : (s + 1) * V] for s in heard]
-    if heard:
-        new_rows = rows(c.local_dim, old_rows, heard)
+    inputs = [s for s in slots if s < c.num_codebooks - 1]
+    old_rows = [model.local_embed.weight[s * V : (s + 1) * V] for s in inputs]
+    if inputs:
+        new_rows = rows(c.local_dim, old_rows, inputs)
         for table, made in zip(old_rows, new_rows, strict=True):
             table.copy_(made)
     if slots[0] == 0:
         torch.nn.init.normal_(model.first_head.weight, std=0.02)
-    said = [s for s in slots if s > 0]
-    old_heads = [model.local_heads[s - 1].T for s in said]
-    for head, made in zip(old_heads, rows(c.local_dim, old_heads, said), strict=True):
+    outputs = [s for s in slots if s > 0]
+    old_heads = [model.local_heads[s - 1].T for s in outputs]
+    for head, made in zip(old_heads, rows(c.local_dim, old_heads, outputs), strict=True):
         head.copy_(made)
     if c.copies:
-        for s in said:
+        for s in outputs:
             model.copy.gates[s - 1] = 0
             model.copy.kept[s - 1] = 0
             model.copy.codes[1 + (s - 1) * V : 1 + s * V] = 0

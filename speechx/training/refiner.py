@@ -1,7 +1,7 @@
-"""Trains the net that masks a recording by what the language model makes of it.
+"""Trains the refiner: a net that masks a recording with the help of the language model's estimate.
 
 `speechx train mask --config refiner/1-start --pack DIR --estimates DIR --codec DIR --out DIR`, or, with another recipe and
-`--adapt MODEL/mask`, a low-rank change of a finished one for single tasks (speechx.models.lora).
+`--adapt MODEL/mask`, a LoRA adapter of a finished one for single tasks (speechx.models.lora).
 Legend: B batch, M STFT frames, F bins, N bands, T samples, V axes of the voice.
 """
 
@@ -35,7 +35,7 @@ from speechx.training.loop import (
 from speechx.training.refiner_data import Mixtures, RefinerBatch, RefinerShares, simulated
 
 ADAPTED_MATRICES = ("task_", "enter.", "gru.", "fuse_", "out.")
-"""Of a finished net, what a change is learned of: everything but what it makes of a voice."""
+"""Prefixes of the matrices that an adapter changes: all but those of the voice."""
 
 
 LR_FLOOR = 0.01
@@ -63,8 +63,8 @@ class RefinerTrainConfig(StrictConfig):
     complex: float = 0.3
     log: float = 0.02
     sound: float = 1.0
-    rank: int = 0  # of the change of a finished net, which alone is learned then
-    slots: tuple[int, ...] = ()  # where that change holds
+    rank: int = 0  # of a LoRA adapter of a finished net, which alone is trained then
+    slots: tuple[int, ...] = ()  # tasks that the adapter is used for
     log_every: int = 25
 
 
@@ -73,13 +73,13 @@ class RefinerLoss:
 
     Differences of magnitudes to the power 0.3, squared; too little of the target counts (1 + cut_off) times: a word that is
     cut off is worse than noise that stays. complex: weight of the same with the phase. log: weight of the distance of
-    log spectra, for the task whose output is noise. sound: weight of the frames in which that noise is heard.
+    log spectra, for the task whose output is noise. sound: weight of the frames in which that noise is audible.
     """
 
     def __init__(self, config: RefinerTrainConfig, net: Refiner) -> None:
         self.config = config
         density_F = net.gather_FN.sum(1)
-        # Half by bins, half by bands: what is said is mostly below 4 kHz.
+        # Half by bins, half by bands: speech is mostly below 4 kHz.
         self.weight_F = 0.5 + 0.5 * density_F / density_F.mean()
         self.gather_FN = net.gather_FN
         self.noise = config.net.slots.index(4) if 4 in config.net.slots else -1
@@ -110,7 +110,7 @@ class RefinerLoss:
 
 
 class RefinerTrainer:
-    """Holds the net, its average, the optimizer and the step. finished: the net that a change is learned of."""
+    """Holds the net, its average, the optimizer and the step. finished: the net to adapt."""
 
     def __init__(self, config: RefinerTrainConfig, finished: Refiner | None = None) -> None:
         torch.manual_seed(config.seed)
@@ -205,9 +205,11 @@ def train(
     resume: bool = False, max_minutes: float | None = None, anneal_minutes: float | None = None,
     start_from: str | None = None, finished: str | None = None,
 ) -> Refiner:  # fmt: skip
-    """Runs the recipe; leaves the net in `out`/model. anneal_minutes: the clock, not the step, brings the rate down.
-    start_from: a checkpoint whose averaged weights a new recipe begins with. finished: folder of the net that a change of
-    `rank` is learned of. Raises ValueError where one is given without the other, or does not fit.
+    """Runs the recipe; leaves the net in `out`/model.
+
+    anneal_minutes: the clock, not the step, brings the rate down. start_from: a checkpoint whose averaged weights start the
+    recipe. finished: folder of the net to adapt (`rank`). Raises ValueError where one is given without the other, or does
+    not fit.
     """
     config, net = _started(config, codec, finished)
     mixtures = Mixtures(

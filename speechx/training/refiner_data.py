@@ -1,4 +1,4 @@
-"""What the mask is trained on: what the language model made of recordings, mixed anew, and many fresh mixtures beside it.
+"""Training data of the refiner: mixtures with an estimate by the language model, mixed anew, and fresh mixtures without one.
 
 Legend: B batch, T samples, M STFT frames, F bins, N bands, V axes of the voice.
 """
@@ -39,7 +39,7 @@ class RefinerShares(StrictConfig):
     fresh: float = 0.5
     swapped: float = 0.5  # of examples, those whose noise (removal: speech) is another
     nothing: float = 0.1  # items whose estimate is silent
-    unheard: float = 0.1  # the same of removal, where the noise is heard for a fifth of the time or less
+    unheard: float = 0.1  # the same of removal, where the noise is audible a fifth of the time or less
     short: float = 0.0  # of the noises, those that are one short sound in silence
     rooms: int = 100  # simulated ones; the other half of the fresh mixtures has synthetic tails
 
@@ -207,7 +207,7 @@ class Mixtures:
 def simulated(
     target_BMF: torch.Tensor, other_BMF: torch.Tensor, net: Refiner, rng: np.random.Generator
 ) -> torch.Tensor:
-    """Made-up estimates (B, M, F), for mixtures that no language model has heard: the target's bands, as it might be wrong.
+    """Simulated estimates (B, M, F) for fresh mixtures: the target's bands with the errors that a language model makes.
 
     For some stretches the other sound is taken for the target, or another moment of it with the level of this one, or
     there is nothing; then the bands are blurred and bent, and filled with a spectrum of random phases.

@@ -4,7 +4,7 @@ An encoder that is free to choose its latent put 97 % of the variance of version
 residual quantizer spends its bits by variance (docs/log.md). Here distance in the latent is distance between log
 spectra: the cosine transform over mel-warped frequency and over the four STFT frames of a codec frame is orthonormal
 (mel-cepstra, Davis and Mermelstein 1980, with the time axis of "cepstral-time matrices", Milner 1996), and the network may
-add to it what a window of 80 ms cannot know. The last axes say F0 and voicing.
+add to it what a window of 80 ms cannot know. The last axes hold F0 and voicing.
 
 Legend: B batch, S STFT frames (100 Hz), F codec frames (25 Hz), N bins, C cepstral axes, D acoustic dimension.
 """
@@ -30,7 +30,7 @@ STFT_FRAMES = 4
 """In a codec frame."""
 
 FLOOR = 0.02
-"""Magnitude below which nobody hears what a code would say: 60 dB under loud speech."""
+"""Magnitude below which differences are inaudible: 60 dB under loud speech."""
 
 
 def time_cosines() -> np.ndarray:
@@ -71,7 +71,7 @@ def cepstral_matrix(bins: int, count: int) -> np.ndarray:
 class AcousticEncoder(nn.Module):
     """Log magnitudes (B, S, features) of `stft.Analysis` -> acoustic latent (B, F, D). Symmetric context.
 
-    The network also sees what the encoder of the semantic latent has made of them, (B, F, C).
+    hidden_BFC: hidden states of the encoder of the semantic latent.
     """
 
     cepstra: torch.Tensor
@@ -93,14 +93,14 @@ class AcousticEncoder(nn.Module):
             nn.init.normal_(linear.weight, std=1e-3)
         nn.init.zeros_(self.out.bias)
 
-    def forward(self, x_BSN: torch.Tensor, heard_BFC: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, x_BSN: torch.Tensor, hidden_BFC: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(latent (B, F, D), the network's part of it (B, F, D))."""
         batch, frames = x_BSN.shape[0], x_BSN.shape[1] // STFT_FRAMES
         h = self.at_50hz(self.to_half(x_BSN))
         h = self.to_full(h)
         for block in self.at_25hz:
             h = block(h)
-        part_BFD = (self.out(self.norm(h)) + self.out_heard(self.norm_heard(heard_BFC))).float()
+        part_BFD = (self.out(self.norm(h)) + self.out_heard(self.norm_heard(hidden_BFC))).float()
         with torch.autocast(x_BSN.device.type, enabled=False):
             # `Analysis` scales its logarithms by 0.4 around 1.
             log_BSN = (x_BSN[..., : self.bins].float() - 1.0) / 0.4
@@ -111,7 +111,7 @@ class AcousticEncoder(nn.Module):
 
 
 def pitch_axes(f0_BS: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """F0 in Hz, 0 = unvoiced (B, S) -> what the last axes should say (B, F, 4), and where they can (B, F, 4)."""
+    """F0 in Hz, 0 = unvoiced (B, S) -> target of the last axes (B, F, 4), and 1 where it is defined, else 0 (B, F, 4)."""
     batch, count = f0_BS.shape
     f0_BF4 = f0_BS.view(batch, count // STFT_FRAMES, STFT_FRAMES)
     voiced_BF4 = (f0_BF4 > 0).float()

@@ -1,7 +1,7 @@
 """A harmonic and a noise source for the decoder, as in source-filter models of speech.
 
 A feed-forward decoder at 25 codes/s cannot keep the phases of harmonics coherent from frame to frame: it would have to
-count periods. So the decoder says F0 and voicing, an oscillator that carries its phase makes a pulse train of all
+count periods. So the decoder predicts F0 and voicing, an oscillator that carries its phase makes a pulse train of all
 harmonics, and the decoder shapes its spectrum and that of white noise (DDSP, Engel et al. 2020; neural source-filter,
 Wang et al. 2019; HiFTNet, Li et al. 2023, which does it in an inverse-STFT head as here).
 
@@ -110,7 +110,7 @@ class Source(nn.Module):
 
 
 class PitchNet(nn.Module):
-    """What the codes say of F0: latent (B, F, D) -> (log2 of F0 over 150 Hz, voicing logit), (B, 4 F) each.
+    """F0 of the codes: latent (B, F, D) -> (log2 of F0 over 150 Hz, voicing logit), (B, 4 F) each.
 
     A branch of its own, in double precision at use: phases add up F0, so a stream and the whole may not differ in it by
     rounding. Causal but for one codec frame, like the decoder.

@@ -1,6 +1,6 @@
 """Folders of codecs (speechx.models.folder).
 
-model.safetensors has encoder and codebooks, which say what the codes mean. decoder.safetensors may be replaced by a better
+model.safetensors has encoder and codebooks, which define the codes. decoder.safetensors may be replaced by a better
 decoder; no language model needs to be trained anew for it.
 """
 

@@ -90,7 +90,7 @@ class SpectralDecoder(nn.Module):
     def follow(
         self, x_BFD: torch.Tensor, f0_BS: torch.Tensor | None, noise_from: int
     ) -> tuple[torch.Tensor, ...]:
-        """Training: (B, T) made with the true F0, what the pitch branch says of it (B, S) twice, levels (B, S, N)."""
+        """Training: sound (B, T) with the true F0, predicted log2 F0 and voicing (B, S) each, levels (B, S, N)."""
         with torch.autocast(x_BFD.device.type, enabled=False):
             octave_BS, voicing_BS = self.pitch(x_BFD.float())
         f0_BS = self.pitch.hertz(x_BFD.detach()) if f0_BS is None else f0_BS

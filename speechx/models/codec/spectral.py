@@ -3,7 +3,7 @@
     STFT magnitudes (100 Hz) -> ConvNeXt encoder -> 25 Hz -> 1 semantic + 7 residual codebooks
     -> ConvNeXt decoder (causal, one frame of look-ahead) -> 100 Hz levels of two sources -> inverse STFT
 
-The acoustic latent is made of the log spectrum (`speechx.models.codec.acoustic`).
+The acoustic latent is computed from the log spectrum (`speechx.models.codec.acoustic`).
 
 Legend: B batch, T samples, S STFT frames (100 Hz), H half-rate frames (50 Hz), F codec frames (25 Hz), K codebooks, C
 channels, N STFT bins, D quantizer dimension.
@@ -144,7 +144,7 @@ class SpectralCodec(nn.Module):
         f0_BS: torch.Tensor | None = None,
         noise_from: int = 0,
     ) -> dict[str, torch.Tensor]:
-        """Training pass. keep_B in 1..K: codebooks used by each item; f0_BS: F0 that each STFT frame is told, in Hz.
+        """Training pass. keep_B in 1..K: codebooks used by each item; f0_BS: true F0 of each STFT frame, in Hz.
 
         Returns wav_BT, codes_BKF, commit, semantic_BFD (before) and semantic_q_BFD (after the first codebook), octave_BS and
         voicing_BS (the decoder's idea of F0: log2 over 150 Hz, and a logit), level_BSN (its log spectral envelope), and

@@ -82,7 +82,7 @@ class Prompt:
 
     @property
     def language(self) -> str | None:
-        """Of what is to be said, the last text; None without one."""
+        """Of the output text, which is the last one; None without a text."""
         return next((s.language for s in reversed(self.segments) if isinstance(s, Text)), None)
 
 
