@@ -14,12 +14,12 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
-from urllib import error as url_error
-from urllib import request as url_request
 
 from speechx.cli.console import say
 from speechx.cli.samples import Sample, sample_requests
@@ -191,10 +191,10 @@ def memory_mb(process: int) -> float:
 def _send_request(address: str, route: str, body: bytes, key: str | None, stats: LoadStats) -> None:
     """Send one request and read its stream."""
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
-    request = url_request.Request(address.rstrip("/") + route, body, headers)
+    request = urllib.request.Request(address.rstrip("/") + route, body, headers)
     started = time.monotonic()
     try:
-        with url_request.urlopen(request, timeout=300) as response:
+        with urllib.request.urlopen(request, timeout=300) as response:
             first, playing, received, late = 0.0, 0.0, 0, False
             while data := response.read1(1 << 16):
                 now = time.monotonic()
@@ -207,7 +207,7 @@ def _send_request(address: str, route: str, body: bytes, key: str | None, stats:
         stats.rtf.append((time.monotonic() - started) / max(audio, 0.01))
         stats.audio += audio
         stats.underruns += late
-    except url_error.HTTPError as failure:
+    except urllib.error.HTTPError as failure:
         failure.read()
         if failure.code in (429, 503):
             stats.rejects.append(time.monotonic() - started)
@@ -256,7 +256,7 @@ def wait_ready(address: str, process: subprocess.Popen[bytes] | None = None, sec
             raise InputError(
                 "the server has ended: run `speechx serve --in-process` to see why", field="model"
             )
-        with contextlib.suppress(OSError), url_request.urlopen(f"{address}/readyz", timeout=5):
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/readyz", timeout=5):
             return
         time.sleep(0.2)
     raise InputError(f"{address} was not ready within {seconds:g} s", field="url")

@@ -18,7 +18,7 @@ from speechx.errors import InputError
 from speechx.files import atomic_write
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer as Buffer
+    from _typeshed import ReadableBuffer
 
 __all__ = ["FORMATS", "MEDIA_TYPES", "StreamEncoder", "encode", "format_of", "supported_rate", "write"]
 
@@ -141,7 +141,7 @@ class _AppendOnlyFile(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def write(self, data: Buffer) -> int:
+    def write(self, data: ReadableBuffer) -> int:
         data = bytes(data)
         fresh = data[max(0, self._end - self._position) :]
         self._new += fresh
