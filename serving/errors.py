@@ -15,13 +15,17 @@ from starlette.exceptions import HTTPException
 from speechx.errors import InputError
 from speechx.serving.types import JsonObject
 
-__all__ = ["ApiError", "as_api_error", "error_response", "install"]
+__all__ = ["ApiError", "Disconnected", "as_api_error", "error_response", "install"]
 
 TYPES = {
     400: "invalid_request", 401: "authentication", 403: "permission", 404: "not_found", 405: "invalid_request",
     406: "invalid_request", 408: "timeout", 409: "conflict", 413: "too_large", 415: "unsupported_media_type",
     422: "invalid_request", 429: "rate_limit", 499: "disconnected", 500: "server_error", 503: "unavailable", 504: "timeout",
 }  # fmt: skip
+
+
+class Disconnected(Exception):
+    """The client closed the connection."""
 
 
 class ApiError(Exception):

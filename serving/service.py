@@ -13,13 +13,12 @@ from fastapi import Request
 
 from speechx.pipeline.job import Chunk
 from speechx.pipeline.local_engine import SpeechEngine
-from speechx.serving.errors import ApiError, as_api_error
+from speechx.serving.errors import ApiError, Disconnected, as_api_error
 from speechx.serving.limits import ApiKeys, Permit, RequestLimiter
 from speechx.serving.metrics import Metrics, request_log
 from speechx.serving.settings import Settings
 from speechx.serving.types import JsonObject
 from speechx.serving.web.sandbox import SandboxedDecoder
-from speechx.serving.web.stream import Disconnected
 from speechx.serving.web.uploads import Uploads
 from speechx.task.voices import VoiceStore
 

@@ -48,9 +48,9 @@ class CrossLingualTTS(Task[CrossLingualTTSRequest]):
     def prompt(self, req: CrossLingualTTSRequest, frontend: Frontend) -> Prompt:
         codes_FK, key = frontend.voice_codes(req.voice)
         voice_speech = frontend.phones(req.voice_text, req.voice_language or "en") if req.voice_text else None
-        return self.speak(codes_FK, voice_speech, frontend.phones(req.text, req.language), key)
+        return self.prompt_from_codes(codes_FK, voice_speech, frontend.phones(req.text, req.language), key)
 
-    def speak(
+    def prompt_from_codes(
         self,
         voice_FK: np.ndarray,
         voice_speech: PhoneSequence | None,
@@ -97,4 +97,6 @@ class CrossLingualTTS(Task[CrossLingualTTSRequest]):
             return None
         whole = len(voice_FK) == len(source.codes_FK)
         voice_speech = source.speech if whole and rng.random() < 0.5 else None
-        return TrainingPair(self.speak(voice_FK, voice_speech, cut.speech), cut.codes_FK, cut.pointer_F)
+        return TrainingPair(
+            self.prompt_from_codes(voice_FK, voice_speech, cut.speech), cut.codes_FK, cut.pointer_F
+        )

@@ -24,6 +24,7 @@ class NoiseSuppression(AlignedTask[NoiseSuppressionRequest]):
     name = "noise_suppression"
     slot = 2
     marker = NS
+    mask_target = "speech"
     summary = "keep the speech of a recording, take the noise away"
     Request = NoiseSuppressionRequest
 

@@ -36,6 +36,7 @@ class SpeechRemoval(AlignedTask[SpeechRemovalRequest]):
     }  # fmt: skip
     best_of = 3  # candidates miss different background sounds
     mask_target = "background"
+    uses_text = False
     summary = "take the speech away, keep the background sound"
     Request = SpeechRemovalRequest
 

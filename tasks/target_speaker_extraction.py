@@ -38,6 +38,7 @@ class TargetSpeakerExtraction(AlignedTask[TargetSpeakerExtractionRequest]):
     name = "target_speaker_extraction"
     slot = 3
     marker = TSE
+    mask_target = "speech"
     sampling = {**AlignedTask.sampling, "guidance": 4.0}
     summary = "pull one speaker out of a mixture, known by a short recording"
     Request = TargetSpeakerExtractionRequest

@@ -44,9 +44,11 @@ class TTS(Task[TTSRequest]):
 
     def prompt(self, req: TTSRequest, frontend: Frontend) -> Prompt:
         codes_FK, key = frontend.voice_codes(req.voice)
-        return self.speak(codes_FK, frontend.phones(req.text, req.language), key)
+        return self.prompt_from_codes(codes_FK, frontend.phones(req.text, req.language), key)
 
-    def speak(self, voice_FK: np.ndarray, speech: PhoneSequence, key: str | None = None) -> Prompt:
+    def prompt_from_codes(
+        self, voice_FK: np.ndarray, speech: PhoneSequence, key: str | None = None
+    ) -> Prompt:
         """The prompt of a voice's codes (F, K) and the phones to say."""
         segments = (Token(ENR), Frames(voice_FK, cache_key=key), Text(speech.ids, speech.language))
         return Prompt(self.slot, segments, TextTrack(speech.ids, 0, len(speech.ids)))
@@ -71,4 +73,4 @@ class TTS(Task[TTSRequest]):
         if enrolled is None:
             return None
         voice_FK, cut = enrolled
-        return TrainingPair(self.speak(voice_FK, cut.speech), cut.codes_FK, cut.pointer_F)
+        return TrainingPair(self.prompt_from_codes(voice_FK, cut.speech), cut.codes_FK, cut.pointer_F)

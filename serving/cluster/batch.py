@@ -156,8 +156,7 @@ def main(
     import ray  # isort: skip
 
     started = time.monotonic()
-    if format not in writing.FORMATS:
-        raise InputError(f"format: {format!r} is not one of {', '.join(writing.FORMATS)}", field="format")
+    writing.check_format(format)
     rows = read_manifest(manifest.resolve(), format)
     store = Storage(output if "://" in output else str(Path(output).resolve()))
     actor = ray.remote(BatchWorker).options(num_cpus=cpus, num_gpus=gpus)

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from speechx.errors import InputError
+from speechx.pipeline.coalesce import coalesce
 from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.local_engine import LocalEngine, SpeechEngine
 from speechx.serving.errors import ApiError
 from speechx.serving.types import JsonObject
-from speechx.serving.web.stream import coalesce
 from speechx.task import registry
 from speechx.task.fields import TaskRequest
 

@@ -14,11 +14,10 @@ from fastapi.responses import JSONResponse, Response
 from speechx.audio.writing import FORMATS, MEDIA_TYPES
 from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.result import Speech, collect
-from speechx.serving.errors import ApiError
+from speechx.serving.errors import ApiError, Disconnected
 from speechx.serving.service import AdmittedRequest, Service
 from speechx.serving.types import JsonObject
 from speechx.serving.web.stream import (
-    Disconnected,
     StartedStream,
     StreamedResponse,
     encoded,

@@ -14,12 +14,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from speechx.errors import InputError
-from speechx.serving.errors import ApiError, documented
+from speechx.serving.errors import ApiError, Disconnected, documented
 from speechx.serving.routes.request import VOICE_ID, decode_audio
 from speechx.serving.service import Service
 from speechx.serving.types import JsonObject
 from speechx.serving.web.body import read_fields
-from speechx.serving.web.stream import Disconnected
 from speechx.task.voices import MAX_ENROLL_SECONDS, Voice, VoiceTaken
 from speechx.text.languages import LANGUAGES
 

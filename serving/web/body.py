@@ -14,10 +14,9 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from speechx.errors import InputError
-from speechx.serving.errors import ApiError
+from speechx.serving.errors import ApiError, Disconnected
 from speechx.serving.settings import Limits
 from speechx.serving.types import JsonObject
-from speechx.serving.web.stream import Disconnected
 
 __all__ = ["FORM_TYPES", "JSON_TYPES", "from_base64", "read_fields"]
 

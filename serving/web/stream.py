@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -21,21 +21,16 @@ from starlette.types import Message, Receive, Scope, Send
 from speechx.audio.writing import StreamEncoder, supported_rate
 from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.local_engine import SpeechEngine
-from speechx.serving.errors import ApiError, as_api_error
+from speechx.serving.errors import ApiError, Disconnected, as_api_error
 from speechx.serving.types import JsonObject
 
 __all__ = [
-    "Disconnected",
     "StartedStream",
     "StreamedResponse",
-    "coalesce",
     "encoded",
     "events",
     "until_disconnect",
 ]
-
-FIRST_SECONDS, REST_SECONDS = 0.08, 0.32
-"""Seconds of audio up to which chunks are joined: the first chunk, and later ones. The cost of sending is per chunk."""
 
 SEND_SECONDS = 60.0
 """A client that reads nothing for this long is disconnected."""
@@ -43,27 +38,8 @@ SEND_SECONDS = 60.0
 T = TypeVar("T")
 
 
-class Disconnected(Exception):
-    """The client closed the connection."""
-
-
 class StreamAborted(RuntimeError):
     """A response failed after its headers were sent: the server closes the connection."""
-
-
-async def coalesce(
-    chunks: AsyncIterator[Chunk], first: float = FIRST_SECONDS, rest: float = REST_SECONDS
-) -> AsyncGenerator[Chunk, None]:
-    """Join chunks until they hold `first`, later `rest`, seconds of audio."""
-    held: list[Chunk] = []
-    wanted = first
-    async for chunk in chunks:
-        held.append(chunk)
-        if chunk.final or sum(len(c.wav_T) for c in held) >= wanted * chunk.sample_rate:
-            joined = np.concatenate([c.wav_T for c in held]) if len(held) > 1 else chunk.wav_T
-            yield replace(chunk, wav_T=joined)
-            held.clear()
-            wanted = rest
 
 
 class StartedStream:

@@ -200,9 +200,14 @@ def _pcm(wav_T: Samples) -> bytes:
     return _int16(wav_T).tobytes()
 
 
-def _check(format: str, rate: int) -> None:
+def check_format(format: str) -> None:
+    """Raises InputError for an unknown format."""
     if format not in FORMATS:
         raise InputError(f"format: {format!r} is not one of {', '.join(FORMATS)}", field="format")
+
+
+def _check(format: str, rate: int) -> None:
+    check_format(format)
     rates = RATES.get(format)
     if rates and rate not in rates:
         raise InputError(

@@ -33,8 +33,7 @@ def batch(
     model: ModelOption = None,
 ) -> None:
     """Run every row of a manifest; start it again to go on where it stopped."""
-    if format not in writing.FORMATS:
-        raise InputError(f"format: {format!r} is not one of {', '.join(writing.FORMATS)}", field="format")
+    writing.check_format(format)
     if slots < 1:
         raise InputError(f"slots is {slots}: at least 1 is needed", field="slots")
     rows = read_manifest(manifest, format)
@@ -46,7 +45,9 @@ def batch(
     if len(todo) < len(rows):
         say(f"{len(rows) - len(todo)} of {len(rows)} rows are done already")
     failed = perform(todo, output, model, slots) if todo else 0
-    say(f"{len(todo) - failed} rows done, {failed} failed, results in {output / 'results.jsonl'}")
+    say(
+        f"{len(todo) - failed} of {len(todo)} rows done, {failed} failed, results in {output / 'results.jsonl'}"
+    )
     if failed:
         raise typer.Exit(1)
 

@@ -6,7 +6,7 @@
         for output in engine.step(): ...
 
 The life of a sequence: `add` queues it -> a slot is free: it is admitted, and a known voice's keys and values are
-copied from the prefix cache -> its prompt is prefilled in chunks -> each step adds a frame (or group) -> its pointer
+copied from the prefix cache -> its prompt is prefilled in chunks -> each step adds a frame -> its pointer
 reaches the end of the text, or its length is reached: the last output says so and the slot is free. At its `stops` it
 waits for `resume`. `fork` sets it to the state of another sequence with the same prompt.
 
@@ -189,9 +189,9 @@ class Engine:
         sequence = self._sequences[entry.id]
         packed, sequence.filled = sequence.packed, stop
         # Candidates of one part share the prompt: its keys and values are computed once.
-        for twin in self._sequences.values():
-            if twin.packed is packed and twin is not sequence and twin.filled >= stop:
-                self.runner.cache.copy(self.scheduler.slot_of(twin.id), entry.slot, start, stop)
+        for sibling in self._sequences.values():
+            if sibling.packed is packed and sibling is not sequence and sibling.filled >= stop:
+                self.runner.cache.copy(self.scheduler.slot_of(sibling.id), entry.slot, start, stop)
                 return
         x_ND = self.runner.prompt_input(packed, start, stop)
         self.runner.select_adapted([sequence.adapted])
@@ -201,7 +201,7 @@ class Engine:
 
     def _prefix_key(self, sequence: Sequence) -> str:
         """An adapted model gives other keys and values for a voice."""
-        return f"{sequence.packed.prefix_key}{' changed' * sequence.adapted}"
+        return f"{sequence.packed.prefix_key}{' adapted' * sequence.adapted}"
 
     def _decode(self, entries: list[ScheduledSequence]) -> list[StepOutput]:
         """One step of every running sequence."""
@@ -209,21 +209,21 @@ class Engine:
         codes_NG, advance = self.decoding.step(sequences, [entry.slot for entry in entries], self._threads)
         return [self._emit(r, codes_NG[i], advance[i] if advance else 0) for i, r in enumerate(sequences)]
 
-    def _emit(self, r: Sequence, codes_G: np.ndarray, advance: int) -> StepOutput:
+    def _emit(self, sequence: Sequence, codes_G: np.ndarray, advance: int) -> StepOutput:
         """Take in a step's codes, move the pointer, and say what is new."""
-        at = -1 if r.pointer is None else r.pointer.at
-        if len(r.recent):
-            r.recent[r.steps % len(r.recent)] = codes_G[0]
-        r.token, r.codes_G = PAD, codes_G
-        r.steps += 1
-        r.frames += 1
-        ended = r.pointer is not None and r.pointer.move(advance)
-        output = StepOutput(r.id, codes_G[None], np.array([at], dtype=np.int32))
-        if ended or r.frames >= r.limit:
-            exact = r.packed.frames is not None and r.frames >= r.packed.frames
-            return self._finish(r.id, output, "stop" if ended or exact else "length")
-        if r.stops_here():
-            self.scheduler.hold(r.id)
+        at = -1 if sequence.pointer is None else sequence.pointer.at
+        if len(sequence.recent):
+            sequence.recent[sequence.steps % len(sequence.recent)] = codes_G[0]
+        sequence.token, sequence.codes_G = PAD, codes_G
+        sequence.steps += 1
+        sequence.frames += 1
+        ended = sequence.pointer is not None and sequence.pointer.move(advance)
+        output = StepOutput(sequence.id, codes_G[None], np.array([at], dtype=np.int32))
+        if ended or sequence.frames >= sequence.limit:
+            exact = sequence.packed.frames is not None and sequence.frames >= sequence.packed.frames
+            return self._finish(sequence.id, output, "stop" if ended or exact else "length")
+        if sequence.stops_here():
+            self.scheduler.hold(sequence.id)
             output.waits = True
         return output
 

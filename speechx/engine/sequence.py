@@ -17,7 +17,7 @@ from speechx.models.vocab import BOS, PAD
 
 __all__ = ["Reason", "Sequence", "StepOutput"]
 
-Reason = Literal["stop", "length", "abort", "deadline"]
+Reason = Literal["stop", "length", "deadline"]
 
 
 @dataclass

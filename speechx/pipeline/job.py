@@ -38,7 +38,7 @@ class Chunk:
     """The next stretch of finished audio.
 
     wav_T: float32 in [-1, 1]. words: all words known so far, from the start of the output. final: nothing follows.
-    info: task and seed from the first chunk on; the final one adds model (hash), audio_seconds, seconds, rtf,
+    info: task, seed and model (hash) from the first chunk on; the final one adds audio_seconds, seconds, rtf,
     first_audio_seconds, and truncated (true where the hard length limit ended a part).
     """
 

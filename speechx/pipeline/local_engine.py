@@ -22,13 +22,10 @@ __all__ = ["Chunk", "Job", "LocalEngine", "SpeechEngine"]
 
 
 class SpeechEngine(Protocol):
-    """Turns jobs into audio. HTTP, command line, batch and evaluation depend on this alone."""
+    """Turns jobs into audio. HTTP and evaluation depend on this alone."""
 
     def stream(self, job: Job) -> AsyncIterator[Chunk]:
-        """Chunks as they are made;
-
-        The last one is final. Raises InputError, TimeoutError. Leaving it early aborts.
-        """
+        """Chunks as they are made; the last one is final. Raises InputError, TimeoutError. Leaving early aborts."""
         ...
 
 

@@ -113,8 +113,6 @@ class RunningJob:
         candidate.reason = reason or "stop"
         if reason == "deadline":
             self.fail(TimeoutError(f"job {self.job.id} was not done by its deadline"))
-        elif reason == "abort":
-            self.fail(InterruptedError(f"job {self.job.id} was aborted"))
 
     def choose(self) -> Iterator[tuple[Candidate, list[Candidate]]]:
         """For each part whose candidates all wait: the best one, and those that were reset to it."""

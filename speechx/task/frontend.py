@@ -54,7 +54,7 @@ class VoiceBook(Protocol):
 class Frontend:
     """The front end of one model. Threads may share it.
 
-    mask_net: the refiner. paths: whether a string may name a file; False in servers, where
+    refiner: see speechx.pipeline.masking. paths: whether a string may name a file; False in servers, where
     strings come from strangers. max_phone_errors: phone error rate above which a transcript does not belong to a recording.
     """
 

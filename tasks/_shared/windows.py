@@ -20,7 +20,7 @@ from speechx.audio.levels import is_clipped
 from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, TextTrack, Token
 from speechx.task import fields
 from speechx.task.examples import Example, Utterance, UtterancePool
-from speechx.task.plan import GeneratedPart, MaskedRecording, MaskTarget, Plan
+from speechx.task.plan import GeneratedPart, MaskedRecording, Plan
 from speechx.task.task import Task, TaskRequest
 from speechx.tasks._shared import phone_spans
 
@@ -50,7 +50,7 @@ class AlignedTask(Task[A]):
     """Base of the three tasks. A subclass names its marker and makes its mixtures."""
 
     marker: ClassVar[int]
-    mask_target: ClassVar[MaskTarget] = "speech"
+    uses_text: ClassVar[bool] = True  # whether the model is given the transcript
     # The target is nearly determined by the input: stray less from the likeliest than free speech does, and be guided by
     # what the recording alone does not say.
     sampling = {
@@ -69,12 +69,14 @@ class AlignedTask(Task[A]):
         """Codes (F, K) of the target speaker's enrollment, if any."""
         return None
 
+    def speech(self, req: A, frontend: Frontend) -> PhoneSequence | None:
+        """Phones of the transcript; None where the request has none, or the model does not use it."""
+        return frontend.phones(req.text, req.language) if req.text and self.uses_text else None
+
     def prompt(self, req: A, frontend: Frontend) -> Prompt:
         wav_T = frontend.load_audio(req.audio, "audio")
         codes_FK, _ = frontend.encode_recording(wav_T)
-        speech = (
-            frontend.phones(req.text, req.language) if req.text and self.mask_target == "speech" else None
-        )
+        speech = self.speech(req, frontend)
         return self.window(codes_FK, speech, self.condition(req, frontend))
 
     def window(
@@ -96,9 +98,7 @@ class AlignedTask(Task[A]):
         wav_T = frontend.load_audio(req.audio, "audio")
         gain = levels.standard_gain(wav_T)
         reader = frontend.reader(wav_T * gain)
-        speech = (
-            frontend.phones(req.text, req.language) if req.text and self.mask_target == "speech" else None
-        )
+        speech = self.speech(req, frontend)
         before = self.condition(req, frontend)
 
         def parts() -> Iterator[GeneratedPart]:
@@ -116,7 +116,9 @@ class AlignedTask(Task[A]):
                 yield GeneratedPart(prompt, words, keep, joined=index > 0, gain=1 / gain, speech=stretch)
 
         notes: dict[str, object] = {"warning": "the recording is clipped"} if is_clipped(wav_T) else {}
-        recording = MaskedRecording(wav_T, self.slot, self.voice(req, frontend), self.mask_target)
+        recording = None
+        if self.mask_target is not None:
+            recording = MaskedRecording(wav_T, self.slot, self.voice(req, frontend), self.mask_target)
         return Plan(parts(), samples=len(wav_T), recording=recording, notes=notes)
 
     @abstractmethod

@@ -13,7 +13,7 @@ import pytest
 
 from speechx.api import SpeechX
 from speechx.cli.main import main
-from speechx.models.lm.prompt import pack
+from speechx.models.lm.prompt import Text, pack
 from speechx.models.vocab import NUM_TASKS
 from speechx.task import registry
 
@@ -66,6 +66,17 @@ def test_prompts_can_be_packed(name: str, pipeline: Any, speech: Any) -> None:
     assert len(packed) > 3
     params = task.params(job.request, prompt)
     assert params.max_frames >= 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_transcript_reaches_the_model(name: str, pipeline: Any, speech: Any) -> None:
+    """A text that the request takes and the prompt leaves out would be a silent loss."""
+    task: Any = registry.task(name)
+    if "text" not in task.Request.model_fields or not getattr(task, "uses_text", True):
+        return
+    fields = {**minimal(name, (speech(3), 16000)), "text": "The kettle is on the stove."}
+    prompt = task.prompt(pipeline.job(name, **fields).request, pipeline.frontend)
+    assert prompt.track is not None and any(isinstance(s, Text) for s in prompt.segments)
 
 
 @pytest.mark.parametrize("name", NAMES)

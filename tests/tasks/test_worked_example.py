@@ -52,6 +52,9 @@ def test_it_is_a_method_and_a_command(
     pipeline: Any, wav_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sx = SpeechX(pipeline)
+    request = registry.parse_request("dereverberation", {"audio": str(wav_file)})
+    plan = registry.task("dereverberation").plan(request, pipeline.frontend)
+    assert plan.recording is None, "its output is generated, not the recording attenuated"
     assert sx.dereverberation(str(wav_file), seed=1).seconds == 3.0
     monkeypatch.setattr("speechx.cli.task.load", lambda model: sx)
     assert main(["dereverberation", str(wav_file), "-o", str(tmp_path / "out.wav")]) == 0

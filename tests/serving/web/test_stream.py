@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from speechx.audio.writing import supported_rate
+from speechx.pipeline.coalesce import coalesce
 from speechx.pipeline.job import Chunk, Job
 from speechx.serving.web.stream import (
     StartedStream,
     StreamAborted,
     StreamedResponse,
-    coalesce,
     encoded,
 )
 from speechx.task import registry
