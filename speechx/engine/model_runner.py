@@ -24,7 +24,7 @@ from speechx.models.lm.batch import LOOKAHEAD, PAST_END
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.model import CodecLMCore, CopyPath, EmbeddingRows
 from speechx.models.lm.prompt import FLAG_TARGET, PackedPrompt
-from speechx.models.lm.transformer import Block
+from speechx.models.lm.transformer import TransformerBlock
 from speechx.models.vocab import NUM_PHONES
 
 Make = Callable[[str, Tensor | None], PackedLinear]
@@ -38,7 +38,7 @@ class PackedBlock:
     make: (name of a matrix, which begins with `prefix`, and the order of its rows, or None) -> its product.
     """
 
-    def __init__(self, block: Block, prefix: str, make: Make, pairs: bool) -> None:
+    def __init__(self, block: TransformerBlock, prefix: str, make: Make, pairs: bool) -> None:
         self.heads = block.heads
         order = None
         if pairs:

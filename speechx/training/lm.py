@@ -16,7 +16,7 @@ from speechx.models.lm.config import LMConfig
 from speechx.models.lm.model import CodecLMCore
 from speechx.models.lora import LoRAAdapter, add_lora, init_lora
 from speechx.training.lm_config import LMTrainConfig
-from speechx.training.lm_data import Feeder, dev_batches
+from speechx.training.lm_data import LMBatchLoader, dev_batches
 from speechx.training.loop import (
     Checkpoint,
     Metrics,
@@ -160,7 +160,7 @@ def train(
     elif adapter is not None:
         for model in (trainer.model, trainer.average):
             init_lora(model, adapter.tensors)
-    feeder = Feeder(shards, config, model_config)
+    feeder = LMBatchLoader(shards, config, model_config)
     dev_sets = {} if dev is None else dev_batches(dev, config, model_config)
 
     def train_step(batch: LMBatch) -> Metrics:

@@ -39,14 +39,14 @@ def pair_length(pair: TrainingPair) -> int:
 class _Steps(Dataset[LMBatch]):
     """Step -> batch, for a DataLoader. Each worker process has its own copy."""
 
-    def __init__(self, feeder: Feeder) -> None:
+    def __init__(self, feeder: LMBatchLoader) -> None:
         self.feeder = feeder
 
     def __getitem__(self, step: int) -> LMBatch:
         return self.feeder.make(step)
 
 
-class Feeder:
+class LMBatchLoader:
     """Makes the batch of any step from shards, one step ahead in a thread, or several in `workers` processes."""
 
     def __init__(

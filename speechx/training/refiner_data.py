@@ -62,7 +62,7 @@ class RefinerBatch:
 
 
 @dataclass(frozen=True)
-class _Item:
+class RefinerItem:
     recording_T: np.ndarray
     other_T: np.ndarray
     target_T: np.ndarray
@@ -116,7 +116,7 @@ class Mixtures:
             voice_BV=np.stack([none_V if item.voice_V is None else item.voice_V for item in items]),
         )
 
-    def _short(self, items: Sequence[_Item], task_B: np.ndarray) -> np.ndarray:
+    def _short(self, items: Sequence[RefinerItem], task_B: np.ndarray) -> np.ndarray:
         """(B,) whether the target is a short sound: the language model seldom generates those (docs/log.md)."""
         return np.array(
             [
@@ -125,7 +125,7 @@ class Mixtures:
             ]
         )
 
-    def _item(self, task: Any, rng: np.random.Generator) -> _Item:
+    def _item(self, task: Any, rng: np.random.Generator) -> RefinerItem:
         examples = self.examples[task.name]
         if examples and rng.random() >= self.shares.fresh:
             return self._remixed(examples[int(rng.integers(len(examples)))], rng)
@@ -134,11 +134,13 @@ class Mixtures:
             pass
         other_T = mixed.references["noise" if "noise" in mixed.references else "interferer"]
         if "voice" not in mixed.references:
-            return _Item(mixed.input_T, other_T, mixed.target_T, None, None)
+            return RefinerItem(mixed.input_T, other_T, mixed.target_T, None, None)
         # Where the wanted speaker is the louder one, there is little to learn.
         heard_T = mixed.input_T - other_T
         other_T = other_T * np.float32(10 ** (rng.uniform(0, 8) / 20))
-        return _Item(heard_T + other_T, other_T, mixed.target_T, None, self._voice(mixed.cut.speaker, rng))
+        return RefinerItem(
+            heard_T + other_T, other_T, mixed.target_T, None, self._voice(mixed.cut.speaker, rng)
+        )
 
     def _cut(self, rng: np.random.Generator) -> Utterance:
         pool = self.pools[0]
@@ -163,7 +165,7 @@ class Mixtures:
             self._voices[row.offset] = voice_vector(codes_FK, self.codec).numpy()
         return self._voices[row.offset]
 
-    def _remixed(self, example: RefinerExample, rng: np.random.Generator) -> _Item:
+    def _remixed(self, example: RefinerExample, rng: np.random.Generator) -> RefinerItem:
         """Mixed anew: what disturbs is louder or softer, or is another; the estimate stays."""
         heard_T, other_T = example.recording_T - example.other_T, example.other_T
         target_T, estimate_T, voice_V = example.target_T, example.estimate_T, None
@@ -184,9 +186,9 @@ class Mixtures:
             other_T = mixing.scaled_to_ratio(heard_T, noise_T[: len(other_T)], rng.uniform(-5, 20))
         else:
             other_T = other_T * (factor if voice_V is None else factor * np.float32(1.4))
-        return _Item(heard_T + other_T, other_T, target_T, estimate_T, voice_V)
+        return RefinerItem(heard_T + other_T, other_T, target_T, estimate_T, voice_V)
 
-    def _fitted(self, item: _Item, rng: np.random.Generator) -> _Item:
+    def _fitted(self, item: RefinerItem, rng: np.random.Generator) -> RefinerItem:
         """A stretch of each sound, at about the standard level."""
         gain = np.float32(levels.standard_gain(item.recording_T) * 10 ** (rng.uniform(-3, 3) / 20))
         at = int(rng.integers(0, max(1, len(item.recording_T) - self.samples + 1)))

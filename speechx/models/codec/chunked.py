@@ -11,8 +11,8 @@ import torch
 
 from speechx.models.codec.base import check_codes
 from speechx.models.codec.config import SpectralConfig
-from speechx.models.codec.excitation import SourceState
-from speechx.models.codec.layers import State
+from speechx.models.codec.excitation import ExcitationState
+from speechx.models.codec.layers import StreamState
 from speechx.models.codec.networks import SpectralDecoder
 
 
@@ -28,11 +28,11 @@ class SpectralStream:
     ) -> None:
         """latent: `SpectralCodec.latent`, codes (B, K, F) -> decoder input (B, F, D)."""
         self.decoder, self.latent, self.config = decoder, latent, config
-        self.state = State()
+        self.state = StreamState()
         inverse = decoder.inverse
         self.batch = batch
         self.tail_BL = torch.zeros(batch, inverse.size - inverse.hop)
-        self.source: SourceState | None = None
+        self.source: ExcitationState | None = None
         self.skip = inverse.lead
         self.frames = 0
         self.sent = 0

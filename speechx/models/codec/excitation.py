@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from speechx.models.codec.layers import Conv, State, Upsample
+from speechx.models.codec.layers import Conv, StreamState, Upsample
 
 HOPS = 4
 """Hops an STFT frame spans."""
@@ -32,7 +32,7 @@ LEVEL = 1 / 16
 
 
 @dataclass
-class SourceState:
+class ExcitationState:
     """Where a stream of sources stands."""
 
     pulses_BT: torch.Tensor
@@ -41,7 +41,7 @@ class SourceState:
     hop: int
 
 
-class Source(nn.Module):
+class ExcitationSource(nn.Module):
     """F0 to the spectra of its pulse train and of noise. Not trained; no gradient passes."""
 
     window: torch.Tensor
@@ -57,8 +57,8 @@ class Source(nn.Module):
 
     @torch.no_grad()
     def forward(
-        self, f0_BS: torch.Tensor, state: SourceState | None = None, noise_from: int = 0
-    ) -> tuple[torch.Tensor, torch.Tensor, SourceState]:
+        self, f0_BS: torch.Tensor, state: ExcitationState | None = None, noise_from: int = 0
+    ) -> tuple[torch.Tensor, torch.Tensor, ExcitationState]:
         """F0 in Hz (0 = unvoiced) -> spectra of pulses (B, S, N) and noise (S, N), complex, and the state to go on from."""
         frames = f0_BS.shape[1]
         f0_BS = f0_BS.float()
@@ -76,7 +76,7 @@ class Source(nn.Module):
             self.noise_T
         )
         keep = (HOPS - 1) * self.hop
-        after = SourceState(pulses_BT[:, -keep:].clone(), f0_BS[:, -1:].clone(), phase_B1, first + frames)
+        after = ExcitationState(pulses_BT[:, -keep:].clone(), f0_BS[:, -1:].clone(), phase_B1, first + frames)
         return self._stft(pulses_BT), self._stft(self.noise_T[at][None])[0], after
 
     def _stft(self, wav_BT: torch.Tensor) -> torch.Tensor:
@@ -123,7 +123,9 @@ class PitchNet(nn.Module):
         self.spread = Upsample(width, width // 2, HOPS)
         self.out = Upsample(width // 2, 2, 1)
 
-    def forward(self, x_BFD: torch.Tensor, state: State | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self, x_BFD: torch.Tensor, state: StreamState | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         x = self.enter(x_BFD, state)
         if x.shape[1] == 0:  # a stream still waiting for its look-ahead
             return x[..., 0], x[..., 0]
@@ -131,7 +133,7 @@ class PitchNet(nn.Module):
         tone_BS2 = self.out(F.gelu(self.spread(F.gelu(x))))
         return tone_BS2[..., 0], tone_BS2[..., 1]
 
-    def hertz(self, x_BFD: torch.Tensor, state: State | None = None) -> torch.Tensor:
+    def hertz(self, x_BFD: torch.Tensor, state: StreamState | None = None) -> torch.Tensor:
         """F0 in Hz, 0 where unvoiced, (B, 4 F) float32: in steps of 5 cents."""
         octave_BS, voicing_BS = self(x_BFD.double(), state)
         octave_BS = (octave_BS.clamp(-1.5, 1.9) * 256).round() / 256

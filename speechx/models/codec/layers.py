@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 
-class State(dict[int, torch.Tensor]):
+class StreamState(dict[int, torch.Tensor]):
     """Left context of every causal layer of one stream, keyed by the layer's identity."""
 
 
@@ -37,7 +37,7 @@ class Conv(nn.Module):
         right = (kernel - stride) // 2 if lookahead is None else lookahead
         self.pad = (kernel - stride - right, right)
 
-    def forward(self, x_BFC: torch.Tensor, state: State | None = None) -> torch.Tensor:
+    def forward(self, x_BFC: torch.Tensor, state: StreamState | None = None) -> torch.Tensor:
         x_BCF = x_BFC.transpose(1, 2)
         if state is None:
             x_BCF = F.pad(x_BCF, self.pad)
@@ -80,7 +80,7 @@ class ConvNeXt(nn.Module):
         self.down = nn.Linear(dim * expansion, dim)
         self.scale_C = nn.Parameter(torch.full((dim,), 1.0 / depth))
 
-    def forward(self, x_BFC: torch.Tensor, state: State | None = None) -> torch.Tensor:
+    def forward(self, x_BFC: torch.Tensor, state: StreamState | None = None) -> torch.Tensor:
         h_BFC = self.norm(self.depthwise(x_BFC, state))
         return x_BFC + self.scale_C * self.down(F.gelu(self.up(h_BFC)))
 

@@ -11,7 +11,7 @@ from torch import nn
 from speechx.models.codec.acoustic import AcousticEncoder
 from speechx.models.codec.config import SpectralConfig
 from speechx.models.codec.excitation import PitchNet
-from speechx.models.codec.layers import Conv, ConvNeXt, State, Upsample
+from speechx.models.codec.layers import Conv, ConvNeXt, StreamState, Upsample
 from speechx.models.codec.stft import Analysis, InverseHead
 
 
@@ -68,7 +68,7 @@ class SpectralDecoder(nn.Module):
         self.pitch = PitchNet(config.latent_dim)
         self.inverse = InverseHead(head, config.stft_hop, config.sample_rate)
 
-    def backbone(self, x_BFD: torch.Tensor, state: State | None = None) -> torch.Tensor:
+    def backbone(self, x_BFD: torch.Tensor, state: StreamState | None = None) -> torch.Tensor:
         """(B, F, D) -> (B, 4 F, C)."""
         x = self.enter(x_BFD, state)
         if x.shape[1] == 0:  # a stream still waiting for its look-ahead

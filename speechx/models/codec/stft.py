@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from speechx.models.codec.excitation import Source, SourceState
+from speechx.models.codec.excitation import ExcitationSource, ExcitationState
 
 
 class Analysis(nn.Module):
@@ -54,7 +54,7 @@ class InverseHead(nn.Module):
         with torch.no_grad():
             self.mix.weight.mul_(0.1)
             self.mix.bias.copy_(torch.cat([torch.ones(bins), torch.zeros(bins), torch.ones(bins)]))
-        self.source = Source(hop, sample_rate)
+        self.source = ExcitationSource(hop, sample_rate)
         # A Hann window at a quarter hop adds up to 1.5: with this constant no frame near an edge is a special case.
         self.register_buffer("window", torch.hann_window(self.size) / 1.5, persistent=False)
 
@@ -62,9 +62,9 @@ class InverseHead(nn.Module):
         self,
         x_BSC: torch.Tensor,
         f0_BS: torch.Tensor,
-        state: SourceState | None = None,
+        state: ExcitationState | None = None,
         noise_from: int = 0,
-    ) -> tuple[torch.Tensor, SourceState]:
+    ) -> tuple[torch.Tensor, ExcitationState]:
         """(B, S, C) -> windowed frames (B, S, 4 * hop), source state. F0 in Hz, 0 where unvoiced."""
         pulses_BSN, noise_SN, state = self.source(f0_BS, state, noise_from)
         real_BSN, imag_BSN, noise_BSN = self.mix(x_BSC).float().chunk(3, dim=-1)

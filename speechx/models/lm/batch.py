@@ -139,9 +139,7 @@ def collate(examples: Sequence[TrainExample], config: LMConfig) -> LMBatch:
             if packed.frames is not None:
                 advance[b, P + S - 1] = IGNORE  # the length ends this target, not the pointer
         if track_codes is not None and packed.track_codes_TG is not None:
-            rows = packed.track_codes_TG[: S + 1]
-            track_codes[b, P : P + min(S, len(rows)), 0] = rows[:S]
-            track_codes[b, P : P + len(rows) - 1, 1] = rows[1:]
+            _place_recording(track_codes[b, at], packed.track_codes_TG)
     return LMBatch(
         tokens_BT=torch.from_numpy(tokens),
         codes_BTG=torch.from_numpy(codes),
@@ -154,3 +152,10 @@ def collate(examples: Sequence[TrainExample], config: LMConfig) -> LMBatch:
         target_advance_BT=torch.from_numpy(advance),
         target_index_N=torch.from_numpy(np.concatenate(index)),
     )
+
+
+def _place_recording(target_S2G: np.ndarray, codes_TG: np.ndarray) -> None:
+    """Writes the recording's frame of the same moment, and the next one, beside each target step."""
+    rows = codes_TG[: len(target_S2G) + 1]
+    target_S2G[: len(rows), 0] = rows[: len(target_S2G)]
+    target_S2G[: len(rows) - 1, 1] = rows[1:]

@@ -29,7 +29,14 @@ from torch import Tensor, nn
 from speechx.models.lm.batch import IGNORE, LOOKAHEAD, LMBatch
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.prompt import NUM_FLAGS
-from speechx.models.lm.transformer import Block, SumRows, autocast_dtype, init_weights, rms_norm, rope_table
+from speechx.models.lm.transformer import (
+    EmbeddingSum,
+    TransformerBlock,
+    autocast_dtype,
+    init_weights,
+    rms_norm,
+    rope_table,
+)
 from speechx.models.vocab import NUM_PHONES, VOCAB_SIZE
 
 if TYPE_CHECKING:
@@ -101,13 +108,16 @@ class CodecLMCore(nn.Module):
         self.rows = EmbeddingRows(config)
         self.embed = nn.Embedding(self.rows.count, c.dim, padding_idx=EmbeddingRows.NONE)
         self.track = nn.Linear(2 * c.dim, c.dim, bias=False)
-        self.blocks = nn.ModuleList(Block(c.dim, c.heads, c.ffn_dim, c.dropout) for _ in range(c.layers))
+        self.blocks = nn.ModuleList(
+            TransformerBlock(c.dim, c.heads, c.ffn_dim, c.dropout) for _ in range(c.layers)
+        )
         self.advance_head = nn.Linear(c.dim, c.max_advance + 1, bias=False)
         self.first_head = nn.Linear(c.dim, V, bias=False)
         self.local_in = nn.Linear(c.dim, c.local_dim, bias=False)
         self.local_embed = nn.Embedding((G - 1) * V, c.local_dim)
         self.local_blocks = nn.ModuleList(
-            Block(c.local_dim, c.local_heads, c.local_ffn_dim, c.dropout) for _ in range(c.local_layers)
+            TransformerBlock(c.local_dim, c.local_heads, c.local_ffn_dim, c.dropout)
+            for _ in range(c.local_layers)
         )
         self.local_heads = nn.Parameter(torch.empty(G - 1, c.local_dim, V))
         if c.copies:
@@ -173,7 +183,7 @@ class CodecLMCore(nn.Module):
     def sum_rows(self, ids: Tensor) -> Tensor:
         """Sum of table rows over the last dimension: (..., n) -> (..., D)."""
         flat = ids.view(-1, ids.shape[-1])
-        return SumRows.apply(self.embed.weight, flat).view(*ids.shape[:-1], -1)
+        return EmbeddingSum.apply(self.embed.weight, flat).view(*ids.shape[:-1], -1)
 
     def embed_batch(self, batch: LMBatch) -> Tensor:
         """Input of every step, (B, T, D)."""

@@ -28,7 +28,7 @@ def autocast_dtype(x: Tensor) -> torch.dtype:
     return x.dtype
 
 
-class SumRows(torch.autograd.Function):
+class EmbeddingSum(torch.autograd.Function):
     """Sum of table rows, ids (N, n) -> (N, D), where id 0 adds nothing.
 
     The same as embedding_bag, whose own gradient on a CPU costs 20 times as much as this one: sorting the ids
@@ -81,7 +81,7 @@ def rotate(x_BTHE: Tensor, cos_BT1E: Tensor, sin_BT1E: Tensor) -> Tensor:
     return torch.cat([a * cos_BT1E - b * sin_BT1E, b * cos_BT1E + a * sin_BT1E], dim=-1)
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """Pre-norm transformer block: causal attention, then SwiGLU (Shazeer, 2020). No biases."""
 
     def __init__(self, dim: int, heads: int, ffn_dim: int, dropout: float = 0.0) -> None:

@@ -150,7 +150,8 @@ def test_lm(shards: Shards, tmp_path: Path, stop_after: Stop, optimizer: str) ->
 def test_workers_make_the_same_batches(shards: Shards) -> None:
     shape = LMConfig.preset("tiny")
     alone, many = (
-        lm.Feeder(shards, lm.LMTrainConfig(preset="tiny", batch_steps=600, workers=n), shape) for n in (0, 2)
+        lm.LMBatchLoader(shards, lm.LMTrainConfig(preset="tiny", batch_steps=600, workers=n), shape)
+        for n in (0, 2)
     )
     for a, b in zip(alone.steps(3, 12), many.steps(3, 12), strict=True):
         assert torch.equal(a.codes_BTG, b.codes_BTG) and torch.equal(a.tokens_BT, b.tokens_BT)
@@ -173,7 +174,7 @@ def test_a_slim_checkpoint_starts_another_run(shards: Shards, tmp_path: Path) ->
 def test_the_learning_rate_falls_with_the_minutes(shards: Shards, tmp_path: Path) -> None:
     config = lm.LMTrainConfig(preset="tiny", steps=10**6, warmup=1, bf16=False)
     trainer = lm.LMTrainer(config, LMConfig.preset("tiny"), "cpu")
-    batch = lm.Feeder(shards, config, LMConfig.preset("tiny")).make(0)
+    batch = lm.LMBatchLoader(shards, config, LMConfig.preset("tiny")).make(0)
     rates = []
     for trainer.share_of_time in (0.0, 0.5, 1.0):
         trainer.train_step(batch)

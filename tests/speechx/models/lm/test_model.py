@@ -13,7 +13,7 @@ from speechx.models.lm.batch import LMBatch, TrainExample, collate
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.model import CodecLMCore
 from speechx.models.lm.prompt import Frames, Prompt, Text, TextTrack, Token, pack
-from speechx.models.lm.transformer import SumRows, causal_attention
+from speechx.models.lm.transformer import EmbeddingSum, causal_attention
 from speechx.tasks.noise_suppression import NS
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "lm.json"
@@ -120,7 +120,7 @@ def test_the_gradient_of_summed_rows_is_that_of_plain_ones() -> None:
     table = torch.randn(50, 8, requires_grad=True)
     ids = torch.randint(0, 50, (30, 5))
     grad = torch.randn(30, 8)
-    (SumRows.apply(table, ids) * grad).sum().backward()
+    (EmbeddingSum.apply(table, ids) * grad).sum().backward()
     ours, table.grad = table.grad, None
     ((table[ids] * (ids > 0)[..., None]).sum(1) * grad).sum().backward()
     torch.testing.assert_close(ours, table.grad)
