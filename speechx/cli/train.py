@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from speechx.cli.recipes import RecipeOption
+
+if TYPE_CHECKING:
+    from speechx.models.config import StrictConfig
+
+Recipe = TypeVar("Recipe", bound="StrictConfig")
 
 app = typer.Typer(help="Train the codec, the aligner or the language model.", no_args_is_help=True)
 
@@ -31,7 +36,7 @@ Codec = Annotated[
 ]
 
 
-def _with_minutes(config: Any, minutes: float | None) -> Any:
+def _with_minutes(config: Recipe, minutes: float | None) -> Recipe:
     return config if minutes is None else config.model_copy(update={"anneal_minutes": minutes})
 
 
