@@ -63,4 +63,4 @@ serve: env-serve  ## the HTTP server
 	@$(BIN)/speechx serve $(ARGS)
 
 clean:  ## remove what the other targets wrote, .venv included
-	rm -rf $(VENV) demo runs/cpu runs/eval runs/smoke build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) demo runs/cpu runs/eval runs/smoke runs/train-smoke build dist .pytest_cache .mypy_cache .ruff_cache

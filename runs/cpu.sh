@@ -37,11 +37,10 @@ fi
 # speaker cosine 0.92, DistillMOS 3.6 ("Codec version 2: mel-cepstrum latent").
 # Differs: version 1 has been deleted from the code, so its recipe trains version 2. It was trained in several calls while its loss weights changed: 6,000 steps, then 4,350 (38 minutes) with
 # the rate falling from 4e-4 to 5e-5. No log has the minutes of the first part. Here the recipe runs its 8,000 steps at once.
-# The released codec saw no discriminators ("discriminators that learn nothing"), so the copy of the recipe leaves them out. The code
-# of version 1 is gone: the first command trains version 2 from scratch, the second one trains its acoustic path anew.
+# The released codec saw no discriminators ("discriminators that learn nothing"). The first command trains version 2 from scratch,
+# the second one trains its acoustic path anew.
 if step codec; then
-  sed 's/^adversarial_from:.*/adversarial_from: 100000/' configs/codec/1-cpu.yaml >"$OUT/codec-1.yaml"
-  speechx train codec --config "$OUT/codec-1.yaml" --pack "$PACK" --out "$OUT/codec-1"
+  speechx train codec --config codec/1-cpu --pack "$PACK" --out "$OUT/codec-1"
   speechx train codec --config codec/2-version-2 --pack "$PACK" --out "$OUT/codec-2" \
     --start-from "$OUT/codec-1/last.pt" --anneal-minutes 57
   mkdir -p "$OUT/model" && cp -r "$OUT/codec-2/model" "$CODEC"

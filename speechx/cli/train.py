@@ -233,7 +233,7 @@ def export(
 @app.command()
 def smoke(
     minutes: Annotated[float, typer.Option(help="minutes for each of the three")] = 2.0,
-    out: Annotated[Path, typer.Option(help="folder of everything that is made")] = Path("runs/smoke"),
+    out: Annotated[Path, typer.Option(help="folder of everything that is made")] = Path("runs/train-smoke"),
 ) -> None:
     """Train codec, aligner and language model shortly on generated data; exit code 1 unless every loss falls."""
     import shutil
