@@ -1,6 +1,4 @@
-"""Batches of like length, the same for the same seed. B examples a batch; a batch's cost is B times its longest
-example.
-"""
+"""Length-bucketed batches, reproducible from a seed. A batch of B examples costs B times its longest example."""
 
 from __future__ import annotations
 
@@ -12,8 +10,8 @@ import numpy as np
 def epoch_batches(lengths: Sequence[int] | np.ndarray, budget: int, seed: int, epoch: int) -> list[list[int]]:
     """Every index once, in batches whose padded size stays within `budget`, in random order.
 
-    A single example longer than the budget makes a batch of its own. Depends on nothing but its arguments, so a
-    resumed run goes on exactly where it was.
+    A single example longer than the budget makes a batch of its own. Depends on its arguments alone, so a
+    resumed run continues exactly.
     """
     rng = np.random.default_rng((seed, epoch))
     sizes = np.asarray(lengths)
@@ -34,7 +32,7 @@ def epoch_batches(lengths: Sequence[int] | np.ndarray, budget: int, seed: int, e
 
 
 class BatchStream:
-    """Batch of any step, epoch after epoch. `pick(epoch)` may choose which examples an epoch has (all by default)."""
+    """The batch of any step, epoch after epoch. shares: sampling weight of each example; None: each once per epoch."""
 
     def __init__(
         self,

@@ -39,7 +39,7 @@ def split_file(path: str | Path, out: str | Path, max_mib: float = 16.0) -> list
 
 
 def join_chunks(listing: str | Path, out: str | Path) -> Path:
-    """The file that `split_file` cut, in the folder `out`. Raises InputError where a chunk is missing or not its own."""
+    """The file that `split_file` cut, in the folder `out`. Raises InputError for a missing or altered chunk."""
     listing, out = Path(listing), Path(out)
     facts = json.loads(listing.read_text())
     out.mkdir(parents=True, exist_ok=True)

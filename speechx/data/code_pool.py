@@ -1,4 +1,4 @@
-"""The corpus as codes: tasks whose prompts hold nothing but clean speech make their training pairs from it.
+"""The corpus as codes, for tasks whose prompts contain clean speech alone.
 
 A pair from sound costs two runs of the codec and an alignment, 0.2 s. A pair from codes costs a look-up, so every
 epoch can have enrollments of its own. Shapes: F codec frames, K codebooks.
@@ -21,7 +21,7 @@ MAX_PER = 0.6
 
 
 class EncodedCorpus:
-    """The utterances of one split that have text, codes and an alignment that fits. A speechx.task.examples.CodePool."""
+    """A `CodePool` (speechx.task.examples): utterances of one split with text, codes and a fitting alignment."""
 
     def __init__(
         self,

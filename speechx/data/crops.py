@@ -17,8 +17,8 @@ F0_AHEAD = 2
 
 
 def synthetic_room(rng: np.random.Generator, sample_rate: int = 16000) -> np.ndarray:
-    """A direct path and an exponentially decaying noise tail, RT60 0.15-0.6 s: cheap, and enough to be robust to
-    rooms.
+    """A direct path and an exponentially decaying noise tail, RT60 0.15-0.6 s. Cheap, and enough for robustness
+    to rooms.
     """
     rt60 = rng.uniform(0.15, 0.6)
     length = int(rt60 * sample_rate)

@@ -1,11 +1,10 @@
-"""Audio packs: a corpus decoded once to 16 kHz int16 in one flat file, so that a training step reads slices and
-nothing else.
+"""Audio packs: a corpus decoded once to 16 kHz int16 in one flat file. A training step reads slices of it.
 
 DIR/pcm.i16        all samples, end to end
-DIR/index.jsonl    a row an utterance: id, corpus, split, offset, samples, speaker | None, language, text, kind (noise)
-DIR/texts.jsonl    optional: Whisper's guess of texts that are missing
+DIR/index.jsonl    one row per utterance: id, corpus, split, offset, samples, speaker | None, language, text, kind (noise)
+DIR/texts.jsonl    optional: Whisper's transcripts of rows without text
 DIR/teacher.f16    optional: Whisper encoder features at 25 Hz, (frames, 512) end to end
-DIR/teacher.jsonl  a row an utterance: id, corpus, offset, frames
+DIR/teacher.jsonl  one row per utterance: id, corpus, offset, frames
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Speed perturbation: every voice of a pack once more, slower and lower, and once more, faster and higher.
+"""Speed perturbation: each speaker of a pack becomes two new ones, one slower and lower, one faster and higher.
 
-After Ko et al. 2015, "Audio augmentation for speech recognition": recordings are resampled, which moves pitch, formants and
-tempo together, so that each speaker gives new ones. Half of a speaker's utterances go to the slower voice, half to the
-faster: the new pack is as large as the old. Shapes: T samples at 16 kHz, F codec frames.
+Ko et al. 2015, "Audio augmentation for speech recognition": resampling moves pitch, formants and tempo together. Half of a
+speaker's utterances go to the slower voice, half to the faster. The new pack is as large as the old.
+Shapes: T samples at 16 kHz, F codec frames.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Key = tuple[str, str]
 
 
 def speed_of(row: PackRow, seed: int = 0) -> float:
-    """Of one utterance; the same for all of a speaker that go the same way. The next seed sends it the other way."""
+    """Speed factor of an utterance. A speaker has two, and the next seed swaps them."""
     faster = (zlib.crc32(f"{row.corpus} {row.id}".encode()) + seed) % 2
     rng = np.random.default_rng((zlib.crc32(str(row.speaker).encode()), faster, seed))
     return round(float(rng.uniform(*(FASTER if faster else SLOWER))), 3)
@@ -39,11 +39,10 @@ def speed_of(row: PackRow, seed: int = 0) -> float:
 def perturb_pack(
     folder: str | Path, out: str | Path, seed: int = 0, progress: Callable[[int, int], None] | None = None
 ) -> int:
-    """Writes the pack OUT: the speech of the train split of the pack, changed. Returns how many utterances.
+    """Writes the pack OUT: the speech of the pack's train split at other speeds. Returns the number of utterances.
 
-    Phones and alignments that lie beside the pack are taken over, the latter scaled. Noise comes along as it is, for
-    mixtures of the new voices. It has no teacher and no pitch: it is for the language model. Raises InputError where OUT
-    holds a pack already.
+    Phones are copied, alignments scaled, noise copied for mixtures of the new voices. The new pack has no teacher features
+    and no F0, because it is for the language model. Raises InputError if OUT has a pack already.
     """
     folder, out = Path(folder), Path(out)
     if (out / "index.jsonl").exists():
@@ -92,7 +91,7 @@ def perturb_pack(
 
 
 def _scaled(item: dict[str, Any], id: str, speed: float, frames: int) -> dict[str, Any]:
-    """A row of phones or of an alignment, for the changed recording of so many frames."""
+    """A row of phones or of an alignment, adapted to the new speed and number of frames."""
     item = item | {"id": id}
     if "pointer" in item:
         item["words"] = [[text, round(a / speed, 3), round(b / speed, 3)] for text, a, b in item["words"]]

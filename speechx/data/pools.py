@@ -21,7 +21,7 @@ MIN_SECONDS = 1.0
 class PackPool:
     """Utterances, noises and rooms of one split. words: word times by (corpus, id), in addition to the pack.
 
-    rooms: how many there are; 0 makes each up from an exponential tail, which needs no simulator.
+    rooms: number of simulated rooms; 0: exponential tails, which need no simulator.
     """
 
     def __init__(

@@ -22,7 +22,7 @@ CHUNK = 32  # files given to a process at once
 
 @dataclass
 class PrepareReport:
-    """What became of the files. damaged: read in part; unreadable, held_out: left out."""
+    """Counts of files. damaged: decoded in part; unreadable, held_out: left out."""
 
     rows: int = 0
     hours: float = 0.0
@@ -41,8 +41,8 @@ def prepare_pack(
 ) -> PrepareReport:
     """Decodes every recording of the sources to 16 kHz int16 in OUT/pcm.i16, with OUT/index.jsonl.
 
-    Files that cannot be read are left out and counted, so that one bad file does not cost a night. Raises InputError
-    where a source is no corpus, or OUT holds a pack already. keep_paths: the index has the path of each recording, so
+    Unreadable files are left out and counted. Raises InputError if a source is no corpus, or if OUT has a pack
+    already. keep_paths: the index has the path of each recording, so
     that `speechx.data.transport` can take the file as it is.
     """
     out = Path(out)
@@ -97,7 +97,7 @@ def _entry(row: SourceRow, offset: int, samples: int, keep_path: bool) -> dict[s
 
 
 def _decode_all(rows: list[SourceRow], workers: int) -> Iterator[tuple[np.ndarray, bool]]:
-    """The samples of each row, in order; nothing more than a few chunks ahead of who reads them."""
+    """The samples of each row, in order, decoded a few chunks ahead at most."""
     if workers <= 1:
         yield from map(decode, rows)
         return
@@ -116,7 +116,7 @@ def _decode_chunk(rows: list[SourceRow]) -> list[tuple[np.ndarray, bool]]:
 
 
 def decode(row: SourceRow) -> tuple[np.ndarray, bool]:
-    """(samples (T,) int16 at 16 kHz, whether the file is damaged); none where it cannot be read at all."""
+    """(samples (T,) int16 at 16 kHz, whether the file is damaged); T is 0 for an unreadable file."""
     from speechx.audio import reading
 
     damaged = False

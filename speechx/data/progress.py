@@ -1,4 +1,4 @@
-"""A progress line for long loops: at most one every few seconds, so that logs stay readable and nothing is silent."""
+"""Progress lines of long loops, at most one every few seconds."""
 
 from __future__ import annotations
 

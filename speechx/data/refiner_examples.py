@@ -3,7 +3,7 @@
 DIR/TASK-SPLIT-SEED.i16     of each example recording, other, target, estimate, end to end, mono 16 kHz int16
 DIR/TASK-SPLIT-SEED.jsonl   a row each: task, samples, text_given (whether the prompt had the transcript), voice (codes)
 
-Recordings are made by the tasks themselves (`Task.example`), at the standard level. Shapes: T samples, F codec frames, K
+Tasks make the recordings (`Task.example`), at the standard level. Shapes: T samples, F codec frames, K
 codebooks.
 """
 
@@ -122,7 +122,7 @@ def make_estimates(
 
 
 def _cut(pool: PackPool, rng: np.random.Generator) -> Utterance:
-    """An utterance of a speaker, all being equally likely, of at most so many seconds."""
+    """An utterance of a random speaker, cut to SECONDS[1]. Speakers are equally likely."""
     while True:
         rows = pool.by_speaker[pool.speakers[int(rng.integers(len(pool.speakers)))]]
         row = rows[int(rng.integers(len(rows)))]

@@ -1,7 +1,7 @@
-"""Shards: training pairs of the language model in files of at most 16 MiB that can be moved one by one.
+"""Shards: training pairs of the language model in files of at most 16 MiB.
 
-Everything in a pair is a small integer, so a pair is one int16 vector: a header that lists the parts, then the parts.
-A shard is a safetensors file with `data` (int16) and `offsets` (int64), its metadata names codec, phones and format.
+A pair is one int16 vector: a header that lists the arrays, then the arrays. A shard is a safetensors file with `data`
+(int16) and `offsets` (int64). Its metadata names codec, phone table and format.
 Shapes: F codec frames, K codebooks, N phones.
 """
 
@@ -103,9 +103,7 @@ def decode_pair(data: np.ndarray) -> TrainingPair:
 
 
 class ShardWriter:
-    """Collects pairs and writes NAME-0000.safetensors, NAME-0001... Use as a context manager; metadata goes into
-    each.
-    """
+    """Collects pairs and writes NAME-0000.safetensors, NAME-0001... Use as a context manager."""
 
     def __init__(self, folder: str | Path, name: str, codec_hash: str, phone_table_version: int) -> None:
         self.folder, self.name = Path(folder), name
@@ -142,7 +140,7 @@ class ShardWriter:
 
 
 class Shards:
-    """All pairs of the shards in a folder (or in several). Checks that they were made with one codec."""
+    """All pairs of the shards in one or more folders. Raises ValueError for shards of another codec."""
 
     def __init__(self, folders: list[str | Path], codec_hash: str | None = None) -> None:
         from safetensors import safe_open

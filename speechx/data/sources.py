@@ -1,9 +1,9 @@
-"""Finds the recordings of a corpus and what is known of them, in whatever layout it comes.
+"""Recordings of a corpus with their metadata, from any of the usual layouts.
 
     read_source("LibriSpeech")      LibriSpeech, LibriTTS, VCTK, Common Voice: as they are published
     read_source("my_corpus")        a folder with metadata.jsonl or metadata.csv
     read_source("clips.csv")        CSV, TSV or JSONL with column audio, and text, speaker, language, split, id, kind
-    read_source("cuts.jsonl.gz")    manifests of lhotse, which knows a hundred corpora more, where it is installed
+    read_source("cuts.jsonl.gz")    manifests of lhotse (a hundred more corpora), if it is installed
 
 A row with `kind` is noise; every other row is speech. Nothing is decoded here.
 """
@@ -39,7 +39,7 @@ FEW_SPEAKERS = 20
 
 @dataclass(frozen=True)
 class SourceRow:
-    """One recording, or [start, stop) seconds of one. split "" means that the corpus does not say."""
+    """One recording, or [start, stop) seconds of one. split "": the corpus has none."""
 
     path: Path
     id: str
@@ -56,7 +56,7 @@ class SourceRow:
 def read_source(path: str | Path, language: str | None = None) -> list[SourceRow]:
     """All rows of a corpus, each with a split. language: of speech whose corpus names none.
 
-    Raises InputError where the path is no corpus, a row lacks its audio, or two rows have one id.
+    Raises InputError if the path is no corpus, a row lacks its audio, or two rows share an id.
     """
     path = Path(path)
     if not path.exists():
@@ -265,7 +265,7 @@ def _lhotse(path: Path) -> Iterator[SourceRow]:
 
 
 def _with_splits(rows: list[SourceRow]) -> list[SourceRow]:
-    """Splits where the corpus gives none: by a hash of the speaker, or of the row where there are few speakers."""
+    """Fills in missing splits, by a hash of the speaker, or of the row if there are few speakers."""
     speakers = {row.speaker for row in rows if row.speaker is not None}
 
     def split(row: SourceRow) -> str:
@@ -279,9 +279,9 @@ def _with_splits(rows: list[SourceRow]) -> list[SourceRow]:
 
 
 def hold_out_speakers(rows: list[SourceRow]) -> tuple[list[SourceRow], int]:
-    """Without the training rows whose speaker is held out in another corpus; and how many those were.
+    """Drops training rows whose speaker is in dev or test of another corpus; (kept rows, number dropped).
 
-    A corpus that itself has one speaker in two splits means it (a single voice, held-out sentences).
+    A speaker in two splits of one corpus stays: a single voice with held-out sentences.
     """
     held: dict[str, set[str]] = {}
     for row in rows:

@@ -1,8 +1,8 @@
-"""Made-up voices that say real sentences: training data for smoke runs and tests, where no recording is at hand.
+"""Generated voices: training data for smoke runs and tests without recordings.
 
-Every phone of the table has its own sound (formants for what is voiced, a band of noise for what is not) and every
-speaker a pitch and a vocal tract length, so that codec, aligner and language model have something true to learn. It is
-no speech that anybody would understand. Legend: T samples at 16 kHz, F codec frames, E teacher dimensions.
+Every phone has its own sound: formants if voiced, else a band of noise. Every speaker has a pitch and a vocal tract length.
+So codec, aligner and language model can learn from it, though it is not intelligible.
+Legend: T samples at 16 kHz, F codec frames, E teacher dimensions.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Packs on the move: self-contained parts of limited size, for machines that are lent by the hour and reach no network.
+"""Parts: a pack in self-contained files of limited size, for a rented machine without a network (runs/rented_gpu).
 
     speechx data split PACK --out parts --max-mib 60      parts/part-0000.tar ...
-    speechx data join parts --out PACK                    on the other machine; any subset of the parts is a corpus too
+    speechx data join parts --out PACK                    on the other machine, also with some of the parts only
 
 A part is a tar file: metadata.jsonl (a source like any other, see speechx.data.sources), the recordings as the compressed
 files they came from (else as Opus), and features.safetensors: F0, and teacher features as 8-bit coordinates in their
@@ -65,7 +65,7 @@ class PrincipalAxes:
         return np.clip(np.round(place_FD * STEPS), -127, 127).astype(np.int8)
 
     def decode(self, codes_FD: np.ndarray) -> np.ndarray:
-        """(F, D) int8 -> (F, E) float32, as near as the axes kept allow."""
+        """(F, D) int8 -> (F, E) float32, within the axes kept."""
         standard_FE = (codes_FD.astype(np.float32) / STEPS * self.spread_D) @ self.axes_ED.T
         return standard_FE * self.std_E + self.mean_E
 
@@ -82,7 +82,7 @@ def split_pack(
 ) -> list[Path]:
     """Writes the parts of a pack, each below `max_mib`, and returns their paths. teacher_dims 0 leaves the features out.
 
-    Rows are dealt to the parts at random, so that each part has a share of everything.
+    Rows are dealt at random, so each part is a small corpus.
     """
     pack, out = AudioPack(pack_folder), Path(out)
     paths = _original_paths(Path(pack_folder))
@@ -200,7 +200,7 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 def join_parts(
     folder: str | Path, out: str | Path, workers: int = 2, progress: Callable[[int, int], None] | None = None
 ) -> PrepareReport:
-    """The parts in a folder and its subfolders, as one pack. Raises InputError where there are none or one is broken."""
+    """The parts in a folder and its subfolders, as one pack. Raises InputError if there are none or one is broken."""
     out = Path(out)
     parts = sorted(Path(folder).rglob("part-*.tar"))
     if not parts:

@@ -1,6 +1,6 @@
 """Alignments of a pack: word times, the phone of every frame, and the phone error rate of each text.
 
-DIR/words-<codec hash>.jsonl   a row an utterance: corpus, id, score, per (phone error rate), words, pointer
+DIR/words-<codec hash>.jsonl   one row per utterance: corpus, id, score, per (phone error rate), words, pointer
 Shapes: F codec frames.
 """
 
@@ -39,7 +39,7 @@ def align_pack(
     aligner_folder: str | Path,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Aligns every utterance with text; does nothing where that is done. After training another aligner, delete the file.
+    """Aligns every utterance with text, unless the file exists. Delete the file after training another aligner.
 
     An utterance too short for its text is left out.
     """
@@ -74,7 +74,7 @@ def align_pack(
 
 
 def read_alignments(pack_folder: str | Path, codec_hash: str) -> dict[Key, UtteranceAlignment]:
-    """What `align_pack` left beside a pack, by (corpus, id); empty where it has not run."""
+    """The alignments of a pack by (corpus, id); empty if `align_pack` has not run."""
     path = Path(pack_folder) / f"words-{codec_hash}.jsonl"
     if not path.exists():
         return {}

@@ -1,8 +1,8 @@
-"""The codes of a pack under one codec, and the phones of its texts: what the aligner and the language model train on.
+"""Codes of a pack under one codec, and phones of its texts: training data of the aligner and the language model.
 
 DIR/codes-<codec hash>.i16     (frames, K) end to end; speech at the standard level, as every prompt and target is
-DIR/codes-<codec hash>.jsonl   a row an utterance: corpus, id, offset, frames
-DIR/phones-v<N>.jsonl          a row an utterance with text: corpus, id, ids, phones, words
+DIR/codes-<codec hash>.jsonl   one row per utterance: corpus, id, offset, frames
+DIR/phones-v<N>.jsonl          one row per utterance with text: corpus, id, ids, phones, words
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class TokenRow:
 
 @contextmanager
 def one_thread_each() -> Iterator[ThreadPoolExecutor]:
-    """As many Python threads as torch had for itself, each with one of torch's."""
+    """A pool of as many threads as torch had, while torch uses one thread per call."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -52,9 +52,7 @@ def one_thread_each() -> Iterator[ThreadPoolExecutor]:
 def encode_pack(
     folder: str | Path, codec: SpectralCodec, progress: Callable[[int, int], None] | None = None
 ) -> Path:
-    """Writes the codes of every utterance and noise of a pack; does nothing where they are there. Returns the code
-    file.
-    """
+    """Writes the codes of every utterance and noise of a pack, unless they exist. Returns the code file."""
     folder = Path(folder)
     codes_path = folder / f"codes-{codec.hash}.i16"
     if codes_path.exists():
@@ -86,7 +84,7 @@ def encode_pack(
 
 
 def phonemize_pack(folder: str | Path, progress: Callable[[int, int], None] | None = None) -> Path:
-    """Writes the phones of every text of a pack; texts with nothing to say are left out."""
+    """Writes the phones of every text of a pack; texts without phones are left out."""
     from speechx.text import PHONE_TABLE_VERSION, TextFrontend
 
     path = Path(folder) / f"phones-v{PHONE_TABLE_VERSION}.jsonl"
@@ -117,7 +115,7 @@ def phonemize_pack(folder: str | Path, progress: Callable[[int, int], None] | No
 
 
 def read_tokens(folder: str | Path, codec: SpectralCodec) -> list[TokenRow]:
-    """All rows of a pack that have codes. Raises ValueError where the pack has not been encoded with this codec."""
+    """All rows of a pack that have codes. Raises ValueError if the pack is not encoded with this codec."""
     from speechx.text import PHONE_TABLE_VERSION, PhoneSequence, Word
 
     folder = Path(folder)

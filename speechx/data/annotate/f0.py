@@ -1,4 +1,4 @@
-"""Fundamental frequency of clean speech, to teach the codec's harmonic source.
+"""Fundamental frequency of clean speech, a training target of the codec's harmonic source.
 
 Normalized cross-correlation with dynamic programming over lags (RAPT, Talkin 1995, sections 3 and 4).
 Shapes: T samples at 16 kHz, S frames at 100 Hz, L lags.

@@ -1,7 +1,7 @@
 """Features of a pack's utterances, end to end in one file: NAME.f16 and its index NAME.jsonl.
 
 DIR/NAME.f16     float16, (frames,) or (frames, dims) of one utterance after the other
-DIR/NAME.jsonl   a row an utterance: id, corpus, offset (in frames), frames
+DIR/NAME.jsonl   one row per utterance: id, corpus, offset (in frames), frames
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""F0 of all speech in a pack, which the codec's harmonic source is taught with: pitch.f16 and pitch.jsonl."""
+"""F0 of all speech in a pack, pitch.f16 and pitch.jsonl: a training target of the codec's harmonic source."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHUNK = 64  # utterances given to a process at once
 def add_pitch(
     pack_folder: str | Path, workers: int = 2, progress: Callable[[int, int], None] | None = None
 ) -> int:
-    """Finds the F0 of every utterance, about 250 times real time on a core; returns how many frames (100 Hz)."""
+    """Writes the F0 of every utterance, at about 250 times real time per core; returns the number of frames (100 Hz)."""
     folder = Path(pack_folder)
     rows = [row for row in AudioPack(folder).rows if row.speaker is not None]
     with feature_files(folder, "pitch") as features:

@@ -1,4 +1,4 @@
-"""Features of Whisper's encoder, which the codec's first codebook learns to foretell. Needed for training alone.
+"""Features of Whisper's encoder, the distillation target of the codec's first codebook.
 
 Legend: T samples at 16 kHz, S mel frames (100 Hz), F codec frames (25 Hz), M mel bands, N STFT bins.
 Source: Radford et al. 2022, section 2.2 and its published feature extractor; SpeechTokenizer (the idea of a teacher).
@@ -28,7 +28,7 @@ def add_teacher(
     progress: Callable[[int, int], None] | None = None,
     threads: int = 2,
 ) -> int:
-    """Writes teacher.f16 and teacher.jsonl of every utterance of a pack; returns how many frames.
+    """Writes teacher.f16 and teacher.jsonl of every utterance of a pack; returns the number of frames.
 
     whisper_folder: a Whisper model of 512 dimensions (base) in CTranslate2's format. Raises InputError.
     """

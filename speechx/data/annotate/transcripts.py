@@ -1,8 +1,8 @@
-"""Transcripts for recordings that come without: Whisper's guess, kept apart from what people wrote.
+"""Whisper's transcripts of recordings without text, in a file apart from the corpus's own texts.
 
-DIR/texts.jsonl   a row an utterance: corpus, id, text. Rows of the index that have a text of their own keep it.
+DIR/texts.jsonl   one row per utterance: corpus, id, text. Rows of the index that have a text of their own keep it.
 
-A guess that is wrong is found later: `speechx data mix` leaves out what the aligner does not hear.
+`speechx data mix` leaves out wrong ones later, by the aligner's phone error rate.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def transcribe_pack(
     progress: Callable[[int, int], None] | None = None,
     threads: int = 1,
 ) -> int:
-    """Writes texts.jsonl for the speech of a pack that has no text; returns how many were transcribed. Raises InputError."""
+    """Writes texts.jsonl for the speech of a pack that has no text; returns their number. Raises InputError."""
     try:
         from faster_whisper import WhisperModel
     except ImportError as error:
