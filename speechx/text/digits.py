@@ -1,107 +1,83 @@
-"""Written words with digits in them: numbers, ordinals, years, dates, times, money, units, ranges, fractions."""
+"""Written words with digits in them: telephone numbers, ordinals, fractions, ranges, units; numbers of all other forms."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+import unicodedata
 
+from speechx.text.context import TokenContext
 from speechx.text.locales.base import JOIN, Locale
+from speechx.text.money import say_money
+from speechx.text.numbers import agree, counted_noun, dotted, is_million, month_of, number, year_or_number
+from speechx.text.times import german_case, say_date_or_time
 
-_SUFFIX = r"h|hrs?|uhr|am|pm|a\.m\.?|p\.m\.?"
-_TIME = re.compile(rf"^(\d{{1,2}})(?::(\d{{2}})|h(\d{{2}})?)(?::\d{{2}})?(?:{JOIN}?({_SUFFIX}))?$", re.I)
-_HOUR = re.compile(rf"^(\d{{1,2}}){JOIN}?(uhr|am|pm|a\.m\.?|p\.m\.?)$", re.I)
-_DATE = re.compile(r"^(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})?$")
-_ISO_DATE = re.compile(r"^(\d{4})-(\d{2})-(\d{2})$")
-_PHONE = re.compile(r"^(?:\+?\d{1,4}(?:[-.]\d{2,4}){2,}|\d{3}-\d{4})$")
-_RANGE = re.compile(r"^(\d+(?:[.,]\d+)?)[-–](\d+(?:[.,]\d+)?)(\D*)$")
-_FRACTION = re.compile(r"^(\d+)/(\d+)$")
+PHONE = "\x1e"  # in front of a word that is a telephone number
+SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"
+_PHONE = re.compile(
+    r"^(?:\+?\d{1,4}(?:-\d{2,4}){2,}|\d{3}-\d{4}|(?:\+?1\.)?\d{3}\.\d{3}\.\d{4}|0\d(?:\.\d{2}){4}|\+\d{7,15})$"
+)
+_GROUPED = {
+    ",": re.compile(r"^[-+]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?$"),
+    ".": re.compile(r"^[-+]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d+)?$"),
+}
+_DOTTED = re.compile(r"^\d+(?:\.\d+){2,}$")
+_RANGE = re.compile(r"^([-+]?\d+(?:[.,]\d+)?)([^\d\W]{0,3}|%|°)[-–](\d[\d.,]*?)(\D*)$")
+_FRACTION = re.compile(r"^(?:(\d+)[\x1f-])?(\d+)/(\d+)(?:th|rd|nd|st|º|ª|[eè]m?e?)?s?$")
+_VULGAR = re.compile(r"(\d?)([¼-¾⅐-⅞])")
 _DECADE = re.compile(r"^'?(\d{1,3})0'?s$")
 _NUMBER = re.compile(rf"^[-+±]?(?:\d+(?:[.,{JOIN}]\d+|'\d{{3}})*|[.,]\d+)$")
-_PREFIXED = re.compile(rf"^(R\$|US\$|[$€£¥#§+-]){JOIN}?([\d.,{JOIN}]*\d)(\D*)$", re.I)
-_SUFFIXED = re.compile(rf"^([-+]?[\d.,{JOIN}]*\d){JOIN}?([^\d{JOIN}.,'-][^{JOIN}\d]{{0,6}}|[mk]m?[²³2])$")
-
-SCALE_WORDS = frozenset(
-    "million millions billion billions trillion thousand millón millones milliard milliards milliarden millionen "
-    "milione milioni miliardo miliardi milhão milhões bilhão bilhões mil".split()
+_PREFIXED = re.compile(rf"^([¥#§≈~<>≤≥±√×$+-]){JOIN}?([\d.,{JOIN}]*\d)(\D*)$", re.I)
+_SUFFIXED = re.compile(
+    rf"^([-+±]?[\d.,'{JOIN}]*\d){JOIN}?([^\d{JOIN}.,'-][^{JOIN}\d]{{0,7}}|[a-zµ]{{1,2}}[²³23]|′)$", re.I
 )
+_FEET = re.compile(r"^(\d+)′(\d+)″?$")
+_SIDES = re.compile(r"^(\d+(?:[.,]\d+)?)[x×*](\d+(?:[.,]\d+)?)(?:[x×*](\d+(?:[.,]\d+)?))?(\D*)$")
+_FIXED = {"24/7", "9/11", "50/50", "7/11"}
+_POWER = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 
 
-@dataclass(frozen=True)
-class TokenContext:
-    """Context of a token. before, after: neighbors without punctuation. last: ends the text. all_caps: of the whole text."""
-
-    before: str = ""
-    after: str = ""
-    last: bool = False
-    all_caps: bool = False
-
-
-def number(text: str, locale: Locale, noun: bool = False) -> list[str]:
-    """Digits with the language's marks (1,234.5 or 1.234,5) in words. noun: the form that stands before a noun."""
-    text = text.replace(JOIN, "").replace("'", "")
-    words: list[str] = []
-    if text[0] in "-+±":
-        words += {"-": locale.minus, "+": "plus", "±": "plus minus"}[text[0]].split()
-        text = text[1:]
-    group = "," if locale.decimal_mark == "." else "."
-    if group in text and not re.match(rf"^[1-9]\d{{0,2}}(?:\{group}\d{{3}})+(?!\d)", text):
-        # Not groups of three: the other custom (3.5 in German text), or a list of numbers (1.2.3).
-        if text.count(group) > 1:
-            return [*words, *(word for part in text.split(group) if part for word in number(part, locale))]
-        text = text.replace(group, locale.decimal_mark)
-    whole, mark, fraction = text.replace(group, "").partition(locale.decimal_mark)
-    if len(whole) > 15 or (len(whole) > 1 and whole[0] == "0"):
-        words += locale.spell(whole)
-    else:
-        words += locale.cardinal(int(whole or "0"), noun and not mark).split()
-    if mark:
-        words += [*locale.point.split(), *_decimals(fraction, locale)]
-    return words
-
-
-def _decimals(digits: str, locale: Locale) -> list[str]:
-    """Decimals one by one in English and German, as a number elsewhere (3,14: tres coma catorce)."""
-    digits = "".join(char for char in digits if char.isdecimal())
-    if locale.language in ("en", "de") or len(digits) > 2 or digits.startswith("0"):
-        return locale.spell(digits)
-    return locale.cardinal(int(digits or "0"), False).split()
-
-
-def verbalize_digits(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
-    """Spoken words of a written word with a digit in it; None for an unknown form (B2B)."""
-    if _PHONE.match(core):
-        return locale.spell(core)
-    if (spoken := _date_or_time(core, locale)) is not None:
-        return spoken
-    if (spoken := _ordinal(core, locale)) is not None:
-        return spoken
-    if match := _FRACTION.match(core):
-        top, bottom = int(match[1]), int(match[2])
-        if (top, bottom) in locale.fractions:
-            return locale.fractions[top, bottom].split()
-        over = locale.over.split() if top < bottom else []  # 24/7 and 50/50 are no fractions
-        return [*number(match[1], locale), *over, *number(match[2], locale)]
-    if match := _RANGE.match(core):
-        first, second = (year_or_number(part, locale) for part in (match[1], match[2]))
-        return [*first, *locale.to.split(), *second, *_tail(match[3], locale)]
-    if match := _PREFIXED.match(core):
-        return _prefixed(match[1], match[2], match[3].strip(JOIN), locale, context)
-    if (match := _SUFFIXED.match(core)) and (spoken := _suffixed(match[1], match[2], locale)) is not None:
-        return spoken
+def say_digits(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
+    """Spoken words of a written word that has a digit in it; None if it is no form that is known (B2B)."""
+    if core.startswith(PHONE) or (_PHONE.match(core) and say_date_or_time(core, locale, context) is None):
+        return say_phone(core, locale)
+    core = _VULGAR.sub(lambda match: f"{match[1]}{JOIN if match[1] else ''}{_plain_fraction(match[2])}", core)
+    if _GROUPED["," if locale.decimal_mark == "." else "."].match(core):
+        return number(core, locale, counted_noun(context, locale))
+    for say in (say_date_or_time, _ordinal, _fraction, say_money, _range, _sides, _with_sign, _suffixed):
+        if (said := say(core, locale, context)) is not None:
+            return said
+    if _DOTTED.match(core):
+        return dotted(core, locale)
     if _NUMBER.match(core):
         return year_or_number(core, locale, context)
     return None
 
 
-def _ordinal(core: str, locale: Locale) -> list[str] | None:
+def _plain_fraction(char: str) -> str:
+    return unicodedata.normalize("NFKC", char).replace("\u2044", "/")
+
+
+def say_phone(core: str, locale: Locale) -> list[str]:
+    """A telephone number digit by digit; the pairs of a French one as numbers."""
+    words: list[str] = []
+    for group in re.findall(r"\+|\d+", core):
+        if group == "+":
+            words += locale.symbols["+"].split()
+        elif locale.language == "fr" and len(group) == 2:
+            words += number(group, locale)
+        else:
+            words += locale.spell(group)
+    return words
+
+
+def _ordinal(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
     """1st, 2º, 3ème, 2ª; decades: the 1990s, 90er Jahre."""
     marks = locale.ordinal_marks or "(?!)"
-    if match := re.match(rf"^(\d{{1,9}})\.?(?:{marks})$", core, re.I):
-        words = locale.ordinal(int(match[1])) if int(match[1]) else number(match[1], locale)[0]
-        if core[-1] in "ªa" and locale.language in ("es", "it", "pt"):
-            words = " ".join(re.sub("o$", "a", word) for word in words.split())
-        return words.split()
-    if locale.language == "de" and (match := re.match(r"^(\d{1,4})er$", core)):
+    match = re.match(rf"^(\d[\d.,{JOIN}]*?)\.?({marks})$", core, re.I)
+    value = int(re.sub(r"\D", "", match[1])) if match else 0
+    if match and 0 < value < 10**9:
+        return _in_gender(locale.ordinal(value), match[2].lower(), locale, context)
+    if locale.language == "de" and (match := re.match(r"^'?(\d{1,4})er$", core)):
         return f"{locale.year(int(match[1]))}er".split()
     if locale.language == "en" and (match := _DECADE.match(core)):
         tens = int(match[1] + "0")
@@ -110,94 +86,178 @@ def _ordinal(core: str, locale: Locale) -> list[str] | None:
     return None
 
 
-def _date_or_time(core: str, locale: Locale) -> list[str] | None:
-    if (match := _TIME.match(core)) and int(match[1]) < 25 and int(match[2] or match[3] or 0) < 60:
-        words = locale.time(int(match[1]), int(match[2] or match[3] or 0)).split()
-        half = (match[4] or "").lower().replace(".", "")
-        if half not in ("am", "pm"):
-            return words
-        words = [word for word in words if word != "o'clock"]
-        return [*words, *locale.units.get(half, (half, half))[1].split()]
-    if match := _HOUR.match(core):
-        suffix = match[2].lower().replace(".", "")
-        if suffix == "uhr":
-            return locale.time(int(match[1]), 0).split()
-        return [*number(match[1], locale), *locale.units.get(suffix, ("", suffix))[1].split()]
-    if match := _ISO_DATE.match(core):
-        year, month, day = (int(part) for part in match.groups())
-    elif match := _DATE.match(core):
-        first, second = int(match[1]), int(match[3])
-        day, month = (second, first) if locale.month_first else (first, second)
-        if month > 12:
-            day, month = month, day
-        year = int(match[4]) if match[4] else 0
-    else:
-        return None
-    if not (1 <= month <= 12 and 1 <= day <= 31) or (not year and match[2] != "."):
-        return None
-    return locale.date(day, month, year or None).split()
-
-
-def year_or_number(text: str, locale: Locale, context: TokenContext | None = None) -> list[str]:
-    """Four digits without marks from 1100 to 2099 are a year; a date's day may be an ordinal."""
-    if re.fullmatch(r"1[1-9]\d\d|20\d\d", text):
-        return locale.year(int(text)).split()
-    near = (context.before.lower(), context.after.lower()) if context and locale.month_first else ()
-    if any(word in locale.months for word in near) and re.fullmatch(r"[1-9]|[12]\d|3[01]", text):
-        return locale.ordinal(int(text)).split()
-    return number(text, locale, noun=bool(context and context.after[:1].isalpha()))
-
-
-def _money(amount: str, symbol: str, locale: Locale) -> list[str]:
-    """Money in words: twenty-five dollars fifty cents."""
-    currency = locale.currencies[symbol.lower()]
-    cents = re.search(r"[.,](\d{2})$", amount)
-    whole = amount[: cents.start()] if cents else amount
-    words = number(whole or "0", locale, noun=True)
-    digits = re.sub(r"\D", "", whole)
-    words += (currency.one if digits.lstrip("0") == "1" else currency.many).split()
-    if cents and int(cents[1]):
-        words += locale.symbols.get("money_and", "").split()
-        words += locale.cardinal(int(cents[1]), True).split()
-        words += (currency.minor_one if cents[1] == "01" else currency.minor_many).split()
+def _in_gender(ordinal: str, mark: str, locale: Locale, context: TokenContext) -> list[str]:
+    """An ordinal in the gender and the form that its mark and its noun ask for: primera, primer, première, ersten."""
+    words = ordinal.split()
+    language = locale.language
+    if language in ("es", "it", "pt"):
+        if mark.endswith(("ª", "a")) or (mark == "°" and locale.is_feminine(counted_noun(context, locale))):
+            return [re.sub("o$", "a", word) for word in words]
+        noun = counted_noun(context, locale)
+        if language == "es" and (mark == "er" or (mark == "º" and noun and not locale.is_feminine(noun))):
+            words[-1] = re.sub("(primer|tercer)o$", r"\1", words[-1])
+    elif language == "fr":
+        if mark.startswith(("re", "ère", "ere")) and words == ["premier"]:
+            words = ["première"]
+        elif mark.startswith("nd"):
+            words = ["seconde" if mark.startswith("nde") else "second"]
+        if mark.endswith("s"):
+            words[-1] += "s"
+    elif language == "de":
+        words[-1] = words[-1][:-1] + mark.removeprefix("s").removeprefix("t")
     return words
 
 
-def _prefixed(prefix: str, digits: str, tail: str, locale: Locale, context: TokenContext) -> list[str]:
-    if prefix.lower() in locale.currencies:
-        scale = locale.units.get(tail.lower(), ("", ""))[1] if tail else ""
-        if scale:  # $3bn: the currency comes after the scale
-            return [*number(digits, locale), *scale.split(), *locale.currencies[prefix.lower()].many.split()]
-        if context.after.lower() in SCALE_WORDS:  # $3 million: the next word says the currency
-            return number(digits, locale)
-        return [*_money(digits, prefix, locale), *_tail(tail, locale)]
-    if prefix in "+-":
-        sign = locale.minus if prefix == "-" else locale.symbols["+"]
-        return [*sign.split(), *(verbalize_digits(digits + tail, locale, context) or number(digits, locale))]
-    return [*locale.symbols.get(prefix, "").split(), *number(digits, locale), *_tail(tail, locale)]
+def _fraction(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
+    """3/4, 1 1/2, 1/5th; two days before a month; both numbers of 24/7."""
+    match = _FRACTION.match(core)
+    if not match:
+        return None
+    top, bottom = int(match[2]), int(match[3])
+    noun = counted_noun(context, locale)
+    if not match[1] and any(month_of(word, locale) for word in (context.before, context.after)):
+        return [word for part in (match[2], match[3]) for word in year_or_number(part, locale, context)]
+    if not 0 < top < bottom or core in _FIXED or bottom > 1000 or match[3].startswith("0"):
+        if context.maths:
+            return [*number(match[2], locale), *locale.symbols["÷"].split(), *number(match[3], locale)]
+        return [*number(match[2], locale), *number(match[3], locale)]
+    if bottom > 20 and bottom % 10 and bottom != 32:
+        said = [*number(match[2], locale), *locale.over.split(), *number(match[3], locale)]
+    else:
+        said = locale.fraction(top, bottom).split()
+    if not match[1]:
+        return said
+    whole = number(match[1], locale, "-" if locale.language == "de" else noun or "-")
+    if locale.language == "de":
+        return [*whole, *said]
+    if (top, bottom) == (1, 2) and locale.language != "en":
+        half = said[-1]
+        if noun and locale.is_feminine(noun):
+            half = re.sub("o$", "a", half) if locale.language != "fr" else "demie"
+        said = ["meia" if half == "meia" or (half == "meio" and locale.is_feminine(noun)) else half]
+    return [*whole, locale.joined, *said]
 
 
-def _suffixed(digits: str, suffix: str, locale: Locale) -> list[str] | None:
-    """12km, 25 %, 3 €, 20°C; None if the suffix is none of these."""
-    low = suffix.lower()
-    if low in locale.currencies:
-        return _money(digits, low, locale)
-    if low in locale.units:
-        one, many = locale.units[low]
-        return [*number(digits, locale, noun=True), *(one if digits == "1" else many).split()]
+def _range(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
+    """10-20, 5-10%, 1914-1918, 3-4km."""
+    match = _RANGE.match(core)
+    if not match or context.maths or (match[2] and match[2].lower() != match[4].strip(JOIN).lower()):
+        return None
+    noun = counted_noun(context, locale) if not match[4] else ""
+    both = [match[1], match[3]]
+    words = [year_or_number(part, locale) if not noun else number(part, locale, noun) for part in both]
+    if all(re.fullmatch(r"1\d{3}|20\d\d", part) for part in both):
+        words = [locale.year(int(part)).split() for part in both]
+    tail = match[4].strip(JOIN)
+    names = _tail(tail, locale) if tail else []
+    return None if names is None else [*words[0], *locale.to.split(), *words[1], *names]
+
+
+def _sides(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
+    """3x4, 1920x1080, 2x3x4cm; 6'2"."""
+    if match := _FEET.match(core):
+        feet, inches = locale.units.find("ft"), locale.units.find("in")
+        if feet and inches:
+            return [
+                *number(match[1], locale),
+                *feet[1].split(),
+                *number(match[2], locale),
+                *inches[1].split(),
+            ]
+    match = _SIDES.match(core)
+    if not match:
+        return None
+    tail = _tail(match[4].strip(JOIN), locale) if match[4] else []
+    if tail is None:
+        return None
+    by = locale.symbols["×"] if context.maths or "*" in core else locale.by
+    words = number(match[1], locale)
+    for side in filter(None, (match[2], match[3])):
+        words += [*by.split(), *number(side, locale)]
+    return [*words, *tail]
+
+
+def _with_sign(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
+    """-5, +3, #4, §5, ~10."""
+    match = _PREFIXED.match(core)
+    if not match:
+        return None
+    sign, rest = match[1], core[len(match[1]) :].lstrip(JOIN)
+    said = locale.minus if sign == "-" else locale.symbols.get(sign, "")
+    if re.fullmatch(r"[1-9]\d{3}", rest):
+        return [*said.split(), *number(rest, locale)]
+    return [*said.split(), *(say_digits(rest, locale, context) or number(match[2], locale))]
+
+
+def _suffixed(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
+    """12km, 25 %, 20°C, 2M; None if the suffix is none of these."""
+    match = _SUFFIXED.match(core)
+    if not match:
+        return None
+    digits, suffix = match[1], match[2]
+    if names := locale.units.find(suffix):
+        one, many = names
+        return [*number(digits, locale, many.split()[0]), *(one if digits == "1" else many).split()]
     if suffix in locale.symbols:
-        return [*number(digits, locale), *locale.symbols[suffix].split()]
+        said = number(digits, locale)
+        return [*said, *locale.symbols[suffix].split()]
+    if suffix in locale.scales and _is_scale(suffix, digits, context):
+        one, many = locale.scales[suffix]
+        said = [*number(digits, locale, one), *(one if digits == "1" else many).split()]
+        return agree(said, counted_noun(context, locale), locale) if is_million(said[-1]) else said
     return None
 
 
-def _tail(tail: str, locale: Locale) -> list[str]:
-    """Letters or a symbol stuck to the end of a number."""
-    tail = tail.strip(JOIN + " ")
-    low = tail.lower()
-    if low in locale.units:
-        return locale.units[low][1].split()
-    if low in locale.currencies:
-        return locale.currencies[low].many.split()
+def _is_scale(suffix: str, digits: str, context: TokenContext) -> bool:
+    """Whether letters stuck to a number are its scale: 2M users, 10k, 3.5B; not 5G, 4K, 2B."""
+    if len(suffix) > 1 or suffix in "Mk":
+        return suffix not in ("mm",)
+    if suffix == "K":
+        return bool(re.search(r"[.,]", digits))
+    return suffix == "B" and bool(re.search(r"[.,]", digits) or re.search(r"[a-z]{2}s$", context.after))
+
+
+def _tail(tail: str, locale: Locale) -> list[str] | None:
+    """Letters or a symbol stuck to the end of a range; None if they mean nothing."""
+    if names := locale.units.find(tail):
+        return names[1].split()
     if tail in locale.symbols:
         return locale.symbols[tail].split()
-    return ["".join(char for char in low if char.isalpha())] if any(map(str.isalpha, low)) else []
+    if tail in locale.scales:
+        return locale.scales[tail][1].split()
+    return None
+
+
+def german_ordinal(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
+    """German "3. Mai", "der 3. Mann", "als 3. ins Ziel": digits and a dot that belong together; dates like 05.11."""
+    if locale.language != "de":
+        return None
+    if re.match(r"^\d{1,2}\.\d{1,2}\.$", core):
+        said = say_date_or_time(core, locale, context)
+        return said if said is not None and not context.last else None
+    if (
+        not re.match(r"^\d{1,3}\.$", core)
+        or not int(core[:-1])
+        or not is_german_ordinal(context.before, context.after, locale)
+    ):
+        return None
+    return (locale.ordinal(int(core[:-1])) + german_case(context)).split()
+
+
+_BEFORE_ORDINAL = frozenset(
+    "am vom zum zur dem den der die das des im beim ein eine einen sein ihr ihre sein mein bis ab als jeder jede jedes jeden "
+    "dieser diese dieses seit und dessen deren unser euer seinem ihrem seinen ihren meinem meinen deine dein".split()
+)
+_AFTER_ORDINAL = frozenset(
+    "jahrhundert platz stock etage klasse mal bundesliga weltkrieg geburtstag auflage kapitel".split()
+)
+
+
+def is_german_ordinal(before: str, after: str, locale: Locale) -> bool:
+    """Whether German digits with a dot between these words are an ordinal."""
+    low = after.lower()
+    if not after[:1].isalpha():
+        return bool(re.match(r"\d{1,2}\.(?:\d|$)", after) and before.lower() in _BEFORE_ORDINAL)
+    if month_of(after, locale) or low in _AFTER_ORDINAL or after[0].islower():
+        return True
+    return before.lower() in _BEFORE_ORDINAL

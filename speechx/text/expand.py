@@ -1,36 +1,30 @@
-"""Spoken words of one written word: abbreviations, symbols, acronyms, addresses, and numbers by `digits`."""
+"""What one written word says: abbreviations, symbols, acronyms, units, and (by other modules) numbers and addresses."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-from speechx.text.digits import SCALE_WORDS, TokenContext, number, verbalize_digits
+from speechx.text.addresses import say_address, say_street
+from speechx.text.context import TokenContext
+from speechx.text.digits import PHONE, SUPERSCRIPTS, german_ordinal, say_digits
 from speechx.text.locales.base import Locale
+from speechx.text.money import currency_of, names_currency, prefix_of, scale_word, with_currency
+from speechx.text.numbers import SCALE_WORDS, month_of, number
+from speechx.text.roman import say_roman
 
-_ADDRESS = re.compile(
-    r"^(?:https?://|www\.)\S+$"
-    r"|^[\w.+-]+@[\w-]+(?:\.[\w-]+)+$"
-    r"|^(?:[a-z\d-]+\.)+(?:com|org|net|edu|gov|io|de|fr|es|it|br|pt|uk|eu|ai|dev)(?:/\S*)?$",
-    re.IGNORECASE,
-)
 _DOTTED = re.compile(r"^(?:[^\W\d_]\.)+[^\W\d_]?\.?$")
 _CAPITALS = re.compile(r"^([^\W\d_]{2,}?)('?s)?$")
-_ROMAN = re.compile(r"^(?=[IVX])(X{0,3})(IX|IV|V?I{0,3})(e|ème)?$")
-_PIECES = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_²³]+(?:['-][^\W\d_²³]+)*'?|[^\w\s]|[²³]")
+_PIECES = re.compile(rf"\d+(?:[.,]\d+)*|[^\W\d_²³]+(?:['-][^\W\d_²³]+)*'?|[{SUPERSCRIPTS}]+|[^\w\s]|_")
 _LETTER = re.compile(r"[^\W\d_]")
-_UNITS = {"": 0, "I": 1, "II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6, "VII": 7, "VIII": 8, "IX": 9}
-_CENTURIES = ("siglo", "siglos", "siècle", "siècles", "secolo", "secoli", "século", "séculos", "jahrhundert")
-# What a Roman number counts in English; after other names it is a king's: Louis the fourteenth.
-_COUNTED = frozenset(
-    "Chapter Part War Book Volume Act Section Figure Table Type Class Phase Stage Level Vol Scene Article World "
-    "Division Title Appendix Unit Mark Apollo".split()
-)
+_POWER = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 # Abbreviations that are words too: these need a number after them, those a capital at the front.
 _BEFORE_NUMBER = frozenset("no fig art nr n p pp vol ch cap pág".split())
 _CAPITAL = frozenset("st co mar sat sun mon fri col gen ed ft mt sen hon est dec".split())
 _CAPITAL_WITHOUT_DOT = frozenset("dr me pr mr mrs sr jr".split())
-_GERMAN_BEFORE_ORDINAL = frozenset("am vom zum dem den des der die das im beim ein eine sein ihr".split())
+# Units that are words in some language: they need a mark, the end or a word of measure after them.
+_UNIT_WORDS = frozenset("in ha bar gal cal kn mol al do di da as es ma me pa he".split())
+_MEASURED = frozenset("x by wide long tall deep thick high of di de d' × diameter".split())
 
 
 def expand(core: str, locale: Locale, context: TokenContext, *, final: bool = False) -> list[str] | None:
@@ -40,42 +34,74 @@ def expand(core: str, locale: Locale, context: TokenContext, *, final: bool = Fa
     An acronym candidate stays in capitals, for the front end to spell or to read.
     """
     low = core.lower()
-    if _is_letter_name(core, context):
-        return locale.spell(core)
-    if low in locale.abbreviations and _is_abbreviation(core, low, context):
-        return locale.abbreviations[low].split()
+    if (said := _abbreviation(core, low, locale, context)) is not None:
+        return said
     if _DOTTED.match(core) and (len(core) > 2 or (core[0].isupper() and not context.last)):
         return locale.spell(core)
-    if not final and re.match(r"\d.*[ap]\.m\.$", low):
-        return verbalize_digits(core, locale, context)
     if not final:
-        return _dotted_ordinal(core, locale, context)
-    if _ADDRESS.match(core):
-        return _address(core, locale)
-    if any(char.isdecimal() for char in core):
-        words = verbalize_digits(core, locale, context)
-        return _pieces(core, locale, context) if words is None else words
-    if low in locale.currencies and not core.isalpha():
-        return locale.currencies[low].many.split()
-    if low in SCALE_WORDS and context.before and context.before[0] in locale.currencies:
-        return [low, *locale.currencies[context.before[0]].many.split()]
-    if low in locale.units:
-        one, many = locale.units[low]
-        if not core.isalpha() or (context.before[-1:].isdigit() and (len(core) > 1 or core.islower())):
-            return (one if context.before == "1" else many).split()
-    roman = _roman(core, locale, context)
+        if re.match(r"\d.*[ap]\.m\.$", low):
+            return say_digits(core, locale, context)
+        if locale.language == "de" and re.match(r"[IVXLCDM]+\.$", core) and not context.last:
+            return say_roman(core, locale, context)
+        return german_ordinal(core, locale, context)
+    if (said := say_address(core, locale)) is not None:
+        return said
+    if core[0].isalpha() and (said := _unit(core, locale, context)) is not None:
+        return said
+    if core.startswith(PHONE) or any(char.isdecimal() or unicodedata.category(char) == "No" for char in core):
+        if (said := say_digits(core, locale, context)) is not None:
+            return said
+        return _hyphenated(core, locale, context) or _pieces(core, locale, context)
+    if (said := _beside_number(core, low, locale, context)) is not None:
+        return said
+    roman = say_roman(core, locale, context)
     return _words(core, locale, context) if roman is None else roman
+
+
+def _abbreviation(core: str, low: str, locale: Locale, context: TokenContext) -> list[str] | None:
+    """The words of an abbreviation, where it is one."""
+    if (said := say_street(core, locale, context)) is not None:
+        return said
+    if _needs_number(core, low, locale, context):
+        return locale.before_number[low].split()
+    measured = low.endswith(".") and re.match(r"[\d.,]+$", context.before)
+    if measured and (names := _unit(core[:-1], locale, context)):
+        return names
+    if _is_letter_name(core, context):
+        return _unit(core, locale, context) or locale.spell(core)
+    if low in locale.abbreviations and _is_abbreviation(core, low, context):
+        return locale.abbreviations[low].split()
+    if len(low) > 2 and core[0].isupper() and low.isalpha() and low not in locale.months and low != "mar":
+        beside = context.before[:1].isdigit() or context.after[:1].isdigit()
+        return [month_of(core, locale)] if beside and month_of(core, locale) else None
+    return None
+
+
+def _needs_number(core: str, low: str, locale: Locale, context: TokenContext) -> bool:
+    """Whether this is an abbreviation before its number: p. 12, Kap. IV; not the unit in "10 s. 5"."""
+    if low not in locale.before_number or (core.isupper() and len(core) > 2 and core.isalpha()):
+        return False
+    if not (context.after[:1].isdigit() or re.fullmatch(r"[IVXLC]+", context.after)):
+        return False
+    return not (low.endswith(".") and context.before[:1].isdigit() and locale.units.find(low[:-1]))
 
 
 def _is_letter_name(core: str, context: TokenContext) -> bool:
     """A lone capital is a letter's name if it cannot be a word (B) or stands in a row of letters (A B C)."""
-    if context.all_caps or len(core) != 1 or not (core.isalpha() and core.isupper()):
+    if context.shouting or len(core) != 1 or not (core.isalpha() and core.isupper()):
+        return False
+    if core in "IVX" and say_single_roman(core, context):
         return False
     if unicodedata.normalize("NFD", core)[0] not in "AEIOUY":
         return True
     return any(
         len(word) == 1 and word.isalpha() and word.isupper() for word in (context.before, context.after)
     )
+
+
+def say_single_roman(core: str, context: TokenContext) -> bool:
+    """Whether a single letter may be a Roman number: a word stands before it."""
+    return (len(context.before) > 1 and context.before[-1].isalpha()) or context.before.endswith(".")
 
 
 def _is_abbreviation(core: str, low: str, context: TokenContext) -> bool:
@@ -85,88 +111,157 @@ def _is_abbreviation(core: str, low: str, context: TokenContext) -> bool:
         return word not in _CAPITAL_WITHOUT_DOT or (core[0].isupper() and bool(context.after))
     if word in _BEFORE_NUMBER:
         return context.after[:1].isdigit()
+    if word == "m" and context.before[:1].isdigit():
+        return False
     if word in _CAPITAL:
         return core[0].isupper() and (not context.last or word in ("co", "st"))
     return True
 
 
-def _dotted_ordinal(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
-    """German "3. Mai": digits and a dot before a month, or between an article and a noun, are an ordinal."""
-    if locale.language != "de" or not re.match(r"^\d{1,3}\.$", core) or not _LETTER.match(context.after):
-        return None
-    before = context.before.lower()
-    if context.after.lower() not in locale.months and before not in _GERMAN_BEFORE_ORDINAL:
-        return None
-    words = locale.ordinal(int(core[:-1]) or 1)
-    if before in ("am", "vom", "zum", "dem", "den", "des", "im", "beim", "bis"):
-        words += "n"
-    return words.split()
+def _beside_number(core: str, low: str, locale: Locale, context: TokenContext) -> list[str] | None:
+    """Words that belong to the number before them: currencies, scales (million, bn), units; operators between numbers."""
+    if core in ("/", "*", "-", "×", "x") and _is_operand(context.before) and _is_operand(context.after):
+        return _operator(core, locale, context)
+    symbol = prefix_of(context.before, locale)
+    if symbol and (low in SCALE_WORDS or scale_word(low, locale)):
+        words = [scale_word(low, locale) or low]
+        if names_currency(context.after, symbol, locale):
+            return words
+        currency = currency_of(symbol, locale)
+        return with_currency(words, currency.many, locale) if currency else words
+    counted = re.match(r"^\W?[\d.,\x1f]+$", context.before) is not None
+    if scale := counted and scale_word(low, locale):
+        return scale.split()
+    if (currency := currency_of(core, locale)) and (
+        not core.isalpha() or ((counted or low != core) and len(core) == 3)
+    ):
+        before = context.before.lower().removesuffix(".")
+        scaled = before in SCALE_WORDS or scale_word(before, locale)
+        return (
+            with_currency(["million"], currency.many, locale)[1:]
+            if scaled and locale.of
+            else currency.many.split()
+        )
+    return _unit(core, locale, context)
 
 
-def _roman(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
-    """Kings, popes and centuries: Louis XIV, siglo XIX, XXe siècle, World War II. Single letters are not read."""
-    match = _ROMAN.match(core)
-    if context.all_caps or len(core) < 2 or not match:
+def _is_operand(word: str) -> bool:
+    return re.match(r"\W{0,3}\d|[^\W\d_][²³]?$", word) is not None
+
+
+def _operator(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
+    """A sign between two numbers: minus where the text is a sum or the first is larger, else "to"."""
+    if core != "-":
+        by = core in "x×" and not context.maths
+        return (locale.by if by else locale.symbols[{"/": "÷"}.get(core, "×")]).split()
+    plain = re.fullmatch(r"[\d.,]+ [\d.,]+", f"{context.before} {context.after}") is not None
+    first, second = (re.sub(r"\D", "", word) for word in (context.before, context.after))
+    if context.maths or (plain and int(first) > int(second)):
+        return locale.minus.split()
+    return locale.to.split() if first and second else None
+
+
+def _unit(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
+    """A unit that stands apart from its number: 10 km, 40 million kg; "in" only where it must be inches."""
+    before = context.before
+    counted = before[-1:].isdigit() or before[-1:] in "¼½¾"
+    if before.lower() in SCALE_WORDS and len(context.preceding) > 1:
+        counted = context.preceding[-2][-1:].isdigit()
+    if not before or not counted or context.parted:
         return None
-    value = 10 * len(match[1]) + _UNITS[match[2]]
-    century = any(word.lower() in _CENTURIES for word in (context.before, context.after))
-    if match[3] or (century and context.after.lower() in _CENTURIES):
-        return locale.ordinal(value).split() if locale.language in ("fr", "it") else None
-    if not century and not context.before[:1].isupper():
+    if core in _UNIT_WORDS:
+        after = context.after.lower()
+        if not (context.last or context.closed or after in _MEASURED) or locale.language == "de":
+            return None
+        if core == "in" and locale.language != "en":
+            return None
+    if core == "mi" and locale.language in ("es", "it", "pt"):
         return None
-    if locale.language == "en" and context.before not in _COUNTED:
-        return ["the", *locale.ordinal(value).split()]
-    return locale.cardinal(value, False).split()
+    names = locale.units.find(core)
+    if names is None:
+        return None
+    one, many = names
+    return (one if before == "1" else many).split()
 
 
 def _words(core: str, locale: Locale, context: TokenContext) -> list[str]:
     """A written word without digits: itself in lower case, its symbols by name, an acronym in capitals."""
+    if core.endswith("/") and len(core) > 1:
+        core = core[:-1]
+    if len(core) == 1 and core in locale.symbols and core not in "-/":
+        return locale.symbols[core].split()
     match = _CAPITALS.match(core)
-    if match and match[1].isupper() and not context.all_caps:
+    if match and match[1].isupper() and not context.shouting:
         if not match[2]:
             return [core]
         *head, last = locale.spell(match[1])
         return [*head, f"{last}'s" if locale.language == "en" else last]
-    if context.all_caps and core in locale.spelled and not re.search("[AEIOU]", core):
+    if context.shouting and core in locale.spelled and not re.search("[AEIOU]", core):
         return locale.spell(core)
     return _pieces(core, locale, context)
+
+
+def _hyphenated(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
+    """mid-1960s, pre-2000, 18-year-old: each part for itself; None where no part is more than plain digits."""
+    parts = [part for part in re.split("[-–]", core) if part]
+    if len(parts) < 2 or context.maths or not any(_LETTER.match(part) for part in parts):
+        return None
+    words: list[str] = []
+    for part in parts:
+        if words and (names := locale.units.find(part)) and len(part) > 1:
+            words += names[0].split()
+        elif not any(char.isdecimal() for char in part):
+            capitals = part.isupper() and not context.shouting
+            if capitals and len(part) < 4:
+                words += locale.spell(part)
+            else:
+                words += [part] if capitals else _pieces(part, locale, context)
+        elif (said := say_digits(part, locale, TokenContext(closed=True))) is not None:
+            words += said
+        else:
+            words += _pieces(part, locale, context)
+    return words
 
 
 def _pieces(core: str, locale: Locale, context: TokenContext) -> list[str]:
     """Letters, digits and symbols of a mixed word one run after the other: mp3, AT&T, A4, COVID-19, he/she."""
     words: list[str] = []
     mixed = any(char.isdigit() or char == "&" for char in core)
-    for piece in _PIECES.findall(core):
+    found = _PIECES.findall(core)
+    for i, piece in enumerate(found):
         if piece[0].isdecimal():
             words += number(piece, locale)
+        elif piece[0] in SUPERSCRIPTS:
+            words += _power(piece, found[i - 1] if i else "", locale)
         elif _LETTER.match(piece):
-            capitals = piece.isupper() and not context.all_caps
-            if piece != core and (
-                (capitals and (len(piece) == 1 or (mixed and len(piece) < 4))) or (mixed and len(piece) == 1)
-            ):
-                words += locale.spell(piece)
-            elif piece != core and mixed and capitals:
-                words.append(piece)
-            else:
-                words.append(unicodedata.normalize("NFC", piece.lower()))
+            words += _letters(piece, core, mixed, locale, context)
+        elif piece in "-–/*" and context.maths and 0 < i < len(found) - 1:
+            sign = {"/": locale.symbols["÷"], "*": locale.symbols["×"]}.get(piece, locale.minus)
+            words += sign.split() if _is_operand(found[i + 1]) else []
         elif piece in locale.symbols and piece not in "-/":
             words += locale.symbols[piece].split()
     return words
 
 
-def _address(core: str, locale: Locale) -> list[str]:
-    """A web or mail address: words as they are, marks by name, the scheme left out."""
-    core = re.sub(r"^https?://", "", core.lower()).rstrip("/")
-    words: list[str] = []
-    for piece in re.findall(r"[^\W\d_]+|\d+|\S", core):
-        if piece == ".":
-            words += locale.dot.split()
-        elif piece == "@":
-            words += locale.at.split()
-        elif piece.isdigit():
-            words += number(piece, locale)
-        elif _LETTER.match(piece):
-            words += locale.spell(piece) if piece == "www" or len(piece) == 1 else [piece]
-        else:
-            words += locale.symbols.get(piece, "").split()
-    return words
+def _letters(piece: str, core: str, mixed: bool, locale: Locale, context: TokenContext) -> list[str]:
+    capitals = piece.isupper() and not context.shouting
+    if piece == core:
+        return [unicodedata.normalize("NFC", piece.lower())]
+    if len(piece) == 1 and piece in locale.symbols:
+        return locale.symbols[piece].split()
+    if (capitals and (len(piece) == 1 or (mixed and len(piece) < 4))) or (mixed and len(piece) == 1):
+        return locale.spell(piece)
+    if mixed and capitals:
+        return [piece]
+    return [unicodedata.normalize("NFC", piece.lower())]
+
+
+def _power(piece: str, base: str, locale: Locale) -> list[str]:
+    """² and ³ by name, other powers by number; after a whole word they are a note's number and not said."""
+    if len(base) > 2 and base[0].isalpha():
+        return []
+    if piece in ("²", "³"):
+        return locale.symbols[piece].split()
+    if not base or piece == "¹":
+        return []
+    return [*locale.symbols["^"].split(), *number(piece.translate(_POWER), locale)]

@@ -12,9 +12,13 @@ from dataclasses import dataclass
 from functools import cache
 
 from speechx.text import locales
-from speechx.text.digits import TokenContext
+from speechx.text.context import TokenContext
+from speechx.text.digits import PHONE, SUPERSCRIPTS
 from speechx.text.expand import expand
+from speechx.text.joins import join_words
 from speechx.text.locales.base import JOIN, Locale
+from speechx.text.markup import strip_markup
+from speechx.text.money import symbol_pattern
 
 _PAUSE_OF = {**dict.fromkeys(".…。", "."), **dict.fromkeys("?？", "?"), **dict.fromkeys("!！", "!")}
 _PAUSE_OF |= dict.fromkeys(",;:()[]{}—–", ",")
@@ -23,26 +27,25 @@ _STRENGTH = {"": 0, ",": 1, ".": 2, "!": 3, "?": 4}
 _SAME = str.maketrans(
     {
         **dict.fromkeys("’‘ʼ`´＇", "'"),
-        **dict.fromkeys("“”„‟«»‹›″", '"'),
+        **dict.fromkeys("“”„‟«»‹›", '"'),
         **dict.fromkeys("‐‑‒−", "-"),
         **dict.fromkeys("\u00a0\u202f\u2009\u2007\t\r\n\x0b\x0c\u2028\u2029", " "),
         **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff", None),
-        "ﬁ": "fi",
-        "ﬂ": "fl",
+        "μ": "µ",
+        "\u2126": "Ω",
     }
 )
 _EDGE_PUNCTUATION = "\"'.,;:!?…()[]{}<>*_~|—–-¿¡。？！"
-# Spaces that do not part words: R$ 20, 5 %, 1 000 000, 3:30 pm.
-_MERGES = (
-    re.compile(r"(?<![\w$])((?:R\$|US\$|[$€£¥])) (?=\d)"),
-    re.compile(r"(?<=\d) (?=(?:[€£$¥%‰°]|EUR\b|USD\b|R\$))"),
-    re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?![\d])"),
-    re.compile(r"(?<=\d) (?=(?:Uhr|h|hrs?|[ap]\.?m\.?)(?!\w))", re.IGNORECASE),
-)
 # A dash or dots between words without spaces part two words; so does a slash between words.
 _SPLIT = re.compile(r"(?<=[^\W\d_])(--+|[—–…]|\.{2,}|/(?=[^\W\d_]{2,}))|([—–…]|--+|\.{3,})(?=[^\W\d_\"'])")
 
 
+_EQUATION = re.compile(r"[\w²³)]\s*=\s*[\w(√-]")
+_CLOSING = re.compile(r"[,.;:!?)\]}…][\"')\]}]*$")
+_PARTING = re.compile(r"[,;:!?)\]}…][\"')\]}]*$")
+_VOWEL = re.compile(r"[aeiouyâàéèêëîïôœùûh]", re.IGNORECASE)
+_INCHES = re.compile(r"(?<![\w\"])(\d+(?:[.,/]\d+)?)\"(?!\w)")
+_FEET_AND_INCHES = re.compile(r"(?<!\w)(\d{1,2})'(\d{1,2})\"")
 _LONG_WORD = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -56,16 +59,26 @@ class TextToken:
 
 
 def clean(text: str) -> str:
-    """One form for quotes, dashes and spaces; emoji, pictures and control characters become spaces."""
+    """One form for quotes, dashes, spaces and letters; emoji, pictures and control characters become spaces."""
     text = unicodedata.normalize("NFC", text).translate(_SAME)
-    return "".join(" " if _is_picture(char) else _ascii_digit(char) for char in text)
+    return "".join(" " if _is_picture(char) else _plain(char) for char in text)
 
 
-def _ascii_digit(char: str) -> str:
-    """Digits of other scripts and in circles as 0-9; ² and ³ stay, for units."""
-    if char.isascii() or char in "²³" or not char.isdigit():
+_KEPT = frozenset(SUPERSCRIPTS + "ºª°µ½¼¾…™№℃")
+
+
+def _plain(char: str) -> str:
+    """Ligatures, full-width, raised and mathematical letters and digits as plain ones; ² and ³ stay, for units."""
+    if char.isascii() or char in _KEPT:
         return char
-    return str(unicodedata.digit(char))
+    if char.isdigit():
+        return str(unicodedata.digit(char))
+    kind = unicodedata.decomposition(char).partition(">")[0]
+    if kind in ("<compat", "<font", "<wide", "<narrow", "<super", "<sub", "<circle", "<square"):
+        plain = unicodedata.normalize("NFKC", char)
+        if all(part.isalnum() or part in " /.,:;!?()-+=%&@#$'\"" for part in plain):
+            return plain
+    return char
 
 
 def _is_picture(char: str) -> bool:
@@ -78,30 +91,62 @@ def _is_picture(char: str) -> bool:
 
 
 def tokenize(text: str, language: str) -> list[TextToken]:
-    """The written words that have spoken words, in order."""
+    """Every written word that has something to say, in order, with its spoken words and the pause after it."""
     locale = locales.load(language)
-    all_caps = not any(char.islower() for char in text) and len(_LONG_WORD.findall(text)) > 1
+    text = strip_markup(text)
+    shouting = not any(char.islower() for char in text) and len(_LONG_WORD.findall(text)) > 1
+    maths = _EQUATION.search(text) is not None
     raw = _split(clean(text), language)
     cores = [piece.strip(_EDGE_PUNCTUATION) for piece in raw]
     tokens: list[TextToken] = []
     for i, piece in enumerate(raw):
-        before = cores[i - 1] if i else ""
-        after = next((core for core in cores[i + 1 : i + 2]), "")
-        context = TokenContext(before, after, last=not any(cores[i + 1 :]), all_caps=all_caps)
+        context = TokenContext(
+            tuple(cores[max(0, i - 4) : i]),
+            tuple(cores[i + 1 : i + 5]),
+            last=not any(cores[i + 1 :]),
+            parted=i > 0 and bool(_PARTING.search(raw[i - 1])),
+            closed=bool(_CLOSING.search(piece)) or raw[i + 1 : i + 2] == ["-"],
+            shouting=shouting,
+            maths=maths,
+        )
         spoken, consumed_dot = _verbalize(piece, locale, context)
         pause = _pause_after(piece, consumed_dot and not context.last)
         if spoken:
             opening = "," if piece[0] in "([{—–" else ""
             if opening and tokens:
                 tokens[-1] = _paused(tokens[-1], opening)
-            written = piece.strip(_EDGE_PUNCTUATION) or piece
-            written = (written + "." if consumed_dot else written).replace(JOIN, " ")
-            tokens.append(TextToken(written, tuple(spoken), pause))
+            tokens.append(TextToken(_written(piece, consumed_dot), tuple(spoken), pause))
         elif pause and tokens:
             tokens[-1] = _paused(tokens[-1], pause)
         elif tokens and piece.strip('"') == "-":
             tokens[-1] = _paused(tokens[-1], ",")
-    return tokens
+    return _elided(tokens) if language == "fr" else tokens
+
+
+def _written(piece: str, consumed_dot: bool) -> str:
+    """A piece as it was written, without punctuation around it."""
+    written = piece.strip(_EDGE_PUNCTUATION) or piece
+    if written.endswith("/") and written[:-1].isupper():
+        written = written[:-1]
+    return (written + "." if consumed_dot else written).replace(JOIN, " ").replace(PHONE, "")
+
+
+def _elided(tokens: list[TextToken]) -> list[TextToken]:
+    """French "un million de" before a vowel: the de of a number becomes the d' of the noun."""
+    out: list[TextToken] = []
+    for token in tokens:
+        last = out[-1] if out else None
+        if (
+            last
+            and not last.pause
+            and last.text[:1].isdigit()
+            and last.spoken[-1:] == ("de",)
+            and _VOWEL.match(token.spoken[0])
+        ):
+            out[-1] = TextToken(last.text, last.spoken[:-1])
+            token = TextToken(token.text, (f"d'{token.spoken[0]}", *token.spoken[1:]), token.pause)
+        out.append(token)
+    return out
 
 
 def _paused(token: TextToken, pause: str) -> TextToken:
@@ -113,39 +158,51 @@ def _split(text: str, language: str) -> list[str]:
     """Written words: split at spaces, and at dashes and dots between words; a number keeps its unit."""
     text = " ".join(text.split())
     text = re.sub(r"(?<=\d)(\s?)º(?=[CF]\b)", r"\1°", text)
-    for merge in (*_MERGES, _spaced_abbreviations(language)):
-        text = merge.sub(lambda match: match.group().replace(" ", JOIN), text)
+    text = _FEET_AND_INCHES.sub(r"\1′\2″", text)
+    text = _INCHES.sub(
+        lambda match: f"{match[1]}″" if text.count('"', 0, match.start()) % 2 == 0 else match.group(), text
+    )
+    units = locales.load(language).units
     pieces: list[str] = []
-    for piece in text.split(" "):
-        if "://" in piece or piece.startswith("www.") or "@" in piece[1:]:
+    for piece in join_words(text, language).split(" "):
+        measured = (
+            "/" in piece
+            and pieces
+            and pieces[-1][-1:].isdigit()
+            and units.find(piece.strip(_EDGE_PUNCTUATION))
+        )
+        if measured or "://" in piece or piece.startswith("www.") or "@" in piece[1:]:
             pieces.append(piece)
         else:
             pieces += _SPLIT.sub(lambda match: match.group() + " ", piece).split(" ")
     return [piece for piece in pieces if piece]
 
 
-@cache
-def _spaced_abbreviations(language: str) -> re.Pattern[str]:
-    """Abbreviations of several parts as they are printed: z. B., p. ej., EE. UU."""
-    parts = [abbreviation.split(".")[:-1] for abbreviation in locales.load(language).abbreviations]
-    spaced = [r"\. ".join(map(re.escape, names)) + r"\." for names in parts if len(names) > 1 and all(names)]
-    return re.compile(rf"(?<!\w)(?:{'|'.join(spaced) or '(?!)'})", re.IGNORECASE)
-
-
 def _verbalize(piece: str, locale: Locale, context: TokenContext) -> tuple[list[str], bool]:
     """The spoken words of a written word, and whether its final dot belongs to it (Mr., 3., e.g.)."""
-    left = piece.lstrip("\"'([{<¿¡*_—–-…" if not re.match(r"-[\d.]", piece) else "")
-    if re.match(r"['’]\d0s", piece):
+    if re.match(r"'\d0s", piece) or _signed().match(piece):
         left = piece
+    else:
+        left = piece.lstrip("\"'([{<¿¡*_—–-…")
     core = left.rstrip(_EDGE_PUNCTUATION)
     tail = left[len(core) :]
+    core = core.replace(f".{JOIN}", ".")
     if tail.startswith("."):
-        words = expand(core.replace(f".{JOIN}", ".") + ".", locale, context)
-        if words is not None:
-            return words, True
+        said = expand(core + ".", locale, context)
+        if said is not None:
+            return said, True
     if not core:
-        return expand(piece, locale, context, final=True) or [] if piece in ("<", ">") else [], False
+        sign = piece.strip('"')
+        return (
+            expand(sign, locale, context, final=True) or [] if sign in ("<", ">", "-", "*") else []
+        ), False
     return expand(core, locale, context, final=True) or [], False
+
+
+@cache
+def _signed() -> re.Pattern[str]:
+    """A sign that belongs to the number behind it: -5, -$5, <5."""
+    return re.compile(rf"[-<](?:{symbol_pattern()})?\.?\d")
 
 
 def _pause_after(piece: str, consumed_dot: bool) -> str:

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from speechx.text import locales
+from speechx.text.addresses import is_street
+from speechx.text.context import TokenContext
+from speechx.text.digits import is_german_ordinal
+from speechx.text.joins import spaced_abbreviations
 from speechx.text.languages import check_language
+from speechx.text.markup import strip_markup
+from speechx.text.numbers import month_of
 
 MAX_SENTENCE_CHARS = 200
 
@@ -13,7 +20,7 @@ _CLOSERS = "\"'”’»)]}"
 # The end of a sentence: its mark(s), closing quotes and brackets, then a space. A line break ends one too.
 _END = re.compile(rf"(?:[.!?…。？！]+[{re.escape(_CLOSERS)}]*(?:\s+[»”])?)(?=\s)|\n\s*\n|\n(?=\s*[-•*\d])")
 _SOFT = (re.compile(r"[;:](?=\s)"), re.compile(r",(?=\s)|\s[–—-](?=\s)|—"), re.compile(r"\s"))
-_LAST_WORD = re.compile(r"(\S+)$")
+_HEADING = re.compile(r"^[ \t]*#{1,6}[ \t][^\n]*\n", re.MULTILINE)
 
 
 def split_sentences(text: str, language: str, max_chars: int = MAX_SENTENCE_CHARS) -> list[str]:
@@ -34,21 +41,32 @@ def split_sentences(text: str, language: str, max_chars: int = MAX_SENTENCE_CHAR
 
 def _sentences(text: str, language: str) -> list[str]:
     found: list[str] = []
-    start = 0
-    for match in _END.finditer(text):
-        mark = match.group().strip()
-        if mark and not _ends_here(text, start, match, language):
-            continue
-        found.append(text[start : match.end()].strip())
-        start = match.end()
-    found.append(text[start:].strip())
+    for block in _blocks(text):
+        start = 0
+        for match in _END.finditer(block):
+            mark = match.group().strip()
+            if mark and not _ends_here(block, start, match, language):
+                continue
+            found.append(block[start : match.end()].strip())
+            start = match.end()
+        found.append(block[start:].strip())
     joined: list[str] = []
+    silent = ""  # marks or markup before the first piece that says something
     for sentence in filter(None, found):
-        if joined and not any(char.isalnum() for char in sentence):
+        if any(char.isalnum() for char in (strip_markup(sentence) if "<" in sentence else sentence)):
+            joined.append(f"{silent} {sentence}".strip())
+            silent = ""
+        elif joined:
             joined[-1] += f" {sentence}"
         else:
-            joined.append(sentence)
-    return joined
+            silent = f"{silent} {sentence}".strip()
+    return [*joined, silent] if silent else joined
+
+
+def _blocks(text: str) -> list[str]:
+    """The text cut after every Markdown heading."""
+    ends = [0, *(match.end() for match in _HEADING.finditer(text)), len(text)]
+    return [text[start:end] for start, end in pairwise(ends)]
 
 
 def _ends_here(text: str, start: int, match: re.Match[str], language: str) -> bool:
@@ -56,9 +74,11 @@ def _ends_here(text: str, start: int, match: re.Match[str], language: str) -> bo
 
     It does not before a small letter ("Really?" she said), nor does a dot after Mr., z.B., an initial or a German ordinal.
     """
-    following = text[match.end() : match.end() + 20].lstrip()
+    following = text[match.end() : match.end() + 40].lstrip()
     if not following:
         return True
+    if _open_tag(text, start, match.start()):
+        return False
     mark = match.group().strip()
     if following[0].islower() and (mark[0] in ".…" or mark[-1] in _CLOSERS):
         # Text without a single capital marks its sentences with dots alone.
@@ -68,21 +88,69 @@ def _ends_here(text: str, start: int, match: re.Match[str], language: str) -> bo
     dots = match.group().rstrip(_CLOSERS + " ")
     if len(dots) > 1:
         return True
-    last = _LAST_WORD.search(text[start : match.start()])
-    word = (last[1] if last else "").lstrip("\"'“‘«([¿¡")
+    words = [
+        word.lstrip("\"'“‘«([¿¡") for word in text[max(start, match.start() - 60) : match.start()].split()
+    ]
+    for spaced in spaced_abbreviations(language).finditer(text, max(start, match.start() - 20)):
+        if spaced.start() < match.start() < spaced.end() - 1:
+            return False
+        if match.start() == spaced.end() - 1:
+            return spaced.group().lower().replace(" ", "") in _CAN_END
+    return not _dot_belongs_to_word(words, following, language)
+
+
+def _open_tag(text: str, start: int, at: int) -> bool:
+    """Whether a place is inside a tag."""
+    opening = text.rfind("<", start, at)
+    return (
+        opening > text.rfind(">", start, at)
+        and re.match(r"</?[a-zA-Z]", text[opening : opening + 3]) is not None
+    )
+
+
+def _dot_belongs_to_word(words: list[str], following: str, language: str) -> bool:
+    """Whether the dot after the last of these words is part of it: an abbreviation, an initial, an ordinal."""
+    word = words[-1] if words else ""
+    before = words[-2] if len(words) > 1 else ""
     low = f"{word.lower()}."
     locale = locales.load(language)
+    after = following.split()[0].strip(",;:!?)")
+    if re.fullmatch(r"[^\W\d_]", word) and re.match(r"[^\W\d_]\.", following):
+        return True  # letters of a spelled name: M. A. R. I. A.
+    if (
+        low in locale.before_number
+        or low.removesuffix(".") in locale.units.own
+        or low in _CAN_END
+        or month_of(word, locale)
+    ):
+        roman = re.fullmatch(r"[IVXLC]{2,}\W*|[VX]\W*", after) and low not in _TIMES
+        if (low in locale.before_number or month_of(word, locale)) and (after[:1].isdigit() or roman):
+            return True
+    if word and word[0].isupper() and low in ("st.", "mt.", "ft.", "dr."):
+        context = TokenContext(tuple(words[:-1][-4:]), (after,))
+        return not (language == "en" and is_street(word + ".", context))
+    if low in ("inc.", "co.", "corp.") and after in ("Ltd.", "Inc.", "Ltd", "Inc", "KG"):
+        return True
     if low in locale.abbreviations and low not in _CAN_END:
-        return False
+        return True
     if re.fullmatch(r"[^\W\d_]|(?:[^\W\d_]\.)+[^\W\d_]", word) and word[0].isupper():
-        return low in ("i.", "a.m.", "p.m.") and language == "en"
-    return not (language == "de" and re.fullmatch(r"\d{1,2}", word) and _GERMAN_MONTH.match(following))
+        spelled = re.fullmatch(r"[A-Z]\.", before) is not None
+        return spelled or not (low in _TIMES and language == "en")
+    if re.fullmatch(r"\d{1,3}", word) and not before:
+        return True  # the number of a list: "1. First"
+    if language != "de":
+        return False
+    if re.fullmatch(r"[IVXLC]+", word):
+        return after == "Jahrhundert"
+    ordinal = re.fullmatch(r"\d{1,3}", word) is not None
+    return ordinal and is_german_ordinal(before, after, locale)
 
 
+_TIMES = ("i.", "a.m.", "p.m.")
 _CAN_END = frozenset(
-    "etc. usw. ecc. jr. sr. inc. ltd. co. corp. no. a.m. p.m. st. mar. sat. sun. mon. fri. fig. art. p. ed. est. est".split()
+    "etc. usw. ecc. jr. sr. inc. ltd. co. corp. no. a.m. p.m. st. mar. sat. sun. mon. fri. fig. art. p. ed. est. ee.uu. a.c. "
+    "d.c. v.chr. n.chr. av.j.-c. ap.j.-c. s.a. s.p.a. u.s.w. ud. uds. ltda.".split()
 ) - {"sr."}
-_GERMAN_MONTH = re.compile(r"(?:Jan|Feb|Mär|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez|Jahrhundert)")
 
 
 def _short_enough(sentence: str, max_chars: int) -> list[str]:

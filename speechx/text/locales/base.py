@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from speechx.text.locales.measures import UnitNames
 
 JOIN = "\x1f"  # stands for a space inside one written word: "5 %", "R$ 20", "1 000"
 
@@ -25,6 +28,7 @@ class Locale:
 
     cardinal(n, noun): n >= 0 in words; with noun, the form that stands before a noun (un, veintiún, une...).
     ordinal(n): n >= 1. year(n): a year as it is read. date(day, month, year or None). time(hour, minute).
+    fraction(top, bottom): 2/3. monarch(n, feminine): what follows the name of a king or a queen.
     """
 
     language: str
@@ -33,6 +37,8 @@ class Locale:
     year: Callable[[int], str]
     date: Callable[[int, int, int | None], str]
     time: Callable[[int, int], str]
+    fraction: Callable[[int, int], str]
+    monarch: Callable[[int, bool], str]
     decimal_mark: str
     point: str  # the decimal mark in words
     minus: str
@@ -43,13 +49,36 @@ class Locale:
     months: tuple[str, ...]
     symbols: dict[str, str]
     currencies: dict[str, Currency]
-    units: dict[str, tuple[str, str]]  # one, many
+    units: UnitNames
     abbreviations: dict[str, str]  # lower case, with the dots that are written
     letters: dict[str, str]  # names of letters; a capital stands for its own name
     spelled: frozenset[str] = frozenset()  # acronyms that look like words: US, IT
     ordinal_marks: str = ""  # regex of what makes digits an ordinal: 1st, 2º
     month_first: bool = False
-    fractions: dict[tuple[int, int], str] = field(default_factory=dict)
+    scales: dict[str, tuple[str, str]] = field(default_factory=dict)  # M=million/millions, stuck to a number
+    joined: str = ""  # "and" in "two hours and five minutes" and in "two and one half"
+    of: str = ""  # between a million and its noun: millones de euros
+    by: str = ""  # between the sides of 3 x 4
+    before_number: dict[str, str] = field(
+        default_factory=dict
+    )  # abbreviations that need a number after them: S. 12
+    feminine: dict[str, str] = field(default_factory=dict)  # number words: masculine to feminine
+    feminine_endings: str = "(?!)"  # regex of the ending of a feminine noun
+    feminine_nouns: frozenset[str] = frozenset()
+    masculine_nouns: frozenset[str] = frozenset()
+    function_words: frozenset[str] = frozenset()  # no noun: what follows a number without agreeing with it
+    phone_words: frozenset[str] = frozenset()  # a telephone number follows
+    clock_words: frozenset[str] = frozenset()  # a time of day follows: alle 7.40
+    counted: frozenset[str] = frozenset()  # nouns that a Roman number counts: chapter IV
+    regnal_names: frozenset[str] = frozenset()  # names after which a Roman one may be an English pronoun
+    address_marks: dict[str, str] = field(default_factory=dict)  # names of marks in web and mail addresses
+
+    def is_feminine(self, noun: str) -> bool:
+        """Whether a noun is feminine, by lists and by its ending."""
+        low = noun.lower()
+        if low in self.masculine_nouns:
+            return False
+        return low in self.feminine_nouns or re.search(self.feminine_endings, low) is not None
 
     def spell(self, text: str) -> list[str]:
         """The names of letters (digits by their numbers), one word each."""
@@ -83,10 +112,15 @@ def table(text: str) -> dict[str, str]:
     return {key.strip(): value.strip() for key, sep, value in items if sep and key}
 
 
-def units(text: str) -> dict[str, tuple[str, str]]:
+def pairs(text: str) -> dict[str, tuple[str, str]]:
     """{'km': ('kilometer', 'kilometers'), ...} from 'km=kilometer/kilometers' items."""
     parsed = {key: value.partition("/") for key, value in table(text).items()}
     return {key: (one, many or one) for key, (one, _, many) in parsed.items()}
+
+
+def units(language: str, text: str) -> UnitNames:
+    """The units of a language: its own entries (as in `pairs`), then those of `measures`."""
+    return UnitNames(language, pairs(text))
 
 
 def by_thousands(

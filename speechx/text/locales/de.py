@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from speechx.text.locales.base import Currency, Locale, by_thousands, letter_names, table, units
+from speechx.text.locales.base import Locale, by_thousands, letter_names, pairs, table, units
+from speechx.text.locales.currencies import currencies
 
 _ONES = (
     "null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn "
@@ -60,6 +61,15 @@ def _time(hour: int, minute: int) -> str:
     return hours + (f" {cardinal(minute)}" if minute else "")
 
 
+def _fraction(top: int, bottom: int) -> str:
+    name = "halb" if bottom == 2 else f"{ordinal(bottom)}l"
+    return f"{cardinal(top, True)} {name}{'e' if bottom == 2 and top > 1 else ''}"
+
+
+def _monarch(n: int, feminine: bool) -> str:
+    return f"{'die' if feminine else 'der'} {ordinal(n)}"
+
+
 LOCALE = Locale(
     language="de",
     cardinal=cardinal,
@@ -67,6 +77,8 @@ LOCALE = Locale(
     year=year,
     date=_date,
     time=_time,
+    fraction=_fraction,
+    monarch=_monarch,
     decimal_mark=",",
     point="komma",
     minus="minus",
@@ -80,24 +92,22 @@ LOCALE = Locale(
         "~=ungefähr; ©=copyright; *=stern; ½=ein halb; ¼=ein viertel; ¾=drei viertel; /=schrägstrich; "
         "_=unterstrich; µ=mikro"
     )
+    | table(
+        "√=wurzel aus; ≈=ungefähr gleich; ≤=kleiner oder gleich; ≥=größer oder gleich; ≠=ungleich; ±=plus minus; ∞=unendlich; π=pi; α=alpha; "
+        "β=beta; γ=gamma; δ=delta; Δ=delta; λ=lambda; σ=sigma; θ=theta; ω=omega; ^=hoch"
+    )
     | {"=": "gleich", "<": "kleiner als", ">": "größer als"},
-    currencies={
-        "€": Currency("euro", "euro", "cent", "cent"),
-        "eur": Currency("euro", "euro", "cent", "cent"),
-        "$": Currency("dollar", "dollar", "cent", "cent"),
-        "us$": Currency("dollar", "dollar", "cent", "cent"),
-        "usd": Currency("dollar", "dollar", "cent", "cent"),
-        "£": Currency("pfund", "pfund", "penny", "pence"),
-        "¥": Currency("jen", "jen"),
-        "r$": Currency("real", "real", "cent", "cent"),
-    },
-    units=units("""
+    currencies=currencies("de"),
+    units=units(
+        "de",
+        """
 km=kilometer; m=meter; cm=zentimeter; mm=millimeter; kg=kilogramm; g=gramm; mg=milligramm; l=liter; ml=milliliter
 h=stunde/stunden; std=stunde/stunden; min=minute/minuten; s=sekunde/sekunden; sek=sekunde/sekunden; uhr=uhr
 km/h=kilometer pro stunde; °c=grad celsius; °=grad; m²=quadratmeter; m2=quadratmeter; km²=quadratkilometer
 hz=hertz; khz=kilohertz; mhz=megahertz; w=watt; kw=kilowatt; v=volt; mb=megabyte; gb=gigabyte; kb=kilobyte; t=tonne/tonnen
 mio=million/millionen; mrd=milliarde/milliarden
-"""),
+""",
+    ),
     abbreviations=table("""
 hr.=herr; hrn.=herrn; fr.=frau; dr.=doktor; dr=doktor; prof.=professor; dipl.=diplom; ing.=ingenieur; z.b.=zum beispiel
 d.h.=das heißt; u.a.=unter anderem; usw.=und so weiter; usw=und so weiter; etc.=et cetera; etc=et cetera
@@ -119,11 +129,43 @@ co.=ko; gmbh=geh emm beh hah; vs.=gegen; u.s.w.=und so weiter; m.e.=meines erach
     )
     - {"UNO"},
     ordinal_marks="ter|te|ten|tes|ste|sten|ster",
-    fractions={
-        (1, 2): "ein halb",
-        (1, 3): "ein drittel",
-        (2, 3): "zwei drittel",
-        (1, 4): "ein viertel",
-        (3, 4): "drei viertel",
-    },
+    scales=pairs("""
+Mio=million/millionen; Mio.=million/millionen; Mrd=milliarde/milliarden; Mrd.=milliarde/milliarden
+Tsd=tausend; Tsd.=tausend; M=million/millionen; k=tausend; K=tausend
+"""),
+    joined="und",
+    by="mal",
+    before_number=table("""
+s.=seite; abs.=absatz; art.=artikel; nr.=nummer; kap.=kapitel; bd.=band; abb.=abbildung; tab.=tabelle; ziff.=ziffer
+hs.=hausnummer; aufl.=auflage; jg.=jahrgang; vol.=volumen; v.=version; anm.=anmerkung; rn.=randnummer; no.=nummer
+"""),
+    feminine={"ein": "eine", "eins": "eine"},
+    feminine_endings=(
+        r"(?:ung|heit|keit|schaft|tät|ion|ik|enz|anz|erei|elei|[rtz]tin|[^f]e|lerin|nerin|derin|serin|terin|gerin|berin)$"
+    ),
+    feminine_nouns=frozenset(
+        "frau stadt nacht hand wand tür zahl person mark mutter tochter schwester nummer gabel insel mauer kartoffel zwiebel "
+        "schüssel bank art form kraft macht maus kuh frucht nuss wurst brust haut luft arbeit zeit welt fahrt antwort feder "
+        "steuer leiter butter chance firma pizza kamera oma mama sms mail e-mail tafel übung flasche uhrzeit hilfe stufe "
+        "regel formel fabrik musik bahn straßenbahn autobahn burg ecke decke schule".split()
+    ),
+    masculine_nouns=frozenset(
+        "junge name käse ende auge interesse ergebnis erbe kollege kunde experte zeuge löwe hase affe neffe gedanke buchstabe "
+        "gebäude gemüse getränke funke friede wille glaube same haufe russe franzose pole däne türke chinese bote sklave "
+        "knabe riese falke rabe ochse drache bube gewerbe gelände gebirge stadion million".split()
+    )
+    - {"million"},
+    function_words=frozenset("und oder bis ist sind war".split()),
+    phone_words=frozenset(
+        "tel telefon telefonnummer ruf rufen rufe anrufen mobil handy fax hotline wählen wähle nummer".split()
+    )
+    - {"nummer"},
+    counted=frozenset(
+        "kapitel teil buch band akt abschnitt artikel anhang phase typ klasse stufe weltkrieg szene figur tabelle abbildung "
+        "bowl titel gruppe".split()
+    ),
+    address_marks=table(
+        "_=unterstrich; -=minus; /=schrägstrich; ?=fragezeichen; &=und; #=raute; %=prozent; +=plus; ~=tilde; :=doppelpunkt"
+    )
+    | {"=": "gleich", "-": "bindestrich"},
 )

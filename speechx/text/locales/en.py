@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from speechx.text.locales.base import Currency, Locale, by_thousands, self_named, table, units
+from speechx.text.locales.base import Locale, by_thousands, pairs, self_named, table, units
+from speechx.text.locales.currencies import currencies
 
 _ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
@@ -61,7 +62,9 @@ def _time(hour: int, minute: int) -> str:
     return f"{cardinal(hour)} {'oh ' if minute < 10 else ''}{cardinal(minute)}"
 
 
-_UNITS = units("""
+_UNITS = units(
+    "en",
+    """
 km=kilometer/kilometers; m=meter/meters; cm=centimeter/centimeters; mm=millimeter/millimeters; mi=mile/miles
 ft=foot/feet; in=inch/inches; yd=yard/yards; kg=kilogram/kilograms; g=gram/grams; mg=milligram/milligrams
 lb=pound/pounds; lbs=pound/pounds; oz=ounce/ounces; l=liter/liters; ml=milliliter/milliliters
@@ -72,7 +75,20 @@ w=watt/watts; v=volt/volts; h=hour/hours; hr=hour/hours; hrs=hour/hours; min=min
 sec=second/seconds; ms=millisecond/milliseconds; m²=square meter/square meters; m2=square meter/square meters
 km²=square kilometer/square kilometers; db=decibel/decibels; am=A M; pm=P M; a.m.=A M; p.m.=P M
 k=thousand; bn=billion
-""")
+""",
+)
+
+
+def _fraction(top: int, bottom: int) -> str:
+    one, many = {2: ("half", "halves"), 4: ("quarter", "quarters")}.get(
+        bottom, (ordinal(bottom), f"{ordinal(bottom)}s")
+    )
+    return f"{cardinal(top)} {one if top == 1 else many}"
+
+
+def _monarch(n: int, feminine: bool) -> str:
+    return f"the {ordinal(n)}"
+
 
 LOCALE = Locale(
     language="en",
@@ -81,6 +97,8 @@ LOCALE = Locale(
     year=year,
     date=_date,
     time=_time,
+    fraction=_fraction,
+    monarch=_monarch,
     decimal_mark=".",
     point="point",
     minus="minus",
@@ -94,19 +112,12 @@ LOCALE = Locale(
         "~=about; ©=copyright; ™=trademark; *=star; ^=to the power of; "
         "½=one half; ¼=one quarter; ¾=three quarters; /=slash; \\=backslash; |=bar; µ=micro"
     )
+    | table(
+        "√=square root of; ≈=approximately; ≤=less than or equal to; ≥=greater than or equal to; ≠=is not equal to; ±=plus minus; ∞=infinity; π=pi; α=alpha; β=beta; "
+        "γ=gamma; δ=delta; Δ=delta; λ=lambda; σ=sigma; θ=theta; ω=omega; →=to; ‰=per mille; ®=registered"
+    )
     | {"=": "equals", "<": "less than", ">": "greater than", ";": ""},
-    currencies={
-        "$": Currency("dollar", "dollars", "cent", "cents"),
-        "us$": Currency("dollar", "dollars", "cent", "cents"),
-        "usd": Currency("dollar", "dollars", "cent", "cents"),
-        "€": Currency("euro", "euros", "cent", "cents"),
-        "eur": Currency("euro", "euros", "cent", "cents"),
-        "£": Currency("pound", "pounds", "penny", "pence"),
-        "gbp": Currency("pound", "pounds", "penny", "pence"),
-        "¥": Currency("yen", "yen"),
-        "r$": Currency("real", "reais", "cent", "cents"),
-        "¢": Currency("cent", "cents"),
-    },
+    currencies=currencies("en"),
     units=_UNITS,
     abbreviations=table("""
 mr.=mister; mr=mister; mrs.=missus; mrs=missus; ms.=miz; ms=miz; dr.=doctor; dr=doctor; prof.=professor; rev.=reverend
@@ -125,11 +136,35 @@ a.m.=A M; p.m.=P M; ph.d.=P H D; messrs.=messers; w/=with; w/o=without; b/c=beca
     ),
     ordinal_marks="st|nd|rd|th",
     month_first=True,
-    fractions={
-        (1, 2): "one half",
-        (1, 3): "one third",
-        (2, 3): "two thirds",
-        (1, 4): "one quarter",
-        (3, 4): "three quarters",
-    },
+    scales=pairs(
+        "k=thousand; M=million; m=million; mn=million; mm=million; B=billion; b=billion; bn=billion; T=trillion; tn=trillion"
+    ),
+    joined="and",
+    by="by",
+    before_number=table("""
+no.=number; nos.=numbers; fig.=figure; figs.=figures; p.=page; pp.=pages; vol.=volume; vols.=volumes; ch.=chapter
+chap.=chapter; sec.=section; art.=article; ed.=edition; pt.=part; eq.=equation; par.=paragraph; ex.=example; op.=opus
+apt.=apartment; ste.=suite; rm.=room; bldg.=building; fl.=floor; hwy.=highway; hwy=highway; rte.=route; tab.=table; v.=version
+apt=apartment; ste=suite; pg.=page; ext.=extension; ext=extension
+"""),
+    phone_words=frozenset(
+        "call dial phone telephone tel fax mobile cell text ring whatsapp number at on hotline".split()
+    )
+    - {"at", "on", "number"},
+    counted=frozenset(
+        "chapter part war book volume act section figure table type class phase stage level vol scene article world "
+        "division title appendix unit mark apollo bowl grade book tier step round season episode category schedule "
+        "factor area sector zone group plan".split()
+    )
+    - {"plan"},
+    regnal_names=frozenset(
+        "charles elizabeth henry james george william edward richard francis nicholas alexander peter frederick leopold "
+        "napoleon paul louis philip albert alfonso ferdinand isabella catherine mary margaret benedict pius gregory leo "
+        "clement innocent urban john robert david harald olaf gustav christian wilhelm otto ramses ptolemy darius cyrus "
+        "king queen pope emperor tsar prince sultan pharaoh".split()
+    ),
+    address_marks=table(
+        "_=underscore; -=dash; /=slash; ?=question mark; &=and; #=hash; %=percent; +=plus; ~=tilde; :=colon"
+    )
+    | {"=": "equals"},
 )

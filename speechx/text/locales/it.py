@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from speechx.text.locales.base import Currency, Locale, by_thousands, letter_names, table, units
+from speechx.text.locales.base import Locale, by_thousands, letter_names, pairs, table, units
+from speechx.text.locales.currencies import currencies
 
 _ONES = (
     "zero uno due tre quattro cinque sei sette otto nove dieci undici dodici tredici quattordici quindici sedici "
@@ -66,6 +67,15 @@ def _time(hour: int, minute: int) -> str:
     return hours + (f" e {cardinal(minute)}" if minute else " in punto")
 
 
+def _fraction(top: int, bottom: int) -> str:
+    name = {2: "mezzo"}.get(bottom) or ordinal(bottom)
+    return f"un {name}" if top == 1 else f"{cardinal(top)} {name[:-1]}i"
+
+
+def _monarch(n: int, feminine: bool) -> str:
+    return ordinal(n)[:-1] + ("a" if feminine else "o")
+
+
 LOCALE = Locale(
     language="it",
     cardinal=cardinal,
@@ -73,6 +83,8 @@ LOCALE = Locale(
     year=cardinal,
     date=_date,
     time=_time,
+    fraction=_fraction,
+    monarch=_monarch,
     decimal_mark=",",
     point="virgola",
     minus="meno",
@@ -86,29 +98,27 @@ LOCALE = Locale(
         "÷=diviso; ~=circa; ©=copyright; *=asterisco; ½=un mezzo; ¼=un quarto; ¾=tre quarti; /=barra; "
         "_=trattino basso; µ=micro; money_and=e"
     )
+    | table(
+        "√=radice quadrata di; ≈=circa uguale a; ≤=minore o uguale a; ≥=maggiore o uguale a; ≠=diverso da; ±=più o meno; ∞=infinito; π=pi greco; α=alfa; "
+        "β=beta; γ=gamma; δ=delta; Δ=delta; λ=lambda; σ=sigma; θ=theta; ω=omega; ^=alla"
+    )
     | {"=": "uguale", "<": "minore di", ">": "maggiore di"},
-    currencies={
-        "€": Currency("euro", "euro", "centesimo", "centesimi"),
-        "eur": Currency("euro", "euro", "centesimo", "centesimi"),
-        "$": Currency("dollaro", "dollari", "centesimo", "centesimi"),
-        "us$": Currency("dollaro", "dollari", "centesimo", "centesimi"),
-        "usd": Currency("dollaro", "dollari", "centesimo", "centesimi"),
-        "£": Currency("sterlina", "sterline", "penny", "pence"),
-        "¥": Currency("yen", "yen"),
-        "r$": Currency("real", "real", "centesimo", "centesimi"),
-    },
-    units=units("""
+    currencies=currencies("it"),
+    units=units(
+        "it",
+        """
 km=chilometro/chilometri; m=metro/metri; cm=centimetro/centimetri; mm=millimetro/millimetri; kg=chilo/chili
 g=grammo/grammi; mg=milligrammo/milligrammi; l=litro/litri; ml=millilitro/millilitri; h=ora/ore; min=minuto/minuti
 s=secondo/secondi; km/h=chilometro orario/chilometri orari; °c=grado/gradi centigradi; °=grado/gradi
 m²=metro quadrato/metri quadrati; m2=metro quadrato/metri quadrati; km²=chilometro quadrato/chilometri quadrati
 hz=hertz; khz=chilohertz; w=watt; kw=chilowatt; v=volt; mb=megabyte; gb=gigabyte; t=tonnellata/tonnellate
-"""),
+""",
+    ),
     abbreviations=table("""
 sig.=signor; sig.ra=signora; sig.na=signorina; sigg.=signori; dott.=dottor; dott.ssa=dottoressa; dr.=dottor
 prof.=professor; prof.ssa=professoressa; ing.=ingegner; avv.=avvocato; on.=onorevole; ecc.=eccetera; ecc=eccetera
 etc.=eccetera; es.=esempio; p.es.=per esempio; pag.=pagina; pagg.=pagine; n.=numero; nr.=numero; nº=numero; n°=numero
-tel.=telefono; art.=articolo; cap.=capitolo; vol.=volume; fig.=figura; c.so=corso; p.zza=piazza; s.=san; ca.=circa
+tel.=telefono; art.=articolo; cap.=capitolo; vol.=volume; fig.=figura; c.so=corso; v.le=viale; l.go=largo; sec.=secolo; secc.=secoli; f.lli=fratelli; gent.mo=gentilissimo; mons.=monsignor; p.zza=piazza; s.=san; ca.=circa
 a.c.=avanti cristo; d.c.=dopo cristo; s.p.a.=esse pi a; gen.=gennaio; feb.=febbraio; ott.=ottobre; dic.=dicembre
 """),
     letters=letter_names(
@@ -117,11 +127,42 @@ a.c.=avanti cristo; d.c.=dopo cristo; s.p.a.=esse pi a; gen.=gennaio; feb.=febbr
     ),
     spelled=frozenset("FBI BBC TV PC UE GPS IVA DVD CD PDF URL DNA IBM USB USA CGIL".split()) - {"IVA"},
     ordinal_marks="º|ª|°|o|a",
-    fractions={
-        (1, 2): "un mezzo",
-        (1, 3): "un terzo",
-        (2, 3): "due terzi",
-        (1, 4): "un quarto",
-        (3, 4): "tre quarti",
-    },
+    scales=pairs(
+        "M=milione/milioni; mln=milione/milioni; mld=miliardo/miliardi; mrd=miliardo/miliardi; k=mila; K=mila"
+    ),
+    joined="e",
+    of="di",
+    by="per",
+    before_number=table("""
+n.=numero; nr.=numero; no.=numero; p.=pagina; pp.=pagine; art.=articolo; artt.=articoli; cap.=capitolo; fig.=figura
+vol.=volume; ed.=edizione; tab.=tabella; c.=comma; sez.=sezione; par.=paragrafo; int.=interno; km.=chilometro
+"""),
+    feminine={"un": "una", "uno": "una"},
+    feminine_endings=r"(?<!ist)a$|(?:zione|sione|gione|tà|tù|trice|udine)$",
+    feminine_nouns=frozenset(
+        "notte mano vite chiave parte classe nave madre moglie gente carne neve torre croce luce pace voce legge rete specie "
+        "crisi tesi auto moto foto radio serie base fine frase stazione canzone persona lira rupia corona".split()
+    ),
+    masculine_nouns=frozenset(
+        "problema sistema programma tema clima pianeta poeta dramma schema panorama cinema diploma idioma fantasma aroma "
+        "papa collega".split()
+    ),
+    function_words=frozenset(
+        "di della del dei delle e o a alla al allo ai agli alle in nel nella per con che è sono non si la il le i lo gli da "
+        "dal dalla su sul tra fra ma fu era come più meno ha".split()
+    ),
+    phone_words=frozenset(
+        "telefono tel chiama chiami chiamate chiamare fax cellulare cell numero telefona componi".split()
+    )
+    - {"numero"},
+    clock_words=frozenset("alle ore dalle ore le".split()) - {"le"},
+    counted=frozenset(
+        "capitolo parte libro tomo volume atto sezione titolo articolo allegato fase tipo classe livello guerra mondiale "
+        "scena cap tabella figura grado bowl".split()
+    ),
+    address_marks=table(
+        "_=trattino basso; -=trattino; /=barra; ?=punto interrogativo; &=e; #=cancelletto; %=per cento; +=più; ~=tilde; "
+        ":=due punti"
+    )
+    | {"=": "uguale"},
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from speechx.text.locales.base import Currency, Locale, letter_names, table, units
+from speechx.text.locales.base import Locale, letter_names, pairs, table, units
+from speechx.text.locales.currencies import currencies
 
 _ONES = (
     "zero um dois três quatro cinco seis sete oito nove dez onze doze treze quatorze quinze dezesseis dezessete dezoito "
@@ -56,15 +57,6 @@ def cardinal(n: int, noun: bool = False) -> str:
     return " ".join(words)
 
 
-def ordinal(n: int) -> str:
-    if n <= 10:
-        return _ORDINALS[n - 1]
-    if n < 100:
-        tens, ones = divmod(n, 10)
-        return _ORDINAL_TENS[tens - 1] + (f" {_ORDINALS[ones - 1]}" if ones else "")
-    return cardinal(n)
-
-
 def _date(day: int, month: int, year: int | None) -> str:
     first = "primeiro" if day == 1 else cardinal(day)
     return f"{first} de {_MONTHS[month - 1]}" + (f" de {cardinal(year)}" if year is not None else "")
@@ -76,6 +68,33 @@ def _time(hour: int, minute: int) -> str:
     return hours + (f" e {cardinal(minute)}" if minute else "")
 
 
+_ORDINAL_HUNDREDS = (
+    "centésimo ducentésimo trecentésimo quadringentésimo quingentésimo sexcentésimo septingentésimo octingentésimo "
+    "noningentésimo"
+).split()
+
+
+def ordinal(n: int) -> str:
+    if n >= 1000:
+        return "milésimo" if n == 1000 else cardinal(n)
+    hundreds, rest = divmod(n, 100)
+    tens, ones = divmod(rest, 10)
+    words = [_ORDINAL_HUNDREDS[hundreds - 1]] if hundreds else []
+    words += [_ORDINAL_TENS[tens - 1]] if tens else []
+    words += [_ORDINALS[ones - 1]] if ones else []
+    return " ".join(words)
+
+
+def _fraction(top: int, bottom: int) -> str:
+    names = {2: "meio", 3: "terço", 100: "centésimo", 1000: "milésimo"}
+    name = names.get(bottom) or (ordinal(bottom) if bottom < 11 else f"{cardinal(bottom)} avo")
+    return f"{cardinal(top)} {name}{'' if top == 1 else 's'}"
+
+
+def _monarch(n: int, feminine: bool) -> str:
+    return (ordinal(n)[:-1] + ("a" if feminine else "o")) if n <= 10 else cardinal(n)
+
+
 LOCALE = Locale(
     language="pt",
     cardinal=cardinal,
@@ -83,6 +102,8 @@ LOCALE = Locale(
     year=cardinal,
     date=_date,
     time=_time,
+    fraction=_fraction,
+    monarch=_monarch,
     decimal_mark=",",
     point="vírgula",
     minus="menos",
@@ -96,28 +117,26 @@ LOCALE = Locale(
         "~=cerca de; ©=copyright; *=asterisco; ½=meio; ¼=um quarto; ¾=três quartos; /=barra; "
         "_=sublinhado; µ=micro; money_and=e"
     )
+    | table(
+        "√=raiz quadrada de; ≈=aproximadamente igual a; ≤=menor ou igual a; ≥=maior ou igual a; ≠=diferente de; ±=mais ou menos; ∞=infinito; π=pi; α=alfa; "
+        "β=beta; γ=gama; δ=delta; Δ=delta; λ=lambda; σ=sigma; θ=teta; ω=ômega; ^=elevado a; ‰=por mil"
+    )
     | {"=": "igual a", "<": "menor que", ">": "maior que"},
-    currencies={
-        "r$": Currency("real", "reais", "centavo", "centavos"),
-        "€": Currency("euro", "euros", "centavo", "centavos"),
-        "eur": Currency("euro", "euros", "centavo", "centavos"),
-        "$": Currency("dólar", "dólares", "centavo", "centavos"),
-        "us$": Currency("dólar", "dólares", "centavo", "centavos"),
-        "usd": Currency("dólar", "dólares", "centavo", "centavos"),
-        "£": Currency("libra", "libras", "pêni", "pence"),
-        "¥": Currency("iene", "ienes"),
-    },
-    units=units("""
+    currencies=currencies("pt"),
+    units=units(
+        "pt",
+        """
 km=quilômetro/quilômetros; m=metro/metros; cm=centímetro/centímetros; mm=milímetro/milímetros; kg=quilo/quilos
 g=grama/gramas; mg=miligrama/miligramas; l=litro/litros; ml=mililitro/mililitros; h=hora/horas; min=minuto/minutos
 s=segundo/segundos; km/h=quilômetro por hora/quilômetros por hora; °c=grau/graus célsius; °=grau/graus
 m²=metro quadrado/metros quadrados; m2=metro quadrado/metros quadrados; km²=quilômetro quadrado/quilômetros quadrados
 hz=hertz; khz=quilohertz; w=watt/watts; kw=quilowatt/quilowatts; v=volt/volts; mb=megabyte/megabytes
 gb=gigabyte/gigabytes; t=tonelada/toneladas
-"""),
+""",
+    ),
     abbreviations=table("""
 sr.=senhor; sra.=senhora; srta.=senhorita; srs.=senhores; dr.=doutor; dra.=doutora; prof.=professor; profa.=professora
-d.=dona; exmo.=excelentíssimo; etc.=etcétera; etc=etcétera; p.ex.=por exemplo; ex.=exemplo; pág.=página; págs.=páginas
+d.=dona; séc.=século; sécs.=séculos; exmo.=excelentíssimo; etc.=etcétera; etc=etcétera; p.ex.=por exemplo; ex.=exemplo; pág.=página; págs.=páginas
 nº=número; n.º=número; no.=número; av.=avenida; r.=rua; art.=artigo; cap.=capítulo; vol.=volume; fig.=figura
 tel.=telefone; aprox.=aproximadamente; eng.=engenheiro; gen.=general; sto.=santo; sta.=santa; vs.=versus; vc=você
 a.c.=antes de cristo; d.c.=depois de cristo; ltda.=limitada; s.a.=esse á; máx.=máximo; mín.=mínimo; jan.=janeiro
@@ -129,12 +148,42 @@ fev.=fevereiro; abr.=abril; ago.=agosto; set.=setembro; out.=outubro; nov.=novem
     ),
     spelled=frozenset("FBI BBC TV PC UE GPS DVD CD PDF URL IBM USB EUA IBGE CPF INSS SUS CNPJ".split())
     - {"SUS"},
-    ordinal_marks="º|ª|o|a",
-    fractions={
-        (1, 2): "um meio",
-        (1, 3): "um terço",
-        (2, 3): "dois terços",
-        (1, 4): "um quarto",
-        (3, 4): "três quartos",
-    },
+    ordinal_marks="º|ª|°|o|a",
+    scales=pairs(
+        "M=milhão/milhões; mi=milhão/milhões; bi=bilhão/bilhões; tri=trilhão/trilhões; k=mil; K=mil; mil=mil"
+    ),
+    joined="e",
+    of="de",
+    by="por",
+    before_number=table("""
+n.=número; no.=número; art.=artigo; arts.=artigos; p.=página; pp.=páginas; pág.=página; cap.=capítulo; fig.=figura
+vol.=volume; ed.=edição; séc.=século; inc.=inciso; ap.=apartamento; apto.=apartamento; tab.=tabela; par.=parágrafo
+"""),
+    feminine={"um": "uma", "dois": "duas"} | {word: word[:-2] + "as" for word in _HUNDREDS[1:]},
+    feminine_endings=r"(?<!ist)(?:a|as)$|(?:ção|ções|ssão|ssões|são|sões|dade|dades|gem|gens|tude|tudes|triz)$",
+    feminine_nouns=frozenset(
+        "mulher mulheres noite noites vez vezes mão mãos tarde tardes parte partes classe classes chave chaves flor flores "
+        "luz luzes cruz cruzes foto fotos moto motos rede redes torre torres frase frases base bases gente lei leis voz vozes "
+        "série séries maçã maçãs manhã manhãs irmã irmãs avó avós".split()
+    ),
+    masculine_nouns=frozenset(
+        "dia dias mapa mapas problema problemas sistema sistemas programa programas tema temas idioma idiomas clima climas "
+        "planeta planetas poeta poetas grama gramas quilograma quilogramas miligrama miligramas drama dramas diagrama "
+        "diagramas cinema cinemas telefonema telefonemas colega colegas poema poemas esquema esquemas pijama pijamas atleta "
+        "atletas cometa cometas".split()
+    ),
+    function_words=frozenset(
+        "de do da dos das e ou a o as os em no na nos nas por com para que é são não se uma como mais mas até desde entre "
+        "sem foi era contra cada pela pelo ao à".split()
+    ),
+    phone_words=frozenset("ligue liga ligar telefone tel fax celular disque whatsapp contato zap".split()),
+    clock_words=frozenset(["às", "as"]) - {"as"},
+    counted=frozenset(
+        "capítulo parte livro tomo volume ato seção título artigo anexo fase tipo classe nível guerra mundial cena cap tabela "
+        "figura grau apêndice bowl inciso".split()
+    ),
+    address_marks=table(
+        "_=sublinhado; -=hífen; /=barra; ?=interrogação; &=e; #=cerquilha; %=por cento; +=mais; ~=til; :=dois pontos"
+    )
+    | {"=": "igual a"},
 )

@@ -22,6 +22,14 @@ def test_ordinary_sentences_stay_right(row: dict[str, Any]) -> None:
     assert say(row["text"], row["language"]) == row["said"]
 
 
+@pytest.mark.parametrize("row", rows("cases.jsonl"), ids=lambda row: f"{row['kind']}: {row['text']}")
+def test_written_forms(row: dict[str, Any]) -> None:
+    """right: the accepted readings, or how many sentences the text has."""
+    said = say(row["text"], row["language"])
+    right = row["right"]
+    assert len(said) == right["pieces"] if isinstance(right, dict) else " ".join(said) in right
+
+
 def test_the_command_prints_words_and_phones(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["text", "It costs $5. Dr. Lee paid.", "--language", "en", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
