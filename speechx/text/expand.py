@@ -15,7 +15,8 @@ from speechx.text.roman import say_roman
 
 _DOTTED = re.compile(r"^(?:[^\W\d_]\.)+[^\W\d_]?\.?$")
 _CAPITALS = re.compile(r"^([^\W\d_]{2,}?)('?s)?$")
-_PIECES = re.compile(rf"\d+(?:[.,]\d+)*|[^\W\d_²³]+(?:['-][^\W\d_²³]+)*'?|[{SUPERSCRIPTS}]+|[^\w\s]|_")
+_WORD = rf"[^\W\d_{SUPERSCRIPTS}]+"
+_PIECES = re.compile(rf"\d+(?:[.,]\d+)*|{_WORD}(?:['-]{_WORD})*'?|[{SUPERSCRIPTS}]+|[^\w\s]|_")
 _LETTER = re.compile(r"[^\W\d_]")
 _POWER = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 # Abbreviations that are words too: these need a number after them, those a capital at the front.
@@ -69,6 +70,8 @@ def _abbreviation(core: str, low: str, locale: Locale, context: TokenContext) ->
         return names
     if _is_letter_name(core, context):
         return _unit(core, locale, context) or locale.spell(core)
+    if locale.language == "de" and (street := re.fullmatch(r"(\w{3,})(str|pl)\.", low)):
+        return [street[1] + {"str": "straße", "pl": "platz"}[street[2]]]
     if low in locale.abbreviations and _is_abbreviation(core, low, context):
         return locale.abbreviations[low].split()
     if len(low) > 2 and core[0].isupper() and low.isalpha() and low not in locale.months and low != "mar":
@@ -83,7 +86,7 @@ def _needs_number(core: str, low: str, locale: Locale, context: TokenContext) ->
         return False
     if not (context.after[:1].isdigit() or re.fullmatch(r"[IVXLC]+", context.after)):
         return False
-    return not (low.endswith(".") and context.before[:1].isdigit() and locale.units.find(low[:-1]))
+    return not (low.endswith(".") and context.before[:1].isdigit() and locale.units.find(core[:-1]))
 
 
 def _is_letter_name(core: str, context: TokenContext) -> bool:
@@ -132,6 +135,8 @@ def _beside_number(core: str, low: str, locale: Locale, context: TokenContext) -
     counted = re.match(r"^\W?[\d.,\x1f]+$", context.before) is not None
     if scale := counted and scale_word(low, locale):
         return scale.split()
+    if counted and core == "M" and context.after.lower().startswith(("d'", "de", "di")):
+        return locale.scales["M"][1].split()
     if (currency := currency_of(core, locale)) and (
         not core.isalpha() or ((counted or low != core) and len(core) == 3)
     ):
@@ -260,8 +265,13 @@ def _power(piece: str, base: str, locale: Locale) -> list[str]:
     """² and ³ by name, other powers by number; after a whole word they are a note's number and not said."""
     if len(base) > 2 and base[0].isalpha():
         return []
+    if not any(char in "⁰¹²³⁴⁵⁶⁷⁸⁹" for char in piece):
+        return []
     if piece in ("²", "³"):
         return locale.symbols[piece].split()
     if not base or piece == "¹":
         return []
-    return [*locale.symbols["^"].split(), *number(piece.translate(_POWER), locale)]
+    return [
+        *locale.symbols["^"].split(),
+        *number(piece[:1].translate(_POWER) + piece[1:].replace("⁻", "").translate(_POWER), locale),
+    ]

@@ -52,9 +52,9 @@ def _phone(match: re.Match[str], locale: Locale) -> str:
     groups = re.findall(r"\d+", text)
     words = [
         word.lower()
-        for word in _WORDS_BEFORE.findall(match.string[max(0, match.start() - 30) : match.start()])
+        for word in _WORDS_BEFORE.findall(match.string[max(0, match.start() - 60) : match.start()])
     ]
-    called = any(word in locale.phone_words for word in words[-3:])
+    called = any(word in locale.phone_words for word in words)
     if (
         (plus and digits >= 8)
         or (area and digits >= 7 and len(groups) > 1 and digits - len(groups[0]) >= 5)

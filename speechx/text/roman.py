@@ -6,6 +6,7 @@ import re
 
 from speechx.text.context import TokenContext
 from speechx.text.locales.base import Locale
+from speechx.text.times import german_case
 
 _NUMERAL = r"(?=[MDCLXVI])M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})"
 _ROMAN = re.compile(rf"^({_NUMERAL})(ers?|res?|ère|e|è[mr]e|eme|º|ª|°|th|st|nd|rd)?\.?$")
@@ -30,7 +31,9 @@ _QUEENS = frozenset(
     "elizabeth isabella catherine mary margaret isabel élisabeth elisabeth katharina catarina elisabetta caterina maria "
     "victoria margarita margarethe beatrix juliana cristina christina anne".split()
 )
-_ARTICLES = frozenset("the el la il lo l' o a al del della alla nella dell' do da ao à".split())
+_ARTICLES = frozenset(
+    "der die das dem den des im am zum zur vom the el la il lo l' o a al del della alla nella dell' do da ao à".split()
+)
 _AND = frozenset("and or y e et und ou o u oder - to a bis à".split())
 _VERBS_AFTER_I = frozenset("was is of reigned ruled became died had and wurde".split())
 
@@ -124,6 +127,8 @@ def _of_article(value: int, context: TokenContext, locale: Locale) -> list[str] 
     if not noun[:1].isalpha() or context.closed:
         return None
     words = locale.ordinal(value).split()
+    if locale.language == "de":
+        return (" ".join(words) + german_case(context)).split()
     if locale.language in ("es", "it", "pt") and locale.is_feminine(noun):
         words = [re.sub("o$", "a", word) for word in words]
     return words

@@ -141,11 +141,14 @@ def _dot_belongs_to_word(words: list[str], following: str, language: str) -> boo
     if language != "de":
         return False
     if re.fullmatch(r"[IVXLC]+", word):
-        return after == "Jahrhundert"
+        return after.lower() in ("jahrhundert", *locale.counted) or before.lower() in _ARTICLES
+    if re.fullmatch(r"\w{3,}(?:str|pl)", word):
+        return after[:1].isdigit()
     ordinal = re.fullmatch(r"\d{1,3}", word) is not None
     return ordinal and is_german_ordinal(before, after, locale)
 
 
+_ARTICLES = frozenset("der die das dem den des im am zum zur vom".split())
 _TIMES = ("i.", "a.m.", "p.m.")
 _CAN_END = frozenset(
     "etc. usw. ecc. jr. sr. inc. ltd. co. corp. no. a.m. p.m. st. mar. sat. sun. mon. fri. fig. art. p. ed. est. ee.uu. a.c. "

@@ -22,7 +22,7 @@ _RANGE = re.compile(r"^(\d[\d:.hH]*(?:[ap]m)?)[-–](\d.*)$", re.I)
 _DATE = re.compile(r"^(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})?$")
 _ISO_DATE = re.compile(r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})$")
 _GERMAN_N = frozenset(
-    "am vom zum dem den des im beim bis ab seit zur der diesem jedem letzten ersten".split()
+    "am vom zum dem den des im beim bis ab seit zur der diesem jedem letzten ersten jeden einen seinen ihren meinen deinen unseren seinem ihrem meinem diesen welchen".split()
 ) - {"der"}
 _GERMAN_PLAIN = frozenset("der die das dieser diese dieses jeder jede jedes zur".split()) - {"zur"}
 
@@ -66,6 +66,8 @@ def _clock(core: str, locale: Locale, context: TokenContext) -> list[str] | None
     clock = suffix or context.before.lower() in locale.clock_words or context.after.lower() in ("uhr", "h")
     if minute > 59 or (match[3] and (not clock or hour > 24)):
         return None
+    if suffix in ("h", "hs") and minute == 0 and match[2] is None and locale.language in ("en", "es", "it"):
+        return None  # hours, not a time of day
     if match[5]:
         return _with_seconds(hour, minute, int(match[5]), suffix, locale)
     if hour > 24:

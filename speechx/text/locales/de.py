@@ -140,9 +140,7 @@ s.=seite; abs.=absatz; art.=artikel; nr.=nummer; kap.=kapitel; bd.=band; abb.=ab
 hs.=hausnummer; aufl.=auflage; jg.=jahrgang; vol.=volumen; v.=version; anm.=anmerkung; rn.=randnummer; no.=nummer
 """),
     feminine={"ein": "eine", "eins": "eine"},
-    feminine_endings=(
-        r"(?:ung|heit|keit|schaft|tät|ion|ik|enz|anz|erei|elei|[rtz]tin|[^f]e|lerin|nerin|derin|serin|terin|gerin|berin)$"
-    ),
+    feminine_endings=(r"(?:ung|heit|keit|schaft|tät|ion|ik|enz|anz|erei|elei|[rtnz]tin|erin|[^f]e)$"),
     feminine_nouns=frozenset(
         "frau stadt nacht hand wand tür zahl person mark mutter tochter schwester nummer gabel insel mauer kartoffel zwiebel "
         "schüssel bank art form kraft macht maus kuh frucht nuss wurst brust haut luft arbeit zeit welt fahrt antwort feder "

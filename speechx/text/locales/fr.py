@@ -27,12 +27,13 @@ def _hundreds(n: int) -> str:
     if n < 100:
         return "quatre vingts" if n == 80 else f"quatre vingt {_ONES[n - 80]}"
     hundreds, rest = divmod(n, 100)
-    head = "cent" if hundreds == 1 else f"{_ONES[hundreds]} cent"
+    head = "cent" if hundreds == 1 else f"{_ONES[hundreds]} cent{'' if rest else 's'}"
     return head + (f" {_hundreds(rest)}" if rest else "")
 
 
 def cardinal(n: int, noun: bool = False) -> str:
-    return by_thousands(n, _hundreds, "mille", _SCALES, bare_thousand=True) or "zéro"
+    words = by_thousands(n, _hundreds, "mille", _SCALES, bare_thousand=True) or "zéro"
+    return words.replace("cents mille", "cent mille").replace("vingts mille", "vingt mille")
 
 
 def ordinal(n: int) -> str:
