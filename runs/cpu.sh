@@ -35,8 +35,9 @@ fi
 # 2. Codec: the first codebook with version 1, then the acoustic path of version 2. Measured after version 1 (10,350 steps, 46 h of audio): envelope error 0.214, Whisper
 # WER 13.1 % (original 4.4), STOI 0.86. After version 2 (6,000 steps, 57 minutes): envelope error 0.177, WER 9.4 %,
 # speaker cosine 0.92, DistillMOS 3.6 ("Codec version 2: mel-cepstrum latent").
-# Differs: version 1 has been deleted from the code, so its recipe trains version 2. It was trained in several calls while its loss weights changed: 6,000 steps, then 4,350 (38 minutes) with
-# the rate falling from 4e-4 to 5e-5. No log has the minutes of the first part. Here the recipe runs its 8,000 steps at once.
+# Differs: version 1 has been deleted from the code, so its recipe trains version 2. The released run of version 1 took several
+# calls while its loss weights changed: 6,000 steps, then 4,350 (38 minutes) with the rate falling from 4e-4 to 5e-5. No log
+# has the minutes of the first part. Here the recipe runs its 8,000 steps at once.
 # The released codec saw no discriminators ("discriminators that learn nothing"). The first command trains version 2 from scratch,
 # the second one trains its acoustic path anew.
 if step codec; then
