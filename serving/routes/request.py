@@ -20,33 +20,27 @@ from speechx.task import registry
 from speechx.task.fields import TaskRequest
 from speechx.task.task import AnyTask
 
-__all__ = ["VOICE_ID", "audio_kinds", "body_schema", "decode_audio", "to_request"]
+__all__ = ["VOICE_ID", "body_schema", "decode_audio", "to_request"]
 
 VOICE_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-
-
-_KINDS: dict[type, dict[str, str]] = {}
-
-
-def audio_kinds(task: AnyTask) -> dict[str, str]:
-    """`registry.audio_fields`, cached per request model."""
-    if task.Request not in _KINDS:
-        _KINDS[task.Request] = registry.audio_fields(task)
-    return _KINDS[task.Request]
 
 
 async def to_request(service: Service, task: AnyTask, fields: JsonObject) -> TaskRequest:
     """The validated request of a task, its audio decoded. Raises InputError and ApiError that name the field."""
     fields, limits = dict(fields), service.limits
     for name, value in fields.items():
-        if isinstance(value, str) and len(value) > limits.text_chars and name not in audio_kinds(task):
+        if (
+            isinstance(value, str)
+            and len(value) > limits.text_chars
+            and name not in registry.audio_fields(task)
+        ):
             raise ApiError(
                 422, f"{name} has {len(value):,} characters; the limit is {limits.text_chars:,}",
                 code="too_long", field=name, limit=limits.text_chars,
             )  # fmt: skip
     if "span" in fields and isinstance(fields["span"], str):
         fields["span"] = fields["span"].strip("[] ").split(",")
-    kinds = {k: v for k, v in audio_kinds(task).items() if fields.get(k) is not None}
+    kinds = {k: v for k, v in registry.audio_fields(task).items() if fields.get(k) is not None}
     placeholder = dict.fromkeys(kinds, b"?")  # other fields are validated before any audio is decoded
     request = registry.parse_request(task.name, fields | placeholder)
     if (request.best_of or 1) > limits.best_of:
@@ -96,7 +90,7 @@ def body_schema(task: AnyTask) -> JsonObject:
     """The requestBody of a task's route in OpenAPI."""
     form = task.Request.model_json_schema(ref_template="#/components/schemas/{model}")
     in_json = json.loads(json.dumps(form))
-    for name, kind in audio_kinds(task).items():
+    for name, kind in registry.audio_fields(task).items():
         about = in_json["properties"][name]
         about.pop("format", None)
         about["description"] = about.get("description", "") + (

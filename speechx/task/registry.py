@@ -123,9 +123,14 @@ def shared_fields(chosen: AnyTask) -> list[str]:
     return [name for name in chosen.Request.model_fields if name in TaskRequest.model_fields]
 
 
-def audio_fields(chosen: AnyTask) -> dict[str, str]:
-    """The request fields that hold sound, and their kind: "audio", or "voice" where an id of a voice will do too."""
-    properties = chosen.Request.model_json_schema()["properties"]
+def audio_fields(chosen: AnyTask) -> Mapping[str, str]:
+    """The request fields that hold audio, and their kind: "audio", or "voice" where the id of a voice will do too."""
+    return _audio_fields(chosen.Request)
+
+
+@cache
+def _audio_fields(request: type[TaskRequest]) -> Mapping[str, str]:
+    properties = request.model_json_schema()["properties"]
     return {name: about["x-speechx"] for name, about in properties.items() if "x-speechx" in about}
 
 
