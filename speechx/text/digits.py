@@ -9,13 +9,16 @@ from speechx.text.context import TokenContext
 from speechx.text.locales.base import JOIN, Locale
 from speechx.text.money import say_money
 from speechx.text.numbers import agree, counted_noun, dotted, is_million, month_of, number, year_or_number
-from speechx.text.times import german_case, say_date_or_time
+from speechx.text.times import german_case, is_case_word, say_date_or_time
 
 PHONE = "\x1e"  # in front of a word that is a telephone number
 SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"
 _PHONE = re.compile(
     r"^(?:\+?\d{1,4}(?:-\d{2,4}){2,}|\d{3}-\d{4}|(?:\+?1\.)?\d{3}\.\d{3}\.\d{4}|0\d(?:\.\d{2}){4}|\+\d{7,15})$"
 )
+_BRAZILIAN_CODE = re.compile(
+    r"^(?:\d{5}-\d{3}|\d{3}\.\d{3}\.\d{3}-\d{2}|\d{2}\.\d{3}\.\d{3}/\d{4}-\d{2})$"
+)  # post, tax
 _GROUPED = {
     ",": re.compile(r"^[-+]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?$"),
     ".": re.compile(r"^[-+]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d+)?$"),
@@ -23,7 +26,7 @@ _GROUPED = {
 _DOTTED = re.compile(r"^\d+(?:\.\d+){2,}$")
 _RANGE = re.compile(r"^([-+]?\d+(?:[.,]\d+)?)([^\d\W]{0,3}|%|°)[-–](\d[\d.,]*?)(\D*)$")
 _FRACTION = re.compile(r"^(?:(\d+)[\x1f-])?(\d+)/(\d+)(?:th|rd|nd|st|º|ª|[eè]m?e?)?s?$")
-_VULGAR = re.compile(r"(\d?)([¼-¾⅐-⅞])")
+_VULGAR = re.compile(r"(\d?)\x1f?([¼-¾⅐-⅞])")
 _DECADE = re.compile(r"^'?(\d{1,3})0'?s$")
 _NUMBER = re.compile(rf"^[-+±]?(?:\d+(?:[.,{JOIN}]\d+|'\d{{3}})*|[.,]\d+)$")
 _PREFIXED = re.compile(rf"^([¥#§≈~<>≤≥±√×$+-]){JOIN}?([\d.,{JOIN}]*\d)(\D*)$", re.I)
@@ -38,6 +41,8 @@ _POWER = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 
 def say_digits(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
     """Spoken words of a written word that has a digit in it; None if it is no form that is known (B2B)."""
+    if locale.language == "pt" and _BRAZILIAN_CODE.match(core):
+        return locale.spell(core)
     if core.startswith(PHONE) or (_PHONE.match(core) and say_date_or_time(core, locale, context) is None):
         return say_phone(core, locale)
     core = _VULGAR.sub(lambda match: f"{match[1]}{JOIN if match[1] else ''}{_plain_fraction(match[2])}", core)
@@ -132,6 +137,8 @@ def _fraction(core: str, locale: Locale, context: TokenContext) -> list[str] | N
         return [*whole, *said]
     if (top, bottom) == (1, 2) and locale.language != "en":
         half = said[-1]
+        if locale.language == "it" and noun.endswith("e"):
+            half = "mezza"
         if noun and locale.is_feminine(noun):
             half = re.sub("o$", "a", half) if locale.language != "fr" else "demie"
         said = ["meia" if half == "meia" or (half == "meio" and locale.is_feminine(noun)) else half]
@@ -197,7 +204,10 @@ def _suffixed(core: str, locale: Locale, context: TokenContext) -> list[str] | N
     digits, suffix = match[1], match[2]
     if names := locale.units.find(suffix):
         one, many = names
-        return [*number(digits, locale, many.split()[0]), *(one if digits == "1" else many).split()]
+        return [
+            *number(digits, locale, (one if digits == "1" else many).split()[0]),
+            *(one if digits == "1" else many).split(),
+        ]
     if suffix in locale.symbols:
         said = number(digits, locale)
         return [*said, *locale.symbols[suffix].split()]
@@ -234,7 +244,7 @@ def german_ordinal(core: str, locale: Locale, context: TokenContext) -> list[str
         return None
     if re.match(r"^\d{1,2}\.\d{1,2}\.$", core):
         said = say_date_or_time(core, locale, context)
-        return said if said is not None and not context.last else None
+        return said if not context.last or is_case_word(context.before) else None
     if (
         not re.match(r"^\d{1,3}\.$", core)
         or not int(core[:-1])

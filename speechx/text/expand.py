@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import replace
 
 from speechx.text.addresses import say_address, say_street
 from speechx.text.context import TokenContext
@@ -14,6 +15,7 @@ from speechx.text.numbers import SCALE_WORDS, month_of, number
 from speechx.text.roman import say_roman
 
 _DOTTED = re.compile(r"^(?:[^\W\d_]\.)+[^\W\d_]?\.?$")
+_ELIDED = re.compile(r"^([^\W\d_]{0,7}[^\W\d_]')(\d.*|[^\W\d_]+\.(?:\w+\.?)?)$")
 _CAPITALS = re.compile(r"^([^\W\d_]{2,}?)('?s)?$")
 _WORD = rf"[^\W\d_{SUPERSCRIPTS}]+"
 _PIECES = re.compile(rf"\d+(?:[.,]\d+)*|{_WORD}(?:['-]{_WORD})*'?|[{SUPERSCRIPTS}]+|[^\w\s]|_")
@@ -37,6 +39,9 @@ def expand(core: str, locale: Locale, context: TokenContext, *, final: bool = Fa
     low = core.lower()
     if (said := _abbreviation(core, low, locale, context)) is not None:
         return said
+    if elided := _ELIDED.match(core):
+        rest = expand(elided[2], locale, replace(context, following=()), final=final)
+        return rest and [elided[1].lower() + rest[0], *rest[1:]]
     if _DOTTED.match(core) and (len(core) > 2 or (core[0].isupper() and not context.last)):
         return locale.spell(core)
     if not final:
@@ -69,9 +74,11 @@ def _abbreviation(core: str, low: str, locale: Locale, context: TokenContext) ->
     if measured and (names := _unit(core[:-1], locale, context)):
         return names
     if _is_letter_name(core, context):
-        return _unit(core, locale, context) or locale.spell(core)
+        return _beside_number(core, low, locale, context) or locale.spell(core)
     if locale.language == "de" and (street := re.fullmatch(r"(\w{3,})(str|pl)\.", low)):
         return [street[1] + {"str": "straße", "pl": "platz"}[street[2]]]
+    if context.before == "1" and low.endswith(".") and core[:-1] in locale.scales:
+        return locale.scales[core[:-1]][0].split()
     if low in locale.abbreviations and _is_abbreviation(core, low, context):
         return locale.abbreviations[low].split()
     if len(low) > 2 and core[0].isupper() and low.isalpha() and low not in locale.months and low != "mar":

@@ -23,7 +23,7 @@ _LENGTHS = re.compile(
 )
 _TIMES = re.compile(r"(?<=\d) (?=(?:Uhr|h|hs|hrs?|[ap]\. ?m\.?|[ap]m)(?!\w))", re.IGNORECASE)
 _MERIDIEM = re.compile(r"(?<=\d)[ \x1f]?[ap]\. m\.", re.IGNORECASE)
-_SIGNS = re.compile(r"(?<=\d) (?=[%‰°])")
+_SIGNS = re.compile(r"(?<=\d) (?=[%‰°¼½¾⅐-⅞])")
 
 
 def join_words(text: str, language: str) -> str:

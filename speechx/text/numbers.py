@@ -102,6 +102,10 @@ def counted_noun(context: TokenContext, locale: Locale) -> str:
     if context.closed or not after[:1].isalpha():
         return ""
     low = after.lower()
+    if low.startswith("d'"):
+        return ""
+    if len(after) > 1 and (scale := locale.scales.get(after.removesuffix("."))):
+        return scale[0]
     if low == "mil" and len(context.following) > 1:
         return context.following[1]
     if names := locale.units.find(after):

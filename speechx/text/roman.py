@@ -32,7 +32,7 @@ _QUEENS = frozenset(
     "victoria margarita margarethe beatrix juliana cristina christina anne".split()
 )
 _ARTICLES = frozenset(
-    "der die das dem den des im am zum zur vom the el la il lo l' o a al del della alla nella dell' do da ao à".split()
+    "der die das dem den des im am zum zur vom the el la il lo l' o a al del della alla nella dell' nel sul dal dalla sulla no na do da ao à pela pelo".split()
 )
 _AND = frozenset("and or y e et und ou o u oder - to a bis à".split())
 _VERBS_AFTER_I = frozenset("was is of reigned ruled became died had and wurde".split())
@@ -61,7 +61,8 @@ def say_roman(core: str, locale: Locale, context: TokenContext) -> list[str] | N
         return locale.monarch(value, before in _QUEENS).split()
     if single or (not common and len(numeral) < 4):
         return None
-    if before in _ARTICLES:
+    apart = ((not before or context.parted) and context.after.islower()) or after in locale.counted
+    if before in _ARTICLES or (apart and locale.language in ("es", "it", "pt")):
         return _of_article(value, context, locale)
     if context.before[:1].isupper() and len(context.before) > 1:
         return locale.cardinal(value, False).split()

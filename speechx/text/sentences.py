@@ -110,7 +110,7 @@ def _open_tag(text: str, start: int, at: int) -> bool:
 
 def _dot_belongs_to_word(words: list[str], following: str, language: str) -> bool:
     """Whether the dot after the last of these words is part of it: an abbreviation, an initial, an ordinal."""
-    word = words[-1] if words else ""
+    word = re.sub(r"^[^\W\d_]{1,5}'(?=[^\W\d_]{2})", "", words[-1]) if words else ""
     before = words[-2] if len(words) > 1 else ""
     low = f"{word.lower()}."
     locale = locales.load(language)

@@ -20,6 +20,7 @@ _LENGTH = re.compile(
 )
 _RANGE = re.compile(r"^(\d[\d:.hH]*(?:[ap]m)?)[-–](\d.*)$", re.I)
 _DATE = re.compile(r"^(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})?$")
+_DAY_AND_MONTH = re.compile(r"^(\d{1,2})/(0[1-9])$")
 _ISO_DATE = re.compile(r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})$")
 _GERMAN_N = frozenset(
     "am vom zum dem den des im beim bis ab seit zur der diesem jedem letzten ersten jeden einen seinen ihren meinen deinen unseren seinem ihrem meinem diesen welchen".split()
@@ -39,6 +40,11 @@ def say_date_or_time(core: str, locale: Locale, context: TokenContext) -> list[s
         first = _clock(match[1], locale, context) or (
             _bare_hour(match[1], locale) if second and match[1].isdigit() else None
         )
+        if locale.language in ("es", "it"):  # from nine to five, not "nine sharp"
+            first, second = (
+                said and [word for word in said if word not in ("en", "in", "punto")]
+                for said in (first, second)
+            )
         if first and second and (re.search(r"[:hH]", match[1] + match[2]) or _SUFFIX_END.search(match[2])):
             return [*first, *locale.to.split(), *second]
     return _date(core, locale, context)
@@ -66,8 +72,15 @@ def _clock(core: str, locale: Locale, context: TokenContext) -> list[str] | None
     clock = suffix or context.before.lower() in locale.clock_words or context.after.lower() in ("uhr", "h")
     if minute > 59 or (match[3] and (not clock or hour > 24)):
         return None
-    if suffix in ("h", "hs") and minute == 0 and match[2] is None and locale.language in ("en", "es", "it"):
-        return None  # hours, not a time of day
+    written_h = match[2] is None and match[3] is None and (suffix in ("h", "hs", "") or match[4])
+    if (
+        written_h
+        and locale.language not in ("fr", "pt")
+        and context.before.lower() not in ("um", *locale.clock_words)
+    ):
+        return (
+            None if not match[4] else _parts(((hour, "h"), (minute, "min")), locale)
+        )  # hours, not a time of day
     if match[5]:
         return _with_seconds(hour, minute, int(match[5]), suffix, locale)
     if hour > 24:
@@ -120,7 +133,7 @@ def _length(core: str, locale: Locale) -> list[str] | None:
 def _date(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
     if match := _ISO_DATE.match(core):
         year, month, day = (int(part) for part in match.groups())
-    elif match := _DATE.match(core):
+    elif (match := _DATE.match(core)) and (match[4] or match[2] == "."):
         first, second = int(match[1]), int(match[3])
         day, month = (second, first) if locale.month_first else (first, second)
         if month > 12:
@@ -128,9 +141,11 @@ def _date(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
         year = int(match[4]) if match[4] else 0
         if match[4] and len(match[4]) == 2:
             year += 2000 if year < 50 else 1900
+    elif (match := _DAY_AND_MONTH.match(core)) and locale.language != "en":
+        day, month, year = int(match[1]), int(match[2]), 0
     else:
         return None
-    if not (1 <= month <= 12 and 1 <= day <= 31) or (not year and match[2] != "."):
+    if not (1 <= month <= 12 and 1 <= day <= 31):
         return None
     words = locale.date(day, month, year or None).split()
     return german_ending(words, context) if locale.language == "de" else words
@@ -144,6 +159,11 @@ def german_ending(words: list[str], context: TokenContext) -> list[str]:
     if at is None:
         return words
     return [*words[:at], words[at][:-1] + german_case(context), *words[at + 1 :]]
+
+
+def is_case_word(word: str) -> bool:
+    """Whether a German word asks for an ordinal after it: am, der, zum."""
+    return word.lower() in _GERMAN_N or word.lower() in _GERMAN_PLAIN
 
 
 def german_case(context: TokenContext) -> str:
