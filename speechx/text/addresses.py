@@ -78,7 +78,7 @@ def say_street(core: str, locale: Locale, context: TokenContext) -> list[str] | 
 def is_street(core: str, context: TokenContext) -> bool:
     """Whether St, Dr, Ave... is a kind of street: after a name, and not before one (Main St. but St. Louis)."""
     low = core.lower().removesuffix(".")
-    if low not in _STREETS or not core[0].isupper() or core.isupper():
+    if low not in _STREETS or context.parted or not core[0].isupper() or core.isupper():
         return False
     before = context.before
     name = (before[:1].isupper() and len(before) > 1) or re.match(r"\d+(?:st|nd|rd|th)$", before)

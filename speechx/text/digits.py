@@ -26,6 +26,7 @@ _GROUPED = {
 _DOTTED = re.compile(r"^\d+(?:\.\d+){2,}$")
 _RANGE = re.compile(r"^([-+]?\d+(?:[.,]\d+)?)([^\d\W]{0,3}|%|°)[-–](\d[\d.,]*?)(\D*)$")
 _FRACTION = re.compile(r"^(?:(\d+)[\x1f-])?(\d+)/(\d+)(?:th|rd|nd|st|º|ª|[eè]m?e?)?s?$")
+_MEASURED = re.compile(r"^(.*\d/\d+)([^\d/.]+)$")
 _VULGAR = re.compile(r"(\d?)\x1f?([¼-¾⅐-⅞])")
 _DECADE = re.compile(r"^'?(\d{1,3})0'?s$")
 _NUMBER = re.compile(rf"^[-+±]?(?:\d+(?:[.,{JOIN}]\d+|'\d{{3}})*|[.,]\d+)$")
@@ -114,10 +115,19 @@ def _in_gender(ordinal: str, mark: str, locale: Locale, context: TokenContext) -
 
 
 def _fraction(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
-    """3/4, 1 1/2, 1/5th; two days before a month; both numbers of 24/7."""
+    """3/4, 1 1/2, 1/5th, 3/4″; two days before a month; both numbers of 24/7; the ratio 3:2."""
+    if (measured := _MEASURED.match(core)) and (names := locale.units.find(measured[2])):
+        said = _fraction(measured[1], locale, context)
+        return said and [*said, *names[1].split()]
+    if ratio := re.match(r"^(\d+):(\d+)$", core):
+        return [*number(ratio[1], locale), *locale.to.split(), *number(ratio[2], locale)]
     match = _FRACTION.match(core)
     if not match:
         return None
+    if (
+        re.fullmatch(r"(1[89]|20)\d\d", match[2]) and len(match[3]) == 2 and not match[1]
+    ):  # the season 2020/21
+        return [*locale.year(int(match[2])).split(), *number(match[3], locale)]
     top, bottom = int(match[2]), int(match[3])
     noun = counted_noun(context, locale)
     if not match[1] and any(month_of(word, locale) for word in (context.before, context.after)):

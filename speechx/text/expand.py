@@ -179,13 +179,26 @@ def _unit(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
     counted = before[-1:].isdigit() or before[-1:] in "¼½¾"
     if before.lower() in SCALE_WORDS and len(context.preceding) > 1:
         counted = context.preceding[-2][-1:].isdigit()
+    squared = (
+        {"sq": "ft²", "cu": "ft³"}.get(before.lower().removesuffix("."), "")
+        if len(context.preceding) > 1
+        else ""
+    )
+    if squared and context.preceding[-2][-1:].isdigit() and (names := locale.units.find(core)):
+        return names[1].split()
     if not before or not counted or context.parted:
         return None
-    if core in _UNIT_WORDS:
+    if (
+        locale.language == "en"
+        and core.lower() in ("sq", "cu", "sq.", "cu.")
+        and locale.units.find(context.after)
+    ):
+        return ["square" if core.lower().startswith("sq") else "cubic"]
+    if core.lower() in _UNIT_WORDS:
         after = context.after.lower()
         if not (context.last or context.closed or after in _MEASURED) or locale.language == "de":
             return None
-        if core == "in" and locale.language != "en":
+        if core.lower() == "in" and locale.language != "en":
             return None
     if core == "mi" and locale.language in ("es", "it", "pt"):
         return None

@@ -19,7 +19,7 @@ _WORDS_BEFORE = re.compile(r"[^\W\d_]+")
 _GROUPS = re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?!\d)")
 _MIXED = re.compile(r"(?<![\d/.,])(\d{1,4}) (?=(\d{1,2})/(\d{1,3})(?![\d/]))")
 _LENGTHS = re.compile(
-    r"(?<![\w.,])\d+ ?h ?\d+(?: ?(?:min|mn)\b(?: ?\d+ ?s\b)?)?(?!\w)|(?<![\w.,])\d+ ?min ?\d+ ?s\b"
+    r"(?<![\w.,])\d+ ?h ?\d+(?: ?(?:min|mn|m)\b(?: ?\d+ ?s\b)?)?(?!\w)|(?<![\w.,])\d+ ?min ?\d+ ?s\b"
 )
 _TIMES = re.compile(r"(?<=\d) (?=(?:Uhr|h|hs|hrs?|[ap]\. ?m\.?|[ap]m)(?!\w))", re.IGNORECASE)
 _MERIDIEM = re.compile(r"(?<=\d)[ \x1f]?[ap]\. m\.", re.IGNORECASE)

@@ -132,7 +132,8 @@ a.m.=A M; p.m.=P M; ph.d.=P H D; messrs.=messers; w/=with; w/o=without; b/c=beca
 """),
     letters=self_named(),
     spelled=frozenset(
-        "US UK EU UN IT TV AI PC ID PM AM CD DVD USA CIA FBI IBM BBC CNN ATM CEO DNA RNA GPS PDF URL IQ".split()
+        "US UK EU UN IT TV AI PC ID PM AM CD DVD IP OS LA CT ER WHO"
+        " DVD USA CIA FBI IBM BBC CNN ATM CEO DNA RNA GPS PDF URL IQ".split()
     ),
     ordinal_marks="st|nd|rd|th",
     month_first=True,
