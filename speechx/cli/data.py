@@ -1,4 +1,4 @@
-"""`speechx data prepare|example|perturb|encode|mix|estimate|stats|split|join`: from recordings to what trainers read."""
+"""`speechx data prepare|example|perturb|encode|label|mix|estimate|stats|split|join`: from recordings to training data."""
 
 from __future__ import annotations
 
@@ -99,6 +99,20 @@ def encode(pack: Pack, codec: Codec) -> None:
 
     typer.echo(phonemize_pack(pack, ticker("phones")))
     typer.echo(encode_pack(pack, load_codec(codec), ticker("codes")))
+
+
+@app.command()
+def label(
+    pack: Pack,
+    metadata: Annotated[
+        list[Path], typer.Argument(help="metadata.jsonl files with `phones`, see docs/data.md", exists=True)
+    ],
+) -> None:
+    """Add frame labels for the aligner to a pack, from the phone times of a synthesizer."""
+    from speechx.data.annotate.frame_labels import label_pack
+
+    rows, words, unlabeled = label_pack(pack, metadata)
+    typer.echo(f"{rows} recordings, {words} words, {unlabeled} of them without times")
 
 
 @app.command()

@@ -79,6 +79,11 @@ def aligner(
     out: Out,
     resume: Resume = False,
     max_minutes: Minutes = None,
+    anneal_minutes: Anneal = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(help="aligner folder whose weights are continued, without the adapter that it has"),
+    ] = None,
     finished: Annotated[
         Path | None,
         typer.Option(
@@ -87,8 +92,9 @@ def aligner(
         ),
     ] = None,
 ) -> None:
-    """Train the aligner; writes it to OUT/model."""
+    """Train the aligner; writes it to OUT/model. `frame_weight` in the recipe uses the labels of `speechx data label`."""
     from speechx.data.annotate.codes import read_tokens
+    from speechx.data.annotate.frame_labels import read_frame_labels
     from speechx.models.aligner import Aligner
     from speechx.models.codec.folder import load_codec
     from speechx.training.aligner import AlignerTrainConfig, train
@@ -97,7 +103,7 @@ def aligner(
     rows = [row for folder in pack for row in read_tokens(folder, made)]
     dev = [row for row in rows if row.row.split == "dev" and row.text is not None][:100]
     train(
-        AlignerTrainConfig.read(config),
+        _with_minutes(AlignerTrainConfig.read(config), anneal_minutes),
         [r for r in rows if r.row.split == "train"],
         dev,
         made,
@@ -105,6 +111,8 @@ def aligner(
         resume,
         max_minutes,
         None if finished is None else Aligner.load(finished, adapter=False),
+        None if start_from is None else Aligner.load(start_from, adapter=False),
+        {key: labels for folder in pack for key, labels in read_frame_labels(folder).items()},
     )
 
 

@@ -1,20 +1,24 @@
-"""Trains the aligner with CTC.
+"""Trains the aligner with CTC and, where the phone times of an utterance are known, with frame labels.
 
 Legend: B batch, F codec frames, H half frames (50 Hz), N phones, P phone table, D latent.
 `speechx train aligner --config aligner/1-ctc --pack DIR [--pack DIR ...] --codec DIR --out DIR`; with `rank` in the
-recipe and `--adapt MODEL/aligner`, a LoRA adapter of a finished one (speechx.models.lora).
+recipe and `--adapt MODEL/aligner`, a LoRA adapter of a finished one (speechx.models.lora). `--start-from MODEL/aligner`
+continues all weights of a finished one.
 """
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from speechx.data.annotate.alignments import Key
 from speechx.data.annotate.codes import TokenRow
+from speechx.data.annotate.frame_labels import FrameLabels
 from speechx.data.batching import BatchStream
 from speechx.models.aligner import STEPS_PER_FRAME, Aligner, AlignerConfig, features
 from speechx.models.codec.spectral import SpectralCodec
@@ -56,20 +60,30 @@ class AlignerTrainConfig(StrictConfig):
     rank: int = 0  # of a LoRA adapter of a finished aligner, which alone is trained then
     languages: tuple[str, ...] = ()  # that the adapter is trained on and used for
     grid: float = 0.0  # of the adapter's factors in the file, see speechx.models.folder.on_grid
+    frame_weight: float = 0.0  # of the frame labels' cross entropy, beside CTC
+    shares: dict[str, float] = {}  # by language: how often a text is seen, relative to the others (1)
+    anneal_minutes: float = 0.0  # with a value: the rate is down, and the run over, after so long or `steps`
     log_every: int = 50
 
 
 class AlignerTrainer:
-    """Holds the network, the optimizer and the step. finished: the aligner to adapt."""
+    """Holds the network, the optimizer and the step.
+
+    initial: an aligner to adapt, or to continue if the recipe has no `rank`. labels: the utterances with known phone times.
+    """
 
     def __init__(
-        self, config: AlignerTrainConfig, codec: SpectralCodec, finished: Aligner | None = None
+        self,
+        config: AlignerTrainConfig,
+        codec: SpectralCodec,
+        initial: Aligner | None = None,
+        labels: Mapping[Key, FrameLabels] | None = None,
     ) -> None:
         torch.manual_seed(config.seed)
-        self.config, self.codec = config, codec
+        self.config, self.codec, self.labels = config, codec, labels or {}
         shape = {"codec_hash": codec.hash, "latent_dim": codec.config.quantizer_dim + codec.config.latent_dim}
-        self.model = finished or Aligner(config.aligner.model_copy(update=shape))
-        if finished is not None:
+        self.model = initial or Aligner(config.aligner.model_copy(update=shape))
+        if config.rank:
             add_lora(self.model, config.rank, config.seed, ADAPTED_MATRICES)
         self.opt = torch.optim.AdamW(
             [p for p in self.model.parameters() if p.requires_grad],
@@ -83,8 +97,8 @@ class AlignerTrainer:
     def train_step(self, rows: list[TokenRow]) -> Metrics:
         """One update on a batch of utterances."""
         config = self.config
-        rate = config.lr * warm_up(self.step, config.warmup) * cosine(self.step / config.steps, LR_FLOOR)
-        set_learning_rate(self.opt, rate)
+        done = max(self.share_of_time, self.step / config.steps)
+        set_learning_rate(self.opt, config.lr * warm_up(self.step, config.warmup) * cosine(done, LR_FLOOR))
         frames_B = torch.tensor([len(row.codes_FK) for row in rows])
         codes_BKF = torch.zeros(len(rows), rows[0].codes_FK.shape[1], int(frames_B.max()), dtype=torch.int64)
         for index, row in enumerate(rows):
@@ -94,7 +108,7 @@ class AlignerTrainer:
         latent_BFD = latent_BFD + config.latent_noise * latent_BFD.std() * torch.randn_like(latent_BFD)
         self.model.train()
         logp_BHP = self.model(latent_BFD)
-        loss = F.ctc_loss(
+        loss = ctc_loss = F.ctc_loss(
             logp_BHP.transpose(0, 1),
             torch.cat(texts),
             frames_B * STEPS_PER_FRAME,
@@ -102,12 +116,17 @@ class AlignerTrainer:
             blank=BLANK,
             zero_infinity=True,
         )
+        metrics = {"loss": ctc_loss.detach()}
+        if config.frame_weight and self.labels:
+            label_loss = frame_loss(logp_BHP, rows, self.labels)
+            loss = ctc_loss + config.frame_weight * label_loss
+            metrics["frame_loss"] = label_loss.detach()
         self.opt.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.opt.step()
         self.step += 1
-        return {"loss": loss.detach()}
+        return metrics
 
     def state(self) -> Checkpoint:
         return {
@@ -124,6 +143,26 @@ class AlignerTrainer:
         self.step = state["step"]
 
 
+def frame_loss(
+    logp_BHP: torch.Tensor, rows: list[TokenRow], labels: Mapping[Key, FrameLabels]
+) -> torch.Tensor:
+    """Cross entropy of the labeled steps, averaged over all steps of the batch.
+
+    The blank has no share in it: CTC alone places it.
+    """
+    label_BH = torch.full(logp_BHP.shape[:2], -1, dtype=torch.int64)
+    for index, row in enumerate(rows):
+        found = labels.get((row.row.corpus, row.row.id))
+        if found is not None:
+            count = len(row.codes_FK) * STEPS_PER_FRAME
+            label_BH[index, :count] = torch.from_numpy(found.steps(count, 25.0 * STEPS_PER_FRAME))
+    known_BH = label_BH >= 0
+    if not bool(known_BH.any()):
+        return logp_BHP.sum() * 0.0
+    phones_KP = logp_BHP[known_BH][:, BLANK + 1 :].log_softmax(-1)
+    return F.nll_loss(phones_KP, label_BH[known_BH] - 1, reduction="sum") / label_BH.numel()
+
+
 def phone_error_rate(model: Aligner, rows: list[TokenRow], codec: SpectralCodec) -> float:
     """Phone error rate of free recognition over some utterances, pauses and silences not counted."""
     errors = total = 0.0
@@ -137,29 +176,40 @@ def phone_error_rate(model: Aligner, rows: list[TokenRow], codec: SpectralCodec)
 def train(
     config: AlignerTrainConfig, rows: list[TokenRow], dev: list[TokenRow], codec: SpectralCodec, out: str,
     resume: bool = False, max_minutes: float | None = None, finished: Aligner | None = None,
+    start_from: Aligner | None = None, labels: Mapping[Key, FrameLabels] | None = None,
 ) -> Aligner:  # fmt: skip
     """Runs the recipe; leaves the aligner in `out`/model.
 
-    finished: the one to adapt (`rank`). Raises ValueError where one is given without the other.
+    finished: the one to adapt (`rank`). start_from: the one whose weights are continued. labels: frame labels of some rows.
+    Raises ValueError for `finished` without `rank` or the reverse, for `finished` beside `start_from`, and for weights of
+    another codec.
     """
     if (finished is None) != (config.rank == 0) or (finished is None) != (not config.languages):
         raise ValueError(
             "a recipe with `rank` and `languages` needs a finished aligner to change (--adapt), and only such a recipe"
         )
+    if start_from is not None:
+        if finished is not None:
+            raise ValueError("an aligner is either adapted (--adapt) or continued (--start-from)")
+        if start_from.config.codec_hash != codec.hash:
+            raise ValueError(
+                f"--start-from: an aligner of codec {start_from.config.codec_hash}, not {codec.hash}"
+            )
     if config.languages:
         rows, dev = ([r for r in part if r.row.language in config.languages] for part in (rows, dev))
-    usable = [r for r in rows if r.text is not None and 10 <= len(r.codes_FK) <= config.max_frames]
-    usable = [r for r in usable if CTCStates.of(r.text).shortest() < 1.8 * len(r.codes_FK)]  # type: ignore[arg-type]
-    # CTC cannot have its blank, the unknown phone, in a text.
-    usable = [r for r in usable if r.text is not None and bool((r.text.ids != BLANK).all())]
-    if not usable:
-        raise ValueError("no utterance has both text and a usable length: the aligner needs transcripts")
+    usable = usable_rows(rows, config.max_frames)
     run = TrainingRun(out, max_minutes)
     plain = copy.deepcopy(finished)
-    trainer = AlignerTrainer(config, codec, finished)
+    trainer = AlignerTrainer(config, codec, finished or start_from, labels)
     if resume and run.checkpoint.is_file():
         trainer.load(run.load())
-    stream = BatchStream([len(r.codes_FK) for r in usable], config.batch_frames, config.seed)
+    shares = [config.shares.get(r.row.language or "", 1.0) for r in usable]
+    stream = BatchStream(
+        [len(r.codes_FK) for r in usable],
+        config.batch_frames,
+        config.seed,
+        np.array(shares) if config.shares else None,
+    )
 
     def summarize(recent: list[Metrics], seconds: float) -> dict[str, float]:
         row = summary(recent, seconds)
@@ -169,10 +219,24 @@ def train(
         return row
 
     batches = ([usable[i] for i in stream.batch(step)] for step in range(trainer.step, config.steps))
-    fit(trainer, run, batches, trainer.train_step, log_every=config.log_every, summarize=summarize)
+    fit(
+        trainer, run, batches, trainer.train_step, log_every=config.log_every,
+        anneal_minutes=config.anneal_minutes, summarize=summarize,
+    )  # fmt: skip
     if plain is None:
         trainer.model.eval().save(Path(out) / "model")
     else:
         plain.save(Path(out) / "model")
         trainer.model.eval().save_adapter(Path(out) / "model", config.languages, config.grid)
     return trainer.model
+
+
+def usable_rows(rows: list[TokenRow], max_frames: int) -> list[TokenRow]:
+    """The utterances with a text and a length that CTC can train on. Raises ValueError where there is none."""
+    usable = [r for r in rows if r.text is not None and 10 <= len(r.codes_FK) <= max_frames]
+    usable = [r for r in usable if CTCStates.of(r.text).shortest() < 1.8 * len(r.codes_FK)]  # type: ignore[arg-type]
+    # CTC cannot have its blank, the unknown phone, in a text.
+    usable = [r for r in usable if r.text is not None and bool((r.text.ids != BLANK).all())]
+    if not usable:
+        raise ValueError("no utterance has both text and a usable length: the aligner needs transcripts")
+    return usable

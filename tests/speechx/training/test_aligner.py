@@ -9,11 +9,13 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from speechx.data.annotate.codes import TokenRow
+from speechx.data.annotate.frame_labels import FrameLabels
 from speechx.data.packs import PackRow
 from speechx.models.aligner import Aligner, AlignerConfig
 from speechx.models.codec.spectral import SpectralCodec
 from speechx.text import Word
 from speechx.training.aligner import AlignerTrainConfig, train
+from speechx.training.loop import TrainingRun
 from tests.speechx.models.test_ctc import sequence
 
 
@@ -92,6 +94,50 @@ def test_a_change_learns_another_language(trained: Path, codec: SpectralCodec, t
     row = utterance(300, "es")[0]
     fits = [model.fit(row.codes_FK, row.text.ids, "es", codec) for model in (before, after) if row.text]
     assert fits[1] > fits[0]
+
+
+def test_known_times_are_learned_beside_ctc(trained: Path, codec: SpectralCodec, tmp_path: Path) -> None:
+    """A finished aligner is continued; between the peaks of CTC its best phone is the labeled one."""
+    made = [utterance(number) for number in range(60)]
+    rows, labels = [row for row, _ in made], {}
+    for row, pointer_F in made:
+        assert row.text is not None
+        spans = [(i, n / 25, (n + 1) / 25) for n, i in enumerate(row.text.ids[pointer_F].tolist())]
+        labels["x", row.row.id] = FrameLabels(tuple(spans), ())
+    config = AlignerTrainConfig(
+        frame_weight=3.0, steps=60, batch_frames=600, lr=1e-2, warmup=5, shares={"en": 2.0}
+    )
+    before = Aligner.load(trained)
+    after = train(config, rows, [], codec, str(tmp_path), start_from=Aligner.load(trained), labels=labels)
+    assert after.adapted is None and not (tmp_path / "model/adapter.safetensors").exists()
+
+    def right(model: Aligner) -> float:
+        row, pointer_F = utterance(400)
+        assert row.text is not None
+        logp_HP = model.eval().posteriors(row.codes_FK, codec)
+        return float((logp_HP[:, 1:].argmax(1) + 1 == np.repeat(row.text.ids[pointer_F], 2)).mean())
+
+    assert right(after) > max(0.9, right(before))
+    row = utterance(401)[0]
+    assert row.text is not None and after.phone_errors(row.codes_FK, row.text, codec) < 0.25
+
+
+def test_the_clock_ends_a_run(trained: Path, codec: SpectralCodec, tmp_path: Path) -> None:
+    config = AlignerTrainConfig(anneal_minutes=0.01, steps=100000, batch_frames=600, log_every=1)
+    rows = [utterance(number)[0] for number in range(20)]
+    train(config, rows, [], codec, str(tmp_path), start_from=Aligner.load(trained))
+    assert 0 < TrainingRun(tmp_path, None).load()["step"] < 1000
+
+
+def test_only_an_aligner_of_the_same_codec_is_continued(
+    trained: Path, codec: SpectralCodec, tmp_path: Path
+) -> None:
+    other, rows = Aligner.load(trained), [utterance(1)[0]]
+    with pytest.raises(ValueError, match="either adapted"):
+        train(CHANGE, rows, [], codec, str(tmp_path), finished=Aligner.load(trained), start_from=other)
+    other.config = other.config.model_copy(update={"codec_hash": "another"})
+    with pytest.raises(ValueError, match="of codec another"):
+        train(AlignerTrainConfig(), rows, [], codec, str(tmp_path), start_from=other)
 
 
 def test_a_change_that_is_not_the_config_s(trained: Path, codec: SpectralCodec, tmp_path: Path) -> None:
