@@ -123,7 +123,7 @@ fi
 # (noisy 20.9) and PESQ 2.31 (1.96), extraction WER 33.6 % (mixture 38.5), removal 2.5 % of the words left.
 if step refiner; then
   estimate() { speechx data estimate --pack "$PACK" --model "$OUT/model" "$@"; }
-  refiner() { speechx train mask --pack "$PACK" --codec "$CODEC" "$@"; }
+  refiner() { speechx train refiner --pack "$PACK" --codec "$CODEC" "$@"; }
   estimate --out "$OUT/estimates" --task noise_suppression --count 500
   estimate --out "$OUT/estimates" --task target_speaker_extraction --count 907
   estimate --out "$OUT/estimates" --task speech_removal --count 350
@@ -141,7 +141,7 @@ fi
 # the words left, MCD 4.46 dB ("Refiner: LoRA for removal").
 if step removal; then
   speechx data estimate --pack "$PACK" --model "$OUT/model" --out "$OUT/estimates-removal" --task speech_removal --count 360 --seed 4 --short 0.5
-  speechx train mask --config refiner/5-removal --adapt "$OUT/model/mask" --pack "$PACK" --estimates "$OUT/estimates-removal" \
+  speechx train refiner --config refiner/5-removal --adapt "$OUT/model/mask" --pack "$PACK" --estimates "$OUT/estimates-removal" \
     --codec "$CODEC" --out "$OUT/refiner-5" --anneal-minutes 17
   rm -r "$OUT/model/mask" && cp -r "$OUT/refiner-5/model" "$OUT/model/mask"
 fi

@@ -38,7 +38,7 @@ mkdir -p "$OUT/model"
 cp -r "$OUT/codec/model" "$OUT/model/codec"; cp -r "$OUT/aligner/model" "$OUT/model/aligner"; cp -r "$OUT/lm-3/model" "$OUT/model/lm"
 speechx data estimate --pack "$OUT/pack" --model "$OUT/model" --out "$OUT/estimates" --count 8 \
   --task noise_suppression --task target_speaker_extraction --task speech_removal
-speechx train mask --config smoke/refiner --pack "$OUT/pack" --estimates "$OUT/estimates" --codec "$OUT/model/codec" --out "$OUT/mask"
+speechx train refiner --config smoke/refiner --pack "$OUT/pack" --estimates "$OUT/estimates" --codec "$OUT/model/codec" --out "$OUT/mask"
 cp -r "$OUT/mask/model" "$OUT/model/mask"
 
 # The whole model answers requests.

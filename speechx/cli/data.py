@@ -169,7 +169,7 @@ def estimate(
     seed: int = 1,
     short: Short = None,
 ) -> None:
-    """Make training examples for `speechx train mask`: mixtures of known parts, answered by the language model."""
+    """Make training examples for `speechx train refiner`: mixtures of known parts, answered by the language model."""
     from speechx.data.progress import ticker
     from speechx.data.refiner_examples import make_estimates
     from speechx.pipeline.loading import load_pipeline

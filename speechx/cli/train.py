@@ -174,8 +174,9 @@ def lm(
     typer.echo(f"language model -> {out / 'model'}")
 
 
+@app.command("mask", hidden=True)  # its name in the first release
 @app.command()
-def mask(
+def refiner(
     config: RecipeOption,
     pack: Annotated[Path, typer.Option(help="audio pack made by `speechx data prepare`")],
     estimates: Annotated[Path, typer.Option(help="folder of examples made by `speechx data estimate`")],
@@ -189,11 +190,11 @@ def mask(
         Path | None,
         typer.Option(
             "--adapt",
-            help="mask folder of which a low-rank change is learned (`rank` and `slots` in the recipe)",
+            help="refiner folder to train a LoRA adapter of (`rank` and `slots` in the recipe)",
         ),
     ] = None,
 ) -> None:
-    """Train the net that masks recordings; writes it to OUT/model."""
+    """Train the refiner, the net that masks recordings; write it to OUT/model."""
     from speechx.models.codec.folder import load_codec
     from speechx.training.refiner import RefinerTrainConfig, train
 

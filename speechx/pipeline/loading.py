@@ -68,8 +68,8 @@ def load_pipeline(
 ) -> Pipeline:
     """A pipeline over the weights of a folder. Raises InputError where weights are missing or do not belong together.
 
-    slots: tries in the engine's batch at once, at least as many as a part gets by default. voices: known voices (default:
-    VoiceStore()). paths: see `Frontend`.
+    slots: candidates in the engine's batch at once, at least as many as a part gets by default.
+    voices: known voices (default: VoiceStore()). paths: see `Frontend`.
     """
     from speechx.engine.engine import Engine
     from speechx.engine.threads import cpu_threads
@@ -126,7 +126,7 @@ def _checked(name: str, folder: Path, load: Callable[[Path], T]) -> T:
 
 
 def weights_hash(folder: Path) -> str:
-    """16 hex digits over all weight files of a model folder: results tell it, so that they can be traced."""
+    """16 hex digits over all weight files of a model folder: part of every result, so that it can be traced."""
     digest = hashlib.sha256()
     for part in ("codec", "lm", "aligner", "mask"):
         for file in sorted((folder / part).glob("*.safetensors")):
