@@ -175,12 +175,8 @@ def _sides(core: str, locale: Locale, context: TokenContext) -> list[str] | None
     if match := _FEET.match(core):
         feet, inches = locale.units.find("ft"), locale.units.find("in")
         if feet and inches:
-            return [
-                *number(match[1], locale),
-                *feet[1].split(),
-                *number(match[2], locale),
-                *inches[1].split(),
-            ]
+            last = inches[0 if match[2] == "1" else 1].split()
+            return [*number(match[1], locale), *feet[1].split(), *number(match[2], locale), *last]
     match = _SIDES.match(core)
     if not match:
         return None
@@ -276,6 +272,8 @@ _AFTER_ORDINAL = frozenset(
 def is_german_ordinal(before: str, after: str, locale: Locale) -> bool:
     """Whether German digits with a dot between these words are an ordinal."""
     low = after.lower()
+    if re.fullmatch(r"\d{1,2}\.", before):  # the month of a date: 3. 5.
+        return True
     if not after[:1].isalpha():
         return bool(re.match(r"\d{1,2}\.(?:\d|$)", after) and before.lower() in _BEFORE_ORDINAL)
     if month_of(after, locale) or low in _AFTER_ORDINAL or after[0].islower():

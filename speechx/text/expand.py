@@ -42,13 +42,16 @@ def expand(core: str, locale: Locale, context: TokenContext, *, final: bool = Fa
     if elided := _ELIDED.match(core):
         rest = expand(elided[2], locale, replace(context, following=()), final=final)
         return rest and [elided[1].lower() + rest[0], *rest[1:]]
+    roman_dot = (
+        not final and locale.language == "de" and re.match(r"[IVXLCDM]+\.$", core) and not context.last
+    )
+    if roman_dot and (said := say_roman(core, locale, context)) is not None:
+        return said
     if _DOTTED.match(core) and (len(core) > 2 or (core[0].isupper() and not context.last)):
         return locale.spell(core)
     if not final:
         if re.match(r"\d.*[ap]\.m\.$", low):
             return say_digits(core, locale, context)
-        if locale.language == "de" and re.match(r"[IVXLCDM]+\.$", core) and not context.last:
-            return say_roman(core, locale, context)
         return german_ordinal(core, locale, context)
     if (said := say_address(core, locale)) is not None:
         return said
@@ -140,8 +143,9 @@ def _beside_number(core: str, low: str, locale: Locale, context: TokenContext) -
         currency = currency_of(symbol, locale)
         return with_currency(words, currency.many, locale) if currency else words
     counted = re.match(r"^\W?[\d.,\x1f]+$", context.before) is not None
-    if scale := counted and scale_word(low, locale):
-        return scale.split()
+    if counted and scale_word(low, locale):
+        one, many = locale.scales[low.removesuffix(".")]
+        return (one if context.before == "1" else many).split()
     if counted and core == "M" and context.after.lower().startswith(("d'", "de", "di")):
         return locale.scales["M"][1].split()
     if (currency := currency_of(core, locale)) and (
@@ -179,11 +183,7 @@ def _unit(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
     counted = before[-1:].isdigit() or before[-1:] in "¼½¾"
     if before.lower() in SCALE_WORDS and len(context.preceding) > 1:
         counted = context.preceding[-2][-1:].isdigit()
-    squared = (
-        {"sq": "ft²", "cu": "ft³"}.get(before.lower().removesuffix("."), "")
-        if len(context.preceding) > 1
-        else ""
-    )
+    squared = before.lower().removesuffix(".") in ("sq", "cu") and len(context.preceding) > 1
     if squared and context.preceding[-2][-1:].isdigit() and (names := locale.units.find(core)):
         return names[1].split()
     if not before or not counted or context.parted:
@@ -194,9 +194,9 @@ def _unit(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
         and locale.units.find(context.after)
     ):
         return ["square" if core.lower().startswith("sq") else "cubic"]
-    if core.lower() in _UNIT_WORDS:
+    if core.lower() in _UNIT_WORDS and not (core == "ha" and locale.language not in ("es", "it")):
         after = context.after.lower()
-        if not (context.last or context.closed or after in _MEASURED) or locale.language == "de":
+        if not (context.last or context.closed or after in _MEASURED):
             return None
         if core.lower() == "in" and locale.language != "en":
             return None

@@ -22,6 +22,7 @@ _LENGTHS = re.compile(
     r"(?<![\w.,])\d+ ?h ?\d+(?: ?(?:min|mn|m)\b(?: ?\d+ ?s\b)?)?(?!\w)|(?<![\w.,])\d+ ?min ?\d+ ?s\b"
 )
 _TIMES = re.compile(r"(?<=\d) (?=(?:Uhr|h|hs|hrs?|[ap]\. ?m\.?|[ap]m)(?!\w))", re.IGNORECASE)
+_GERMAN_DATE = re.compile(r"(?<![\w.])\d{1,2}\. \d{1,2}\.(?: (?:19|20)\d\d\b)?")
 _MERIDIEM = re.compile(r"(?<=\d)[ \x1f]?[ap]\. m\.", re.IGNORECASE)
 _SIGNS = re.compile(r"(?<=\d) (?=[%‰°¼½¾⅐-⅞])")
 
@@ -31,6 +32,8 @@ def join_words(text: str, language: str) -> str:
     locale = locales.load(language)
     text = _PHONE.sub(lambda match: _phone(match, locale), text)
     text = _MIXED.sub(lambda match: f"{match[1]}{JOIN if int(match[2]) < int(match[3]) else ' '}", text)
+    if language == "de":
+        text = _GERMAN_DATE.sub(lambda match: match.group().replace(" ", JOIN), text)
     for pattern in (*_money(), _SIGNS, _GROUPS, _LENGTHS, _TIMES, _MERIDIEM, spaced_abbreviations(language)):
         text = pattern.sub(lambda match: match.group().replace(" ", JOIN), text)
     return text

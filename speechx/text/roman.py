@@ -52,7 +52,8 @@ def say_roman(core: str, locale: Locale, context: TokenContext) -> list[str] | N
     if before in _CENTURIES and (common or not single):
         return _century(value, locale)
     if after in _CENTURIES and (not single or core.endswith(".")):
-        return locale.ordinal(value).split()
+        ending = german_case(context) if locale.language == "de" else ""
+        return (locale.ordinal(value) + ending).split()
     if before in locale.counted and (common or not single):
         return locale.cardinal(value, False).split()
     if core in locale.spelled or (single and not common):
@@ -79,8 +80,11 @@ def roman_value(numeral: str) -> int:
 def _noun_before(context: TokenContext, locale: Locale) -> str:
     """The noun or name that the number belongs to: the word before, over "and" (chapters II and III), written out."""
     words = [word.lower() for word in context.preceding]
-    while len(words) > 2 and words[-1] in _AND and _ROMAN.match(words[-2].upper()):
-        words = words[:-2]
+    listed = [bool(_ROMAN.match(word)) for word in context.preceding]
+    if context.parted and not (listed and listed[-1]):
+        return ""
+    while words and (listed[-1] or (words[-1] in _AND and len(words) > 1 and listed[-2])):
+        words, listed = words[:-1], listed[:-1]
     before = words[-1].removesuffix(".") if words else ""
     full = locale.before_number.get(f"{before}.") or locale.abbreviations.get(f"{before}.") or before
     if full.endswith("s") and full.removesuffix("s") in locale.counted:

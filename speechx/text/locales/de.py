@@ -117,7 +117,7 @@ nr.=nummer; str.=straße; tel.=telefon; st.=sankt; abb.=abbildung; bd.=band; kap
 mio.=millionen; mrd.=milliarden; v.chr.=vor christus; n.chr.=nach christus; i.d.r.=in der regel; z.t.=zum teil
 sog.=sogenannte; gegr.=gegründet; geb.=geboren; gest.=gestorben; std.=stunden; jan.=januar; feb.=februar; aug.=august
 sept.=september; okt.=oktober; nov.=november; dez.=dezember; mo.=montag; di.=dienstag; mi.=mittwoch; do.=donnerstag
-co.=ko; gmbh=geh emm beh hah; vs.=gegen; u.s.w.=und so weiter; m.e.=meines erachtens; a.d.=an der; lt.=laut
+co.=ko; med.=med; phil.=phil; jur.=jur; rer.=rer; nat.=nat; bzgl.=bezüglich; v.a.=vor allem; dipl.-ing.=diplom ingenieur; bspw.=beispielsweise; zzgl.=zuzüglich; abzgl.=abzüglich; einschl.=einschließlich; o.g.=oben genannt; s.g.=so genannt; hl.=heilige; frl.=fräulein; gmbh=geh emm beh hah; vs.=gegen; u.s.w.=und so weiter; m.e.=meines erachtens; a.d.=an der; lt.=laut
 """),
     letters=letter_names(
         "ah, beh, zeh, deh, eh, eff, geh, hah, ih, jott, kah, ell, emm, enn, oh, peh, kuh, err, ess, teh, uh, fau, weh, "
@@ -155,7 +155,7 @@ hs.=hausnummer; aufl.=auflage; jg.=jahrgang; vol.=volumen; v.=version; anm.=anme
     - {"million"},
     function_words=frozenset("und oder bis ist sind war".split()),
     phone_words=frozenset(
-        "tel telefon telefonnummer ruf rufen rufe anrufen mobil handy fax hotline wählen wähle nummer".split()
+        "tel telefon telefonnummer ruf rufen rufe anrufen mobil handy fax hotline notruf wählen wähle nummer".split()
     )
     - {"nummer"},
     counted=frozenset(

@@ -125,7 +125,7 @@ hon.=honorable; gen.=general; col.=colonel; capt.=captain; lt.=lieutenant; sgt.=
 jr.=junior; jr=junior; sr.=senior; sr=senior; st.=saint; ave.=avenue; blvd.=boulevard; rd.=road; mt.=mount; ft.=fort
 vs.=versus; vs=versus; etc.=et cetera; etc=et cetera; e.g.=for example; i.e.=that is; no.=number; nos.=numbers
 vol.=volume; fig.=figure; pp.=pages; p.=page; ch.=chapter; ed.=edition; approx.=approximately; dept.=department
-est.=established; inc.=incorporated; ltd.=limited; co.=company; corp.=corporation; jan.=january; feb.=february
+est.=established; al.=al; cf.=compare; dist.=district; min.=minimum; max.=maximum; govt.=government; univ.=university; inc.=incorporated; ltd.=limited; co.=company; corp.=corporation; jan.=january; feb.=february
 mar.=march; apr.=april; jun.=june; jul.=july; aug.=august; sept.=september; sep.=september; oct.=october
 nov.=november; dec.=december; mon.=monday; tue.=tuesday; wed.=wednesday; thu.=thursday; fri.=friday; sat.=saturday
 a.m.=A M; p.m.=P M; ph.d.=P H D; messrs.=messers; w/=with; w/o=without; b/c=because; esq.=esquire; maj.=major

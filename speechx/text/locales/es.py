@@ -140,7 +140,7 @@ sr.=señor; sra.=señora; srta.=señorita; sres.=señores; sras.=señoras; dr.=d
 prof.=profesor; profa.=profesora; ing.=ingeniero; lic.=licenciado; ud.=usted; uds.=ustedes; vd.=usted; vds.=ustedes
 etc.=etcétera; etc=etcétera; p.ej.=por ejemplo; ej.=ejemplo; pág.=página; págs.=páginas; núm.=número; nº=número
 n.º=número; no.=número; av.=avenida; avda.=avenida; c/=calle; art.=artículo; cap.=capítulo; vol.=volumen; fig.=figura
-aprox.=aproximadamente; ee.uu.=estados unidos; tel.=teléfono; dpto.=departamento; gral.=general; sto.=santo
+aprox.=aproximadamente; ee.uu.=estados unidos; tel.=teléfono; dpto.=departamento; dcha.=derecha; izda.=izquierda; excmo.=excelentísimo; excma.=excelentísima; pza.=plaza; pl.=plaza; ctra.=carretera; s.l.=sociedad limitada; avd.=avenida; gral.=general; sto.=santo
 sta.=santa; máx.=máximo; mín.=mínimo; s.a.=sociedad anónima; a.c.=antes de cristo; d.c.=después de cristo; vs.=contra
 """),
     letters=letter_names(
@@ -155,7 +155,7 @@ sta.=santa; máx.=máximo; mín.=mínimo; s.a.=sociedad anónima; a.c.=antes de 
     of="de",
     by="por",
     before_number=table("""
-n.=número; art.=artículo; arts.=artículos; p.=página; pp.=páginas; cap.=capítulo; fig.=figura; vol.=volumen; ap.=apartado
+s.=siglo; ss.=siglos; n.=número; art.=artículo; arts.=artículos; p.=página; pp.=páginas; cap.=capítulo; fig.=figura; vol.=volumen; ap.=apartado
 sec.=sección; ed.=edición; no.=número; núm.=número; km.=kilómetro
 """),
     feminine={"un": "una", "uno": "una", "veintiún": "veintiuna", "veintiuno": "veintiuna"}

@@ -53,7 +53,7 @@ def _date(day: int, month: int, year: int | None) -> str:
 
 def _time(hour: int, minute: int) -> str:
     hours = "une heure" if hour == 1 else f"{cardinal(hour)} heures"
-    return hours.replace("vingt un", "vingt et une") + (f" {cardinal(minute)}" if minute else "")
+    return hours.replace("et un ", "et une ") + (f" {cardinal(minute)}" if minute else "")
 
 
 def _fraction(top: int, bottom: int) -> str:
@@ -102,12 +102,12 @@ g=gramme/grammes; mg=milligramme/milligrammes; l=litre/litres; ml=millilitre/mil
 min=minute/minutes; mn=minute/minutes; s=seconde/secondes; km/h=kilomètre heure/kilomètres heure
 °c=degré celsius/degrés celsius; °=degré/degrés; m²=mètre carré/mètres carrés; m2=mètre carré/mètres carrés
 km²=kilomètre carré/kilomètres carrés; hz=hertz; khz=kilohertz; w=watt/watts; kw=kilowatt/kilowatts; v=volt/volts
-mo=mégaoctet/mégaoctets; go=gigaoctet/gigaoctets; ko=kilooctet/kilooctets; t=tonne/tonnes
+mo=mégaoctet/mégaoctets; go=gigaoctet/gigaoctets; To=téraoctet/téraoctets; ko=kilooctet/kilooctets; t=tonne/tonnes
 """,
     ),
     abbreviations=table("""
 m.=monsieur; mm.=messieurs; mme=madame; mme.=madame; mmes=mesdames; mlle=mademoiselle; mlles=mesdemoiselles
-dr=docteur; dr.=docteur; pr=professeur; pr.=professeur; me=maître; st.=saint; ste.=sainte; etc.=et cætera
+dr=docteur; dr.=docteur; mgr=monseigneur; mgr.=monseigneur; pr=professeur; pr.=professeur; me=maître; st.=saint; ste.=sainte; etc.=et cætera
 etc=et cætera; p.ex.=par exemple; ex.=exemple; p.=page; pp.=pages; n°=numéro; no.=numéro; nº=numéro; av.=avenue
 bd=boulevard; bd.=boulevard; vol.=volume; chap.=chapitre; fig.=figure; art.=article; tél.=téléphone; env.=environ
 av.j.-c.=avant jésus christ; ap.j.-c.=après jésus christ; apr.j.-c.=après jésus christ; c.-à-d.=c'est-à-dire; vs.=contre; janv.=janvier; févr.=février; juil.=juillet

@@ -118,7 +118,7 @@ hz=hertz; khz=chilohertz; w=watt; kw=chilowatt; v=volt; mb=megabyte; gb=gigabyte
 sig.=signor; sig.ra=signora; sig.na=signorina; sigg.=signori; dott.=dottor; dott.ssa=dottoressa; dr.=dottor
 prof.=professor; prof.ssa=professoressa; ing.=ingegner; avv.=avvocato; on.=onorevole; ecc.=eccetera; ecc=eccetera
 etc.=eccetera; es.=esempio; p.es.=per esempio; pag.=pagina; pagg.=pagine; n.=numero; nr.=numero; nº=numero; n°=numero
-tel.=telefono; art.=articolo; cap.=capitolo; vol.=volume; fig.=figura; c.so=corso; v.le=viale; l.go=largo; sec.=secolo; secc.=secoli; f.lli=fratelli; gent.mo=gentilissimo; mons.=monsignor; p.zza=piazza; s.=san; ca.=circa
+tel.=telefono; art.=articolo; cap.=capitolo; vol.=volume; fig.=figura; c.so=corso; v.le=viale; l.go=largo; sec.=secolo; secc.=secoli; f.lli=fratelli; gent.mo=gentilissimo; mons.=monsignor; p.zza=piazza; s.=san; ca.=circa; geom.=geometra; rag.=ragioniere; sen.=senatore; tel.=telefono; v.=via; int.=interno; min.=minimo; max.=massimo
 a.c.=avanti cristo; d.c.=dopo cristo; s.p.a.=esse pi a; gen.=gennaio; feb.=febbraio; ott.=ottobre; dic.=dicembre
 """),
     letters=letter_names(

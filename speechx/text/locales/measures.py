@@ -28,8 +28,7 @@ Pa|pascal/pascals|pascal/pascales|pascal/pascals|pascal/|pascal/|pascal/pascais
 bar|bar/|bar/bares|bar/bars|bar/|bar/|bar/bars
 cal|calorie/calories|caloría/calorías|calorie/calories|kalorie/kalorien|caloria/calorie|caloria/calorias
 B|byte/bytes|byte/bytes|octet/octets|byte/|byte/|byte/bytes
-o|octet/octets|octeto/octetos|octet/octets|oktett/|ottetto/ottetti|octeto/octetos
-bit b|bit/bits|bit/bits|bit/bits|bit/|bit/|bit/bits
+bit|bit/bits|bit/bits|bit/bits|bit/|bit/|bit/bits
 eV|electron volt/electron volts|electronvoltio/electronvoltios|électronvolt/électronvolts|elektronenvolt/|elettronvolt/|elétron volt/elétrons volt
 dB|decibel/decibels|decibelio/decibelios|décibel/décibels|dezibel/|decibel/|decibel/decibéis
 ha|hectare/hectares|hectárea/hectáreas|hectare/hectares|hektar/|ettaro/ettari|hectare/hectares
@@ -62,9 +61,14 @@ m|milli|mili|milli|milli|milli|mili
 µ|micro|micro|micro|mikro|micro|micro
 n|nano|nano|nano|nano|nano|nano
 """
-_PREFIXED = frozenset(
-    "m g l s Hz W Wh V A Ah Ω J N Pa bar cal B o bit b eV L".split()
-)  # bases that take a prefix
+# Bases and the prefixes they take; other pairs are words (no, do) or other things (PS, DM).
+_PREFIXED = {
+    "m": "k h d c m µ n", "g": "k h m µ n", "l": "h d c m µ", "L": "m d µ", "s": "m µ n", "Hz": "k M G T m", "W": "k M G T m",
+    "Wh": "k M G T", "V": "k M m µ", "A": "k m µ", "Ah": "m", "Ω": "k M m", "J": "k M G m", "N": "k", "Pa": "h k M G",
+    "bar": "m", "cal": "k", "B": "k M G T P", "bit": "k M G T", "eV": "k M G T m",
+}  # fmt: skip
+# Symbols that count in any case: KM, Kg.
+_LOOSE = frozenset("km cm mm kg mg ml mph lbs lb oz ft khz mhz ghz kwh min sec hrs mi yd kbit mbit".split())
 _POWERS = {
     "en": ("square {one}", "square {many}", "cubic {one}", "cubic {many}"),
     "es": ("{one} cuadrado", "{many} cuadrados", "{one} cúbico", "{many} cúbicos"),
@@ -97,8 +101,9 @@ class UnitNames:
         bases = {symbol: value.split("/") for symbol, value in _column(_BASES, self.language).items()}
         self._bases.update({symbol: (one, many or one) for symbol, (one, many) in bases.items()})
         for prefix, name in _column(_PREFIXES, self.language).items():
-            for base in _PREFIXED:
-                self._bases.setdefault(prefix + base, self._with_prefix(name, base))
+            for base, prefixes in _PREFIXED.items():
+                if prefix in prefixes.split():
+                    self._bases.setdefault(prefix + base, self._with_prefix(name, base))
 
     def _with_prefix(self, prefix: str, base: str) -> tuple[str, str]:
         if base == "m" and self.language in _ACCENTS:
@@ -134,7 +139,9 @@ class UnitNames:
         return _PER[self.language]
 
     def _plain(self, symbol: str) -> tuple[str, str] | None:
-        for key in (symbol, symbol.lower()) if len(symbol) > 1 else (symbol,):
+        low = symbol.lower()
+        loose = len(symbol) > 1 and (low in _LOOSE or low in self.own)
+        for key in (symbol, low) if loose else (symbol,):
             if len(key) == 1 and key not in _SINGLE:
                 return None
             if key in self.own:

@@ -138,7 +138,7 @@ gb=gigabyte/gigabytes; t=tonelada/toneladas
 sr.=senhor; sra.=senhora; srta.=senhorita; srs.=senhores; dr.=doutor; dra.=doutora; prof.=professor; profa.=professora
 d.=dona; séc.=século; sécs.=séculos; exmo.=excelentíssimo; etc.=etcétera; etc=etcétera; p.ex.=por exemplo; ex.=exemplo; pág.=página; págs.=páginas
 nº=número; n.º=número; no.=número; av.=avenida; r.=rua; art.=artigo; cap.=capítulo; vol.=volume; fig.=figura
-tel.=telefone; aprox.=aproximadamente; eng.=engenheiro; gen.=general; sto.=santo; sta.=santa; vs.=versus; vc=você
+tel.=telefone; aprox.=aproximadamente; pça.=praça; rod.=rodovia; ex.=exemplo; sra=senhora; exma.=excelentíssima; ed.=edifício; eng.=engenheiro; gen.=general; sto.=santo; sta.=santa; vs.=versus; vc=você
 a.c.=antes de cristo; d.c.=depois de cristo; ltda.=limitada; s.a.=esse á; máx.=máximo; mín.=mínimo; jan.=janeiro
 fev.=fevereiro; abr.=abril; ago.=agosto; set.=setembro; out.=outubro; nov.=novembro; dez.=dezembro
 """),
