@@ -76,7 +76,7 @@ def _abbreviation(core: str, low: str, locale: Locale, context: TokenContext) ->
     measured = low.endswith(".") and re.match(r"[\d.,]+$", context.before)
     if measured and (names := _unit(core[:-1], locale, context)):
         return names
-    if _is_letter_name(core, context):
+    if _is_letter_name(core, locale, context):
         return _beside_number(core, low, locale, context) or locale.spell(core)
     if locale.language == "de" and (street := re.fullmatch(r"(\w{3,})(str|pl)\.", low)):
         return [street[1] + {"str": "straße", "pl": "platz"}[street[2]]]
@@ -99,22 +99,17 @@ def _needs_number(core: str, low: str, locale: Locale, context: TokenContext) ->
     return not (low.endswith(".") and context.before[:1].isdigit() and locale.units.find(core[:-1]))
 
 
-def _is_letter_name(core: str, context: TokenContext) -> bool:
+def _is_letter_name(core: str, locale: Locale, context: TokenContext) -> bool:
     """A lone capital is a letter's name if it cannot be a word (B) or stands in a row of letters (A B C)."""
     if context.shouting or len(core) != 1 or not (core.isalpha() and core.isupper()):
         return False
-    if core in "IVX" and say_single_roman(core, context):
+    if core in "IVX" and say_roman(core, locale, context) is not None:
         return False
     if unicodedata.normalize("NFD", core)[0] not in "AEIOUY":
         return True
     return any(
         len(word) == 1 and word.isalpha() and word.isupper() for word in (context.before, context.after)
     )
-
-
-def say_single_roman(core: str, context: TokenContext) -> bool:
-    """Whether a single letter may be a Roman number: a word stands before it."""
-    return (len(context.before) > 1 and context.before[-1].isalpha()) or context.before.endswith(".")
 
 
 def _is_abbreviation(core: str, low: str, context: TokenContext) -> bool:
@@ -148,9 +143,8 @@ def _beside_number(core: str, low: str, locale: Locale, context: TokenContext) -
         return (one if context.before == "1" else many).split()
     if counted and core == "M" and context.after.lower().startswith(("d'", "de", "di")):
         return locale.scales["M"][1].split()
-    if (currency := currency_of(core, locale)) and (
-        not core.isalpha() or ((counted or low != core) and len(core) == 3)
-    ):
+    code = counted and core.isupper() and len(core) == 3
+    if (not core.isalpha() or code) and (currency := currency_of(core, locale)):
         before = context.before.lower().removesuffix(".")
         scaled = before in SCALE_WORDS or scale_word(before, locale)
         return (

@@ -89,7 +89,7 @@ def _noun_before(context: TokenContext, locale: Locale) -> str:
     full = locale.before_number.get(f"{before}.") or locale.abbreviations.get(f"{before}.") or before
     if full.endswith("s") and full.removesuffix("s") in locale.counted:
         return full.removesuffix("s")
-    if before in ("s", "sec") and locale.language in ("es", "it", "fr"):
+    if before in ("s", "sec") and context.before.islower() and locale.language in ("es", "it", "fr"):
         return {"es": "siglo", "it": "secolo", "fr": "siècle"}[locale.language]
     return full
 

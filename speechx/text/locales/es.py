@@ -173,7 +173,7 @@ sec.=sección; ed.=edición; no.=número; núm.=número; km.=kilómetro
         "atleta atletas colega colegas guardia guardias policía policías dólar sofá".split()
     ),
     function_words=frozenset(
-        "de del y o u e a al en por con para que es son no se la el los las lo una su sus como más menos pero ni si ya fue "
+        "ahora nunca fuera cerca mañana todavía gracias ayuda de del y o u e a al en por con para que es son no se la el los las lo una su sus como más menos pero ni si ya fue "
         "era contra hasta desde entre sin sobre cuando donde hay ante tras según este esta cada pasa cuesta gana era".split()
     ),
     phone_words=frozenset(

@@ -148,7 +148,7 @@ vol.=volume; ed.=edizione; tab.=tabella; c.=comma; sez.=sezione; par.=paragrafo;
         "papa collega".split()
     ),
     function_words=frozenset(
-        "di della del dei delle e o a alla al allo ai agli alle in nel nella per con che è sono non si la il le i lo gli da "
+        "ancora prima allora di della del dei delle e o a alla al allo ai agli alle in nel nella per con che è sono non si la il le i lo gli da "
         "dal dalla su sul tra fra ma fu era come più meno ha".split()
     ),
     phone_words=frozenset(

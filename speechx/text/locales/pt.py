@@ -173,7 +173,7 @@ vol.=volume; ed.=edição; séc.=século; inc.=inciso; ap.=apartamento; apto.=ap
         "atletas cometa cometas".split()
     ),
     function_words=frozenset(
-        "de do da dos das e ou a o as os em no na nos nas por com para que é são não se uma como mais mas até desde entre "
+        "agora nunca fora ainda obrigada de do da dos das e ou a o as os em no na nos nas por com para que é são não se uma como mais mas até desde entre "
         "sem foi era contra cada pela pelo ao à".split()
     ),
     phone_words=frozenset("ligue liga ligar telefone tel fax celular disque whatsapp contato zap".split()),
