@@ -86,6 +86,8 @@ def _noun_before(context: TokenContext, locale: Locale) -> str:
     while words and (listed[-1] or (words[-1] in _AND and len(words) > 1 and listed[-2])):
         words, listed = words[:-1], listed[:-1]
     before = words[-1].removesuffix(".") if words else ""
+    if len(before) == 1 and context.before.isupper():
+        return before  # a letter of a spelled word
     full = locale.before_number.get(f"{before}.") or locale.abbreviations.get(f"{before}.") or before
     if full.endswith("s") and full.removesuffix("s") in locale.counted:
         return full.removesuffix("s")
