@@ -105,7 +105,7 @@ def encode(pack: Pack, codec: Codec) -> None:
 def label(
     pack: Pack,
     metadata: Annotated[
-        list[Path], typer.Argument(help="metadata.jsonl files with `phones`, see docs/data.md", exists=True)
+        list[Path], typer.Argument(help="metadata.jsonl files with `phones`, see docs/data.md")
     ],
 ) -> None:
     """Add frame labels for the aligner to a pack, from the phone times of a synthesizer."""

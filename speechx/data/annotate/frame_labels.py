@@ -217,13 +217,15 @@ def label_pack(pack_folder: str | Path, metadata: Iterable[str | Path]) -> tuple
     """Writes DIR/frames.jsonl for the metadata rows with `phones`. Returns rows, words, and words without times.
 
     metadata: metadata.jsonl files; the name of a file's folder is the corpus, as in speechx.data.sources. A text that the
-    front end refuses is left out.
+    front end refuses is left out. Raises InputError for a missing file.
     """
     from speechx.text import TextFrontend
 
     frontend, rows, words, unlabeled = TextFrontend(), 0, 0, 0
     with atomic_files(Path(pack_folder) / "frames.jsonl") as (part,), part.open("w") as file:
         for table in map(Path, metadata):
+            if not table.is_file():
+                raise InputError(f"metadata: there is no file {table}", field="metadata")
             for line in table.read_text().splitlines():
                 row = json.loads(line)
                 if "phones" not in row:

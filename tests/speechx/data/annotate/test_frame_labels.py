@@ -17,6 +17,7 @@ from speechx.data.annotate.frame_labels import (
     read_frame_labels,
     resolve_symbols,
 )
+from speechx.errors import InputError
 from speechx.text import TextFrontend
 from speechx.text.phones import PHONE_IDS
 
@@ -92,4 +93,7 @@ def test_the_command_counts_words(tmp_path: Path) -> None:
     metadata.write_text(json.dumps(row) + "\n")
     result = CliRunner().invoke(app, ["label", "--pack", str(tmp_path), str(metadata)])
     assert result.output == "1 recordings, 2 words, 1 of them without times\n"
+    assert list(read_frame_labels(tmp_path)) == [("corpus", "1")]
+    error = CliRunner().invoke(app, ["label", "--pack", str(tmp_path), str(tmp_path / "absent")]).exception
+    assert isinstance(error, InputError) and "there is no file" in str(error)
     assert list(read_frame_labels(tmp_path)) == [("corpus", "1")]
