@@ -63,7 +63,7 @@ def say_street(core: str, locale: Locale, context: TokenContext) -> list[str] | 
         return None
     word = core.removesuffix(".")
     low = word.lower()
-    if word in STATES and _ZIP.match(context.after):
+    if word in STATES and context.parted and _ZIP.match(context.after):
         return STATES[word].split()
     if _ZIP.match(word) and context.before in STATES:
         return locale.spell(word)

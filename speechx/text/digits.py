@@ -23,6 +23,7 @@ _GROUPED = {
     ",": re.compile(r"^[-+]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?$"),
     ".": re.compile(r"^[-+]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d+)?$"),
 }
+_THOUSANDS = re.compile(r"^[1-9]\d{0,2}(?:\.\d{3}){2,}$")
 _DOTTED = re.compile(r"^\d+(?:\.\d+){2,}$")
 _RANGE = re.compile(r"^([-+]?\d+(?:[.,]\d+)?)([^\d\W]{0,3}|%|°)[-–](\d[\d.,]*?)(\D*)$")
 _FRACTION = re.compile(r"^(?:(\d+)[\x1f-])?(\d+)/(\d+)(?:th|rd|nd|st|º|ª|[eè]m?e?)?s?$")
@@ -52,7 +53,7 @@ def say_digits(core: str, locale: Locale, context: TokenContext) -> list[str] | 
     for say in (say_date_or_time, _ordinal, _fraction, say_money, _range, _sides, _with_sign, _suffixed):
         if (said := say(core, locale, context)) is not None:
             return said
-    if _DOTTED.match(core):
+    if _DOTTED.match(core) and not _THOUSANDS.match(core):
         return dotted(core, locale)
     if _NUMBER.match(core):
         return year_or_number(core, locale, context)

@@ -128,7 +128,12 @@ def _is_abbreviation(core: str, low: str, context: TokenContext) -> bool:
 
 def _beside_number(core: str, low: str, locale: Locale, context: TokenContext) -> list[str] | None:
     """Words that belong to the number before them: currencies, scales (million, bn), units; operators between numbers."""
-    if core in ("/", "*", "-", "×", "x") and _is_operand(context.before) and _is_operand(context.after):
+    sized = core in ("x", "×") and locale.units.find(context.before) is not None
+    if (
+        core in ("/", "*", "-", "×", "x")
+        and (sized or _is_operand(context.before))
+        and _is_operand(context.after)
+    ):
         return _operator(core, locale, context)
     symbol = prefix_of(context.before, locale)
     if symbol and (low in SCALE_WORDS or scale_word(low, locale)):
@@ -223,7 +228,7 @@ def _words(core: str, locale: Locale, context: TokenContext) -> list[str]:
 def _hyphenated(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
     """mid-1960s, pre-2000, 18-year-old: each part for itself; None where no part is more than plain digits."""
     parts = [part for part in re.split("[-–]", core) if part]
-    if len(parts) < 2 or context.maths or not any(_LETTER.match(part) for part in parts):
+    if len(parts) < 2 or context.maths or not any(map(_LETTER.search, parts)):
         return None
     words: list[str] = []
     for part in parts:
@@ -236,7 +241,11 @@ def _hyphenated(core: str, locale: Locale, context: TokenContext) -> list[str] |
             else:
                 words += [part] if capitals else _pieces(part, locale, context)
         elif (said := say_digits(part, locale, TokenContext(closed=True))) is not None:
-            words += said
+            words += (
+                [*locale.to.split(), *said]
+                if words and parts[0][0].isdigit() and not part.isdigit()
+                else said
+            )
         else:
             words += _pieces(part, locale, context)
     return words

@@ -40,10 +40,11 @@ def join_words(text: str, language: str) -> str:
 
 
 @cache
-def _money() -> tuple[re.Pattern[str], re.Pattern[str]]:
+def _money() -> tuple[re.Pattern[str], ...]:
     symbols = symbol_pattern()
     return (
         re.compile(rf"(?<![\w$])(?:{symbols}) (?=[-+]?\d)"),
+        re.compile(r"[$€£¥][\d.,]+ (?=[MBKTk]\b)"),
         re.compile(rf"(?<=\d) (?=(?:M|k|Md|Mds)?(?:{symbols})(?![\w$]))"),
     )
 
@@ -74,6 +75,13 @@ def _is_amount(text: str, locale: Locale) -> bool:
     """Whether digits are one number with marks of thousands: 1.234.567."""
     mark = r"\." if locale.decimal_mark == "," else ","
     return re.fullmatch(rf"[1-9]\d{{0,2}}(?:{mark}\d{{3}})+", text) is not None
+
+
+@cache
+def glued_abbreviations(language: str) -> re.Pattern[str]:
+    """Abbreviations that stand before a number without a space: No.1, p.12, Abb.3."""
+    known = (re.escape(key) for key in locales.load(language).before_number if key.endswith("."))
+    return re.compile(rf"(?<![\w.])({'|'.join(sorted(known, key=len, reverse=True))})(?=\d)", re.IGNORECASE)
 
 
 @cache

@@ -120,6 +120,8 @@ def _plain(amount: str, currency: Currency, locale: Locale) -> list[str]:
         re.search(r"[.,](\d{2})$", amount) if currency.minor_one or re.search(r"[.,]00$", amount) else None
     )
     whole = amount[: cents.start()] if cents else amount
+    if cents and re.fullmatch(r"\d{1,3}(?:[.,]\d{3})+", whole):
+        whole = re.sub(r"\D", "", whole)
     one = re.sub(r"\D", "", whole).lstrip("0") == "1" and not re.search(r"[.,]\d$", whole)
     name = currency.one if one else currency.many
     zero = not whole.strip("0.,") and cents and int(cents[1])

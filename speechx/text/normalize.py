@@ -15,7 +15,7 @@ from speechx.text import locales
 from speechx.text.context import TokenContext
 from speechx.text.digits import PHONE, SUPERSCRIPTS
 from speechx.text.expand import expand
-from speechx.text.joins import join_words
+from speechx.text.joins import glued_abbreviations, join_words
 from speechx.text.locales.base import JOIN, Locale
 from speechx.text.markup import strip_markup
 from speechx.text.money import symbol_pattern
@@ -46,6 +46,7 @@ _PARTING = re.compile(r"[,;:!?)\]}…][\"')\]}]*$")
 _VOWEL = re.compile(r"[aeiouyâàéèêëîïôœùûh]", re.IGNORECASE)
 _INCHES = re.compile(r"(?<![\w\"])(\d+(?:[.,/]\d+)?)\"(?!\w)")
 _FEET_AND_INCHES = re.compile(r"(?<!\w)(\d{1,2})'(\d{1,2})\"")
+_DASH_IN_RANGE = re.compile(r"(?<![\w.,])([$€£¥]?\d[\d.,]*[^\W\d_]{0,3}[%°]?)–(?=[$€£¥]?\d)")
 _LONG_WORD = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -158,6 +159,8 @@ def _split(text: str, language: str) -> list[str]:
     """Written words: split at spaces, and at dashes and dots between words; a number keeps its unit."""
     text = " ".join(text.split())
     text = re.sub(r"(?<=\d)(\s?)º(?=[CF]\b)", r"\1°", text)
+    text = glued_abbreviations(language).sub(r"\1 ", text)
+    text = _DASH_IN_RANGE.sub(r"\1-", text)
     text = _FEET_AND_INCHES.sub(r"\1′\2″", text)
     text = _INCHES.sub(
         lambda match: f"{match[1]}″" if text.count('"', 0, match.start()) % 2 == 0 else match.group(), text

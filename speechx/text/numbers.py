@@ -31,6 +31,7 @@ def number(text: str, locale: Locale, noun: str = "") -> list[str]:
         if text[0] == "+":
             words = locale.symbols["+"].split()
         text = text[1:]
+    text = _home_marks(text, locale)
     group = "," if locale.decimal_mark == "." else "."
     if group in text and not re.match(rf"^[1-9]\d{{0,2}}(?:\{group}\d{{3}})+(?!\d)", text):
         # Not groups of three: the other custom (3.5 in German text).
@@ -52,6 +53,15 @@ def number(text: str, locale: Locale, noun: str = "") -> list[str]:
     if mark:
         words += [*locale.point.split(), *_decimals(fraction, locale)]
     return words
+
+
+def _home_marks(text: str, locale: Locale) -> str:
+    """1.234,56 in English and 1,234.56 elsewhere with the marks of the language; 1.000.000 without marks."""
+    home = locale.decimal_mark
+    group = "," if home == "." else "."
+    if re.fullmatch(rf"\d{{1,3}}(?:\{home}\d{{3}})+\{group}\d+", text):
+        return text.translate(str.maketrans(".,", ",."))
+    return text.replace(home, "") if re.fullmatch(rf"[1-9]\d{{0,2}}(?:\{home}\d{{3}}){{2,}}", text) else text
 
 
 def dotted(text: str, locale: Locale) -> list[str]:

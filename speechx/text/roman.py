@@ -40,6 +40,8 @@ _VERBS_AFTER_I = frozenset("was is of reigned ruled became died had and wurde".s
 
 def say_roman(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
     """The words of a Roman number; None if the word is no Roman number or stands where it need not be one."""
+    if locale.language == "en" and core.endswith("'s") and (owner := say_roman(core[:-2], locale, context)):
+        return [*owner[:-1], f"{owner[-1]}'s"]
     match = _ROMAN.match(core)
     if not match or context.shouting:
         return None

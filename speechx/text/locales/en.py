@@ -73,7 +73,7 @@ mph=mile per hour/miles per hour; km/h=kilometer per hour/kilometers per hour; �
 kb=kilobyte/kilobytes; mb=megabyte/megabytes; gb=gigabyte/gigabytes; tb=terabyte/terabytes; kw=kilowatt/kilowatts
 w=watt/watts; v=volt/volts; h=hour/hours; hr=hour/hours; hrs=hour/hours; min=minute/minutes; s=second/seconds
 sec=second/seconds; ms=millisecond/milliseconds; m²=square meter/square meters; m2=square meter/square meters
-km²=square kilometer/square kilometers; db=decibel/decibels; am=A M; pm=P M; a.m.=A M; p.m.=P M
+km²=square kilometer/square kilometers; db=decibel/decibels; yr=year/years; yrs=year/years; mo=month/months; mos=month/months; wk=week/weeks; wks=week/weeks; am=A M; pm=P M; a.m.=A M; p.m.=P M
 k=thousand; bn=billion
 """,
 )
@@ -138,7 +138,7 @@ a.m.=A M; p.m.=P M; ph.d.=P H D; messrs.=messers; w/=with; w/o=without; b/c=beca
     ordinal_marks="st|nd|rd|th",
     month_first=True,
     scales=pairs(
-        "k=thousand; M=million; m=million; mn=million; mm=million; B=billion; b=billion; bn=billion; T=trillion; tn=trillion"
+        "k=thousand; K=thousand; M=million; m=million; mn=million; mm=million; B=billion; b=billion; bn=billion; T=trillion; tn=trillion"
     ),
     joined="and",
     by="by",
