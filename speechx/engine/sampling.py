@@ -94,10 +94,7 @@ class UniformStream:
 
 
 def draw(logits_NV: Tensor, uniform_N1: Tensor, temperature_N1: Tensor, top_p_N1: Tensor | None) -> Tensor:
-    """One value per row, (N,) int64:
-
-    The smallest set of likeliest values that holds top_p, by inverse CDF.
-    """
+    """One value per row, (N,) int64, from the smallest set of likeliest values that holds top_p, by inverse CDF."""
     probs_NV = (logits_NV / temperature_N1).softmax(-1)
     order_NV = _falling(probs_NV)
     cumulative_NV = probs_NV.gather(-1, order_NV).cumsum(-1)

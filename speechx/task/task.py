@@ -72,9 +72,8 @@ class Task(ABC, Generic[R]):
                 if name in self.sampling
             }
             return SamplingParams(greedy=True, **kept, seed=req.seed or 0, max_frames=frame_limit(prompt))
-        asked = {
-            name: value for name in ("temperature", "top_p") if (value := getattr(req, name)) is not None
-        }
+        given = {"temperature": req.temperature, "top_p": req.top_p}
+        asked = {name: value for name, value in given.items() if value is not None}
         settings: dict[str, Any] = {**self.sampling, **asked}
         return SamplingParams(**settings, seed=req.seed or 0, max_frames=frame_limit(prompt))
 

@@ -22,6 +22,7 @@ from speechx.models.config import StrictConfig
 from speechx.models.folder import on_grid
 from speechx.models.lora import add_lora
 from speechx.models.refiner import HOP, WINDOW, Refiner, RefinerConfig
+from speechx.task import registry
 from speechx.training.loop import (
     Checkpoint,
     Metrics,
@@ -82,12 +83,13 @@ class RefinerLoss:
         # Half by bins, half by bands: speech is mostly below 4 kHz.
         self.weight_F = 0.5 + 0.5 * density_F / density_F.mean()
         self.gather_FN = net.gather_FN
-        self.noise = config.net.slots.index(4) if 4 in config.net.slots else -1
+        backgrounds = {t.slot for t in registry.tasks().values() if t.mask_target == "background"}
+        self.noise = next((i for i, slot in enumerate(config.net.slots) if slot in backgrounds), -1)
 
     def __call__(
         self, output_BMF: torch.Tensor, target_BMF: torch.Tensor, task_B: torch.Tensor
     ) -> torch.Tensor:
-        """(B,) of each."""
+        """Loss of each item, (B,)."""
         config = self.config
         power_BMF, true_BMF = (x.real.square() + x.imag.square() for x in (output_BMF, target_BMF))
         small_BMF, true_small_BMF = ((x + 1e-7) ** 0.15 for x in (power_BMF, true_BMF))
