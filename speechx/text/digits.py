@@ -33,7 +33,8 @@ _DECADE = re.compile(r"^'?(\d{1,3})0'?s$")
 _NUMBER = re.compile(rf"^[-+±]?(?:\d+(?:[.,{JOIN}]\d+|'\d{{3}})*|[.,]\d+)$")
 _PREFIXED = re.compile(rf"^([¥#§≈~<>≤≥±√×$+-]){JOIN}?([\d.,{JOIN}]*\d)(\D*)$", re.I)
 _SUFFIXED = re.compile(
-    rf"^([-+±]?[\d.,'{JOIN}]*\d){JOIN}?([^\d{JOIN}.,'-][^{JOIN}\d]{{0,7}}|[a-zµ]{{1,2}}[²³23]|′)$", re.I
+    rf"^([-+±]?[\d.,'{JOIN}]*\d){JOIN}?([^\d{JOIN}.,'-][^{JOIN}\d]{{0,7}}|l/100{JOIN}?km|[a-zµ]{{1,2}}[²³23]|′)$",
+    re.I,
 )
 _FEET = re.compile(r"^(\d+)′(\d+)″?$")
 _SIDES = re.compile(r"^(\d+(?:[.,]\d+)?)[x×*](\d+(?:[.,]\d+)?)(?:[x×*](\d+(?:[.,]\d+)?))?(\D*)$")
@@ -119,7 +120,8 @@ def _fraction(core: str, locale: Locale, context: TokenContext) -> list[str] | N
     """3/4, 1 1/2, 1/5th, 3/4″; two days before a month; both numbers of 24/7; the ratio 3:2."""
     if (measured := _MEASURED.match(core)) and (names := locale.units.find(measured[2])):
         said = _fraction(measured[1], locale, context)
-        return said and [*said, *names[1].split()]
+        of = [locale.of] if locale.of and not measured[1].endswith("1/2") else []
+        return said and [*said, *of, *names[0 if of else 1].split()]
     if ratio := re.match(r"^(\d+):(\d+)$", core):
         return [*number(ratio[1], locale), *locale.to.split(), *number(ratio[2], locale)]
     match = _FRACTION.match(core)
@@ -142,7 +144,7 @@ def _fraction(core: str, locale: Locale, context: TokenContext) -> list[str] | N
     else:
         said = locale.fraction(top, bottom).split()
     if not match[1]:
-        return said
+        return _half_of(said, noun, locale) if (top, bottom) == (1, 2) and noun else said
     whole = number(match[1], locale, "-" if locale.language == "de" else noun or "-")
     if locale.language == "de":
         return [*whole, *said]
@@ -154,6 +156,16 @@ def _fraction(core: str, locale: Locale, context: TokenContext) -> list[str] | N
             half = re.sub("o$", "a", half) if locale.language != "fr" else "demie"
         said = ["meia" if half == "meia" or (half == "meio" and locale.is_feminine(noun)) else half]
     return [*whole, locale.joined, *said]
+
+
+def _half_of(said: list[str], noun: str, locale: Locale) -> list[str]:
+    """Half of a noun, in its gender: media hora, mezzo chilo, une demi heure, eine halbe Stunde."""
+    if locale.language in ("es", "it", "pt"):
+        feminine = locale.is_feminine(noun)
+        return [re.sub("o$", "a", said[-1]) if feminine else said[-1]]
+    if locale.is_feminine(noun) and locale.language == "de":
+        return ["eine", "halbe"]
+    return agree(said[:1], noun, locale) + said[1:] if locale.language == "fr" else said
 
 
 def _range(core: str, locale: Locale, context: TokenContext) -> list[str] | None:

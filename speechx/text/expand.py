@@ -205,6 +205,8 @@ def _unit(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
     if names is None:
         return None
     one, many = names
+    if locale.of and re.fullmatch(r"\d+/\d+|[¼½¾]", before):  # un cuarto de kilo, medio kilo
+        return [*([] if before in ("1/2", "½") else [locale.of]), *one.split()]
     return (one if before == "1" else many).split()
 
 

@@ -23,6 +23,7 @@ _LENGTHS = re.compile(
 )
 _TIMES = re.compile(r"(?<=\d) (?=(?:Uhr|h|hs|hrs?|[ap]\. ?m\.?|[ap]m)(?!\w))", re.IGNORECASE)
 _GERMAN_DATE = re.compile(r"(?<![\w.])\d{1,2}\. \d{1,2}\.(?: (?:19|20)\d\d\b)?")
+_PER_HUNDRED = re.compile(r"(?<=\d) ?l/100 ?km\b")
 _MERIDIEM = re.compile(r"(?<=\d)[ \x1f]?[ap]\. m\.", re.IGNORECASE)
 _SIGNS = re.compile(r"(?<=\d) (?=[%‰°¼½¾⅐-⅞])")
 
@@ -34,7 +35,16 @@ def join_words(text: str, language: str) -> str:
     text = _MIXED.sub(lambda match: f"{match[1]}{JOIN if int(match[2]) < int(match[3]) else ' '}", text)
     if language == "de":
         text = _GERMAN_DATE.sub(lambda match: match.group().replace(" ", JOIN), text)
-    for pattern in (*_money(), _SIGNS, _GROUPS, _LENGTHS, _TIMES, _MERIDIEM, spaced_abbreviations(language)):
+    for pattern in (
+        *_money(),
+        _PER_HUNDRED,
+        _SIGNS,
+        _GROUPS,
+        _LENGTHS,
+        _TIMES,
+        _MERIDIEM,
+        spaced_abbreviations(language),
+    ):
         text = pattern.sub(lambda match: match.group().replace(" ", JOIN), text)
     return text
 
@@ -80,7 +90,9 @@ def _is_amount(text: str, locale: Locale) -> bool:
 @cache
 def glued_abbreviations(language: str) -> re.Pattern[str]:
     """Abbreviations that stand before a number without a space: No.1, p.12, Abb.3."""
-    known = (re.escape(key) for key in locales.load(language).before_number if key.endswith("."))
+    locale = locales.load(language)
+    words = [key for key in locale.abbreviations if re.fullmatch(r"[^\W\d_]{3,}\.", key)]
+    known = (re.escape(key) for key in [*locale.before_number, *words] if key.endswith("."))
     return re.compile(rf"(?<![\w.])({'|'.join(sorted(known, key=len, reverse=True))})(?=\d)", re.IGNORECASE)
 
 

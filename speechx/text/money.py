@@ -38,7 +38,9 @@ def _patterns(language: str, scales: tuple[str, ...]) -> tuple[re.Pattern[str], 
     sign, money = r"([-+]?)", f"({symbol_pattern()})"
     return (
         re.compile(rf"^{sign}{money}{JOIN}?([-+]?)({_AMOUNT}){JOIN}?({scale})?(\D*)$"),
-        re.compile(rf"^{sign}({_AMOUNT}){JOIN}?({scale})?{JOIN}?({symbol_pattern()}|eur|usd|euro)$"),
+        re.compile(
+            rf"^{sign}({_AMOUNT}){JOIN}?({scale})?{JOIN}?({symbol_pattern()}|eur|usd|euro)(?:/([^\W\d_]+))?$"
+        ),
         re.compile(
             rf"^{money}?({_AMOUNT})({scale})?{JOIN}?{money}?[-–]{money}?({_AMOUNT})({scale})?{JOIN}?{money}?$"
         ),
@@ -56,7 +58,8 @@ def say_money(core: str, locale: Locale, context: TokenContext) -> list[str] | N
             return [*said, locale.units.per, tail[1:].lower()]
         return [*said, tail.lower()] if tail.isalpha() else said
     if match := behind.match(core):
-        return [*_sign(match[1], locale), *_amount(match[2], match[4], match[3] or "", locale, context)]
+        said = [*_sign(match[1], locale), *_amount(match[2], match[4], match[3] or "", locale, context)]
+        return [*said, locale.units.per, match[5].lower()] if match[5] else said
     if (match := between.match(core)) and (symbol := match[1] or match[4] or match[5] or match[8]):
         cents = any(re.search(r"[.,]\d{2}$", amount) for amount in (match[2], match[6]))
         last = _amount(match[6], symbol, match[7] or "", locale, context)

@@ -133,7 +133,7 @@ def _dot_belongs_to_word(words: list[str], following: str, language: str) -> boo
         return True
     if low in locale.abbreviations and low not in _CAN_END:
         return True
-    if re.fullmatch(r"[^\W\d_]|(?:[^\W\d_]\.)+[^\W\d_]", word) and word[0].isupper():
+    if re.fullmatch(r"[^\W\d_]|(?:[^\W\d_]\.-?)+[^\W\d_]", word) and word[0].isupper():
         spelled = re.fullmatch(r"[A-Z]\.", before) is not None
         return spelled or not (low in _TIMES and language == "en")
     if re.fullmatch(r"\d{1,3}", word) and not before:

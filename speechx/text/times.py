@@ -37,9 +37,11 @@ def say_date_or_time(core: str, locale: Locale, context: TokenContext) -> list[s
         return said
     if match := _RANGE.match(core):
         second = _clock(match[2], locale, context)
-        first = _clock(match[1], locale, context) or (
-            _bare_hour(match[1], locale) if second and match[1].isdigit() else None
-        )
+        suffix = _SUFFIX_END.search(match[2])
+        first = _clock(match[1], locale, context)
+        if first is None and suffix and "." in match[1]:
+            first = _clock(match[1] + suffix.group(), locale, context)
+        first = first or (_bare_hour(match[1], locale) if second and match[1].isdigit() else None)
         if locale.language in ("es", "it"):  # from nine to five, not "nine sharp"
             first, second = (
                 said and [word for word in said if word not in ("en", "in", "punto")]

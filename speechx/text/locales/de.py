@@ -101,6 +101,7 @@ LOCALE = Locale(
     units=units(
         "de",
         """
+l/100 km=liter pro hundert kilometer
 km=kilometer; m=meter; cm=zentimeter; mm=millimeter; kg=kilogramm; g=gramm; mg=milligramm; l=liter; ml=milliliter
 h=stunde/stunden; std=stunde/stunden; min=minute/minuten; s=sekunde/sekunden; sek=sekunde/sekunden; uhr=uhr
 km/h=kilometer pro stunde; °c=grad celsius; °=grad; m²=quadratmeter; m2=quadratmeter; km²=quadratkilometer

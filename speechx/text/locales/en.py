@@ -65,6 +65,7 @@ def _time(hour: int, minute: int) -> str:
 _UNITS = units(
     "en",
     """
+l/100 km=liter per hundred kilometers/liters per hundred kilometers
 km=kilometer/kilometers; m=meter/meters; cm=centimeter/centimeters; mm=millimeter/millimeters; mi=mile/miles
 ft=foot/feet; in=inch/inches; yd=yard/yards; kg=kilogram/kilograms; g=gram/grams; mg=milligram/milligrams
 lb=pound/pounds; lbs=pound/pounds; oz=ounce/ounces; l=liter/liters; ml=milliliter/milliliters

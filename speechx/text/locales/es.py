@@ -126,6 +126,7 @@ LOCALE = Locale(
     units=units(
         "es",
         """
+l/100 km=litro cada cien kilómetros/litros cada cien kilómetros
 km=kilómetro/kilómetros; m=metro/metros; cm=centímetro/centímetros; mm=milímetro/milímetros; kg=kilo/kilos
 g=gramo/gramos; mg=miligramo/miligramos; l=litro/litros; ml=mililitro/mililitros; h=hora/horas; hs=hora/horas
 min=minuto/minutos; s=segundo/segundos; km/h=kilómetro por hora/kilómetros por hora; °c=grado/grados centígrados
@@ -140,7 +141,7 @@ sr.=señor; sra.=señora; srta.=señorita; sres.=señores; sras.=señoras; dr.=d
 prof.=profesor; profa.=profesora; ing.=ingeniero; lic.=licenciado; ud.=usted; uds.=ustedes; vd.=usted; vds.=ustedes
 etc.=etcétera; etc=etcétera; p.ej.=por ejemplo; ej.=ejemplo; pág.=página; págs.=páginas; núm.=número; nº=número
 n.º=número; no.=número; av.=avenida; avda.=avenida; c/=calle; art.=artículo; cap.=capítulo; vol.=volumen; fig.=figura
-aprox.=aproximadamente; ee.uu.=estados unidos; tel.=teléfono; dpto.=departamento; dcha.=derecha; izda.=izquierda; excmo.=excelentísimo; excma.=excelentísima; pza.=plaza; pl.=plaza; ctra.=carretera; s.l.=sociedad limitada; avd.=avenida; gral.=general; sto.=santo
+aprox.=aproximadamente; ee.uu.=estados unidos; tel.=teléfono; dpto.=departamento; ene.=enero; feb.=febrero; abr.=abril; jun.=junio; jul.=julio; ago.=agosto; sept.=septiembre; oct.=octubre; nov.=noviembre; dic.=diciembre; c.p.=código postal; dcha.=derecha; izda.=izquierda; excmo.=excelentísimo; excma.=excelentísima; pza.=plaza; pl.=plaza; ctra.=carretera; s.l.=sociedad limitada; avd.=avenida; gral.=general; sto.=santo
 sta.=santa; máx.=máximo; mín.=mínimo; s.a.=sociedad anónima; a.c.=antes de cristo; d.c.=después de cristo; vs.=contra
 """),
     letters=letter_names(

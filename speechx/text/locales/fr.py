@@ -97,6 +97,7 @@ LOCALE = Locale(
     units=units(
         "fr",
         """
+l/100 km=litre aux cent kilomètres/litres aux cent kilomètres
 km=kilomètre/kilomètres; m=mètre/mètres; cm=centimètre/centimètres; mm=millimètre/millimètres; kg=kilo/kilos
 g=gramme/grammes; mg=milligramme/milligrammes; l=litre/litres; ml=millilitre/millilitres; h=heure/heures
 min=minute/minutes; mn=minute/minutes; s=seconde/secondes; km/h=kilomètre heure/kilomètres heure
@@ -110,7 +111,7 @@ m.=monsieur; mm.=messieurs; mme=madame; mme.=madame; mmes=mesdames; mlle=mademoi
 dr=docteur; dr.=docteur; mgr=monseigneur; mgr.=monseigneur; pr=professeur; pr.=professeur; me=maître; st.=saint; ste.=sainte; etc.=et cætera
 etc=et cætera; p.ex.=par exemple; ex.=exemple; p.=page; pp.=pages; n°=numéro; no.=numéro; nº=numéro; av.=avenue
 bd=boulevard; bd.=boulevard; vol.=volume; chap.=chapitre; fig.=figure; art.=article; tél.=téléphone; env.=environ
-av.j.-c.=avant jésus christ; ap.j.-c.=après jésus christ; apr.j.-c.=après jésus christ; c.-à-d.=c'est-à-dire; vs.=contre; janv.=janvier; févr.=février; juil.=juillet
+av.j.-c.=avant jésus christ; ap.j.-c.=après jésus christ; apr.j.-c.=après jésus christ; c.-à-d.=c'est-à-dire; vs.=contre; janv.=janvier; avr.=avril; févr.=février; juil.=juillet
 sept.=septembre; oct.=octobre; nov.=novembre; déc.=décembre; s.v.p.=s'il vous plaît; svp=s'il vous plaît
 """),
     letters=self_named(),

@@ -107,6 +107,7 @@ LOCALE = Locale(
     units=units(
         "it",
         """
+l/100 km=litro per cento chilometri/litri per cento chilometri
 km=chilometro/chilometri; m=metro/metri; cm=centimetro/centimetri; mm=millimetro/millimetri; kg=chilo/chili
 g=grammo/grammi; mg=milligrammo/milligrammi; l=litro/litri; ml=millilitro/millilitri; h=ora/ore; min=minuto/minuti
 s=secondo/secondi; km/h=chilometro orario/chilometri orari; °c=grado/gradi centigradi; °=grado/gradi
@@ -118,7 +119,7 @@ hz=hertz; khz=chilohertz; w=watt; kw=chilowatt; v=volt; mb=megabyte; gb=gigabyte
 sig.=signor; sig.ra=signora; sig.na=signorina; sigg.=signori; dott.=dottor; dott.ssa=dottoressa; dr.=dottor
 prof.=professor; prof.ssa=professoressa; ing.=ingegner; avv.=avvocato; on.=onorevole; ecc.=eccetera; ecc=eccetera
 etc.=eccetera; es.=esempio; p.es.=per esempio; pag.=pagina; pagg.=pagine; n.=numero; nr.=numero; nº=numero; n°=numero
-tel.=telefono; art.=articolo; cap.=capitolo; vol.=volume; fig.=figura; c.so=corso; v.le=viale; l.go=largo; sec.=secolo; secc.=secoli; f.lli=fratelli; gent.mo=gentilissimo; mons.=monsignor; p.zza=piazza; s.=san; ca.=circa; geom.=geometra; rag.=ragioniere; sen.=senatore; tel.=telefono; v.=via; int.=interno; min.=minimo; max.=massimo
+tel.=telefono; art.=articolo; cap.=capitolo; vol.=volume; fig.=figura; c.so=corso; v.le=viale; l.go=largo; sec.=secolo; secc.=secoli; f.lli=fratelli; gent.mo=gentilissimo; mons.=monsignor; p.zza=piazza; s.=san; ca.=circa; apr.=aprile; giu.=giugno; lug.=luglio; ago.=agosto; sett.=settembre; nov.=novembre; geom.=geometra; rag.=ragioniere; sen.=senatore; tel.=telefono; v.=via; int.=interno; min.=minimo; max.=massimo
 a.c.=avanti cristo; d.c.=dopo cristo; s.p.a.=esse pi a; gen.=gennaio; feb.=febbraio; ott.=ottobre; dic.=dicembre
 """),
     letters=letter_names(

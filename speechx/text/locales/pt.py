@@ -126,6 +126,7 @@ LOCALE = Locale(
     units=units(
         "pt",
         """
+l/100 km=litro por cem quilômetros/litros por cem quilômetros
 km=quilômetro/quilômetros; m=metro/metros; cm=centímetro/centímetros; mm=milímetro/milímetros; kg=quilo/quilos
 g=grama/gramas; mg=miligrama/miligramas; l=litro/litros; ml=mililitro/mililitros; h=hora/horas; min=minuto/minutos
 s=segundo/segundos; km/h=quilômetro por hora/quilômetros por hora; °c=grau/graus célsius; °=grau/graus
