@@ -47,6 +47,7 @@ _VOWEL = re.compile(r"[aeiouyâàéèêëîïôœùûh]", re.IGNORECASE)
 _INCHES = re.compile(r"(?<![\w\"])(\d+(?:[.,/]\d+)?)\"(?!\w)")
 _FEET_AND_INCHES = re.compile(r"(?<!\w)(\d{1,2})'(\d{1,2})\"")
 _DASH_IN_RANGE = re.compile(r"(?<![\w.,])([$€£¥]?\d[\d.,]*[^\W\d_]{0,3}[%°]?)–(?=[$€£¥]?\d)")
+_AS_WRITTEN = str.maketrans({JOIN: " ", PHONE: None, "″": '"', "′": "'"})
 _LONG_WORD = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -129,7 +130,7 @@ def _written(piece: str, consumed_dot: bool) -> str:
     written = piece.strip(_EDGE_PUNCTUATION) or piece
     if written.endswith("/") and written[:-1].isupper():
         written = written[:-1]
-    return (written + "." if consumed_dot else written).replace(JOIN, " ").replace(PHONE, "")
+    return (written + "." if consumed_dot else written).translate(_AS_WRITTEN)
 
 
 def _elided(tokens: list[TextToken]) -> list[TextToken]:

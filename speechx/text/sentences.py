@@ -18,7 +18,11 @@ MAX_SENTENCE_CHARS = 200
 
 _CLOSERS = "\"'”’»)]}"
 # The end of a sentence: its mark(s), closing quotes and brackets, then a space. A line break ends one too.
-_END = re.compile(rf"(?:[.!?…。？！]+[{re.escape(_CLOSERS)}]*(?:\s+[»”])?)(?=\s)|\n\s*\n|\n(?=\s*[-•*\d])")
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+_END = re.compile(
+    rf"(?:[.!?…。？！]+[{re.escape(_CLOSERS)}]*(?:</[\w:]+\s*>)*(?:\s+[»”])?)(?=\s|<[a-z])"
+    r"|</(?:p|div|li|h[1-6]|s|sentence|paragraph|tr)\s*>|\n\s*\n|\n(?=\s*[-•*\d])"
+)
 _SOFT = (re.compile(r"[;:](?=\s)"), re.compile(r",(?=\s)|\s[–—-](?=\s)|—"), re.compile(r"\s"))
 _HEADING = re.compile(r"^[ \t]*#{1,6}[ \t][^\n]*\n", re.MULTILINE)
 
@@ -74,18 +78,21 @@ def _ends_here(text: str, start: int, match: re.Match[str], language: str) -> bo
 
     It does not before a small letter ("Really?" she said), nor does a dot after Mr., z.B., an initial or a German ordinal.
     """
-    following = text[match.end() : match.end() + 40].lstrip()
+    following = _TAG.sub("", text[match.end() : match.end() + 60]).lstrip()
     if not following:
         return True
     if _open_tag(text, start, match.start()):
         return False
-    mark = match.group().strip()
+    group = _TAG.sub("", match.group())
+    mark = group.strip()
+    if not mark:  # the end of a paragraph
+        return True
     if following[0].islower() and (mark[0] in ".…" or mark[-1] in _CLOSERS):
         # Text without a single capital marks its sentences with dots alone.
         return mark[-1] not in _CLOSERS and not any(char.isupper() for char in text)
     if mark[0] != ".":
         return True
-    dots = match.group().rstrip(_CLOSERS + " ")
+    dots = group.rstrip(_CLOSERS + " ")
     if len(dots) > 1:
         return True
     words = [

@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 
 from speechx.cli.main import main
-from speechx.text import say
+from speechx.errors import InputError
+from speechx.text import TextFrontend, say
+from speechx.text.normalize import clean
+
+FRONTEND = TextFrontend()
 
 
 def rows(name: str) -> list[dict[str, Any]]:
@@ -28,6 +32,30 @@ def test_written_forms(row: dict[str, Any]) -> None:
     said = say(row["text"], row["language"])
     right = row["right"]
     assert len(said) == right["pieces"] if isinstance(right, dict) else " ".join(said) in right
+
+
+@pytest.mark.parametrize("row", [*rows("guard.jsonl"), *rows("cases.jsonl")], ids=lambda row: row["text"])
+def test_words_keep_what_was_written(row: dict[str, Any]) -> None:
+    """Word spans follow each other, and the words stand in the text in their order (compatibility characters aside)."""
+    phones = FRONTEND(row["text"], row["language"])
+    stop, at = 1, 0
+    written = clean(row["text"]).replace("&amp;", "&")
+    for word in phones.words:
+        assert stop <= word.start < word.stop
+        stop = word.stop
+        at = written.index(word.text, at) + len(word.text)
+
+
+def test_a_break_is_a_pause_and_tags_are_silent() -> None:
+    plain = FRONTEND("Hello, world.", "en").phones
+    assert FRONTEND('<speak>Hello <break time="500ms"/> world.</speak>', "en").phones == plain
+    assert say("<speak>\n<p>One.</p>\n<p>Two.</p>\n</speak>", "en") == ["one", "two"]
+    assert say("# Title\n\n- [a link](https://a.org)\n- **bold**", "en") == ["title", "a link", "bold"]
+
+
+def test_an_unknown_language_is_named() -> None:
+    with pytest.raises(InputError, match="choose one of"):
+        say("Hello", "xx")
 
 
 def test_the_command_prints_words_and_phones(capsys: pytest.CaptureFixture[str]) -> None:
