@@ -278,13 +278,14 @@ _BEFORE_ORDINAL = frozenset(
     "dieser diese dieses seit und dessen deren unser euer seinem ihrem seinen ihren meinem meinen deine dein".split()
 )
 _AFTER_ORDINAL = frozenset(
-    "jahrhundert platz stock etage klasse mal bundesliga weltkrieg geburtstag auflage kapitel".split()
+    "jahrhundert platz stock etage klasse mal bundesliga weltkrieg geburtstag auflage kapitel reihe quartal halbjahr semester "
+    "runde spieltag liga obergeschoss bezirk preis rang kongress".split()
 )
 
 
 def is_german_ordinal(before: str, after: str, locale: Locale) -> bool:
     """Whether German digits with a dot between these words are an ordinal."""
-    low = after.lower()
+    low = after.lower().removesuffix(".")
     if re.fullmatch(r"\d{1,2}\.", before):  # the month of a date: 3. 5.
         return True
     if not after[:1].isalpha():

@@ -40,13 +40,11 @@ def expand(core: str, locale: Locale, context: TokenContext, *, final: bool = Fa
     if (said := _abbreviation(core, low, locale, context)) is not None:
         return said
     if elided := _ELIDED.match(core):
-        rest = expand(elided[2], locale, replace(context, following=()), final=final)
+        rest = expand(elided[2], locale, _alone(context) if elided[2][0].isdigit() else context, final=final)
         return rest and [elided[1].lower() + rest[0], *rest[1:]]
-    roman_dot = (
-        not final and locale.language == "de" and re.match(r"[IVXLCDM]+\.$", core) and not context.last
-    )
+    roman_dot = not final and not context.last and re.match(r"[IVXLCDM]+\.$", core)
     if roman_dot and (said := say_roman(core, locale, context)) is not None:
-        return said
+        return said if locale.language == "de" else None
     if _DOTTED.match(core) and (len(core) > 2 or (core[0].isupper() and not context.last)):
         return locale.spell(core)
     if not final:
@@ -67,6 +65,11 @@ def expand(core: str, locale: Locale, context: TokenContext, *, final: bool = Fa
     return _words(core, locale, context) if roman is None else roman
 
 
+def _alone(context: TokenContext) -> TokenContext:
+    """The context of an elided number (l'8 marzo): what follows does not change it."""
+    return replace(context, following=())
+
+
 def _abbreviation(core: str, low: str, locale: Locale, context: TokenContext) -> list[str] | None:
     """The words of an abbreviation, where it is one."""
     if (said := say_street(core, locale, context)) is not None:
@@ -78,6 +81,8 @@ def _abbreviation(core: str, low: str, locale: Locale, context: TokenContext) ->
         return names
     if _is_letter_name(core, locale, context):
         return _beside_number(core, low, locale, context) or locale.spell(core)
+    if locale.language == "fr" and low == "s." and re.fullmatch(r"[IVX]+(?:e|ème|er)", context.before):
+        return ["siècle"]
     if locale.language == "de" and (street := re.fullmatch(r"(\w{3,})(str|pl)\.", low)):
         return [street[1] + {"str": "straße", "pl": "platz"}[street[2]]]
     if context.before == "1" and low.endswith(".") and core[:-1] in locale.scales:
@@ -96,14 +101,16 @@ def _needs_number(core: str, low: str, locale: Locale, context: TokenContext) ->
         return False
     if not (context.after[:1].isdigit() or re.fullmatch(r"[IVXLC]+", context.after)):
         return False
-    return not (low.endswith(".") and context.before[:1].isdigit() and locale.units.find(core[:-1]))
+    return context.parted or not (
+        low.endswith(".") and context.before[:1].isdigit() and locale.units.find(core[:-1])
+    )
 
 
 def _is_letter_name(core: str, locale: Locale, context: TokenContext) -> bool:
     """A lone capital is a letter's name if it cannot be a word (B) or stands in a row of letters (A B C)."""
     if context.shouting or len(core) != 1 or not (core.isalpha() and core.isupper()):
         return False
-    if core in "IVX" and say_roman(core, locale, context) is not None:
+    if core[0] in "IVX" and say_roman(core, locale, context) is not None:
         return False
     if unicodedata.normalize("NFD", core)[0] not in "AEIOUY":
         return True

@@ -114,10 +114,10 @@ def counted_noun(context: TokenContext, locale: Locale) -> str:
     low = after.lower()
     if low.startswith("d'"):
         return ""
-    if len(after) > 1 and (scale := locale.scales.get(after.removesuffix("."))):
-        return scale[0]
     if low == "mil" and len(context.following) > 1:
         return context.following[1]
+    if len(after) > 1 and (scale := locale.scales.get(after.removesuffix("."))):
+        return scale[0]
     if names := locale.units.find(after):
         return names[1].split()[0] if len(after) < 5 else after
     if low in locale.function_words or low in locale.months:

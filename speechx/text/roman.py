@@ -24,7 +24,7 @@ _NAMES = frozenset(
     "henri françois napoléon philippe jean pie léon élisabeth elisabeth nicolas guillaume alexandre benoît catherine "
     "karl friedrich ludwig heinrich johannes katharina nikolaus franz joseph josef georg benedikt maximilian philipp alexander "
     "vittorio emanuele umberto carlo pio giovanni paolo benedetto leone enrico federico luigi filippo napoleone elisabetta "
-    "caterina nicola alessandro joão pedro manuel afonso filipe luís josé maria bento leão henrique fernando sancho dinis "
+    "caterina nicola alessandro joão paulo pedro manuel afonso filipe luís josé maria bento leão henrique fernando sancho dinis "
     "mohammed muhammad abdullah süleyman suleiman mehmed carl haakon".split()
 )
 _QUEENS = frozenset(
@@ -53,7 +53,7 @@ def say_roman(core: str, locale: Locale, context: TokenContext) -> list[str] | N
         return _with_suffix(value, suffix, before, after, locale) if common else None
     if before in _CENTURIES and (common or not single):
         return _century(value, locale)
-    if after in _CENTURIES and (not single or core.endswith(".")):
+    if after in _CENTURIES and not context.closed and (not single or core.endswith(".")):
         ending = german_case(context) if locale.language == "de" else ""
         return (locale.ordinal(value) + ending).split()
     if before in locale.counted and (common or not single):
@@ -83,7 +83,8 @@ def _noun_before(context: TokenContext, locale: Locale) -> str:
     """The noun or name that the number belongs to: the word before, over "and" (chapters II and III), written out."""
     words = [word.lower() for word in context.preceding]
     listed = [bool(_ROMAN.match(word)) for word in context.preceding]
-    if context.parted and not (listed and listed[-1]):
+    counts_next = context.after.lower() in locale.counted  # II guerra mondiale
+    if context.parted and (counts_next or not (listed and listed[-1])):
         return ""
     while words and (listed[-1] or (words[-1] in _AND and len(words) > 1 and listed[-2])):
         words, listed = words[:-1], listed[:-1]

@@ -133,7 +133,7 @@ def _dot_belongs_to_word(words: list[str], following: str, language: str) -> boo
         roman = re.fullmatch(r"[IVXLC]{2,}\W*|[VX]\W*", after) and low not in _TIMES
         if (low in locale.before_number or month_of(word, locale)) and (after[:1].isdigit() or roman):
             return True
-    if word and word[0].isupper() and low in ("st.", "mt.", "ft.", "dr."):
+    if word and word[0].isupper() and low in ("st.", "mt.", "ft.", "dr.", "ave.", "blvd.", "rd."):
         context = TokenContext(tuple(words[:-1][-4:]), (after,))
         return not (language == "en" and is_street(word + ".", context))
     if low in ("inc.", "co.", "corp.") and after in ("Ltd.", "Inc.", "Ltd", "Inc", "KG"):

@@ -13,7 +13,7 @@ _LIAISON: dict[str, str] = {
     **dict.fromkeys(
         "les des ces mes tes ses nos vos aux nous vous ils elles très plus moins sans chez dans sous deux trois six dix "
         "gros quelques plusieurs leurs certaines certains autres quels quelles toutes vieux beaux bons mauvais suis "
-        "es êtes avons sommes".split(),
+        "es êtes avons sommes cents vingts".split(),
         "z",
     ),
     **dict.fromkeys("un mon ton son on en bien aucun rien".split(), "n"),

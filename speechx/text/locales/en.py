@@ -126,7 +126,7 @@ hon.=honorable; gen.=general; col.=colonel; capt.=captain; lt.=lieutenant; sgt.=
 jr.=junior; jr=junior; sr.=senior; sr=senior; st.=saint; ave.=avenue; blvd.=boulevard; rd.=road; mt.=mount; ft.=fort
 vs.=versus; vs=versus; etc.=et cetera; etc=et cetera; e.g.=for example; i.e.=that is; no.=number; nos.=numbers
 vol.=volume; fig.=figure; pp.=pages; p.=page; ch.=chapter; ed.=edition; approx.=approximately; dept.=department
-est.=established; al.=al; cf.=compare; dist.=district; min.=minimum; max.=maximum; govt.=government; univ.=university; inc.=incorporated; ltd.=limited; co.=company; corp.=corporation; jan.=january; feb.=february
+est.=established; al.=al; rep.=representative; pres.=president; adm.=admiral; cmdr.=commander; supt.=superintendent; atty.=attorney; cpl.=corporal; pvt.=private; cf.=compare; dist.=district; min.=minimum; max.=maximum; govt.=government; univ.=university; inc.=incorporated; ltd.=limited; co.=company; corp.=corporation; jan.=january; feb.=february
 mar.=march; apr.=april; jun.=june; jul.=july; aug.=august; sept.=september; sep.=september; oct.=october
 nov.=november; dec.=december; mon.=monday; tue.=tuesday; wed.=wednesday; thu.=thursday; fri.=friday; sat.=saturday
 a.m.=A M; p.m.=P M; ph.d.=P H D; messrs.=messers; w/=with; w/o=without; b/c=because; esq.=esquire; maj.=major
@@ -144,7 +144,7 @@ a.m.=A M; p.m.=P M; ph.d.=P H D; messrs.=messers; w/=with; w/o=without; b/c=beca
     joined="and",
     by="by",
     before_number=table("""
-no.=number; nos.=numbers; fig.=figure; figs.=figures; p.=page; pp.=pages; vol.=volume; vols.=volumes; ch.=chapter
+est.=established; no.=number; nos.=numbers; fig.=figure; figs.=figures; p.=page; pp.=pages; vol.=volume; vols.=volumes; ch.=chapter
 chap.=chapter; sec.=section; art.=article; ed.=edition; pt.=part; eq.=equation; par.=paragraph; ex.=example; op.=opus
 apt.=apartment; ste.=suite; rm.=room; bldg.=building; fl.=floor; hwy.=highway; hwy=highway; rte.=route; tab.=table; v.=version
 apt=apartment; ste=suite; pg.=page; ext.=extension; ext=extension
