@@ -149,7 +149,7 @@ fi
 # 9. Aligner on all data with frame labels: 30.0 h of training speech (en 16.2, fr 10.2, de 1.8, es 0.9, it 0.6, pt 0.4). 462
 # recordings of kokoro_timed (scripts/make_speech.py) have phone times. 13 and 85 minutes beside other load, about 1,800 and 5,100
 # steps. Expect loss 1.25 and 0.88, frame_loss 0.03 and 0.01, dev_per 0.41 and 0.37 ("Aligner on all data with frame labels").
-# The result stays in OUT/aligner-4/model; no step above uses it.
+# It replaces the aligner of step 3, which made the pairs of the steps above.
 # Differs: texts by Whisper with a mean log probability below -0.3 were removed first, and the packs were four.
 if step frames; then
   : "${CORPORA:?a folder of corpora, see above}"
@@ -161,5 +161,6 @@ if step frames; then
   more() { speechx train aligner --pack "$OUT/pack-9" --codec "$CODEC" "$@"; }
   more --config "$OUT/aligner-3.yaml" --start-from "$OUT/aligner-1/model" --out "$OUT/aligner-3" --anneal-minutes 13
   more --config aligner/3-all-languages --start-from "$OUT/aligner-3/model" --out "$OUT/aligner-4" --anneal-minutes 85
+  rm -r "$OUT/model/aligner" && cp -r "$OUT/aligner-4/model" "$OUT/model/aligner"
 fi
 [ -n "$ONLY" ] || echo "$OUT/model: measure it with speechx eval (docs/evaluation.md)"
