@@ -137,13 +137,23 @@ def drain(seconds: float) -> int:
     """Lets the requests in progress finish on all routers, for at most so many seconds. Returns how many are left."""
     routers, deadline = serve.get_app_handle("default"), time.monotonic() + seconds
     while True:
-        # A router that does not answer is lost, and its requests with it.
-        answers = routers.broadcast("drain").results(timeout_s=5, return_exceptions=True)
-        left = sum(answer for answer in answers if isinstance(answer, int))
+        left = _in_progress(routers)
         if left == 0 or time.monotonic() > deadline:
             time.sleep(LAST_BYTES_SECONDS)
             return left
         time.sleep(0.1)
+
+
+def _in_progress(routers: DeploymentHandle[Any]) -> int:
+    """Tells all routers to drain. Returns the requests in progress; a router too busy to answer counts as one."""
+    try:
+        answers = routers.broadcast("drain").results(timeout_s=BUSY_SECONDS, return_exceptions=True)
+    except TimeoutError:
+        return 1
+    # A dead router has lost its requests: there is nothing to wait for.
+    return sum(
+        answer if isinstance(answer, int) else not isinstance(answer, RayActorError) for answer in answers
+    )
 
 
 def build(args: AppArgs) -> serve.Application:

@@ -207,7 +207,7 @@ class VoiceStore:
         try:
             row = json.loads(data)
             voice = Voice(**{key: value for key, value in row.items() if key in KNOWN})
-            recording = row.get("recording", f"{voice_id}.flac")  # the name before version 0.2
+            recording = row.get("recording", f"{voice_id}.flac")  # its name in the first release
             if not re.fullmatch(rf"{re.escape(voice_id)}(\.[0-9a-f]{{16}})?\.flac", recording):
                 raise ValueError(f"recording {recording!r} is not a file of this voice")
             return _Entry(voice, recording)

@@ -19,6 +19,7 @@ import pytest
 import ray
 import yaml
 from ray import serve
+from ray.exceptions import RayActorError
 
 from speechx.errors import InputError
 from speechx.pipeline.job import Job
@@ -95,6 +96,26 @@ def test_config_files_fit(name: str) -> None:
         build(AppArgs.model_validate(app["args"]))
     with pytest.raises(ValueError, match="replcias"):
         AppArgs.model_validate({"replcias": 2})
+
+
+def test_draining_waits_for_a_router_too_busy_to_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[Any] = [TimeoutError(), [TimeoutError(), 0], [2, RayActorError()], [0, RayActorError()]]
+
+    class Routers:
+        def broadcast(self, method: str) -> Routers:
+            assert method == "drain"
+            return self
+
+        def results(self, **_: Any) -> list[Any]:
+            answer = answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return list(answer)
+
+    monkeypatch.setattr(serve, "get_app_handle", lambda name: Routers())
+    assert drain(30) == 0 and not answers
+    answers = [[3]]
+    assert drain(-1) == 3
 
 
 # On a cluster of one machine
