@@ -29,7 +29,7 @@ class Disconnected(Exception):
 
 
 class ApiError(Exception):
-    """An error response. retry_after: seconds, sent as Retry-After."""
+    """An error response. retry_after: seconds, sent as Retry-After. close: the connection, since nobody reads the body."""
 
     def __init__(
         self,
@@ -40,10 +40,11 @@ class ApiError(Exception):
         field: str | None = None,
         limit: float | None = None,
         retry_after: float | None = None,
+        close: bool = False,
     ) -> None:
         super().__init__(message)
         self.status, self.message, self.code = status, message, code or TYPES.get(status, "error")
-        self.field, self.limit, self.retry_after = field, limit, retry_after
+        self.field, self.limit, self.retry_after, self.close = field, limit, retry_after, close
 
     def body(self, request_id: str | None = None) -> JsonObject:
         """The JSON of the response."""
@@ -81,6 +82,8 @@ def error_response(error: BaseException, request_id: str | None = None) -> Respo
     headers = {} if request_id is None else {"X-Request-Id": request_id}
     if api_error.retry_after is not None:
         headers["Retry-After"] = str(max(1, round(api_error.retry_after)))
+    if api_error.close:
+        headers["Connection"] = "close"
     if api_error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, HTTPException) and error.headers:

@@ -113,15 +113,23 @@ class RequestLimiter:
         self._under_way_of: Counter[str] = Counter()
         self._buckets: OrderedDict[str, _TokenBucket] = OrderedDict()
 
+    def check(self, caller: str) -> None:
+        """Refuses a request before its body is read, and counts it for the rate. Raises ApiError as `acquire`, 429."""
+        self._check_room(caller)
+        if self.limits.per_key_per_minute is not None:
+            self._take_token(caller, self.limits.per_key_per_minute)
+
     def acquire(self, caller: str) -> Permit:
-        """Raises ApiError 429 over a limit, 503 while draining."""
+        """A place for a request whose body has been read. Raises ApiError 429 over a limit, 503 while draining."""
+        self._check_room(caller)
+        self.under_way += 1
+        self._under_way_of[caller] += 1
+        return Permit(caller, self)
+
+    def _check_room(self, caller: str) -> None:
         if self.draining:
             raise ApiError(503, "the server is shutting down: try again", code="draining", retry_after=5)
-        at_once, own, rate = (
-            self.limits.at_once,
-            self.limits.per_key_at_once,
-            self.limits.per_key_per_minute,
-        )
+        at_once, own = self.limits.at_once, self.limits.per_key_at_once
         if self.under_way >= at_once:
             raise ApiError(
                 429, f"the server has {at_once} requests under way, which is its limit: try again",
@@ -132,11 +140,6 @@ class RequestLimiter:
                 429, f"{own} of your requests are under way, which is the limit: wait for one",
                 code="too_many_at_once", limit=own, retry_after=1,
             )  # fmt: skip
-        if rate is not None:
-            self._take_token(caller, rate)
-        self.under_way += 1
-        self._under_way_of[caller] += 1
-        return Permit(caller, self)
 
     def release(self, caller: str) -> None:
         self.under_way -= 1

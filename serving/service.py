@@ -7,7 +7,9 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from fastapi import Request
 
@@ -18,26 +20,42 @@ from speechx.serving.limits import ApiKeys, Permit, RequestLimiter
 from speechx.serving.metrics import Metrics, request_log
 from speechx.serving.settings import Settings
 from speechx.serving.types import JsonObject
+from speechx.serving.web.body import BodyReader
 from speechx.serving.web.sandbox import SandboxedDecoder
 from speechx.serving.web.uploads import Uploads
 from speechx.task.voices import VoiceStore
 
 __all__ = ["AdmittedRequest", "Service"]
 
+T = TypeVar("T")
 REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
 @dataclass
 class AdmittedRequest:
-    """A request that passed the limits. `finish` releases its permit, counts and logs it; only the first call counts."""
+    """A request that may send its body. `read` reads that and takes a place; `finish` releases the place, counts and logs.
+
+    Only the first call of `finish` counts.
+    """
 
     service: Service
     task: str
     id: str
-    permit: Permit
+    caller: str
+    permit: Permit | None = None
     started: float = field(default_factory=time.monotonic)
     first_audio: float | None = None
     finished: bool = False
+
+    async def read(self, request: Request) -> JsonObject:
+        """The fields of the body. A place is taken when all of it is there, so that a slow body holds none.
+
+        Raises ApiError: 400, 408, 413, 415, 429, 503. Raises Disconnected.
+        """
+        fields = await self.service.bodies.read(request)
+        self.permit = self.service.limited(lambda: self.service.limiter.acquire(self.caller))
+        self.service.metrics.under_way.labels(self.task).inc()
+        return fields
 
     def note_first_audio(self) -> None:
         """Record the time of the first audio."""
@@ -49,9 +67,10 @@ class AdmittedRequest:
         if self.finished:
             return
         self.finished = True
-        self.permit.release()
         metrics, took = self.service.metrics, time.monotonic() - self.started
-        metrics.under_way.labels(self.task).dec()
+        if self.permit is not None:
+            self.permit.release()
+            metrics.under_way.labels(self.task).dec()
         gone = isinstance(failure, Disconnected | asyncio.CancelledError | GeneratorExit)
         status = 200 if failure is None else 499 if gone else as_api_error(failure).status
         metrics.requests.labels(self.task, str(status)).inc()
@@ -67,7 +86,7 @@ class AdmittedRequest:
             "request_id": self.id,
             "task": self.task,
             "status": status,
-            "caller": self.permit.caller,
+            "caller": self.caller,
             "seconds": round(took, 4),
             "first_audio_seconds": self.first_audio and round(self.first_audio, 4),
             **{k: info[k] for k in ("audio_seconds", "seed", "model", "truncated") if k in info},
@@ -90,26 +109,27 @@ class Service:
         self.decoder = SandboxedDecoder(self.limits)
         self.keys = ApiKeys.load(settings)
         self.limiter = RequestLimiter(self.limits)
+        self.bodies = BodyReader(self.limits)
         self.metrics = Metrics()
 
     def caller(self, request: Request) -> str:
         """The caller of a request: the name of its key, else its address. Raises ApiError 401."""
-        try:
-            return self.keys.caller(request.headers, request.client.host if request.client else "")
-        except ApiError as error:
-            self.metrics.rejected.labels(error.code).inc()
-            raise
+        address = request.client.host if request.client else ""
+        return self.limited(lambda: self.keys.caller(request.headers, address))
 
     def admit(self, request: Request, task: str) -> AdmittedRequest:
         """Admit a request, before its body is read. Raises ApiError 401, 429, 503."""
         caller = self.caller(request)
+        self.limited(lambda: self.limiter.check(caller))
+        return AdmittedRequest(self, task, request_id(request), caller)
+
+    def limited(self, check: Callable[[], T]) -> T:
+        """The result of a check of keys or limits, whose refusals are counted."""
         try:
-            permit = self.limiter.acquire(caller)
+            return check()
         except ApiError as error:
             self.metrics.rejected.labels(error.code).inc()
             raise
-        self.metrics.under_way.labels(task).inc()
-        return AdmittedRequest(self, task, request_id(request), permit)
 
     async def status(self) -> JsonObject:
         """The status of the engine. Raises ApiError 503 where it does not respond within 5 s."""

@@ -16,6 +16,13 @@ class Limits(BaseModel):
 
     upload_bytes: int = Field(64 << 20, ge=1024, description="longest body, all files together")
     upload_seconds: float = Field(60.0, gt=0, description="a body must have arrived within")
+    body_grace_seconds: float = Field(
+        5.0, ge=0, description="a body may be slower than body_rate for so long"
+    )
+    body_rate: int = Field(2048, ge=1, description="fewest bytes a second of a body that is being read")
+    bodies_at_once: int = Field(256, ge=1, description="bodies that are being read at once; more get 429")
+    bodies_per_address: int = Field(64, ge=1, description="of them from one address (IPv6: one /64 network)")
+    bodies_bytes: int = Field(512 << 20, ge=1024, description="bodies that are being read, all together")
     audio_seconds: float = Field(600.0, gt=0, description="longest recording")
     voice_seconds: float = Field(120.0, gt=0, description="longest recording of a voice")
     text_chars: int = Field(20_000, ge=1, description="longest text")

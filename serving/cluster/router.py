@@ -32,8 +32,8 @@ FRESH_SECONDS, BUSY_SECONDS = 5.0, 2.0
 LAST_BYTES_SECONDS = 0.5
 """For the last bytes of a response on their way through the proxy."""
 
-ROUTER_ROOM = 256
-"""Requests that a router holds beyond `at_once`, to reject them itself."""
+ROUTER_ROOM = 128
+"""Requests that a router holds beyond those under way and the bodies that it reads: it rejects them itself."""
 
 
 class AppArgs(BaseModel):
@@ -190,10 +190,11 @@ def build(args: AppArgs) -> serve.Application:
         health_check_timeout_s=30,
         ray_actor_options={"num_cpus": args.cpus, "num_gpus": args.gpus},
     )
+    router_room = limits.at_once + limits.bodies_at_once + ROUTER_ROOM
     router = Router.options(  # type: ignore[attr-defined]
         num_replicas=args.routers,
-        max_ongoing_requests=limits.at_once + ROUTER_ROOM,
-        max_queued_requests=limits.at_once + ROUTER_ROOM,
+        max_ongoing_requests=router_room,
+        max_queued_requests=router_room,
         backpressure_config={"status_code": 429, "retry_after_s": 1},
         graceful_shutdown_timeout_s=limits.request_seconds,
         ray_actor_options={"num_cpus": args.router_cpus},

@@ -18,7 +18,6 @@ from speechx.serving.routes.answer import AUDIO_RESPONSE, speak
 from speechx.serving.routes.request import to_request
 from speechx.serving.service import Service
 from speechx.serving.types import JsonObject
-from speechx.serving.web.body import read_fields
 from speechx.task import registry
 from speechx.task.fields import TaskRequest
 
@@ -88,7 +87,7 @@ def openai_router(service: Service) -> APIRouter:
 
         async def read() -> TaskRequest:
             nonlocal sse
-            parsed = _parse(await read_fields(request, service.limits))
+            parsed = _parse(await admitted.read(request))
             sse = parsed.stream_format == "sse"
             return await to_request(service, registry.task("tts"), _tts_fields(parsed))
 

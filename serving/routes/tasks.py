@@ -12,7 +12,6 @@ from speechx.serving.routes.answer import AUDIO_RESPONSE, EVENT_STREAM, speak
 from speechx.serving.routes.request import body_schema, to_request
 from speechx.serving.service import Service
 from speechx.serving.types import JsonObject
-from speechx.serving.web.body import read_fields
 from speechx.task import registry
 from speechx.task.fields import TaskRequest
 from speechx.task.task import AnyTask
@@ -61,7 +60,7 @@ def _handler(service: Service, task: AnyTask) -> Callable[[Request], Awaitable[R
         accept = request.headers.get("accept", "")
 
         async def read() -> TaskRequest:
-            return await to_request(service, task, await read_fields(request, service.limits))
+            return await to_request(service, task, await admitted.read(request))
 
         return await speak(service, admitted, request, read, sse=lambda: EVENT_STREAM in accept,
                            in_json="application/json" in accept and "*/*" not in accept)  # fmt: skip

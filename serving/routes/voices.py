@@ -18,7 +18,6 @@ from speechx.serving.errors import ApiError, Disconnected, documented
 from speechx.serving.routes.request import VOICE_ID, decode_audio
 from speechx.serving.service import Service
 from speechx.serving.types import JsonObject
-from speechx.serving.web.body import read_fields
 from speechx.task.voices import MAX_ENROLL_SECONDS, Voice, VoiceTaken
 from speechx.text.languages import LANGUAGES
 
@@ -118,7 +117,7 @@ async def _with_fields(
     admitted = service.admit(request, name)
     failure: BaseException | None = None
     try:
-        return await act(await read_fields(request, service.limits))
+        return await act(await admitted.read(request))
     except Disconnected as error:
         failure = error
         raise ApiError(400, "the body ended early", field="body") from error

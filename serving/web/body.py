@@ -1,4 +1,4 @@
-"""Reads a request body, multipart or JSON, into fields, within the limits of bytes and time."""
+"""Reads request bodies, multipart or JSON, into fields: how many at once, how large, how slow, and in how much memory."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import asyncio
 import base64
 import binascii
 import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address, ip_network
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
@@ -18,53 +23,125 @@ from speechx.serving.errors import ApiError, Disconnected
 from speechx.serving.settings import Limits
 from speechx.serving.types import JsonObject
 
-__all__ = ["FORM_TYPES", "JSON_TYPES", "from_base64", "read_fields"]
+__all__ = ["FORM_TYPES", "JSON_TYPES", "BodyReader", "from_base64"]
 
 JSON_TYPES = ("application/json",)
 FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
-async def read_fields(request: Request, limits: Limits) -> JsonObject:
-    """The fields of the body: str, numbers, lists, and bytes for files.
+class BodyReader:
+    """The bodies that one process reads at a time. They hold no place of the engine."""
 
-    Raises ApiError: 400 broken, 408 too slow, 413 too large, 415 another type.
-    """
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind not in (*JSON_TYPES, *FORM_TYPES):
-        problem = f"content type {kind!r} is not taken" if kind else "the content type is missing"
-        raise ApiError(415, f"{problem}: send {JSON_TYPES[0]} or {FORM_TYPES[0]}", field="content-type")
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limits.upload_bytes:
-        raise _too_large(limits)
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.reading = 0
+        self.bytes = 0  # of all bodies that are being read
+        self._reading_of: Counter[str] = Counter()
+
+    async def read(self, request: Request) -> JsonObject:
+        """The fields of the body: str, numbers, lists, and bytes for files.
+
+        Raises ApiError: 400 broken, 408 too slow, 413 too large, 415 another type, 429 too many bodies at once.
+        Raises Disconnected.
+        """
+        kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+        if kind not in (*JSON_TYPES, *FORM_TYPES):
+            problem = f"content type {kind!r} is not taken" if kind else "the content type is missing"
+            raise ApiError(415, f"{problem}: send {JSON_TYPES[0]} or {FORM_TYPES[0]}", field="content-type")
+        declared = request.headers.get("content-length", "")
+        if declared.isdigit() and int(declared) > self.limits.upload_bytes:
+            raise _too_large(self.limits)
+        with self._counted(network(request.client.host if request.client else "")):
+            receive = _LimitedReceive(request, self)
+            try:
+                limited = Request(request.scope, receive)
+                return await (_json(limited) if kind in JSON_TYPES else _form(limited, self.limits))
+            except ClientDisconnect:
+                raise Disconnected from None
+            finally:
+                self.bytes -= receive.bytes
+
+    @contextmanager
+    def _counted(self, address: str) -> Iterator[None]:
+        """Raises ApiError 429 where too many bodies are being read."""
+        limits = self.limits
+        for reading, most, whose in (
+            (self.reading, limits.bodies_at_once, "the server"),
+            (self._reading_of[address], limits.bodies_per_address, "your address"),
+        ):
+            if reading >= most:
+                raise ApiError(
+                    429, f"{most} bodies of {whose} are being read, which is the limit: try again",
+                    code="too_many_bodies", field="body", limit=most, retry_after=1,
+                )  # fmt: skip
+        self.reading += 1
+        self._reading_of[address] += 1
+        try:
+            yield
+        finally:
+            self.reading -= 1
+            self._reading_of[address] -= 1
+            if not self._reading_of[address]:
+                del self._reading_of[address]
+
+
+def network(address: str) -> str:
+    """Whom an address belongs to: an IPv4 address to one host, the 2^64 of an IPv6 network to one customer."""
     try:
-        async with asyncio.timeout(limits.upload_seconds):
-            counted = Request(request.scope, _LimitedReceive(request, limits))
-            return await (_json(counted) if kind in JSON_TYPES else _form(counted, limits))
-    except TimeoutError:
-        raise ApiError(
-            408, f"the body did not arrive within {limits.upload_seconds:g} s", limit=limits.upload_seconds
-        ) from None
-    except ClientDisconnect:
-        raise Disconnected from None
+        known = ip_address(address)
+    except ValueError:
+        return address
+    if known.version == 4:
+        return str(known)
+    return str(known.ipv4_mapped or ip_network((known, 64), strict=False))
 
 
 class _LimitedReceive:
-    """receive() with a limit of bytes, whatever Content-Length says. Raises ApiError 413."""
+    """receive() of a body with limits of bytes and of time, whatever Content-Length says."""
 
-    def __init__(self, request: Request, limits: Limits) -> None:
-        self._receive, self._limits, self._bytes = request.receive, limits, 0
+    def __init__(self, request: Request, reader: BodyReader) -> None:
+        self._receive, self._reader, self._limits = request.receive, reader, reader.limits
+        self._started = time.monotonic()
+        self.bytes = 0
 
     async def __call__(self) -> Message:
-        message = await self._receive()
-        self._bytes += len(message.get("body", b""))
-        if self._bytes > self._limits.upload_bytes:
-            raise _too_large(self._limits)
+        """Raises ApiError: 408 too slow, 413 too large, 429 no memory for it now."""
+        limits = self._limits
+        earned = limits.body_grace_seconds + self.bytes / limits.body_rate
+        left = self._started + min(limits.upload_seconds, earned) - time.monotonic()
+        try:
+            async with asyncio.timeout(left):
+                message = await self._receive()
+        except TimeoutError:
+            raise self._too_slow(earned) from None
+        size = len(message.get("body", b""))
+        self.bytes += size
+        self._reader.bytes += size
+        if self.bytes > limits.upload_bytes:
+            raise _too_large(limits, close=True)  # it may have no end
+        if self._reader.bytes > limits.bodies_bytes:
+            raise ApiError(
+                429, f"the bodies that are being read take {limits.bodies_bytes:,} bytes, which is the limit: try again",
+                code="too_many_bodies", field="body", limit=limits.bodies_bytes, retry_after=2, close=True,
+            )  # fmt: skip
         return message
 
+    def _too_slow(self, earned: float) -> ApiError:
+        limits = self._limits
+        if earned < limits.upload_seconds:
+            rate = limits.body_rate
+            return ApiError(
+                408, f"the body came in at less than {rate:,} bytes per second", field="body", limit=rate
+            )
+        seconds = limits.upload_seconds
+        return ApiError(
+            408, f"the body did not arrive within {seconds:g} s", field="body", limit=seconds, close=True
+        )
 
-def _too_large(limits: Limits) -> ApiError:
+
+def _too_large(limits: Limits, close: bool = False) -> ApiError:
     most = limits.upload_bytes
-    return ApiError(413, f"the body is larger than {most:,} bytes", field="body", limit=most)
+    return ApiError(413, f"the body is larger than {most:,} bytes", field="body", limit=most, close=close)
 
 
 async def _json(request: Request) -> JsonObject:

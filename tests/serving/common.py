@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import threading
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 import pytest
 from fastapi.testclient import TestClient
@@ -93,3 +95,29 @@ def until(true: Callable[[], Any], seconds: float = 5.0) -> bool:
     while not true() and time.monotonic() < over:
         time.sleep(0.01)
     return bool(true())
+
+
+class SlowClient:
+    """A request whose body comes in as its owner wants: at first one byte of `length`."""
+
+    def __init__(self, address: str, length: int = 1000) -> None:
+        place = urlparse(address)
+        self.connection = socket.create_connection((place.hostname, place.port), timeout=10)
+        head = f"POST /v1/tts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{{"
+        self.connection.sendall(head.encode())
+
+    def send(self, data: bytes) -> None:
+        self.connection.sendall(data)
+
+    def answer(self) -> tuple[int, Any]:
+        """Status and error; the server has closed the connection where it waits for no more of the body."""
+        response = b""
+        while data := self.connection.recv(65536):
+            response += data
+            if response.endswith(b"}}"):
+                break
+        head, _, body = response.partition(b"\r\n\r\n")
+        return int(head.split()[1]), json.loads(body)["error"]
+
+    def close(self) -> None:
+        self.connection.close()

@@ -28,7 +28,7 @@ from speechx.serving.cluster.replica import RemoteError, Replica, ReplicaOptions
 from speechx.serving.cluster.router import AppArgs, HandleEngine, build, drain
 from speechx.serving.settings import Limits, Settings
 from speechx.task import registry
-from tests.serving.common import until
+from tests.serving.common import SlowClient, until
 
 TTS = {"text": "Hello there.", "voice": "heart"}
 CONFIG = Path(__file__).resolve().parents[3] / "serving" / "config"
@@ -130,7 +130,7 @@ def address() -> Iterator[str]:
     options = ReplicaOptions(engine="tests.helpers.fake_engine:slow", slots=4, waiting=4)
     args = AppArgs(
         cpus=0.1, router_cpus=0.1, replica=options,
-        settings=Settings(limits=Limits(decoders=0, request_seconds=30), log_requests=False),
+        settings=Settings(limits=Limits(decoders=0, request_seconds=30, body_grace_seconds=3), log_requests=False),
     )  # fmt: skip
     quiet = {"log_level": "ERROR", "enable_access_log": False}
     try:
@@ -193,6 +193,16 @@ def test_more_than_there_is_room_for(address: str) -> None:
     refused = [seconds for status, seconds in answers if status == 429]
     assert len(done) + len(refused) == 20 and len(done) >= 8 and refused
     assert statistics.median(refused) < min(done), "a rejection waits for nobody"
+
+
+def test_slow_bodies_hold_no_place(address: str) -> None:
+    slow = [SlowClient(address) for _ in range(12)]
+    time.sleep(0.5)
+    assert ask(address).status_code == 200, "though there are 8 places"
+    for client in slow:
+        status, error = client.answer()
+        assert status == 408 and error["field"] == "body"
+        client.close()
 
 
 def test_a_killed_replica(address: str) -> None:

@@ -78,8 +78,10 @@ def test_leaving_during_the_upload(address: str, app: Any) -> None:
     connection.sendall(
         b"POST /v1/tts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
     )
-    limiter = app.state.service.limiter
-    assert until(lambda: limiter.under_way == 1)
+    bodies = app.state.service.bodies
+    assert until(lambda: bodies.reading == 1 and bodies.bytes == 1)
+    assert app.state.service.limiter.under_way == 0, "a place is taken when the body is there"
     connection.close()
-    assert until(lambda: limiter.under_way == 0)
+    assert until(lambda: bodies.reading == 0)
+    assert bodies.bytes == 0
     assert httpx.get(f"{address}/healthz").status_code == 200
