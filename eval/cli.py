@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from speechx.cli.console import JsonOption, ModelOption, put_json, say
+from speechx.cli.console import JsonOption, ModelOption, output_option, put_json, say
 from speechx.errors import InputError
 from speechx.task import registry
 
@@ -33,7 +33,7 @@ def build(
     sources: Annotated[
         list[Path], typer.Argument(help="audio packs, or corpora in any layout that `data prepare` reads")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="folder of the set")],
+    out: Annotated[Path, output_option("folder of the set")],
     task: TaskOption = ["all"],  # noqa: B006
     items: Annotated[int, typer.Option(help="items of each ability")] = 20,
     split: Annotated[str, typer.Option(help="test, dev, train or all")] = "test",
@@ -75,7 +75,7 @@ def print_counts(about: JsonObject) -> None:
 def convert(
     layout: Annotated[str, typer.Argument(help="dns, libri2mix or seed-tts-eval")],
     source: Annotated[Path, typer.Argument(help="its folder (seed-tts-eval: the .lst file)")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="folder of the set")],
+    out: Annotated[Path, output_option("folder of the set")],
     items: Annotated[int, typer.Option(help="at most so many; 0 is all")] = 0,
     seed: int = 1,
     language: Annotated[str, typer.Option(help="of the recordings")] = "en",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["InputError"]
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = ["InputError", "did_you_mean", "nearest"]
 
 
 class InputError(ValueError):
@@ -27,3 +30,16 @@ class InputError(ValueError):
 
     def __str__(self) -> str:
         return self.message
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known name that a mistyped one resembles most, without regard to case; None where none is near."""
+    by_spelling = {name.casefold(): name for name in known}
+    near = get_close_matches(word.casefold(), by_spelling, n=1)
+    return by_spelling[near[0]] if near else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a message about a mistyped name: "; did you mean 'heart'?", or nothing where no known name is near."""
+    near = nearest(word, known)
+    return f"; did you mean {near!r}?" if near else ""

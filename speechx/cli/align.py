@@ -6,19 +6,25 @@ from typing import Annotated
 
 import typer
 
-from speechx.cli.console import JsonOption, ModelOption, put_json
+from speechx.cli.console import JsonOption, LanguageOption, ModelOption, put_json
+from speechx.cli.inputs import check_audio, file_option, given_text
 
 
 def align(
-    audio: Annotated[str, typer.Argument(help="the recording")],
-    text: Annotated[str, typer.Option(help="its transcript")],
-    language: Annotated[str, typer.Option(help="language of the text")] = "en",
+    audio: Annotated[str, typer.Argument(metavar="FILE", help="the recording")],
+    text: Annotated[str | None, typer.Option(metavar="TEXT", help="its transcript")] = None,
+    text_file: Annotated[str | None, file_option("text")] = None,
+    language: LanguageOption = "en",
     model: ModelOption = None,
     json: JsonOption = False,
 ) -> None:
     """Find the time of each word of a text in a recording."""
     from speechx.pipeline.loading import load_front
+    from speechx.text import check_text
 
+    text = given_text(text, text_file)
+    check_text(text, language)
+    check_audio(audio)
     found = load_front(model).align_text(audio, text, language)
     if json:
         put_json({"words": [w.as_dict() for w in found.words], "score": round(found.score, 4)})

@@ -9,30 +9,32 @@ import io
 import time
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import numpy as np
 import typer
 
+from speechx.audio import writing
 from speechx.cli.console import ModelOption, say
+from speechx.cli.inputs import check_audio, check_output
 from speechx.errors import InputError
 
-if TYPE_CHECKING:
-    from speechx.task.frontend import Frontend
+app = typer.Typer(
+    help="Turn a recording into the codes that the model works on, and back.", no_args_is_help=True
+)
 
-app = typer.Typer(help="Turn sound into codes and back.", no_args_is_help=True)
-
-Output = Annotated[Path, typer.Option("--output", "-o", help="file to write")]
+Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="file to write")]
+Recording = Annotated[str, typer.Argument(metavar="FILE", help="a recording")]
 
 
 @app.command()
-def encode(
-    audio: Annotated[str, typer.Argument(help="a sound file")], output: Output, model: ModelOption = None
-) -> None:
-    """Sound to a file of codes."""
+def encode(audio: Recording, output: Output, model: ModelOption = None) -> None:
+    """Write the codes of a recording."""
     from speechx.files import atomic_write
     from speechx.pipeline.loading import load_front
 
+    check_output(output)
+    check_audio(audio)
     frontend = load_front(model)
     wav_T = frontend.load_audio(audio)
     codes_FK = frontend.encode(wav_T)
@@ -48,23 +50,28 @@ def encode(
 def decode(
     codes: Annotated[Path, typer.Argument(help="a file of codes")], output: Output, model: ModelOption = None
 ) -> None:
-    """A file of codes to sound."""
+    """Write the sound of a file of codes."""
     from speechx.pipeline.loading import load_front
     from speechx.pipeline.result import Speech
 
+    writing.format_of(check_output(output))
+    codes_KF, made_by, samples = _read_codes(codes)
     frontend = load_front(model)
-    codes_KF, samples = _read_codes(codes, frontend)
+    if made_by != frontend.codec.hash:
+        raise InputError(
+            f"codes: {codes} was made by codec {made_by}, this model has {frontend.codec.hash}", field="codes"
+        )
     Speech(frontend.decode(codes_KF.T)[:samples], frontend.sample_rate).save(output)
 
 
 @app.command()
-def roundtrip(
-    audio: Annotated[str, typer.Argument(help="a sound file")], output: Output, model: ModelOption = None
-) -> None:
-    """Sound to codes and back: what the codec alone does to it."""
+def roundtrip(audio: Recording, output: Output, model: ModelOption = None) -> None:
+    """Turn a recording into codes and back: what the codec alone does to it."""
     from speechx.pipeline.loading import load_front
     from speechx.pipeline.result import Speech
 
+    writing.format_of(check_output(output))
+    check_audio(audio)
     frontend = load_front(model)
     wav_T = frontend.load_audio(audio)
     started = time.monotonic()
@@ -77,18 +84,14 @@ def roundtrip(
     )
 
 
-def _read_codes(path: Path, frontend: Frontend) -> tuple[np.ndarray, int]:
+def _read_codes(path: Path) -> tuple[np.ndarray, str, int]:
+    """(codes (K, F), hash of the codec that made them, samples of the recording)."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            codes_KF, made_by, samples = file["codes_KF"], str(file["codec"]), int(file["samples"])
+            return file["codes_KF"], str(file["codec"]), int(file["samples"])
     except FileNotFoundError:
         raise InputError(f"codes: the file {path} does not exist", field="codes") from None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         raise InputError(
             f"codes: {path} is no file of codes made by `speechx codec encode`", field="codes"
         ) from None
-    if made_by != frontend.codec.hash:
-        raise InputError(
-            f"codes: {path} was made by codec {made_by}, this model has {frontend.codec.hash}", field="codes"
-        )
-    return codes_KF, samples

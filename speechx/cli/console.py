@@ -7,9 +7,11 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from speechx.text.languages import LANGUAGES
 
 if TYPE_CHECKING:
     from speechx.api import SpeechX
@@ -18,7 +20,15 @@ ModelOption = Annotated[
     Path | None,
     typer.Option("--model", help="model folder (default: $SPEECHX_MODEL, else the one in the package)"),
 ]
+LanguageOption = Annotated[
+    str, typer.Option("--language", metavar="|".join(LANGUAGES), help="language of the text")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
+
+
+def output_option(help: str) -> Any:
+    """-o and --output of a file or folder. --out is its name in the first release."""
+    return typer.Option("--output", "-o", "--out", help=help)
 
 
 def say(text: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from speechx.cli.console import ModelOption
+from speechx.cli.console import ModelOption, output_option
 
 app = typer.Typer(help="Prepare training data.", no_args_is_help=True)
 
@@ -21,7 +21,7 @@ def prepare(
     sources: Annotated[
         list[Path], typer.Argument(help="corpus folders, CSV or JSONL files, see docs/data.md")
     ],
-    out: Annotated[Path, typer.Option(help="folder of the audio pack")],
+    out: Annotated[Path, output_option("folder of the audio pack")],
     teacher: Annotated[
         Path | None, typer.Option(help="Whisper folder (CTranslate2): adds features for the codec")
     ] = None,
@@ -47,7 +47,7 @@ def prepare(
 @app.command()
 def example(
     task: Annotated[str, typer.Argument(help="task, by name")],
-    out: Annotated[Path, typer.Option(help="folder to write")],
+    out: Annotated[Path, output_option("folder to write")],
     pack: Annotated[Path | None, typer.Option(help="audio pack; generated speech where not given")] = None,
     count: Annotated[int, typer.Option(min=1, help="number of examples")] = 3,
     seed: Annotated[int, typer.Option(help="same seed, same examples")] = 1,
@@ -80,7 +80,7 @@ def transcribe(
 @app.command()
 def perturb(
     pack: Pack,
-    out: Annotated[Path, typer.Option(help="folder of the new pack")],
+    out: Annotated[Path, output_option("folder of the new pack")],
     seed: Annotated[int, typer.Option(min=0, help="odd and even seeds swap the directions")] = 0,
 ) -> None:
     """Make a second pack of changed voices: every training utterance slower and lower, or faster and higher."""
@@ -120,7 +120,7 @@ def mix(
     pack: Pack,
     codec: Codec,
     aligner: Annotated[Path, typer.Option(help="aligner folder")],
-    out: Annotated[Path, typer.Option(help="folder of the shards")],
+    out: Annotated[Path, output_option("folder of the shards")],
     task: Annotated[list[str] | None, typer.Option(help="task; may be repeated; all by default")] = None,
     split: str = "train",
     count: Annotated[int, typer.Option(help="pairs for each task")] = 1000,
@@ -161,7 +161,7 @@ def mix(
 @app.command()
 def estimate(
     pack: Pack,
-    out: Annotated[Path, typer.Option(help="folder of the examples; continues where it stopped")],
+    out: Annotated[Path, output_option("folder of the examples; continues where it stopped")],
     task: Annotated[list[str], typer.Option(help="noise_suppression, ...; may be repeated")],
     model: Annotated[Path | None, typer.Option(help="model folder")] = None,
     split: str = "train",
@@ -205,7 +205,7 @@ def stats(pack: Pack) -> None:
 @app.command()
 def split(
     path: Annotated[Path, typer.Argument(help="an audio pack, or one large file", exists=True)],
-    out: Annotated[Path, typer.Option(help="folder of the parts")],
+    out: Annotated[Path, output_option("folder of the parts")],
     max_mib: Annotated[float, typer.Option(help="no part is larger")] = 60.0,
     teacher_dims: Annotated[
         int, typer.Option(help="principal axes kept of the teacher's features; 0: none")
@@ -227,7 +227,7 @@ def split(
 @app.command()
 def join(
     parts: Annotated[Path, typer.Argument(help="folder of parts, or NAME.chunks.json", exists=True)],
-    out: Annotated[Path, typer.Option(help="folder of the pack, or of the file")],
+    out: Annotated[Path, output_option("folder of the pack, or of the file")],
     workers: Annotated[int, typer.Option(help="processes that decode")] = 2,
 ) -> None:
     """Restore a pack or a file from the parts that `split` made."""

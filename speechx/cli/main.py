@@ -9,17 +9,23 @@ Nothing is imported before it is needed.
 
 from __future__ import annotations
 
+import inspect
+import re
 import sys
 from collections.abc import Callable
-from importlib.metadata import entry_points
-from typing import Annotated, Any, TypeAlias
+from importlib.metadata import entry_points, requires
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 import typer.core
 
 import speechx
-from speechx.errors import InputError
+from speechx.cli.arguments import TextCommand
+from speechx.errors import InputError, did_you_mean
 from speechx.task import registry
+
+if TYPE_CHECKING:
+    from speechx.task.task import AnyTask
 
 CommandSource: TypeAlias = typer.Typer | Callable[..., None]
 """What an entry point may name: an app, or a function that becomes one command."""
@@ -36,8 +42,28 @@ class Commands(typer.core.TyperGroup):
         if cmd_name.replace("-", "_") in registry.task_names():
             from speechx.cli.task import task_command
 
-            return as_command(task_command(registry.task(cmd_name)), cmd_name)
-        return as_command(load_command(cmd_name), cmd_name) if cmd_name in command_names() else None
+            task = registry.task(cmd_name)
+            return as_command(task_command(task), cmd_name, TASKS, _example(task))
+        if cmd_name not in command_names():
+            return None
+        return as_command(load_command(cmd_name), cmd_name, PANELS.get(cmd_name, TOOLS))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            ctx.fail(f"there is no command {name!r}{did_you_mean(name, self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+
+TASKS, TOOLS, TRAINING = "Tasks", "Tools", "Training and evaluation"
+PANELS = dict.fromkeys(("bench", "codec", "data", "eval", "train"), TRAINING)
+"""Headings of the list of commands."""
+
+
+def _example(task: AnyTask) -> str | None:
+    """The first command line in the docstring of a task's module."""
+    lines = (inspect.getdoc(inspect.getmodule(type(task))) or "").splitlines()
+    return next((f"Example: {line.strip()}" for line in lines if line.strip().startswith("speechx ")), None)
 
 
 def command_names() -> list[str]:
@@ -50,26 +76,46 @@ def load_command(name: str) -> CommandSource:
     (point,) = entry_points(group="speechx.commands", name=name)
     try:
         return point.load()
-    except ImportError as error:
-        missing = error.name or str(error)
+    except ModuleNotFoundError as error:
+        problem = missing_package(error, name)
+        if problem is None:
+            raise
 
         def unavailable() -> None:
-            raise InputError(
-                f"`speechx {name}` needs {missing}, which is not installed: see the extras in the README"
-            )
+            raise problem
 
-        unavailable.__doc__ = f"(not installed: needs {missing})"
+        unavailable.__doc__ = f"(not installed: {problem})"
         return unavailable
 
 
-def as_command(target: CommandSource, name: str) -> Any:
-    """A typer app or a function, as a click command of this name."""
+def missing_package(error: ModuleNotFoundError, command: str = "") -> InputError | None:
+    """The error about a package of an extra that is not installed; None for a module of ours, which is a bug."""
+    module = (error.name or "").partition(".")[0]
+    if not module or module == "speechx":
+        return None
+    package = MODULES.get(module, module).replace("_", "-").lower()
+    extras = []
+    for line in requires("speechx") or ():  # such as: uvicorn<0.55,>=0.34; extra == "serve"
+        found = re.search(r"^([\w.-]+).*extra == ['\"](\w+)", line)
+        if found and found[1].replace("_", "-").lower() == package:
+            extras.append(found[2])
+    extra = command if command in extras else next((e for e in extras if e != "dev"), None)
+    fix = f"pip install 'speechx[{extra}]'" if extra else f"pip install {package}"
+    return InputError(f"{package} is not installed; `{fix}` installs it")
+
+
+MODULES = {"multipart": "python-multipart", "yaml": "pyyaml", "whisper_normalizer": "whisper-normalizer"}
+"""Modules that are not named as their package."""
+
+
+def as_command(target: CommandSource, name: str, panel: str | None = None, epilog: str | None = None) -> Any:
+    """A typer app or a function, as a click command of this name. panel: its heading in the list of commands."""
     if not isinstance(target, typer.Typer):
         app = typer.Typer(add_completion=False)
-        app.command(name)(target)
+        app.command(name, cls=TextCommand, epilog=epilog)(target)
         target = app
-    command = typer.main.get_command(target)
-    command.name = name
+    command: Any = typer.main.get_command(target)
+    command.name, command.rich_help_panel = name, panel
     return command
 
 
@@ -88,7 +134,7 @@ def root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="show the version")
     ] = False,
 ) -> None:
-    """One task-prompted codec language model for speech."""
+    """Speak in any voice, clean, separate and edit recordings. Each command has a --help of its own."""
 
 
 def main(args: list[str] | None = None) -> int:
@@ -100,6 +146,12 @@ def main(args: list[str] | None = None) -> int:
         code = end.code
     except InputError as error:
         print(f"speechx: {error}", file=sys.stderr)
+        code = 2
+    except ModuleNotFoundError as error:
+        problem = missing_package(error, next(iter(sys.argv[1:] if args is None else args), ""))
+        if problem is None:
+            raise
+        print(f"speechx: {problem}", file=sys.stderr)
         code = 2
     except TimeoutError as error:
         print(f"speechx: {error}", file=sys.stderr)

@@ -14,8 +14,10 @@ import typer
 
 from speechx.audio import reading, writing
 from speechx.cli.console import Heartbeat, JsonOption, ModelOption, load, put_json, say
+from speechx.cli.inputs import check_audio, check_output, check_voice, file_option, read_texts
 from speechx.errors import InputError
 from speechx.task import registry
+from speechx.text.languages import LANGUAGES
 
 if TYPE_CHECKING:
     from speechx.pipeline.job import Chunk, Info
@@ -29,48 +31,55 @@ def task_command(task: AnyTask) -> Callable[..., None]:
 
     def command(output: str, model: Path | None = None, json: bool = False, **fields: Any) -> None:
         given = {name: value for name, value in fields.items() if value is not None}
-        perform(task, given, output, model, json)
+        perform(task, read_texts(given, texts), output, model, json)
 
-    shared = registry.shared_fields(task)
-    names = sorted(task.Request.model_fields, key=shared.__contains__)
-    parameters = [_parameter(task, name) for name in names]
-    parameters += [
-        Parameter("output", Parameter.KEYWORD_ONLY, annotation=Annotated[str, OUTPUT]),
-        Parameter("model", Parameter.KEYWORD_ONLY, annotation=ModelOption, default=None),
-        Parameter("json", Parameter.KEYWORD_ONLY, annotation=JsonOption, default=False),
-    ]
-    parameters.sort(key=lambda p: p.default is not Parameter.empty)
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    kinds, shared = registry.field_kinds(task.Request), registry.shared_fields(task)
+    texts = [name for name, kind in kinds.items() if kind == "text"]
+    own = [name for name in task.Request.model_fields if name not in shared]
+    annotations: dict[str, tuple[Any, object]] = {name: _parameter(task, name) for name in own}
+    annotations |= {f"{name}_file": (Annotated[str | None, file_option(name)], None) for name in texts}
+    annotations["output"] = Annotated[str, OUTPUT], Parameter.empty
+    annotations |= {name: _parameter(task, name) for name in shared}
+    annotations["model"], annotations["json"] = (ModelOption, None), (JsonOption, False)
+    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+            for name, (annotation, default) in annotations.items()
+        ]
+    )
+    command.__annotations__ = {name: annotation for name, (annotation, _) in annotations.items()}
     command.__doc__ = f"{task.summary[0].upper()}{task.summary[1:]}."
     return command
 
 
 OUTPUT = typer.Option(
-    "--output", "-o", help="file to write (its suffix gives the format), or - for standard output"
-)
+    "--output", "-o", metavar="FILE",
+    help="file to write; its suffix gives the format (.wav .flac .opus .mp3 .pcm); - is standard output",
+)  # fmt: skip
+METAVARS = {"audio": "FILE", "voice": "VOICE", "text": "TEXT", "language": "|".join(LANGUAGES)}
 
 
-def _parameter(task: AnyTask, name: str) -> Parameter:
-    """One field of the request as a parameter of the command."""
+def _parameter(task: AnyTask, name: str) -> tuple[Any, object]:
+    """One field of the request as a parameter of the command: annotation and default. A text may come from a file, too."""
     fields = task.Request.model_fields
-    info = fields[name]
-    first = next(field for field, its in fields.items() if its.is_required())
-    kind = _plain_type(info.annotation)
-    if name == first:
-        return Parameter(
-            name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind, typer.Argument(help=info.description)]
-        )
-    option = typer.Option("--" + name.replace("_", "-"), help=info.description)
-    if info.is_required():
-        return Parameter(name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind, option])
-    if kind is bool:
-        return Parameter(
-            name, Parameter.KEYWORD_ONLY, annotation=Annotated[bool, option], default=info.default
-        )
-    return Parameter(
-        name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind | None, option], default=info.default
-    )
+    info, type_ = fields[name], _plain_type(fields[name].annotation)
+    kind = registry.field_kinds(task.Request).get(name, "")
+    required = info.is_required() and kind != "text"
+    if type_ is not bool and not required:
+        type_ = type_ | None
+    default = Parameter.empty if required else None if info.is_required() else info.default
+    if name == next(field for field, its in fields.items() if its.is_required()):
+        help = f"{info.description}; - reads standard input" if kind == "text" else info.description
+        return Annotated[type_, typer.Argument(metavar=METAVARS.get(kind), help=help)], default
+    metavar = METAVARS.get(kind) or "|".join(_choices(info.annotation)) or None
+    option = typer.Option("--" + name.replace("_", "-"), metavar=metavar, help=info.description)
+    return Annotated[type_, option], default
+
+
+def _choices(annotation: Any) -> tuple[str, ...]:
+    """The values of a Literal, optional or not."""
+    variants = [annotation, *typing.get_args(annotation)]
+    return next((typing.get_args(one) for one in variants if typing.get_origin(one) is typing.Literal), ())
 
 
 def _plain_type(annotation: Any) -> Any:
@@ -91,6 +100,9 @@ def perform(task: AnyTask, fields: dict[str, Any], output: str, model: Path | No
 
     registry.parse_request(task.name, fields)  # errors that need no model come first
     format = _format(output, fields.get("format"))
+    for name, kind in registry.audio_fields(task).items():
+        if (source := fields.get(name)) is not None:
+            check_voice(source, name) if kind == "voice" else check_audio(source, name)
     if output == "-" and as_json:
         raise InputError(
             "json: standard output cannot take both the sound and the JSON; name a file with -o", field="json"
@@ -125,12 +137,7 @@ def _format(output: str, wanted: str | None) -> str:
     """The audio format. An output that cannot be written is an error before the work, not after."""
     if output == "-":
         return wanted or "wav"
-    path = Path(output)
-    if path.is_dir():
-        raise InputError(f"output: {output} is a folder; name a file in it", field="output")
-    if not path.absolute().parent.is_dir():
-        raise InputError(f"output: the folder {path.parent} does not exist", field="output")
-    return wanted or writing.format_of(output)
+    return wanted or writing.format_of(check_output(output))
 
 
 def _to_stdout(chunks: Iterable[Chunk], format: str) -> Info:

@@ -6,17 +6,22 @@ from typing import Annotated
 
 import typer
 
-from speechx.cli.console import JsonOption, put_json
+from speechx.cli.console import JsonOption, LanguageOption, put_json
+from speechx.cli.inputs import file_option, given_text
 
 
 def text(
-    text: Annotated[str, typer.Argument(help="the text")],
-    language: Annotated[str, typer.Option(help="language of the text")] = "en",
+    text: Annotated[
+        str | None, typer.Argument(metavar="TEXT", help="the text; - reads standard input")
+    ] = None,
+    text_file: Annotated[str | None, file_option("text")] = None,
+    language: LanguageOption = "en",
     json: JsonOption = False,
 ) -> None:
     """Print how a text is read: the spoken words of each sentence, then its phones."""
     from speechx.text import TextFrontend, check_text, say, split_sentences
 
+    text = given_text(text, text_file)
     check_text(text, language)
     frontend = TextFrontend()
     rows: list[dict[str, str]] = []

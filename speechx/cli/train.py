@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from speechx.cli.console import output_option
 from speechx.cli.recipes import RecipeOption
+from speechx.errors import InputError
 
 if TYPE_CHECKING:
     from speechx.models.config import StrictConfig
 
 Recipe = TypeVar("Recipe", bound="StrictConfig")
 
-app = typer.Typer(help="Train the codec, the aligner or the language model.", no_args_is_help=True)
+app = typer.Typer(
+    help="Train the codec, the aligner, the language model or the refiner.", no_args_is_help=True
+)
 
-Out = Annotated[Path, typer.Option(help="folder of checkpoints and logs")]
+Out = Annotated[Path, output_option("folder of checkpoints and logs")]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="go on exactly where the last checkpoint in --out stopped")
+    bool, typer.Option("--resume", help="go on exactly where the last checkpoint in --output stopped")
 ]
 Minutes = Annotated[float | None, typer.Option(help="stop, with a checkpoint, after so many minutes")]
 Device = Annotated[str, typer.Option(help="cpu or cuda")]
@@ -34,6 +38,18 @@ Anneal = Annotated[
 Codec = Annotated[
     Path, typer.Option(help="codec folder (config.json, model.safetensors, decoder.safetensors)")
 ]
+
+
+def _check_resume(out: Path, resume: bool) -> None:
+    """A run neither overwrites the checkpoint of another one nor resumes what is not there."""
+    checkpoint = out / "last.pt"
+    if resume and not checkpoint.is_file():
+        raise InputError(f"resume: there is no checkpoint {checkpoint}", field="resume")
+    if checkpoint.exists() and not resume:
+        raise InputError(
+            f"output: {out} has the checkpoint of an earlier run; go on with it by --resume, or name another folder",
+            field="output",
+        )
 
 
 def _with_minutes(config: Recipe, minutes: float | None) -> Recipe:
@@ -52,6 +68,7 @@ def codec(
     start_from: StartFrom = None,
 ) -> None:
     """Train the codec; writes the averaged weights to OUT/model."""
+    _check_resume(out, resume)
     from speechx.models.codec.folder import export_checkpoint
     from speechx.training.codec import CodecTrainConfig, train
 
@@ -93,6 +110,7 @@ def aligner(
     ] = None,
 ) -> None:
     """Train the aligner; writes it to OUT/model. `frame_weight` in the recipe uses the labels of `speechx data label`."""
+    _check_resume(out, resume)
     from speechx.data.annotate.codes import read_tokens
     from speechx.data.annotate.frame_labels import read_frame_labels
     from speechx.models.aligner import Aligner
@@ -139,6 +157,7 @@ def lm(
     ] = None,
 ) -> None:
     """Train the language model; writes the averaged weights to OUT/model."""
+    _check_resume(out, resume)
     from speechx.data.shards import Shards
     from speechx.models.codec.folder import load_codec
     from speechx.models.lm.folder import load_model, read_adapter, save_adapter, save_model
@@ -195,6 +214,7 @@ def refiner(
     ] = None,
 ) -> None:
     """Train the refiner, the net that masks recordings; write it to OUT/model."""
+    _check_resume(out, resume)
     from speechx.models.codec.folder import load_codec
     from speechx.training.refiner import RefinerTrainConfig, train
 
@@ -208,7 +228,7 @@ def refiner(
 @app.command()
 def slim(
     checkpoint: Annotated[Path, typer.Argument(help="last.pt of a codec or language model run", exists=True)],
-    out: Annotated[Path, typer.Option(help="file to write")],
+    out: Annotated[Path, output_option("file to write")],
 ) -> None:
     """A checkpoint without optimizer, in half precision: for --start-from on another machine."""
     from speechx.data.chunks import slim_checkpoint
@@ -222,7 +242,7 @@ def export(
     checkpoint: Annotated[
         Path, typer.Argument(help="checkpoint of a codec or language model run", exists=True)
     ],
-    out: Annotated[Path, typer.Option(help="model folder")],
+    out: Annotated[Path, output_option("model folder")],
     step: Annotated[
         float,
         typer.Option(
@@ -242,17 +262,16 @@ def export(
 @app.command()
 def smoke(
     minutes: Annotated[float, typer.Option(help="minutes for each of the three")] = 2.0,
-    out: Annotated[Path, typer.Option(help="folder of everything that is made")] = Path("runs/train-smoke"),
+    out: Annotated[Path, output_option("folder of everything that is made")] = Path("runs/train-smoke"),
 ) -> None:
     """Train codec, aligner and language model shortly on generated data; exit code 1 unless every loss falls."""
     import shutil
 
-    from speechx.errors import InputError
     from speechx.training.smoke import run_smoke
 
     if out.exists() and any(out.iterdir()):
         if not (out / "pack/truth.jsonl").is_file():
-            raise InputError(f"out: {out} holds something else than an earlier smoke run", field="out")
+            raise InputError(f"output: {out} holds something else than an earlier smoke run", field="output")
         shutil.rmtree(out)
     results = run_smoke(out, minutes, say=typer.echo)
     for result in results:

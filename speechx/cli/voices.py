@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from speechx.cli.console import JsonOption, put_json, say
-from speechx.errors import InputError
+from speechx.errors import InputError, did_you_mean
 from speechx.task.voices import VoiceStore
+from speechx.text.languages import LANGUAGES, check_language
 
 app = typer.Typer(help="List, enroll and forget voices.", no_args_is_help=True)
 
@@ -31,16 +32,19 @@ def list_voices(json: JsonOption = False) -> None:
 
 @app.command()
 def add(
-    audio: Annotated[str, typer.Argument(help="2-30 s of the speaker")],
+    audio: Annotated[str, typer.Argument(metavar="FILE", help="2-30 s of the speaker")],
     voice_id: VoiceId,
     consent: Annotated[
         bool, typer.Option("--consent", help="the speaker agreed to have this voice cloned")
     ] = False,
-    language: str = "en",
-    name: str | None = None,
-    overwrite: bool = False,
+    language: Annotated[
+        str, typer.Option(metavar="|".join(LANGUAGES), help="language of the recording")
+    ] = "en",
+    name: Annotated[str | None, typer.Option(help="name for people (default: the id)")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a voice of this id")] = False,
 ) -> None:
     """Enroll a voice of a speaker who agreed to it."""
+    check_language(language)
     voice = VoiceStore().enroll(
         audio, voice_id, name=name, language=language, consent=consent, overwrite=overwrite
     )
@@ -53,4 +57,5 @@ def remove(voice_id: VoiceId) -> None:
     try:
         VoiceStore().remove(voice_id)
     except KeyError:
-        raise InputError(f"voice {voice_id!r} is not enrolled", field="voice") from None
+        hint = did_you_mean(voice_id, [v.id for v in VoiceStore().list() if not v.builtin])
+        raise InputError(f"voice {voice_id!r} is not enrolled{hint}", field="voice") from None

@@ -1,7 +1,7 @@
 """Parts: a pack in self-contained files of limited size, for a rented machine without a network (runs/rented_gpu).
 
-    speechx data split PACK --out parts --max-mib 60      parts/part-0000.tar ...
-    speechx data join parts --out PACK                    on the other machine, also with some of the parts only
+    speechx data split PACK --output parts --max-mib 60      parts/part-0000.tar ...
+    speechx data join parts --output PACK                    on the other machine, also with some of the parts only
 
 A part is a tar file: metadata.jsonl (a source like any other, see speechx.data.sources), the recordings as the compressed
 files they came from (else as Opus), and features.safetensors: F0, and teacher features as 8-bit coordinates in their

@@ -14,12 +14,17 @@ from pydantic_core import core_schema
 
 from speechx.audio.types import AudioSource
 from speechx.errors import InputError
-from speechx.text.languages import LANGUAGES
+from speechx.text.languages import LANGUAGES, unsupported
 
 __all__ = ["MAX_TEXT", "Audio", "Language", "Span", "TaskRequest", "Text", "Voice"]
 
 MAX_TEXT = 20_000
 """Longest text of one request, in characters: about half an hour of speech."""
+
+ABOUT_AUDIO = {
+    "audio": "a sound file (wav, flac, ogg, opus, mp3)",
+    "voice": "2-30 s of the voice as a sound file, or the id of a known voice",
+}
 
 
 class _AudioField:
@@ -32,15 +37,11 @@ class _AudioField:
         return core_schema.no_info_plain_validator_function(_check_audio)
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        description = {
-            "audio": "a sound file (wav, flac, ogg, opus, mp3)",
-            "voice": "2-30 s of the voice as a sound file, or the id of a known voice",
-        }
         return {
             "type": "string",
             "format": "binary",
             "x-speechx": self.kind,
-            "description": description[self.kind],
+            "description": ABOUT_AUDIO[self.kind],
         }
 
 
@@ -79,7 +80,7 @@ def _check_language(value: str) -> str:
     """A supported language; a region is dropped (en-US is en)."""
     short = value.strip().lower().replace("_", "-").split("-")[0]
     if short not in LANGUAGES:
-        raise InputError(f"{value!r} is not supported; choose one of {', '.join(LANGUAGES)}")
+        raise InputError(unsupported(value))
     return short
 
 
@@ -92,9 +93,11 @@ def _check_span(value: tuple[float, float]) -> tuple[float, float]:
 
 Audio = Annotated[AudioSource, _AudioField("audio")]
 Voice = Annotated[AudioSource, _AudioField("voice")]
-Text = Annotated[str, AfterValidator(_check_text)]
+Text = Annotated[str, AfterValidator(_check_text), Field(json_schema_extra={"x-speechx": "text"})]
 Language = Annotated[
-    str, AfterValidator(_check_language), WithJsonSchema({"type": "string", "enum": list(LANGUAGES)})
+    str,
+    AfterValidator(_check_language),
+    WithJsonSchema({"type": "string", "enum": list(LANGUAGES), "x-speechx": "language"}),
 ]
 Span = Annotated[tuple[float, float], AfterValidator(_check_span)]
 
@@ -108,17 +111,25 @@ class TaskRequest(BaseModel):
         None, ge=0, lt=2**31, description="same seed, same audio; chosen and reported if not given"
     )
     temperature: float | None = Field(
-        None, ge=0, le=2, description="of the first codebook; 0 always takes the likeliest; default by task"
+        None,
+        ge=0,
+        le=2,
+        description="how much the speech varies from seed to seed; 0: not at all; default by task",
     )
-    top_p: float | None = Field(None, gt=0, le=1, description="share of the likeliest codes to draw from")
+    top_p: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="share of the likeliest sounds to draw from: less is steadier; default by task",
+    )
     best_of: int | None = Field(
         None,
         ge=1,
         le=16,
-        description="candidates: the aligner chooses phrase by phrase; masks are averaged; default by task",
+        description="candidates of each phrase, of which the best is kept: more is better and slower; default by task",
     )
     format: Literal["wav", "flac", "opus", "mp3", "pcm"] | None = Field(
         None, description="audio format of the result (default wav, or the output's suffix)"
     )
-    stream: bool = Field(False, description="send audio while it is generated")
+    stream: bool = Field(False, description="give out audio while it is generated")
     timestamps: bool = Field(False, description="return the time of each word")

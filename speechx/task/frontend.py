@@ -19,6 +19,7 @@ import torch
 from speechx.audio import levels, reading
 from speechx.audio.types import AudioSource
 from speechx.errors import InputError
+from speechx.task.voices import known_voice, unknown_voice
 
 if TYPE_CHECKING:
     from speechx.models.aligner import Aligner, Alignment
@@ -148,10 +149,7 @@ class Frontend:
         wav_T = self._known_voice(source)
         if wav_T is None:
             if isinstance(source, str) and not Path(source).suffix and not Path(source).exists():
-                known = ", ".join(self.voices.ids()) if self.voices else "none"
-                raise InputError(
-                    f"{field} {source!r} is neither a file nor a known voice ({known})", field=field
-                )
+                raise unknown_voice(source, self.voices.ids() if self.voices else (), field)
             wav_T = self.load_audio(source, field, MAX_VOICE_SECONDS)
         seconds = len(wav_T) / self.sample_rate
         if seconds < MIN_VOICE_SECONDS:
@@ -180,9 +178,10 @@ class Frontend:
         return made
 
     def _known_voice(self, source: AudioSource) -> np.ndarray | None:
-        if isinstance(source, str) and self.voices is not None and source in self.voices.ids():
-            return self.voices.wav(source)
-        return None
+        if not isinstance(source, str) or self.voices is None:
+            return None
+        voice_id = known_voice(source, self.voices.ids())
+        return None if voice_id is None else self.voices.wav(voice_id)
 
     # Text
 

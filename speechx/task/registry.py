@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from speechx.errors import InputError
-from speechx.task.fields import TaskRequest
+from speechx.errors import InputError, did_you_mean
+from speechx.task.fields import ABOUT_AUDIO, TaskRequest
 
 if TYPE_CHECKING:
     from speechx.task.task import AnyTask
 
 __all__ = [
     "audio_fields",
+    "field_kinds",
     "parse_request",
     "register",
     "scan_package",
@@ -65,7 +66,8 @@ def task(name: str) -> AnyTask:
     factories = _discovered()
     if key not in factories:
         raise InputError(
-            f"task {name!r} is unknown; choose one of {', '.join(sorted(factories))}", field="task"
+            f"task {name!r} is unknown; choose one of {', '.join(sorted(factories))}{did_you_mean(key, factories)}",
+            field="task",
         )
     return factories[key]()
 
@@ -125,13 +127,20 @@ def shared_fields(chosen: AnyTask) -> list[str]:
 
 def audio_fields(chosen: AnyTask) -> Mapping[str, str]:
     """The request fields that hold audio, and their kind: "audio", or "voice" where the id of a voice will do too."""
-    return _audio_fields(chosen.Request)
+    return {name: kind for name, kind in field_kinds(chosen.Request).items() if kind in ABOUT_AUDIO}
 
 
 @cache
-def _audio_fields(request: type[TaskRequest]) -> Mapping[str, str]:
+def field_kinds(request: type[TaskRequest]) -> Mapping[str, str]:
+    """Field to kind ("audio", "voice", "text", "language") of the fields whose type has one, required or not."""
     properties = request.model_json_schema()["properties"]
-    return {name: about["x-speechx"] for name, about in properties.items() if "x-speechx" in about}
+    variants = {name: (about, *about.get("anyOf", ())) for name, about in properties.items()}
+    return {
+        name: variant["x-speechx"]
+        for name, its in variants.items()
+        for variant in its
+        if "x-speechx" in variant
+    }
 
 
 def parse_request(name: str, fields: Mapping[str, Any]) -> TaskRequest:
@@ -151,8 +160,10 @@ def _first_problem(chosen: AnyTask, error: ValidationError) -> InputError:
     if first["type"] == "missing":
         return InputError(f"{field} is missing: {chosen.name} needs it", field=field)
     if first["type"] == "extra_forbidden":
-        known = ", ".join(chosen.Request.model_fields)
-        return InputError(f"{field} is not a field of {chosen.name}; it has {known}", field=field)
+        known, hint = chosen.Request.model_fields, did_you_mean(str(field), chosen.Request.model_fields)
+        return InputError(
+            f"{field} is not a field of {chosen.name}; it has {', '.join(known)}{hint}", field=field
+        )
     if isinstance(cause, InputError):
         return cause.located(field) if field else cause
     sentence = str(cause or first["msg"])

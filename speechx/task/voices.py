@@ -19,6 +19,7 @@ import re
 import time
 import uuid
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
 from pathlib import Path
@@ -26,10 +27,19 @@ from typing import TypeAlias
 
 from speechx.audio import levels, reading, writing
 from speechx.audio.types import AudioSource, Samples
-from speechx.errors import InputError
+from speechx.errors import InputError, did_you_mean
 from speechx.files import Storage
 
-__all__ = ["MAX_ENROLL_SECONDS", "MIN_ENROLL_SECONDS", "Voice", "VoiceStore", "VoiceTaken", "default_root"]
+__all__ = [
+    "MAX_ENROLL_SECONDS",
+    "MIN_ENROLL_SECONDS",
+    "Voice",
+    "VoiceStore",
+    "VoiceTaken",
+    "default_root",
+    "known_voice",
+    "unknown_voice",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +69,20 @@ class VoiceTaken(InputError):
 
 Ids: TypeAlias = "list[str]"  # VoiceStore.list hides the builtin within the class
 Voices: TypeAlias = "list[Voice]"
+
+
+def known_voice(name: str, ids: Collection[str]) -> str | None:
+    """The id that a name stands for, without regard to case (`Heart` is heart); None for an unknown name."""
+    folded = name.strip().lower()
+    return folded if folded in ids else None
+
+
+def unknown_voice(name: str, ids: Collection[str], field: str = "voice") -> InputError:
+    """The error about a voice that is neither a file nor known."""
+    return InputError(
+        f"{field} {name!r} is neither a file nor a known voice ({', '.join(ids) or 'none'}){did_you_mean(name, ids)}",
+        field=field,
+    )
 
 
 def default_root() -> str:

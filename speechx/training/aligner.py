@@ -1,7 +1,7 @@
 """Trains the aligner with CTC and, where the phone times of an utterance are known, with frame labels.
 
 Legend: B batch, F codec frames, H half frames (50 Hz), N phones, P phone table, D latent.
-`speechx train aligner --config aligner/1-ctc --pack DIR [--pack DIR ...] --codec DIR --out DIR`; with `rank` in the
+`speechx train aligner --config aligner/1-ctc --pack DIR [--pack DIR ...] --codec DIR --output DIR`; with `rank` in the
 recipe and `--adapt MODEL/aligner`, a LoRA adapter of a finished one (speechx.models.lora). `--start-from MODEL/aligner`
 continues all weights of a finished one.
 """

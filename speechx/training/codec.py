@@ -1,7 +1,7 @@
 """Trains the codec: reconstruction and semantic distillation first, the discriminators join later.
 
 Legend: B batch, T samples, F frames, E teacher dimension.
-`speechx train codec --config codec/1-cpu --pack DIR --out DIR`
+`speechx train codec --config codec/1-cpu --pack DIR --output DIR`
 """
 
 from __future__ import annotations

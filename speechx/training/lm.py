@@ -1,6 +1,6 @@
 """Trains the codec language model on shards of training pairs.
 
-`speechx train lm --config lm/1-tts --shards DIR [DIR ...] --out DIR [--resume] [--device cuda] [--max-
+`speechx train lm --config lm/1-tts --shards DIR [DIR ...] --output DIR [--resume] [--device cuda] [--max-
 minutes N]`; with `rank` in the recipe and `--adapt MODEL/lm`, a LoRA adapter of a finished model (speechx.models.lora).
 """
 

@@ -1,6 +1,6 @@
 """Trains the refiner: a net that masks a recording with the help of the language model's estimate.
 
-`speechx train refiner --config refiner/1-start --pack DIR --estimates DIR --codec DIR --out DIR`, or, with another recipe
+`speechx train refiner --config refiner/1-start --pack DIR --estimates DIR --codec DIR --output DIR`, or, with another recipe
 and `--adapt MODEL/mask`, a LoRA adapter of a finished one for single tasks (speechx.models.lora).
 Legend: B batch, M STFT frames, F bins, N bands, T samples, V axes of the voice.
 """

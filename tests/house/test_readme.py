@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shlex
@@ -18,7 +19,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 COMMANDS = [line for kind, body in BLOCKS if kind == "bash" for line in body.splitlines() if line.strip()]
 
-RUN = [line for line in COMMANDS if line.startswith("speechx ") and not line.startswith("speechx serve")]
+RUN = [line for line in COMMANDS if re.match(r"(echo .*\| *)?speechx (?!serve)", line)]
 
 
 def blocks(kind: str) -> list[str]:
@@ -32,6 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pipeline: Any) -> Pa
 
     shutil.copytree(ROOT / "speechx" / "assets" / "samples", tmp_path, dirs_exist_ok=True)
     (tmp_path / "manifest.jsonl").write_text(blocks("json")[0])
+    (tmp_path / "chapter.txt").write_text("It was late. Nobody came.")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SPEECHX_VOICES", str(tmp_path / "voices"))
     monkeypatch.setattr(SpeechX, "load", classmethod(lambda cls, *_, **__: cls(pipeline)))
@@ -40,7 +42,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pipeline: Any) -> Pa
 
 def test_no_block_is_of_an_unknown_kind() -> None:
     assert {kind for kind, _ in BLOCKS} <= {"bash", "python", "json", "text"}
-    programs = {shlex.split(line, comments=True)[0] for line in COMMANDS}
+    programs = {shlex.split(line.split("| ")[-1], comments=True)[0] for line in COMMANDS}
     # pip lines are checked against the extras, speechx lines are run, curl lines in tests/serving/test_docs.py
     assert programs == {"pip", "speechx", "curl"}
 
@@ -51,10 +53,14 @@ def test_python(body: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("line", RUN)
-def test_command(line: str, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_command(
+    line: str, folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from speechx.cli.main import main
 
-    arguments = shlex.split(line, comments=True)[1:]
+    said, _, command = line.rpartition("| ")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(said.encode())))
+    arguments = shlex.split(command, comments=True)[1:]
     assert main(arguments) == 0, capfd.readouterr().err
     for option in ("-o", "--output"):
         if option in arguments:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import io
 import json
-from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from typing import Any
 
@@ -265,10 +264,3 @@ def test_help_names_everything(capsys: Any) -> None:
         "train",
     ):
         assert name in shown
-
-
-def test_a_command_whose_extra_is_missing(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    point = EntryPoint("serve", "no_such_package:serve", "speechx.commands")
-    monkeypatch.setattr("speechx.cli.main.entry_points", lambda **by: EntryPoints([point]).select(**by))
-    assert main(["serve"]) == 2
-    assert "needs no_such_package" in capsys.readouterr().err
