@@ -11,10 +11,12 @@ The methods come from the task registry; their fields and checks are those of th
 from __future__ import annotations
 
 import inspect
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from speechx.errors import InputError
 from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.result import Speech
 from speechx.task import registry
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 
 
 __all__ = ["SpeechX"]
+
+T = TypeVar("T")
 
 
 class SpeechX:
@@ -71,18 +75,28 @@ class SpeechX:
     def batch(
         self, rows: Iterable[Mapping[str, Any]]
     ) -> Iterator[tuple[Mapping[str, Any], Speech | Exception]]:
-        """Many requests in one engine batch: rows of {"task": ..., fields} to results, in the order of completion."""
+        """Many requests in one engine batch: rows of {"task": ..., fields} to results, in the order of completion.
+
+        A row that fails, or that is no request, has its exception as the result.
+        """
         kept: dict[str, Mapping[str, Any]] = {}
+        bad = deque[tuple[Mapping[str, Any], InputError]]()
 
         def jobs() -> Iterator[Job]:
             for row in rows:
                 fields = {k: v for k, v in row.items() if k not in ("task", "id")}
-                job = self.pipeline.job(row["task"], **fields)
+                try:
+                    job = self.pipeline.job(str(row.get("task", "")), **fields)
+                except InputError as error:
+                    bad.append((row, error))
+                    continue
                 kept[job.id] = row
                 yield job
 
         for job, result in self.pipeline.speak_many(jobs()):
+            yield from _drained(bad)
             yield kept.pop(job.id), result
+        yield from _drained(bad)
 
     def align(self, audio: AudioSource, text: str, language: str = "en") -> Alignment:
         """Times of each word of `text` in the recording, and how well they fit."""
@@ -140,6 +154,11 @@ class SpeechX:
             keep_background: bool = ..., language: str = ..., **options: Unpack[Options],
         ) -> Speech:  # fmt: skip
             """Change words of a recording, leave the rest untouched."""
+
+
+def _drained(queue: deque[T]) -> Iterator[T]:
+    while queue:
+        yield queue.popleft()
 
 
 def task_method(sx: SpeechX, name: str) -> Callable[..., Speech]:

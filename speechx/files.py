@@ -93,6 +93,11 @@ class Storage:
         protocol = self._open()[0].protocol
         return "file" in ((protocol,) if isinstance(protocol, str) else protocol)
 
+    @property
+    def path(self) -> str:
+        """The folder's path in its file system: on a local one that of `pathlib`."""
+        return self._open()[1]
+
     def make(self) -> None:
         """Make the folder, where it does not exist."""
         system, path = self._open()
@@ -148,6 +153,11 @@ class Storage:
             temporary = atomic_write(target.with_name(f".{name}.{uuid.uuid4().hex}"), data)
             try:
                 os.link(temporary, target)
+            except OSError as error:
+                if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+                    raise
+                with target.open("xb") as file:  # a file system without links
+                    file.write(data)
             finally:
                 temporary.unlink()
         else:

@@ -6,7 +6,6 @@ purpose, to test the metrics). Shapes: T samples at 16 kHz.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from speechx.eval.judges.judges import Judges
 from speechx.eval.rows import Kind
 from speechx.eval.scores import Unmeasurable
 from speechx.eval.systems.baselines import deepfilternet, espeak, noisereduce, rnnoise
+from speechx.pipeline.concurrent import run_concurrently
 from speechx.pipeline.job import Job
 from speechx.pipeline.result import collect
 from speechx.task import registry
@@ -51,26 +51,7 @@ class ModelSystem(Generic[E]):
         self.engine, self.name, self.slots = engine, name, slots
 
     def outputs(self, items: Iterable[Item]) -> Iterator[tuple[Item, Output | Exception]]:
-        waiting, running = iter(items), dict[asyncio.Task[Output], Item]()
-        loop = asyncio.new_event_loop()
-        try:
-            while True:
-                while len(running) < self.slots and (item := next(waiting, None)) is not None:
-                    running[loop.create_task(self._speak(item))] = item
-                if not running:
-                    return
-                done, _ = loop.run_until_complete(asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED))
-                for task in done:
-                    error = task.exception()
-                    if error is not None and not isinstance(error, Exception):
-                        raise error  # Ctrl-C
-                    yield running.pop(task), error if error is not None else task.result()
-        finally:
-            for task in running:
-                task.cancel()
-            if running:
-                loop.run_until_complete(asyncio.wait(running))
-            loop.close()
+        return run_concurrently(self._speak, items, self.slots)
 
     async def _speak(self, item: Item) -> Output:
         # Streamed, since the first sound is timed.

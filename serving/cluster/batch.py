@@ -20,24 +20,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from speechx.audio import writing
+from speechx.batch.manifest import read_manifest
+from speechx.batch.rows import ManifestRow, RowDefaults
 from speechx.cli.console import say
 from speechx.errors import InputError
 from speechx.files import Storage
 from speechx.pipeline.job import Job
-from speechx.pipeline.manifest import ManifestRow, read_manifest, result_entry
 from speechx.serving.types import JsonObject
 
 if TYPE_CHECKING:
     from speechx.pipeline.pipeline import Pipeline
     from speechx.pipeline.result import Speech
 
-__all__ = ["BatchWorker", "run"]
+__all__ = ["ClusterWorker", "run"]
 
 ROWS_PER_SLOT = 4  # of a chunk of rows
 MAX_ATTEMPTS = 3  # of a chunk whose worker dies
 
 
-class BatchWorker:
+class ClusterWorker:
     """A Ray actor with a model of its own."""
 
     def __init__(
@@ -118,6 +119,24 @@ def run(
     return done - failed, failed
 
 
+def result_entry(
+    row: ManifestRow, result: Speech | Exception, write: Callable[[Speech], object]
+) -> JsonObject:
+    """The row's line of results.jsonl, once `write` has stored the speech."""
+    entry: JsonObject = {"id": row.id, "task": row.task}
+    try:
+        if isinstance(result, Exception):
+            raise result
+        write(result)
+        entry |= {"status": "ok", "output": row.file, **result.info}
+        if row.request.timestamps:
+            entry["words"] = [word.as_dict() for word in result.words]
+    except Exception as error:
+        entry |= {"status": "error", "error": str(error) or type(error).__name__}
+        entry["field"] = getattr(error, "field", None)
+    return entry
+
+
 def _worker_died(row: ManifestRow) -> JsonObject:
     message = "its worker died each time"
     return {"id": row.id, "task": row.task, "status": "error", "error": message, "field": None}
@@ -157,9 +176,9 @@ def main(
 
     started = time.monotonic()
     writing.check_format(format)
-    rows = read_manifest(manifest.resolve(), format)
+    rows = read_manifest(manifest.resolve(), RowDefaults(format)).rows
     store = Storage(output if "://" in output else str(Path(output).resolve()))
-    actor = ray.remote(BatchWorker).options(num_cpus=cpus, num_gpus=gpus)
+    actor = ray.remote(ClusterWorker).options(num_cpus=cpus, num_gpus=gpus)
     local.start(log_to_driver=False)
     try:
         done, failed = run(rows, store, lambda: actor.remote(model, slots, device, store), workers, slots)

@@ -1,80 +1,140 @@
-"""`speechx batch manifest.jsonl --output DIR`: many requests in the engine's full batch, in this process.
-
-A row is {"id", "task", ...fields}; audio fields are paths relative to the manifest. Each row gives DIR/<id>.<format> and
-a line in DIR/results.jsonl: id, task, status (ok | error), output or error and field, seed, model, seconds, rtf. Rows whose
-output is there are skipped; rows that failed are tried again, and then their last line counts.
-"""
+"""`speechx batch MANIFEST --output FOLDER`: many requests, in this process or on a cluster: docs/batch.md."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from functools import partial
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from speechx.audio import writing
-from speechx.cli.console import Heartbeat, ModelOption, load, say
+from speechx.batch.job import Runner, missing_inputs, run_batch, run_here
+from speechx.batch.manifest import Manifest, read_manifest
+from speechx.batch.progress import BatchProgress
+from speechx.batch.results import Changed
+from speechx.batch.rows import BadRow, ManifestRow, ResultRow, RowDefaults
+from speechx.cli.console import Heartbeat, JsonOption, ModelOption, load, put_json, say
 from speechx.errors import InputError
-from speechx.pipeline.job import Job
-from speechx.pipeline.manifest import ManifestRow, read_manifest, result_entry
+from speechx.files import Storage
+from speechx.pipeline import loading
+from speechx.pipeline.local_engine import LocalEngine
 
-if TYPE_CHECKING:
-    from speechx.pipeline.result import Speech
+SOME_FAILED = 3
+JSON_SECONDS = 5.0
+SHOWN = 20
 
 
 def batch(
-    manifest: Annotated[Path, typer.Argument(help="JSON lines of {id, task, fields}")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="folder of the results")],
+    manifest: Annotated[
+        str, typer.Argument(help="a request per row: JSON lines of {id, task, fields}; a path or URL")
+    ],
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", help="folder or fsspec URL of the results")
+    ] = None,
     format: Annotated[str, typer.Option(help="audio format where a row names none")] = "wav",
-    slots: Annotated[int, typer.Option(help="requests in the engine at once")] = 8,
+    seed: Annotated[
+        int, typer.Option(min=0, help="of rows that name none: their seeds are derived from it")
+    ] = 0,
+    slots: Annotated[int, typer.Option(min=1, help="requests in the engine at once")] = 8,
+    check: Annotated[
+        bool, typer.Option("--check", help="validate all rows, run none, load no model")
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="run rows again that failed in an earlier job")
+    ] = False,
+    changed: Annotated[
+        Changed, typer.Option(help="what to do with finished rows whose fields, format or model changed")
+    ] = "refuse",
     model: ModelOption = None,
+    json: JsonOption = False,
 ) -> None:
-    """Run every row of a manifest; start it again to go on where it stopped."""
+    """Run every row of a manifest; start it again to continue where it stopped.
+
+    Exit code 0: all rows are done. 3: some failed; results.jsonl has the reasons.
+    """
     writing.check_format(format)
-    if slots < 1:
-        raise InputError(f"slots is {slots}: at least 1 is needed", field="slots")
-    rows = read_manifest(manifest, format)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"output: {output} cannot be made: {error.strerror}", field="output") from error
-    todo = [row for row in rows if not (output / row.file).exists()]
-    if len(todo) < len(rows):
-        say(f"{len(rows) - len(todo)} of {len(rows)} rows are done already")
-    failed = perform(todo, output, model, slots) if todo else 0
-    say(
-        f"{len(todo) - failed} of {len(todo)} rows done, {failed} failed, results in {output / 'results.jsonl'}"
-    )
-    if failed:
-        raise typer.Exit(1)
+    rows = read_manifest(manifest, RowDefaults(format, seed))
+    if check:
+        _check(rows, json)
+        return
+    if output is None:
+        raise InputError("output is missing: name a folder with --output", field="output")
+    store = Storage(output)
+    model_hash = loading.weights_hash(loading.model_folder(model))
+    with Heartbeat("batch") as beat:
+        report = JobReport(beat, json)
+        progress = run_batch(
+            rows,
+            store,
+            model_hash,
+            local_runner(model, slots),
+            changed=changed,
+            retry_failed=retry_failed,
+            report=report,
+        )
+    report.end(progress, f"{store.root}/results.jsonl")
+    if progress.failed:
+        raise typer.Exit(SOME_FAILED)
 
 
-def perform(rows: list[ManifestRow], output: Path, model: Path | None, slots: int) -> int:
-    """Runs the rows; returns how many failed. Each result is on disk before its line is written."""
-    by_job, failed = dict[str, ManifestRow](), 0
+def local_runner(folder: Path | None, slots: int) -> Runner:
+    """Runs rows in this process."""
 
-    def jobs() -> Iterator[Job]:
-        for row in rows:
-            job = Job(row.task, row.request)
-            by_job[job.id] = row
-            yield job
+    def run(rows: Sequence[ManifestRow], store: Storage, model: str) -> Iterator[ResultRow]:
+        with LocalEngine(load(folder, slots).pipeline) as engine:
+            # Two more than slots, so that the next ones are ready when slots get free.
+            yield from run_here(engine, rows, store, model, slots + 2)
 
-    with (output / "results.jsonl").open("a", encoding="utf-8") as results, Heartbeat("batch") as beat:
-        sx = load(model, slots)
-        for done, (job, result) in enumerate(sx.pipeline.speak_many(jobs(), slots), 1):
-            row = by_job.pop(job.id)
-            entry = result_entry(row, result, partial(_save, output / row.file, row.format))
-            if entry["status"] == "error":
-                failed += 1
-                say(f"{row.id}: {entry['error']}")
-            results.write(json.dumps(entry, ensure_ascii=False) + "\n")
-            results.flush()
-            beat.status = f"{done}/{len(rows)} rows"
-    return failed
+    return run
 
 
-def _save(path: Path, format: str, speech: Speech) -> None:
-    speech.save(path, format)
+class JobReport:
+    """Progress: a line for people every few seconds, and JSON lines if asked for."""
+
+    def __init__(self, beat: Heartbeat, as_json: bool) -> None:
+        self.beat, self.as_json = beat, as_json
+        self._last = time.monotonic()
+
+    def __call__(self, progress: BatchProgress, row: ResultRow | None) -> None:
+        self.beat.status = progress.text()
+        if row is None and progress.done + progress.failed:
+            say(f"{progress.done} of {progress.rows} rows are done already, {progress.failed} have failed")
+        if row is not None and row["status"] == "error":
+            say(f"{row['id']}: {row['error']}")
+        if not self.as_json:
+            return
+        if row is not None:
+            put_json({"event": "row", **row})
+        if row is None or time.monotonic() - self._last > JSON_SECONDS:
+            self._last = time.monotonic()
+            put_json({"event": "progress", **progress.figures()})
+
+    def end(self, progress: BatchProgress, where: str) -> None:
+        if self.as_json:
+            put_json({"event": "end", **progress.figures()})
+        text = (
+            f"{progress.done} of {progress.rows} rows are done, {progress.failed} failed; results in {where}"
+        )
+        if progress.failed:
+            text += "; --retry-failed runs failed rows again"
+        say(text)
+
+
+def _check(manifest: Manifest, as_json: bool) -> None:
+    """Raises typer.Exit where a row does not fit."""
+    bad = sorted([*manifest.bad, *missing_inputs(manifest)], key=lambda row: row.line)
+    if as_json:
+        put_json({"rows": len(manifest), "bad": [_described(row) for row in bad]})
+    for row in bad[:SHOWN]:
+        say(f"line {row.line}: {row.error}")
+    if len(bad) > SHOWN:
+        say(f"and {len(bad) - SHOWN} more")
+    say(f"{len(manifest) - len(bad)} of {len(manifest)} rows fit")
+    if bad:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _described(row: BadRow) -> dict[str, str | int | None]:
+    return {"line": row.line, "id": row.id, "error": row.error, "field": row.field}

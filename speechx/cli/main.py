@@ -3,7 +3,7 @@
     [project.entry-points."speechx.commands"]
     data = "speechx.cli.data:app"   # a typer.Typer, or a function that becomes one command
 
-Exit codes: 0 success, 1 some rows of a batch failed, or a bug, 2 unusable input (a sentence says why), 130 Ctrl-C.
+Exit codes: 0 success, 1 a bug, 2 unusable input (a sentence says why), 3 some rows of a batch failed, 130 Ctrl-C.
 Nothing is imported before it is needed.
 """
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
+from speechx.batch.manifest import json_rows
 from speechx.errors import InputError
-from speechx.pipeline.manifest import json_rows
 
 __all__ = ["SourceRow", "hold_out_speakers", "read_source"]
 

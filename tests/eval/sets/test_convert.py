@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import soundfile
 
+from speechx.batch.manifest import read_manifest
 from speechx.errors import InputError
 from speechx.eval.sets.convert import convert_set
 from speechx.eval.sets.store import load_set
-from speechx.pipeline.manifest import read_manifest
 
 
 def test_public_layouts(tmp_path: Path, speech: Any) -> None:
@@ -44,6 +44,7 @@ def test_public_layouts(tmp_path: Path, speech: Any) -> None:
     convert_set("seed-tts-eval", tmp_path / "seed/meta.lst", tmp_path / "3", None, 1, "en", None)
     assert load_set(tmp_path / "3").items[0].fields["text"] == "they all came"
     for folder in "123":
-        assert read_manifest(tmp_path / folder / "manifest.jsonl")
+        manifest = read_manifest(tmp_path / folder / "manifest.jsonl")
+        assert manifest.rows and not manifest.bad
     with pytest.raises(InputError, match="needs the LibriSpeech subset"):
         convert_set("libri2mix", tmp_path / "l2m", tmp_path / "4", None, 1, "en", None)

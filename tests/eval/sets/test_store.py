@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
+from speechx.batch.manifest import read_manifest
 from speechx.errors import InputError
 from speechx.eval.sets.build import BuildOptions, build_set
 from speechx.eval.sets.store import TestSet, load_set
-from speechx.pipeline.manifest import read_manifest
 
 
 def test_the_batch_command_takes_the_manifest(test_set: TestSet) -> None:
-    rows = read_manifest(test_set.folder / "manifest.jsonl")
+    rows = read_manifest(test_set.folder / "manifest.jsonl").rows
     assert [r.id for r in rows] == [i.id for i in test_set.items]
 
 

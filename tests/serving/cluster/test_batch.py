@@ -10,9 +10,10 @@ import pytest
 import ray
 
 from speechx.audio import reading
-from speechx.pipeline.manifest import ManifestRow, read_manifest
+from speechx.batch.manifest import read_manifest
+from speechx.batch.rows import ManifestRow
 from speechx.serving.cluster import batch
-from speechx.serving.cluster.batch import BatchWorker, Storage, run
+from speechx.serving.cluster.batch import ClusterWorker, Storage, run
 
 
 class Reference:
@@ -25,7 +26,7 @@ class Reference:
 class Actor:
     """A worker in this process; dies on its first handful where told so."""
 
-    def __init__(self, worker: BatchWorker, dies: bool) -> None:
+    def __init__(self, worker: ClusterWorker, dies: bool) -> None:
         self.worker, self.dies, self.perform = worker, dies, self
 
     def remote(self, rows: list[ManifestRow]) -> Reference:
@@ -52,7 +53,7 @@ def rows(tmp_path: Path, wav_file: Path) -> list[ManifestRow]:
         {"id": "mp3", "task": "tts", "text": "Hello.", "voice": "heart", "format": "mp3", "timestamps": True}
     )
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return read_manifest(tmp_path / "rows.jsonl")
+    return read_manifest(tmp_path / "rows.jsonl").rows
 
 
 def results(root: Path) -> dict[str, dict[str, Any]]:
@@ -65,7 +66,7 @@ def test_runs_and_goes_on(tmp_path: Path, rows: list[ManifestRow], pipeline: Any
     store = Storage(str(tmp_path / "out"))
 
     def make() -> Actor:
-        return Actor(BatchWorker(None, 2, "cpu", store, pipeline), False)
+        return Actor(ClusterWorker(None, 2, "cpu", store, pipeline), False)
 
     assert run(rows[:3], store, make, workers=2, slots=2) == (3, 0)
     assert run(rows, store, make, workers=2, slots=2) == (3, 1)
@@ -84,7 +85,7 @@ def test_a_dead_worker_loses_nothing(tmp_path: Path, rows: list[ManifestRow], pi
     store, dying = Storage(str(tmp_path / "out")), [True, False]
 
     def make() -> Actor:
-        return Actor(BatchWorker(None, 2, "cpu", store, pipeline), dying.pop(0))
+        return Actor(ClusterWorker(None, 2, "cpu", store, pipeline), dying.pop(0))
 
     assert run(rows[:5], store, make, workers=1, slots=2) == (5, 0)
     assert {about["status"] for about in results(tmp_path / "out").values()} == {"ok"}
@@ -95,7 +96,7 @@ def test_a_handful_that_kills_is_given_up(tmp_path: Path, rows: list[ManifestRow
     done, failed = run(
         rows[1:3],
         store,
-        lambda: Actor(BatchWorker(None, 2, "cpu", store, pipeline), True),
+        lambda: Actor(ClusterWorker(None, 2, "cpu", store, pipeline), True),
         workers=1,
         slots=2,
     )
@@ -104,7 +105,7 @@ def test_a_handful_that_kills_is_given_up(tmp_path: Path, rows: list[ManifestRow
 
 def test_results_behind_a_url(rows: list[ManifestRow], pipeline: Any) -> None:
     store = Storage("memory://speechx-batch")
-    worker = BatchWorker(None, 2, "cpu", store, pipeline)
+    worker = ClusterWorker(None, 2, "cpu", store, pipeline)
     assert run(rows[:2], store, lambda: Actor(worker, False), workers=1, slots=2) == (2, 0)
     assert {"n0.wav", "n1.wav", "results.jsonl"} <= store.names()
     assert batch._previous_lines(store)[0].startswith("{")

@@ -116,3 +116,19 @@ def test_word_times_need_the_pointer_to_be_past() -> None:
     pointer_F = np.array([0, 1, 2, 2, 3, 4])
     assert [(w.text, w.start, w.end) for w in word_times(words, pointer_F, 25, False)] == [("a", 0.04, 0.16)]
     assert [w.text for w in word_times(words, pointer_F, 25, True)] == ["a", "b"]
+
+
+def test_a_bad_row_is_that_rows_alone(pipeline: Any) -> None:
+    from speechx.api import SpeechX
+
+    rows = [
+        {"task": "tts", "text": "No voice."},
+        {"task": "tts", "text": "Hello.", "voice": "heart"},
+        {"text": "No task."},
+        {"id": 4, "task": "sing"},
+    ]
+    results = {id(row): result for row, result in SpeechX(pipeline).batch(rows)}
+    first, second, third, fourth = (results[id(row)] for row in rows)
+    assert str(first) == "voice is missing: tts needs it" and isinstance(first, InputError)
+    assert not isinstance(second, Exception) and second.seconds > 0
+    assert "is unknown" in str(third) and "'sing' is unknown" in str(fourth)
