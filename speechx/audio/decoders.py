@@ -5,21 +5,18 @@ A decoder gives the header at once and the samples in blocks (T, C) of float32. 
 
 from __future__ import annotations
 
-import io
-import os
+import importlib.util
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, BinaryIO, Protocol, Self
 
 import numpy as np
 import soundfile
 
-from speechx.audio.mp3 import with_length
-from speechx.audio.truncation import missing_bytes
-from speechx.audio.types import AudioFile, AudioInfo, AudioSource, Samples
+from speechx.audio.parts import FilePart, foreign_format
+from speechx.audio.types import AudioInfo, Samples
 from speechx.errors import InputError
 
-__all__ = ["BLOCK", "Decoder", "open_decoder", "open_with_av", "source_name"]
+__all__ = ["BLOCK", "Decoder", "open_decoder", "open_with_av"]
 
 BLOCK = 1 << 14  # samples per channel in a block
 
@@ -39,13 +36,6 @@ class Decoder(Protocol):
         ...
 
 
-def source_name(source: AudioSource) -> str:
-    """How a message names the source."""
-    if isinstance(source, tuple):
-        return "the array"
-    return "the audio" if isinstance(source, bytes | bytearray) else f"the file {os.fspath(source)}"
-
-
 class _SequentialFile(soundfile.SoundFile):
     """A SoundFile that is only read on. soundfile seeks after every read of a seekable file; with some Ogg files and
     with flac of unknown length that fails at the end, and the samples just read are lost."""
@@ -59,8 +49,10 @@ class SoundFileDecoder:
 
     damaged = False
 
-    def __init__(self, handle: str | io.BytesIO) -> None:
-        self.file = _SequentialFile(handle)
+    def __init__(self, data: str | BinaryIO) -> None:
+        if not isinstance(data, str):
+            data.seek(0)
+        self.file = _SequentialFile(data)
         frames = self.file.frames if 0 <= self.file.frames < 1 << 40 else None
         self.info = AudioInfo(self.file.samplerate, self.file.channels, frames, self.file.format.lower())
 
@@ -115,53 +107,30 @@ class AvDecoder:
             return
 
 
-def open_decoder(source: AudioFile) -> Decoder:
-    """A decoder of a path or of the bytes of a file. Raises InputError: missing, empty, not audio."""
-    name = source_name(source)
-    if isinstance(source, bytes | bytearray):
-        if not source:
-            raise InputError(f"{name} is empty (0 bytes)")
-        handle: str | io.BytesIO = io.BytesIO(source)
-    else:
-        path = Path(source)
-        if path.is_dir():
-            raise InputError(f"{name} is a folder")
-        if not path.exists():
-            raise InputError(f"{name} does not exist")
-        if not os.access(path, os.R_OK):
-            raise InputError(f"{name} cannot be read: permission denied")
-        if not path.stat().st_size:
-            raise InputError(f"{name} is empty (0 bytes)")
-        handle = str(path)
+def open_decoder(part: FilePart, name: str) -> Decoder:
+    """A decoder of a recording. name: of its source, for messages. Raises InputError: not audio, cut off in its header."""
     try:
-        decoder = SoundFileDecoder(handle)
-        if decoder.info.format == "mp3":
-            data = bytes(source) if isinstance(source, bytes | bytearray) else Path(source).read_bytes()
-            if (longer := with_length(data)) is not data:
-                decoder = SoundFileDecoder(io.BytesIO(longer))
-        return decoder
+        return SoundFileDecoder(part.data)
     except soundfile.LibsndfileError as error:
-        other = open_with_av(source)
-        if other is None:
-            if missing := missing_bytes(source):
-                raise InputError(
-                    f"{name} is truncated: at least {missing} bytes are missing at its end"
-                ) from error
-            known = "wav, flac, ogg, opus, mp3, and with the extra 'm4a' installed m4a"
-            raise InputError(f"{name} is not audio that can be read ({known})") from error
-        return other
+        if (other := open_with_av(part)) is not None:
+            return other
+        if part.missing:
+            raise InputError(
+                f"{name} is truncated: at least {part.missing} bytes are missing at its end"
+            ) from error
+        raise InputError(f"{name} is {_description(part)}") from error
 
 
-def open_with_av(source: AudioFile) -> AvDecoder | None:
+def open_with_av(part: FilePart) -> AvDecoder | None:
     """None where PyAV is not installed or finds no audio stream."""
     try:
         import av
     except ImportError:
         return None
+    if not isinstance(part.data, str):
+        part.data.seek(0)
     try:
-        container = av.open(
-            io.BytesIO(source) if isinstance(source, bytes | bytearray) else os.fspath(source)
-        )
+        container = av.open(part.data)
     except (av.FFmpegError, ValueError):
         return None
     streams = container.streams.audio
@@ -170,3 +139,17 @@ def open_with_av(source: AudioFile) -> AvDecoder | None:
         container.close()
         return None
     return AvDecoder(container)
+
+
+def _description(part: FilePart) -> str:
+    """What the file is instead, and what to install where that helps."""
+    kind = foreign_format(part)
+    if kind is not None and importlib.util.find_spec("av") is None:
+        return f"{kind}: install PyAV to read it (pip install 'speechx[m4a]')"
+    readable = "wav, flac, ogg, opus, mp3, aiff"
+    also = ", and with the extra 'm4a' installed m4a, webm and video" if kind is None else ""
+    return (
+        f"{kind} without audio that can be decoded"
+        if kind
+        else f"not audio that can be read ({readable}{also})"
+    )

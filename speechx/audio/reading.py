@@ -9,15 +9,19 @@ Shapes: T samples, C channels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import soxr
 from numpy.typing import ArrayLike
 
 from speechx.audio import decoders
-from speechx.audio.decoders import BLOCK, open_decoder, source_name
-from speechx.audio.truncation import missing_bytes
+from speechx.audio.decoders import BLOCK, Decoder, open_decoder
+from speechx.audio.mono import Limit, fit, to_mono
+from speechx.audio.parts import FilePart, parts
+from speechx.audio.sources import materialized, source_name
 from speechx.audio.types import AudioFile, AudioInfo, AudioSource, Samples
 from speechx.errors import InputError
 
@@ -64,12 +68,15 @@ def read(
 
 
 def probe(source: AudioSource) -> AudioInfo:
-    """The header of `source`; raises InputError where it cannot be read."""
+    """The header of `source`; raises InputError where it cannot be read. Of joined files: the first, with all frames."""
+    source = materialized(source)
     if isinstance(source, tuple):
         x_TC, rate = _as_samples(*source)
         return AudioInfo(rate, x_TC.shape[1], len(x_TC), "array")
-    with open_decoder(source) as decoder:
-        return decoder.info
+    with parts(source) as found:
+        infos = [_header(part, source_name(source)) for part in found]
+    frames = [None if i.seconds is None else round(i.seconds * infos[0].rate) for i in infos]
+    return replace(infos[0], frames=None if None in frames else sum(n for n in frames if n is not None))
 
 
 def resample(wav_T: Samples, rate: int, to: int = SAMPLE_RATE) -> Samples:
@@ -77,60 +84,80 @@ def resample(wav_T: Samples, rate: int, to: int = SAMPLE_RATE) -> Samples:
     wav_T = np.ascontiguousarray(wav_T, dtype=np.float32)
     if rate == to or not len(wav_T):
         return wav_T
-    return _fit(soxr.resample(wav_T, rate, to), round(len(wav_T) * to / rate))
+    return fit(soxr.resample(wav_T, rate, to), round(len(wav_T) * to / rate))
 
 
 def _read(source: AudioSource, max_seconds: float, to: int, whole: bool) -> Samples:
+    source = materialized(source)
+    name = source_name(source)
     if isinstance(source, tuple):
         x_TC, rate = _as_samples(*source)
-        _check_header(AudioInfo(rate, x_TC.shape[1], len(x_TC), "array"), max_seconds, source_name(source))
-        blocks: Iterator[Samples] = (x_TC[i : i + BLOCK] for i in range(0, len(x_TC), BLOCK))
-        wav_T, _ = _mix(blocks, rate, to, max_seconds, source_name(source))
+        _check_header(AudioInfo(rate, x_TC.shape[1], len(x_TC), "array"), max_seconds, name)
+        blocks = partial(_slices, x_TC)
+        wav_T, _ = to_mono(blocks, rate, to, Limit(max_seconds, max_seconds, name))
     else:
-        name = source_name(source)
-        with open_decoder(source) as decoder:
-            info = decoder.info
-            _check_header(info, max_seconds, name)
-            wav_T, decoded = _mix(decoder.blocks(), info.rate, to, max_seconds, name)
-        if decoder.damaged and (other := decoders.open_with_av(source)) is not None:
-            with other:  # FFmpeg decodes files that libsndfile does not, such as Ogg with gaps between pages
-                wav_T, decoded = _mix(other.blocks(), other.info.rate, to, max_seconds, name)
-                decoded = round(decoded * info.rate / other.info.rate)
-        if whole:
-            _check_whole(source, info, decoded, name)
+        wav_T = _read_file(source, max_seconds, to, whole)
     if not len(wav_T):
-        raise InputError(f"{source_name(source)} holds no samples")
+        raise InputError(f"{name} holds no samples")
     peak = float(np.max(np.abs(wav_T)))
     if not np.isfinite(peak):
-        raise InputError(f"{source_name(source)} holds NaN or infinite samples")
+        raise InputError(f"{name} holds NaN or infinite samples")
     if peak > 64:
-        raise InputError(
-            f"{source_name(source)} has a peak of {peak:.0f}: float samples must lie within [-1, 1]"
-        )
+        raise InputError(f"{name} has a peak of {peak:.0f}: float samples must lie within [-1, 1]")
     return wav_T / peak if peak > 1 else wav_T
 
 
-def _mix(blocks: Iterator[Samples], rate: int, to: int, max_seconds: float, name: str) -> tuple[Samples, int]:
-    """Blocks (T, C) at `rate` -> (mono at `to`, samples a channel decoded)."""
-    stream = None if rate == to else soxr.ResampleStream(rate, to, 1, dtype="float32")
-    parts: list[Samples] = []
-    total = 0
-    for block_TC in blocks:
-        total += len(block_TC)
-        if total > (max_seconds + 1) * rate:  # the header has no length, or a wrong one
-            raise InputError(f"{name} is longer than the limit of {max_seconds:g} s")
-        mono_T = np.ascontiguousarray(block_TC.mean(axis=1, dtype=np.float32))
-        if not np.isfinite(mono_T).all():
-            raise InputError(f"{name} holds NaN or infinite samples")
-        parts.append(stream.resample_chunk(mono_T) if stream else mono_T)
-    if stream:
-        parts.append(stream.resample_chunk(np.zeros(0, np.float32), last=True))
-    wav_T = np.concatenate(parts) if parts else np.zeros(0, np.float32)
-    return _fit(wav_T, round(total * to / rate)), total
+def _read_file(source: AudioFile, max_seconds: float, to: int, whole: bool) -> Samples:
+    name = source_name(source)
+    pieces: list[Samples] = []
+    with parts(source) as found:
+        infos = [_header(part, name) for part in found]
+        for info in infos:
+            _check_header(info, max_seconds, name)
+        if len(infos) > 1:
+            _check_seconds(sum(info.seconds or 0.0 for info in infos), max_seconds, name)
+        for part, info in zip(found, infos, strict=True):
+            limit = Limit(max_seconds - sum(map(len, pieces)) / to, max_seconds, name)
+            wav_T, decoded = _read_part(part, info, to, limit)
+            if whole:
+                _check_whole(part, info, decoded, name)
+            pieces.append(wav_T)
+    return np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
 
 
-def _fit(wav_T: Samples, length: int) -> Samples:
-    return wav_T[:length] if len(wav_T) >= length else np.pad(wav_T, (0, length - len(wav_T)))
+def _header(part: FilePart, name: str) -> AudioInfo:
+    with open_decoder(part, name) as decoder:
+        return decoder.info
+
+
+def _read_part(part: FilePart, info: AudioInfo, to: int, limit: Limit) -> tuple[Samples, int]:
+    """(mono at `to`, samples per channel decoded of those that `info` promises)."""
+    decoding = _Decoding(partial(open_decoder, part, limit.name))
+    wav_T, decoded = to_mono(decoding.blocks, info.rate, to, limit)
+    if decoding.damaged and (other := decoders.open_with_av(part)) is not None:
+        # FFmpeg decodes files that libsndfile does not, such as Ogg with gaps between pages.
+        rate = other.info.rate
+        decoding = _Decoding(lambda: decoders.open_with_av(part) or open_decoder(part, limit.name))
+        wav_T, decoded = to_mono(decoding.blocks, rate, to, limit)
+        decoded = round(decoded * info.rate / rate)
+    return wav_T, decoded
+
+
+class _Decoding:
+    """Blocks of a file that may be decoded more than once. damaged: the last time ended at a damaged spot."""
+
+    def __init__(self, open: Callable[[], Decoder]) -> None:
+        self._open = open
+        self.damaged = False
+
+    def blocks(self) -> Iterator[Samples]:
+        with self._open() as decoder:
+            yield from decoder.blocks()
+            self.damaged = decoder.damaged
+
+
+def _slices(x_TC: Samples) -> Iterator[Samples]:
+    return (x_TC[i : i + BLOCK] for i in range(0, len(x_TC), BLOCK))
 
 
 def _check_header(info: AudioInfo, max_seconds: float, name: str) -> None:
@@ -140,20 +167,24 @@ def _check_header(info: AudioInfo, max_seconds: float, name: str) -> None:
         )
     if not 1 <= info.channels <= MAX_CHANNELS:
         raise InputError(f"{name} has {info.channels} channels, it must have 1..{MAX_CHANNELS}")
-    if info.seconds is not None and info.seconds > max_seconds:
-        raise InputError(f"{name} is {info.seconds:.1f} s long, the limit is {max_seconds:g} s")
+    if info.seconds is not None:
+        _check_seconds(info.seconds, max_seconds, name)
 
 
-def _check_whole(source: AudioFile, info: AudioInfo, decoded: int, name: str) -> None:
+def _check_seconds(seconds: float, max_seconds: float, name: str) -> None:
+    if seconds > max_seconds:
+        raise InputError(f"{name} is {seconds:.1f} s long, the limit is {max_seconds:g} s")
+
+
+def _check_whole(part: FilePart, info: AudioInfo, decoded: int, name: str) -> None:
     """Refuse a truncated file. A few missing milliseconds are tolerated: some writers store wrong lengths."""
-    missing = missing_bytes(source)
     if info.frames is not None and decoded < 0.98 * info.frames - 0.1 * info.rate:
         raise InputError(
             f"{name} is truncated or damaged: not all of the {info.frames / info.rate:.2f} s that its header "
             f"promises can be decoded"
         )
-    if missing:
-        raise InputError(f"{name} is truncated: at least {missing} bytes are missing at its end")
+    if part.missing:
+        raise InputError(f"{name} is truncated: at least {part.missing} bytes are missing at its end")
 
 
 def _as_samples(samples: ArrayLike, rate: int) -> tuple[Samples, int]:

@@ -192,7 +192,6 @@ def test_mp3_of_varying_bitrate_without_length() -> None:
     bare = buffer.getvalue()[mp3._frame_size(buffer.getvalue(), 0) :]
     assert soundfile.info(io.BytesIO(bare)).frames < 50000  # what libsndfile alone makes of it
     assert len(reading.read(bare)) == pytest.approx(64000, abs=2000)
-    assert mp3.with_length(buffer.getvalue()) == buffer.getvalue()
 
 
 def test_m4a(tmp_path: Path) -> None:

@@ -1,0 +1,170 @@
+"""Containers of uncompressed samples: wav (RIFF, RIFX, RF64, BW64), W64, AIFF, CAF and AU.
+
+libsndfile shortens a cut file silently, reads nothing where a length was never filled in, and stops
+at the seam of joined files. Here the chunks are walked by seeking, to find the samples, the bytes that are missing, and
+the length that belongs into the header.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from speechx.audio.sources import find, read_at
+
+__all__ = ["PATTERNS", "Recording", "is_chunked", "recordings"]
+
+LIMITS = {"I": 0x7FFF0000, "q": 1 << 40}
+"""By struct code. No cut file has lost so much: a longer length is a placeholder of a writer that could not seek back."""
+
+
+@dataclass(frozen=True)
+class ChunkFormat:
+    """Layout of a container. inside: bytes of its own header that a length counts. skip: bytes of the data chunk before the
+    samples."""
+
+    magic: bytes  # pattern of the first bytes
+    data: bytes
+    order: str = "<"
+    length: str = "I"
+    first: int = 12
+    pad: int = 2
+    inside: int = 0
+    skip: int = 0
+
+
+_W64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")
+FORMATS = (
+    ChunkFormat(rb"(?:RIFF|RF64|BW64).{4}WAVE", b"data"),
+    ChunkFormat(rb"RIFX.{4}WAVE", b"data", order=">"),
+    ChunkFormat(rb"FORM.{4}AIF[FC]", b"SSND", order=">", skip=8),
+    ChunkFormat(rb"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00.{8}wave", b"data" + _W64_TAIL,
+                length="q", first=40, pad=8, inside=24),
+    ChunkFormat(rb"caff\x00\x01", b"data", order=">", length="q", first=8, pad=1, skip=4),
+    ChunkFormat(rb"\.snd\x00\x00", b"", order=">"),
+)  # fmt: skip
+PATTERNS = tuple(form.magic for form in FORMATS)
+"""How a file of each format begins, as regular expressions."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A file within the file: bytes [start, stop). patches: header bytes to replace, by offset from `start`.
+    missing: bytes that its header promises after the end."""
+
+    start: int
+    stop: int
+    patches: dict[int, bytes] = field(default_factory=dict)
+    missing: int = 0
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """Where samples begin, how many bytes the header promises, and the offset and struct format of that length."""
+
+    start: int
+    declared: int
+    field: int
+    code: str
+
+
+def is_chunked(head: bytes) -> bool:
+    """Whether a file begins with one of these containers."""
+    return _format_of(head) is not None
+
+
+def recordings(file: BinaryIO, start: int, size: int) -> Iterator[Recording]:
+    """The recordings in [start, size): one, or several where files were joined. Each begins where the last one ends."""
+    while (form := _format_of(read_at(file, start, 64))) is not None:
+        found = _samples(file, start, size, form)
+        if found is None:
+            yield Recording(start, size)
+            return
+        if _is_placeholder(file, found, size, form):
+            stop = find(file, form.magic, found.start, size)
+            length = stop - found.start + form.inside + form.skip
+            packed = struct.pack(
+                form.order + found.code, min(length, 2 ** (8 * struct.calcsize(found.code)) - 1)
+            )
+            yield Recording(start, stop, {found.field - start: packed})
+        else:
+            stop = _end(file, found, size, form)
+            missing = found.start + found.declared - size
+            tolerated = max(2048, 0.05 * found.declared)  # some writers store wrong lengths
+            yield Recording(start, stop, missing=missing if missing > tolerated else 0)
+        start = stop
+
+
+def _format_of(head: bytes) -> ChunkFormat | None:
+    return next((form for form in FORMATS if re.match(form.magic, head, re.DOTALL)), None)
+
+
+def _samples(file: BinaryIO, start: int, size: int, form: ChunkFormat) -> _Samples | None:
+    """Finds the data chunk; None where there is none."""
+    if not form.data:  # AU has a header of fixed layout
+        offset, length = struct.unpack(">II", read_at(file, start + 4, 8).ljust(8, b"\0"))
+        return _Samples(start + offset, length, start + 8, "I")
+    at, sizes_64 = start + form.first, None
+    while (chunk := _chunk(file, at, form)) is not None:
+        name, length = chunk
+        payload = at + len(name) + struct.calcsize(form.length)
+        if name == form.data:
+            if length == 0xFFFFFFFF and sizes_64 is not None:
+                at_64 = sizes_64 + 8
+                length = struct.unpack("<q", read_at(file, at_64, 8))[0]
+                return _Samples(payload, length, at_64, "q")
+            declared = length - form.inside - form.skip
+            return _Samples(payload + form.skip, declared, at + len(name), form.length)
+        if name == b"ds64":
+            sizes_64 = payload
+        if not 0 <= length < size:
+            return None
+        at = payload + _padded(length - form.inside, form)
+    return None
+
+
+def _is_placeholder(file: BinaryIO, found: _Samples, size: int, form: ChunkFormat) -> bool:
+    """A length that cannot be meant: beyond any limit, or none although bytes follow that are no chunk."""
+    body = size - found.start
+    if found.declared > body and found.declared >= LIMITS[found.code]:
+        return True
+    return found.declared <= 0 < body and not _is_chunk(file, found.start, size, form)
+
+
+def _is_chunk(file: BinaryIO, at: int, size: int, form: ChunkFormat) -> bool:
+    """Whether a chunk begins here that ends within the file."""
+    if not form.data or (chunk := _chunk(file, at, form)) is None:
+        return False
+    name, length = chunk
+    whole = at + len(name) + struct.calcsize(form.length) + length - form.inside <= size
+    return whole and length >= form.inside and bool(re.match(rb"[ -~\xa9]{4}", name))
+
+
+def _end(file: BinaryIO, found: _Samples, size: int, form: ChunkFormat) -> int:
+    """Where the container ends that holds these samples: at the next file's beginning, else at the end of the file."""
+    plain = found.start + found.declared
+    for at in (plain, found.start + _padded(found.declared, form)):
+        while at < size:
+            if _format_of(read_at(file, at, 64)) == form:
+                return at
+            if not _is_chunk(file, at, size, form):
+                break
+            name, length = _chunk(file, at, form) or (b"", 0)
+            at += len(name) + struct.calcsize(form.length) + _padded(length - form.inside, form)
+    return size
+
+
+def _chunk(file: BinaryIO, at: int, form: ChunkFormat) -> tuple[bytes, int] | None:
+    """(name, length) of the chunk at this offset; None at the end of the file."""
+    wide = 16 if form.inside else 4
+    head = read_at(file, at, wide + struct.calcsize(form.length))
+    if len(head) < wide + struct.calcsize(form.length):
+        return None
+    return head[:wide], struct.unpack(form.order + form.length, head[wide:])[0]
+
+
+def _padded(length: int, form: ChunkFormat) -> int:
+    return -(-length // form.pad) * form.pad

@@ -1,0 +1,111 @@
+"""Splits a file into the recordings that it holds: one, or several where files were joined, and mends their headers.
+
+    with parts("joined.mp3") as found:      # [FilePart, FilePart]
+
+What lies in front (ID3 tags, zeros, the head of an HTTP message) is skipped. Files of unknown formats pass as they are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from speechx.audio import chunks, mp3, ogg
+from speechx.audio.sources import FileView, find, opened, read_at
+from speechx.audio.types import AudioFile
+
+__all__ = ["FilePart", "foreign_format", "parts"]
+
+FLAC = rb"fLaC[\x00\x80]\x00\x00\x22"
+STARTS = re.compile(b"|".join([*chunks.PATTERNS, FLAC, rb"OggS\x00\x02"]), re.DOTALL)
+FOREIGN = (  # pattern of the first bytes -> what a message calls it
+    (rb".{4}ftyp", "m4a or mp4"),
+    (rb"\x1aE\xdf\xa3", "webm or Matroska"),
+    (rb"\xff[\xf0\xf1\xf8\xf9]|ADIF", "aac"),
+    (rb"#!AMR", "amr"),
+    (rb"0&\xb2u\x8ef\xcf\x11", "wma"),
+    (rb"RIFF.{4}AVI ", "avi"),
+    (rb"FLV\x01", "flv"),
+    (rb"\x0bw", "ac3"),
+    (rb"MThd", "midi"),
+)
+
+
+@dataclass(frozen=True)
+class FilePart:
+    """One recording. data: a path, or an open file that is read from its beginning. missing: bytes lost at its end."""
+
+    data: str | BinaryIO
+    missing: int = 0
+
+
+@contextlib.contextmanager
+def parts(source: AudioFile) -> Iterator[list[FilePart]]:
+    """The recordings of a file; they are open within the context. Raises InputError: missing, a folder, empty."""
+    with opened(source) as file:
+        size = file.seek(0, os.SEEK_END)
+        recordings = _recordings(file, size)
+        if isinstance(recordings, list):
+            yield [FilePart(io.BytesIO(data)) for data in recordings]
+            return
+        whole = file if isinstance(source, bytes | bytearray) else os.fspath(source)
+        found = [FilePart(whole if _is_whole(it, size) else _view(file, it), it.missing) for it in recordings]
+        yield found or [FilePart(whole)]
+
+
+def foreign_format(part: FilePart) -> str | None:
+    """The name of a format that only the extra `m4a` reads; None for any other."""
+    if not isinstance(part.data, str):
+        return _foreign(read_at(part.data, 0, 16))
+    with opened(part.data) as file:
+        return _foreign(file.read(16))
+
+
+def _recordings(file: BinaryIO, size: int) -> list[bytes] | Iterator[chunks.Recording]:
+    """Places of recordings in the file; their bytes for mp3; nothing for an unknown format."""
+    after_tags = _after_id3(file)
+    head = read_at(file, after_tags, mp3.JUNK)
+    if _foreign(head):
+        return iter(())
+    known, frame = STARTS.search(head), mp3.first_frame(head)
+    if frame is not None and (known is None or frame < known.start()):
+        return mp3.streams(read_at(file, after_tags, size - after_tags))
+    if known is None:
+        return iter(())
+    start, magic = after_tags + known.start(), known.group()
+    if magic.startswith(b"fLaC"):
+        return _flacs(file, start, size)
+    if magic.startswith(ogg.MAGIC):
+        return ogg.links(file, start, size)
+    return chunks.recordings(file, start, size)
+
+
+def _flacs(file: BinaryIO, start: int, size: int) -> Iterator[chunks.Recording]:
+    while start < size:
+        stop = find(file, FLAC, start + 1, size)
+        yield chunks.Recording(start, stop)
+        start = stop
+
+
+def _after_id3(file: BinaryIO) -> int:
+    at = 0
+    while size := mp3.id3_size(read_at(file, at, 10)):
+        at += size
+    return at
+
+
+def _foreign(head: bytes) -> str | None:
+    return next((name for pattern, name in FOREIGN if re.match(pattern, head, re.DOTALL)), None)
+
+
+def _is_whole(recording: chunks.Recording, size: int) -> bool:
+    return (recording.start, recording.stop) == (0, size) and not recording.patches
+
+
+def _view(file: BinaryIO, recording: chunks.Recording) -> BinaryIO:
+    return io.BufferedReader(FileView(file, recording.start, recording.stop, recording.patches))
