@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from speechx.cli.console import JsonOption, LanguageOption, ModelOption, put_json
-from speechx.cli.inputs import check_audio, file_option, given_text
+from speechx.cli.inputs import file_option, given_audio, given_text
 
 
 def align(
@@ -24,8 +24,8 @@ def align(
 
     text = given_text(text, text_file)
     check_text(text, language)
-    check_audio(audio)
-    found = load_front(model).align_text(audio, text, language)
+    given = given_audio(audio)
+    found = load_front(model).align_text(given, text, language)
     if json:
         put_json({"words": [w.as_dict() for w in found.words], "score": round(found.score, 4)})
         return

@@ -16,7 +16,7 @@ import typer
 
 from speechx.audio import writing
 from speechx.cli.console import ModelOption, say
-from speechx.cli.inputs import check_audio, check_output
+from speechx.cli.inputs import check_output, given_audio
 from speechx.errors import InputError
 
 app = typer.Typer(
@@ -34,9 +34,9 @@ def encode(audio: Recording, output: Output, model: ModelOption = None) -> None:
     from speechx.pipeline.loading import load_front
 
     check_output(output)
-    check_audio(audio)
+    given = given_audio(audio)
     frontend = load_front(model)
-    wav_T = frontend.load_audio(audio)
+    wav_T = frontend.load_audio(given)
     codes_FK = frontend.encode(wav_T)
     buffer = io.BytesIO()
     np.savez_compressed(
@@ -71,9 +71,9 @@ def roundtrip(audio: Recording, output: Output, model: ModelOption = None) -> No
     from speechx.pipeline.result import Speech
 
     writing.format_of(check_output(output))
-    check_audio(audio)
+    given = given_audio(audio)
     frontend = load_front(model)
-    wav_T = frontend.load_audio(audio)
+    wav_T = frontend.load_audio(given)
     started = time.monotonic()
     codes_FK, gain = frontend.encode_recording(wav_T)
     made_T = frontend.decode(codes_FK)[: len(wav_T)] / gain

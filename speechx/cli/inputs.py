@@ -10,17 +10,19 @@ from typing import Any
 import typer
 
 from speechx.audio import reading
+from speechx.audio.sources import materialized
+from speechx.audio.types import AudioFile
 from speechx.cli.console import say
 from speechx.errors import InputError
 from speechx.task.fields import MAX_TEXT
 from speechx.task.voices import VoiceStore, known_voice, unknown_voice
 
 __all__ = [
-    "check_audio",
     "check_output",
-    "check_voice",
     "file_option",
+    "given_audio",
     "given_text",
+    "given_voice",
     "read_text",
     "read_texts",
 ]
@@ -94,25 +96,24 @@ def _decoded(data: bytes, field: str, name: str) -> str:
     return text
 
 
-def check_audio(source: str, field: str = "audio") -> None:
-    """Raises InputError for a file that is missing or no audio, from its header. Pipes are left to be read once."""
-    path = Path(source)
-    if source == "-" or (path.exists() and not path.is_file() and not path.is_dir()):
-        return
+def given_audio(source: str, field: str = "audio") -> AudioFile:
+    """The file, or the bytes of a pipe or of standard input (`-`). Raises InputError: missing, no audio by its header."""
     try:
-        reading.probe(source)
+        given = materialized(source)
+        reading.probe(given)
     except InputError as error:
         raise error.located(field) from error
+    return given
 
 
-def check_voice(source: str, field: str = "voice") -> None:
-    """Raises InputError for what is neither a known voice nor a sound file."""
+def given_voice(source: str, field: str = "voice") -> AudioFile:
+    """A known voice as it is, else as `given_audio`. Raises InputError for what is neither."""
     ids = VoiceStore().ids()
     if known_voice(source, ids) is not None:
-        return
+        return source
     if source != "-" and not Path(source).suffix and not Path(source).exists():
         raise unknown_voice(source, ids, field)
-    check_audio(source, field)
+    return given_audio(source, field)
 
 
 def check_output(output: str | Path, field: str = "output") -> Path:

@@ -14,7 +14,7 @@ import typer
 
 from speechx.audio import reading, writing
 from speechx.cli.console import Heartbeat, JsonOption, ModelOption, load, put_json, say
-from speechx.cli.inputs import check_audio, check_output, check_voice, file_option, read_texts
+from speechx.cli.inputs import check_output, file_option, given_audio, given_voice, read_texts
 from speechx.errors import InputError
 from speechx.task import registry
 from speechx.text.languages import LANGUAGES
@@ -102,7 +102,7 @@ def perform(task: AnyTask, fields: dict[str, Any], output: str, model: Path | No
     format = _format(output, fields.get("format"))
     for name, kind in registry.audio_fields(task).items():
         if (source := fields.get(name)) is not None:
-            check_voice(source, name) if kind == "voice" else check_audio(source, name)
+            fields[name] = (given_voice if kind == "voice" else given_audio)(source, name)
     if output == "-" and as_json:
         raise InputError(
             "json: standard output cannot take both the sound and the JSON; name a file with -o", field="json"

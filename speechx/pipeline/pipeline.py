@@ -8,12 +8,15 @@ The registry alone knows the tasks.
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from speechx.audio.sources import materialized
+from speechx.errors import InputError
 from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.job_runner import JobRunner
 from speechx.pipeline.result import Speech, collect
@@ -21,6 +24,8 @@ from speechx.pipeline.running_job import RunningJob
 from speechx.task import registry
 
 if TYPE_CHECKING:
+    from speechx.audio.types import AudioSource
+    from speechx.task.fields import TaskRequest
     from speechx.task.frontend import Frontend
 
 __all__ = ["Pipeline"]
@@ -37,8 +42,9 @@ class Pipeline:
         self._lock = threading.Lock()
 
     def job(self, task: str, /, **fields: Any) -> Job:
-        """A validated job. Raises InputError that names the field at fault."""
-        return Job(registry.task(task).name, registry.parse_request(task, fields))
+        """A validated job. Pipes among its audio fields are read. Raises InputError that names the field at fault."""
+        chosen, request = registry.task(task), registry.parse_request(task, fields)
+        return Job(chosen.name, _with_pipes_read(request, registry.audio_fields(chosen)))
 
     def prepare(self, job: Job) -> RunningJob:
         """Reads the request's audio and plans it. Touches no engine. Raises InputError."""
@@ -106,6 +112,21 @@ class Pipeline:
             with self._lock:
                 for running, _ in under_way.values():
                     self.runner.abort(running)
+
+
+def _with_pipes_read(request: TaskRequest, names: Iterable[str]) -> TaskRequest:
+    """The request with the bytes of its pipes: tasks read a recording more than once."""
+    read: dict[str, AudioSource] = {}
+    for name in names:
+        source: AudioSource | None = getattr(request, name)
+        if isinstance(source, str | os.PathLike):
+            try:
+                given = materialized(source)
+            except InputError as error:
+                raise error.located(name) from error
+            if given is not source:
+                read[name] = given
+    return request.model_copy(update=read) if read else request
 
 
 def _as_result(running: RunningJob, chunks: list[Chunk]) -> Speech | Exception:

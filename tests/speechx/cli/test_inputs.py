@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
+import threading
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from typing import Any
@@ -88,6 +90,47 @@ def test_text_from_a_pipe_or_a_file(
     given = [str(tmp_path / "text.txt") if a == "FILE" else a for a in arguments]
     assert main(["tts", *given, "--voice", "heart", "-o", str(tmp_path / "out.wav")]) == 0
     assert asked[0]["text"] == "From a pipe."
+
+
+@pytest.mark.parametrize("option", ["-", "/dev/fd"])
+def test_sound_from_a_pipe(
+    sx: SpeechX, wav_file: Path, tmp_path: Path, option: str, monkeypatch: Any
+) -> None:
+    """`cat in.wav | speechx noise-suppression -`, and `speechx noise-suppression <(cat in.wav)`."""
+    pipe(monkeypatch, wav_file.read_bytes())
+    if option != "-":
+        end, other = os.pipe()
+        option = f"/dev/fd/{end}"
+        threading.Thread(target=lambda: (os.write(other, wav_file.read_bytes()), os.close(other))).start()
+    for source, name in ((option, "pipe"), (str(wav_file), "file")):
+        assert main(["noise-suppression", source, "-o", str(tmp_path / f"{name}.wav"), "--seed", "1"]) == 0
+    assert (tmp_path / "pipe.wav").read_bytes() == (tmp_path / "file.wav").read_bytes()
+
+
+def test_sound_for_every_command_from_standard_input(
+    sx: SpeechX, wav_file: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    out = ["-o", str(tmp_path / "out.wav")]
+    monkeypatch.setattr("speechx.pipeline.loading.load_front", lambda _: sx.pipeline.frontend)
+    for command in (
+        ["tts", "Hello.", "--voice", "-", *out],
+        ["target-speaker-extraction", str(wav_file), "--enrollment", "-", *out],
+        ["codec", "roundtrip", "-", *out],
+        ["align", "-", "--text", "Hello there."],
+        ["voices", "add", "-", "piped", "--consent"],
+    ):
+        pipe(monkeypatch, wav_file.read_bytes())
+        assert main(command) == 0, command
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [(b"", "audio: standard input is empty (0 bytes)"), (b"no sound " * 99, "audio: the audio is not audio")],
+)
+def test_no_sound_from_a_pipe(no_model: None, data: bytes, says: str, monkeypatch: Any, capsys: Any) -> None:
+    pipe(monkeypatch, data)
+    assert main(["noise-suppression", "-", "-o", "out.wav"]) == 2
+    assert says in capsys.readouterr().err
 
 
 def test_every_text_may_come_from_a_file(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
+import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -132,3 +135,14 @@ def test_a_bad_row_is_that_rows_alone(pipeline: Any) -> None:
     assert str(first) == "voice is missing: tts needs it" and isinstance(first, InputError)
     assert not isinstance(second, Exception) and second.seconds > 0
     assert "is unknown" in str(third) and "'sing' is unknown" in str(fourth)
+
+
+def test_a_pipe_is_read_once(pipeline: Any, wav_file: Path, tmp_path: Path) -> None:
+    """Tasks read a recording more than once."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    threading.Thread(target=fifo.write_bytes, args=(wav_file.read_bytes(),), daemon=True).start()
+    piped, plain = (
+        pipeline.speak(pipeline.job("noise_suppression", audio=it, seed=1)) for it in (fifo, wav_file)
+    )
+    assert np.array_equal(piped.wav_T, plain.wav_T)
