@@ -118,7 +118,7 @@ def _parse(fields: JsonObject) -> SpeechRequest:
 
 
 def _tts_fields(body: SpeechRequest) -> JsonObject:
-    """Fields of the tts task. The response is always streamed."""
+    """Fields of the tts task. The response is streamed, but for flac: other programs need the length in its header."""
     voice = body.voice if isinstance(body.voice, str) else body.voice.id
     if len(voice) > 64:
         raise InputError("voice must be the id of a known voice; GET /v1/voices lists them", field="voice")
@@ -126,7 +126,7 @@ def _tts_fields(body: SpeechRequest) -> JsonObject:
         "text": body.input,
         "voice": NAMES.get(voice, voice),
         "format": body.response_format,
-        "stream": True,
+        "stream": body.response_format != "flac",
         **{k: getattr(body, k) for k in ("language", "seed", "temperature", "top_p", "best_of")},
     }
     return {k: v for k, v in fields.items() if v is not None}

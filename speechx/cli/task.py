@@ -111,7 +111,9 @@ def perform(task: AnyTask, fields: dict[str, Any], output: str, model: Path | No
         sx = load(model)
         chunks = _watched(sx.pipeline.stream(sx.pipeline.job(task.name, **fields)), beat)
         if output == "-":
-            return say(_summary("standard output", _to_stdout(chunks, format)))
+            whole = format == "flac" and not fields.get("stream")  # its header holds the length
+            info = _whole_to_stdout(chunks, format) if whole else _to_stdout(chunks, format)
+            return say(_summary("standard output", info))
         speech: Speech = collect(chunks)
         speech.save(output, format)
     if "warning" in speech.info:
@@ -155,6 +157,15 @@ def _to_stdout(chunks: Iterable[Chunk], format: str) -> Info:
         sys.stdout.buffer.write(encoder.close())
         sys.stdout.buffer.flush()
     return info
+
+
+def _whole_to_stdout(chunks: Iterable[Chunk], format: str) -> Info:
+    from speechx.pipeline.result import collect
+
+    speech = collect(chunks)
+    sys.stdout.buffer.write(speech.encode(format))
+    sys.stdout.buffer.flush()
+    return speech.info
 
 
 def _summary(output: str, info: Info) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
+import soundfile
 
 from speechx.audio import reading
 from speechx.serving.app import build_app
@@ -39,7 +41,7 @@ def test_speech(client: Any, spoken: FakeEngine, tmp_path: Path) -> None:
     assert request.voice == "heart" and request.text == "Hello there." and request.language == "en"
 
 
-@pytest.mark.parametrize("format", ["mp3", "opus", "flac", "pcm"])
+@pytest.mark.parametrize("format", ["mp3", "opus", "flac", "wav", "pcm"])
 def test_formats(client: Any, format: str) -> None:
     data = client.audio.speech.create(
         model="speechx", voice="heart", input="Hello.", response_format=format
@@ -48,6 +50,10 @@ def test_formats(client: Any, format: str) -> None:
         assert len(data) == pytest.approx(2 * 24_000 * 0.6, abs=64)
     else:
         assert 0.5 < len(reading.read(data)) / 16000 < 0.8
+        wav_T, rate = soundfile.read(
+            io.BytesIO(data)
+        )  # as other programs read it: they need a length in a flac header
+        assert 0.5 < len(wav_T) / rate < 0.8
 
 
 def test_streams(client: Any) -> None:

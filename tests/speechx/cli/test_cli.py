@@ -56,6 +56,16 @@ def test_standard_output(sx: SpeechX, capfdbinary: pytest.CaptureFixture[bytes])
     assert np.abs(wav_T - sx.tts("Hello there.", voice="heart", seed=1).wav_T).max() < 1e-3
 
 
+def test_flac_on_standard_output_has_its_length(
+    sx: SpeechX, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert main([*HELLO, "-o", "-", "--format", "flac", "--seed", "1"]) == 0
+    wav_T, _ = soundfile.read(io.BytesIO(capfdbinary.readouterr().out))
+    assert np.abs(wav_T - sx.tts("Hello there.", voice="heart", seed=1).wav_T).max() < 1e-3
+    assert main([*HELLO, "-o", "-", "--format", "flac", "--stream", "--seed", "1"]) == 0
+    assert reading.probe(capfdbinary.readouterr().out).frames is None
+
+
 def test_an_edit_keeps_16_bit_samples(sx: SpeechX, tmp_path: Path, speech: Any) -> None:
     soundfile.write(tmp_path / "in.wav", speech(6, rate=22050), 22050, subtype="PCM_16")
     command = [
