@@ -13,10 +13,13 @@ from __future__ import annotations
 import inspect
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import MethodType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin
 
-from speechx.errors import InputError
+from speechx.audio.coercion import AudioLike, as_source
+from speechx.errors import InputError, did_you_mean
 from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.result import Speech
 from speechx.task import registry
@@ -24,9 +27,9 @@ from speechx.task import registry
 if TYPE_CHECKING:
     from typing import TypedDict, Unpack
 
-    from speechx.audio.types import AudioSource
     from speechx.models.aligner import Alignment
     from speechx.pipeline.pipeline import Pipeline
+    from speechx.task.task import AnyTask
 
     class Options(TypedDict, total=False):
         """Fields of every task."""
@@ -42,8 +45,25 @@ __all__ = ["SpeechX"]
 T = TypeVar("T")
 
 
-class SpeechX:
-    """One loaded model. Calls may come from several threads; they take turns at the engine."""
+class TaskMethods(type):
+    """The tasks as methods of the class, so that `help(SpeechX)` and editors show them. No task is imported before."""
+
+    def __dir__(cls) -> list[str]:
+        return sorted({*super().__dir__(), *registry.task_names()})
+
+    def __getattr__(cls, name: str) -> Callable[..., Speech]:
+        if name.startswith("_") or name not in registry.task_names():
+            raise AttributeError(f"SpeechX has no attribute or task {name!r}{did_you_mean(name, dir(cls))}")
+        return _task_method(registry.task(name))
+
+
+class SpeechX(metaclass=TaskMethods):
+    """One loaded model, with a method for each task. `SpeechX.load()` loads it.
+
+    Audio is a path, the bytes of a file, an open file, (samples, rate) of any array library, {"array", "sampling_rate"}, or
+    a Speech; a voice may be the id of a known one. Calls may come from several threads, which take turns at the engine, and
+    from a forked child.
+    """
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
@@ -98,34 +118,39 @@ class SpeechX:
             yield kept.pop(job.id), result
         yield from _drained(bad)
 
-    def align(self, audio: AudioSource, text: str, language: str = "en") -> Alignment:
+    def align(self, audio: AudioLike, text: str, language: str = "en") -> Alignment:
         """Times of each word of `text` in the recording, and how well they fit."""
-        return self.pipeline.frontend.align_text(audio, text, language)
+        try:
+            source = as_source(audio)
+        except InputError as error:
+            raise error.located("audio") from error
+        return self.pipeline.frontend.align_text(source, text, language)
+
+    def __repr__(self) -> str:
+        return f"<SpeechX model {self.pipeline.model}, {self.pipeline.runner.slots} slots>"
 
     def __getattr__(self, name: str) -> Callable[..., Speech]:
-        if name.startswith("_") or name not in registry.task_names():
-            raise AttributeError(f"SpeechX has no attribute or task {name!r}")
-        return task_method(self, name)
+        return MethodType(TaskMethods.__getattr__(type(self), name), self)
 
     def __dir__(self) -> list[str]:
-        return sorted([*super().__dir__(), *registry.task_names()])
+        return sorted({*super().__dir__(), *registry.task_names()})
 
     if TYPE_CHECKING:  # what the registry gives at run time, for type checkers and editors
 
         def tts(
-            self, text: str, *, voice: AudioSource, language: str = ..., **options: Unpack[Options]
+            self, text: str, *, voice: AudioLike, language: str = ..., **options: Unpack[Options]
         ) -> Speech:
             """Say a text in the voice of a short recording."""
 
         def cross_lingual_tts(
-            self, text: str, *, voice: AudioSource, language: str, voice_language: str | None = ...,
+            self, text: str, *, voice: AudioLike, language: str, voice_language: str | None = ...,
             voice_text: str | None = ..., **options: Unpack[Options],
         ) -> Speech:  # fmt: skip
             """Say a text in a language that the voice was not recorded in."""
 
         def noise_suppression(
             self,
-            audio: AudioSource,
+            audio: AudioLike,
             *,
             text: str | None = ...,
             language: str = ...,
@@ -135,7 +160,7 @@ class SpeechX:
 
         def speech_removal(
             self,
-            audio: AudioSource,
+            audio: AudioLike,
             *,
             text: str | None = ...,
             language: str = ...,
@@ -144,13 +169,13 @@ class SpeechX:
             """Take the speech away, keep the background sound."""
 
         def target_speaker_extraction(
-            self, audio: AudioSource, *, enrollment: AudioSource, text: str | None = ..., language: str = ...,
+            self, audio: AudioLike, *, enrollment: AudioLike, text: str | None = ..., language: str = ...,
             **options: Unpack[Options],
         ) -> Speech:  # fmt: skip
             """Pull one speaker out of a mixture, known by a short recording."""
 
         def speech_editing(
-            self, audio: AudioSource, *, text: str, transcript: str | None = ..., span: tuple[float, float] | None = ...,
+            self, audio: AudioLike, *, text: str, transcript: str | None = ..., span: tuple[float, float] | None = ...,
             keep_background: bool = ..., language: str = ..., **options: Unpack[Options],
         ) -> Speech:  # fmt: skip
             """Change words of a recording, leave the rest untouched."""
@@ -161,29 +186,37 @@ def _drained(queue: deque[T]) -> Iterator[T]:
         yield queue.popleft()
 
 
-def task_method(sx: SpeechX, name: str) -> Callable[..., Speech]:
-    """A method of its own for a task: signature and documentation from its request."""
-    task = registry.task(name)
-    fields = task.Request.model_fields
+@cache
+def _task_method(task: AnyTask) -> Callable[..., Speech]:
+    """The method of a task: signature and documentation from its request."""
+    name, fields = task.name, task.Request.model_fields
     first = next(field for field, info in fields.items() if info.is_required())
 
-    def method(*args: Any, **given: Any) -> Speech:
+    def method(self: SpeechX, *args: Any, **given: Any) -> Speech:
         if len(args) > 1:
             raise TypeError(f"{name}() takes one positional argument, {first}; name the others")
-        return sx.run(name, **(dict(zip([first], args, strict=False)) | given))
+        return self.run(name, **(dict(zip([first], args, strict=False)) | given))
 
-    kind = inspect.Parameter
-    parameters = [kind(first, kind.POSITIONAL_OR_KEYWORD, annotation=fields[first].annotation)]
-    for field in sorted(fields, key=lambda f: not fields[f].is_required()):
-        if field not in (first, "stream", "format"):
+    kind, shared = inspect.Parameter, registry.shared_fields(task)
+    parameters = [kind("self", kind.POSITIONAL_OR_KEYWORD)]
+    for field in sorted(fields, key=lambda f: (f != first, f in shared, not fields[f].is_required())):
+        if field not in ("stream", "format"):
+            how = kind.POSITIONAL_OR_KEYWORD if field == first else kind.KEYWORD_ONLY
             default = kind.empty if fields[field].is_required() else fields[field].default
-            parameters.append(
-                kind(field, kind.KEYWORD_ONLY, annotation=fields[field].annotation, default=default)
-            )
-    method.__name__ = method.__qualname__ = name
-    about = "\n".join(
-        f"    {field}: {info.description}" for field, info in fields.items() if info.description
-    )
+            parameters.append(kind(field, how, annotation=_shown_type(task, field), default=default))
+    method.__name__ = name
+    method.__qualname__ = f"SpeechX.{name}"
+    about = "\n".join(f"    {p.name}: {fields[p.name].description}" for p in parameters[1:])
     method.__doc__ = f"{task.summary[0].upper()}{task.summary[1:]}.\n\n{about}"
     method.__signature__ = inspect.Signature(parameters, return_annotation=Speech)  # type: ignore[attr-defined]
     return method
+
+
+def _shown_type(task: AnyTask, field: str) -> str:
+    """The type of a field as `help` shows it: without what pydantic checks."""
+    if field in registry.audio_fields(task):
+        return "AudioLike"
+    annotation = task.Request.model_fields[field].annotation
+    variants = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    plain = [get_args(one)[0] if get_origin(one) is Annotated else one for one in variants]
+    return " | ".join("None" if one is type(None) else inspect.formatannotation(one) for one in plain)

@@ -101,6 +101,13 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_voices_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPEECHX_VOICES", str(tmp_path_factory.mktemp("enrolled")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_codec() -> Any:
     import torch

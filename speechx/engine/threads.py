@@ -1,5 +1,6 @@
 """How many of a CPU's threads a decoding step runs on."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,10 +13,25 @@ SAVES = 0.2  # of the time: what twice the threads must save
 ROUNDS, PAUSE = 8, 4e-3  # seconds
 
 
+_forked = False
+
+
+def _after_fork() -> None:
+    """The threads of OpenMP do not survive a fork, and waiting for one of them lasts for ever: a child has one thread."""
+    global _forked
+    _forked = True
+    torch.set_num_threads(1)
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
 @contextmanager
 def cpu_threads(count: int) -> Iterator[None]:
     """Run torch's CPU work on this many threads."""
     before = torch.get_num_threads()
+    if _forked:
+        count = 1
     if before == count:
         yield
         return

@@ -33,7 +33,7 @@ class Job:
     deadline: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Chunk:
     """The next stretch of finished audio.
 
@@ -47,3 +47,7 @@ class Chunk:
     words: tuple[WordTime, ...] = ()
     final: bool = False
     info: Info = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        end = ", final" if self.final else ""
+        return f"<Chunk {len(self.wav_T) / self.sample_rate:.2f} s at {self.sample_rate} Hz{end}>"

@@ -5,6 +5,7 @@ chunks go to each listener's event loop.
 """
 
 import asyncio
+import os
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -49,12 +50,13 @@ class _Listener:
 class LocalEngine:
     """A pipeline behind one engine thread. It owns the pipeline's runner: nothing else may step it meanwhile.
 
-    Close it, or use it as a context manager. May be used from several event loops.
+    Close it, or use it as a context manager. May be used from several event loops, in the process that made it.
     """
 
     def __init__(self, pipeline: Pipeline, workers: int = 2) -> None:
         """workers: requests whose audio is read and planned at the same time."""
         self.pipeline = pipeline
+        self._process = os.getpid()
         # One of torch's threads each: see Engine.warm_up.
         self._pool = ThreadPoolExecutor(workers, "speechx-prepare", torch.set_num_threads, (1,))
         self._wake = threading.Condition()
@@ -73,6 +75,10 @@ class LocalEngine:
 
     async def stream(self, job: Job) -> AsyncIterator[Chunk]:
         """See SpeechEngine. Closing the iterator, or cancelling the task that reads it, aborts the job."""
+        if os.getpid() != self._process:
+            raise RuntimeError(
+                "this LocalEngine is of a parent process, whose threads a fork does not copy: make one here"
+            )
         loop = asyncio.get_running_loop()
         running = await loop.run_in_executor(self._pool, self.pipeline.prepare, job)
         listener = _Listener(running, loop)

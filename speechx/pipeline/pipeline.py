@@ -12,6 +12,7 @@ import os
 import random
 import threading
 import time
+import weakref
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -34,12 +35,15 @@ __all__ = ["Pipeline"]
 class Pipeline:
     """One model, ready for jobs. `stream`, `speak` and `speak_many` share the engine; a lock keeps threads apart.
 
+    A forked child may use it, too, on one CPU thread.
+
     model: hash of the weights, part of every result's info.
     """
 
     def __init__(self, frontend: Frontend, runner: JobRunner, model: str = "") -> None:
         self.frontend, self.runner, self.model = frontend, runner, model
         self._lock = threading.Lock()
+        _pipelines.add(self)
 
     def job(self, task: str, /, **fields: Any) -> Job:
         """A validated job. Pipes among its audio fields are read. Raises InputError that names the field at fault."""
@@ -97,7 +101,8 @@ class Pipeline:
                         yield job, error
                         continue
                     under_way[id(running)] = running, []
-                    self.runner.add(running)
+                    with self._lock:
+                        self.runner.add(running)
                 if not under_way:
                     return
                 with self._lock:
@@ -127,6 +132,32 @@ def _with_pipes_read(request: TaskRequest, names: Iterable[str]) -> TaskRequest:
             if given is not source:
                 read[name] = given
     return request.model_copy(update=read) if read else request
+
+
+_pipelines: weakref.WeakSet[Pipeline] = weakref.WeakSet()
+_held: list[Pipeline] = []
+
+
+def _before_fork() -> None:
+    """A fork waits for the end of a step, so that the child gets a whole engine and free locks."""
+    _held[:] = _pipelines
+    for pipeline in _held:
+        pipeline._lock.acquire()
+
+
+def _after_fork() -> None:
+    for pipeline in _held:
+        pipeline._lock.release()
+    _held.clear()
+
+
+def _in_child() -> None:
+    for pipeline in _held:
+        pipeline.frontend.after_fork()
+    _after_fork()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)
 
 
 def _as_result(running: RunningJob, chunks: list[Chunk]) -> Speech | Exception:

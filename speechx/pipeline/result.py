@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from speechx.pipeline.job import Chunk, Info
 from speechx.text.types import WordTime
@@ -15,9 +16,12 @@ from speechx.text.types import WordTime
 __all__ = ["Speech", "collect"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Speech:
-    """wav_T: float32 in [-1, 1], mono. words: when each is spoken. info: as in `Chunk`."""
+    """wav_T: float32 in [-1, 1], mono. words: when each is spoken. info: as in `Chunk`.
+
+    `np.asarray(speech)` is its samples, and any audio field of a task takes it.
+    """
 
     wav_T: np.ndarray
     sample_rate: int
@@ -32,6 +36,14 @@ class Speech:
     def seed(self) -> int | None:
         """With it the same request gives the same audio again, on the same machine."""
         return self.info.get("seed")
+
+    def __repr__(self) -> str:
+        words, seed = f", {len(self.words)} words" if self.words else "", self.seed
+        return f"<Speech {self.seconds:.2f} s at {self.sample_rate} Hz{words}{'' if seed is None else f', seed {seed}'}>"
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
+        """The samples (T,), as numpy's protocol has it: they are not copied unless they must be."""
+        return np.array(self.wav_T, dtype=dtype, copy=copy)
 
     def save(self, path: str | os.PathLike[str], format: str | None = None) -> Path:
         """Writes a file, whole or not at all; the format is the suffix's unless given. Raises InputError."""

@@ -5,13 +5,12 @@ Each type checks what can be checked without reading a file.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema
 from pydantic_core import core_schema
 
+from speechx.audio.coercion import as_source
 from speechx.audio.types import AudioSource
 from speechx.errors import InputError
 from speechx.text.languages import LANGUAGES, unsupported
@@ -34,7 +33,7 @@ class _AudioField:
         self.kind = kind
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
-        return core_schema.no_info_plain_validator_function(_check_audio)
+        return core_schema.no_info_plain_validator_function(as_source)
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {
@@ -43,28 +42,6 @@ class _AudioField:
             "x-speechx": self.kind,
             "description": ABOUT_AUDIO[self.kind],
         }
-
-
-def _check_audio(value: Any) -> str | Path | bytes | tuple[np.ndarray, int]:
-    """A path, an id, the bytes of a file, or (samples, rate); anything with wav_T and sample_rate counts as the last."""
-    if hasattr(value, "wav_T") and hasattr(value, "sample_rate"):
-        value = (value.wav_T, value.sample_rate)
-    if isinstance(value, bytearray | memoryview):
-        value = bytes(value)
-    if isinstance(value, str | Path | bytes):
-        if not str(value) if not isinstance(value, bytes) else not value:
-            raise InputError("is empty: give a sound file")
-        return value
-    if isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[1], int | np.integer):
-        samples = np.asarray(value[0])
-        if samples.dtype.kind not in "fi" or samples.ndim not in (1, 2):
-            raise InputError(
-                f"samples must be numbers in one or two dimensions, got {samples.dtype} {samples.shape}"
-            )
-        return samples, int(value[1])
-    raise InputError(
-        f"must be a path, the bytes of a sound file, or (samples, rate), got {type(value).__name__}"
-    )
 
 
 def _check_text(value: str) -> str:

@@ -81,6 +81,10 @@ class Frontend:
         self._voices: OrderedDict[str, tuple[np.ndarray, str]] = OrderedDict()
         self._phones: OrderedDict[tuple[str, str], PhoneSequence] = OrderedDict()
 
+    def after_fork(self) -> None:
+        """In a child: a lock that no thread of the parent holds."""
+        self._lock = threading.Lock()
+
     # Sound
 
     def encode(self, wav_T: np.ndarray) -> np.ndarray:

@@ -154,7 +154,8 @@ def parse_request(name: str, fields: Mapping[str, Any]) -> TaskRequest:
 
 def _first_problem(chosen: AnyTask, error: ValidationError) -> InputError:
     """The first thing wrong with a request, as a sentence about its field."""
-    first = error.errors()[0]
+    # An unknown field before a missing one: it may be that one, mistyped.
+    first = min(error.errors(), key=lambda its: its["type"] != "extra_forbidden")
     field = str(first["loc"][0]) if first["loc"] else None
     cause = first.get("ctx", {}).get("error")
     if first["type"] == "missing":

@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from speechx.audio import levels, reading, writing
-from speechx.audio.types import AudioSource, Samples
+from speechx.audio.coercion import AudioLike, as_source
+from speechx.audio.types import Samples
 from speechx.errors import InputError, did_you_mean
 from speechx.files import Storage
 
@@ -136,7 +137,7 @@ class VoiceStore:
 
     def enroll(
         self,
-        source: AudioSource,
+        source: AudioLike,
         voice_id: str,
         *,
         name: str | None = None,
@@ -162,8 +163,12 @@ class VoiceStore:
             )
         if voice_id in _builtin() or (voice_id in self._enrolled(fresh=True) and not overwrite):
             raise _taken(voice_id)
+        try:
+            given = as_source(source)
+        except InputError as error:
+            raise error.located("voice") from error
         wav_T = reading.read(
-            source, min_seconds=MIN_ENROLL_SECONDS, max_seconds=MAX_ENROLL_SECONDS, field="voice"
+            given, min_seconds=MIN_ENROLL_SECONDS, max_seconds=MAX_ENROLL_SECONDS, field="voice"
         )
         if levels.is_silent(wav_T):
             raise InputError("voice is silent: no part of it is louder than -60 dB", field="voice")

@@ -15,11 +15,18 @@ import pytest
 
 from tests.house.test_layout import ROOT
 
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 README = (ROOT / "README.md").read_text("utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+BLOCKS = BLOCK.findall(README)
 COMMANDS = [line for kind, body in BLOCKS if kind == "bash" for line in body.splitlines() if line.strip()]
 
 RUN = [line for line in COMMANDS if re.match(r"(echo .*\| *)?speechx (?!serve)", line)]
+
+
+PAGES = {
+    "README.md": BLOCKS,
+    "docs/python.md": BLOCK.findall((ROOT / "docs" / "python.md").read_text("utf-8")),
+}
 
 
 def blocks(kind: str) -> list[str]:
@@ -47,9 +54,11 @@ def test_no_block_is_of_an_unknown_kind() -> None:
     assert programs == {"pip", "speechx", "curl"}
 
 
-@pytest.mark.parametrize("body", blocks("python"))
-def test_python(body: str, folder: Path) -> None:
-    exec(compile(body, "README.md", "exec"), {"__name__": "__readme__"})
+@pytest.mark.parametrize("page", PAGES)
+def test_python(page: str, folder: Path) -> None:
+    names: dict[str, Any] = {"__name__": "__page__"}  # later blocks use names of earlier ones
+    for body in [body for kind, body in PAGES[page] if kind == "python"]:
+        exec(compile(body, page, "exec"), names)
 
 
 @pytest.mark.parametrize("line", RUN)

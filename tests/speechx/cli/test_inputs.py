@@ -111,6 +111,7 @@ def test_sound_for_every_command_from_standard_input(
     sx: SpeechX, wav_file: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
     out = ["-o", str(tmp_path / "out.wav")]
+    monkeypatch.setenv("SPEECHX_VOICES", str(tmp_path / "voices"))
     monkeypatch.setattr("speechx.pipeline.loading.load_front", lambda _: sx.pipeline.frontend)
     for command in (
         ["tts", "Hello.", "--voice", "-", *out],
