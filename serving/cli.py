@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import socket
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +25,7 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
     replicas: Annotated[int, typer.Option(min=1, help="copies of the model")] = 1,
     max_replicas: Annotated[int | None, typer.Option(min=1, help="scale with the load up to so many")] = None,
+    routers: Annotated[int, typer.Option(min=1, help="processes that speak HTTP; limits are per router")] = 1,
     slots: Annotated[int, typer.Option(min=1, help="requests in the engine's batch at once")] = 8,
     waiting: Annotated[int, typer.Option(min=0, help="requests that may wait for a slot")] = 8,
     device: Annotated[str, typer.Option(help="torch device of the language model")] = "cpu",
@@ -38,6 +37,10 @@ def serve(
     address: Annotated[
         str | None, typer.Option(help="Ray cluster to join (auto, or host:port); default: a Ray of its own")
     ] = None,
+    ray_without_token: Annotated[
+        bool,
+        typer.Option("--ray-without-token", help="allow a Ray that runs code for all who reach its ports"),
+    ] = False,
     in_process: Annotated[
         bool, typer.Option("--in-process", help="one model in this process, without Ray")
     ] = False,
@@ -58,11 +61,13 @@ def serve(
         raise typer.Exit(1)
     options = ReplicaOptions(model=folder, slots=slots, waiting=waiting, device=device, voices=voices)
     if in_process:
-        if replicas > 1 or max_replicas:
-            raise InputError("replicas: with --in-process there is one", field="replicas")
+        for name, wanted in (("replicas", replicas > 1 or max_replicas), ("routers", routers > 1)):
+            if wanted:
+                raise InputError(f"{name}: with --in-process there is one", field=name)
         _in_process(options, settings, host, port)
         return
-    _on_ray(options, settings, host, port, replicas, max_replicas, address)
+    numbers = {"replicas": replicas, "max_replicas": max_replicas, "routers": routers}
+    _on_ray(options, settings, numbers, host, port, address, not ray_without_token)
 
 
 def _port_is_free(host: str, port: int) -> bool:
@@ -104,50 +109,27 @@ def _in_process(options: ReplicaOptions, settings: Settings, host: str, port: in
 
 
 def _on_ray(
-    options: ReplicaOptions, settings: Settings, host: str, port: int, replicas: int,
-    max_replicas: int | None, address: str | None,
+    options: ReplicaOptions, settings: Settings, numbers: dict[str, int | None], host: str, port: int,
+    address: str | None, token: bool,
 ) -> None:  # fmt: skip
-    from speechx.serving.cluster import local  # before ray
+    """numbers: replicas, max_replicas and routers of AppArgs."""
+    from speechx.serving.cluster.server import serve_until_stopped  # before ray
 
-    import ray  # isort: skip
-    from ray import serve as ray_serve  # isort: skip
-
-    from speechx.serving.cluster.router import AppArgs, build, drain
+    from speechx.serving.cluster.router import AppArgs  # isort: skip
 
     processors = len(os.sched_getaffinity(0))
-    most = max(replicas, max_replicas or 0)
+    most = max(numbers["replicas"] or 1, numbers["max_replicas"] or 0)
     devices = 0
     if options.device.startswith("cuda"):
         import torch
 
         devices = torch.cuda.device_count()
-    args = AppArgs(
-        replicas=replicas, max_replicas=max_replicas, replica=options, settings=settings,
+    args = AppArgs.model_validate({
+        **numbers, "replica": options, "settings": settings, "gpus": min(1.0, devices / most),
         # All actors must fit on this machine, however few processors it has.
-        cpus=max(0.1, min(1.0, (processors - 0.5) / most)), router_cpus=0.2,
-        gpus=min(1.0, devices / most),
-    )  # fmt: skip
-    stop = threading.Event()
-    local.start(max(2, processors), address=address)
-    try:
-        for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, lambda *_: stop.set())
-        ray_serve.start(
-            http_options={"host": host, "port": port},
-            logging_config={"log_level": "WARNING", "enable_access_log": False},
-        )
-        ray_serve.run(build(args), logging_config={"log_level": "WARNING", "enable_access_log": False})
-        say(f"SpeechX at http://{host}:{port}, try /docs; Ctrl-C ends it")
-        while not stop.wait(1):
-            pass
-        for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, signal.SIG_DFL)  # a second one ends it at once
-        say("finishing the requests in progress")
-        if left := drain(settings.limits.request_seconds):
-            say(f"{left} requests were not finished in {settings.limits.request_seconds:g} s")
-    finally:
-        ray_serve.shutdown()
-        ray.shutdown()
+        "cpus": max(0.1, min(1.0, (processors - 0.5) / most)), "router_cpus": 0.2 / (numbers["routers"] or 1),
+    })  # fmt: skip
+    serve_until_stopped(args, host, port, max(2, processors), address, token)
 
 
 def bench(

@@ -20,6 +20,8 @@ from ray.serve.handle import DeploymentHandle
 
 from speechx.pipeline.job import Chunk, Job
 from speechx.serving.app import build_app
+from speechx.serving.cluster.guard import watch_raylet
+from speechx.serving.cluster.ports import bind_to_node
 from speechx.serving.cluster.replica import RemoteError, Replica, ReplicaOptions
 from speechx.serving.errors import ApiError
 from speechx.serving.settings import Settings
@@ -60,6 +62,8 @@ class HandleEngine:
         self._handle = handle
         self._stream = handle.options(method_name="stream", stream=True)
         self._status = handle.options(method_name="status")
+        self._waiting: set[asyncio.Task[Any]] = set()  # for a chunk
+        self._lost = False
         self._last_chunk_at = float("-inf")
         self._last_status: JsonObject = {}
 
@@ -72,7 +76,7 @@ class HandleEngine:
             response: Any = self._stream.remote(job.task, job.request, job.id, left)
             started = ended = False
             try:
-                async for item in response:
+                while (item := await self._next(response)) is not None:
                     if isinstance(item, RemoteError):
                         raise item.error()
                     started, self._last_chunk_at = True, time.monotonic()
@@ -94,8 +98,32 @@ class HandleEngine:
                 ended = True
                 raise
             finally:
-                if not ended:
+                if not ended and not self._lost:
                     response.cancel()
+
+    async def _next(self, response: Any) -> Chunk | RemoteError | None:
+        """The next item, None at the end. Raises ApiError 503 where Ray is lost."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._waiting.add(task)
+        try:
+            if self._lost:
+                raise _ray_lost()
+            item: Chunk | RemoteError | None = await anext(response, None)
+            return item
+        except asyncio.CancelledError:
+            if not self._lost:
+                raise
+            task.uncancel()
+            raise _ray_lost() from None
+        finally:
+            self._waiting.discard(task)
+
+    def give_up(self) -> None:
+        """Ray is lost: fail all jobs, now and from now on. Called in another thread."""
+        self._lost = True
+        for task in list(self._waiting):
+            task.get_loop().call_soon_threadsafe(task.cancel)
 
     async def status(self) -> JsonObject:
         """Status of one replica. A busy one that does not respond counts as ready while chunks arrive from it."""
@@ -114,23 +142,44 @@ class HandleEngine:
         return [answer for answer in answers if isinstance(answer, dict)]
 
 
+class BoundReplica(Replica):
+    """A Replica on Ray: it listens on its node's address only, and ends with its raylet."""
+
+    def __init__(self, options: ReplicaOptions) -> None:
+        bind_to_node()
+        watch_raylet()
+        super().__init__(options)
+
+
 @serve.deployment
 @serve.ingress()
 class Router:
     """The Ray deployment that serves the app over the replicas."""
 
     def __init__(self, replicas: DeploymentHandle[Any], settings: Settings) -> None:
+        bind_to_node()
         self._replicas, self._settings = replicas, settings
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        self._app = build_app(HandleEngine(self._replicas), self._settings, behind_ray=True)
+        self._engine = HandleEngine(self._replicas)
+        self._app = build_app(self._engine, self._settings, behind_ray=True)
+        watch_raylet(self._give_up)
         return self._app
+
+    def _give_up(self) -> None:
+        """The raylet has died, and this process is about to end."""
+        self._app.state.service.limiter.draining = True
+        self._engine.give_up()
 
     async def drain(self) -> int:
         """Rejects new requests with 503 from now on. Returns the number of requests in progress."""
         limiter = self._app.state.service.limiter
         limiter.draining = True
         return int(limiter.under_way)
+
+
+def _ray_lost() -> ApiError:
+    return ApiError(503, "the server has lost its Ray and ends: try again", code="ray_lost", retry_after=5)
 
 
 def drain(seconds: float) -> int:
@@ -179,7 +228,7 @@ def build(args: AppArgs) -> serve.Application:
                 "downscale_delay_s": 300,
             }
         }
-    replicas = serve.deployment(Replica).options(  # type: ignore[attr-defined]
+    replicas = serve.deployment(BoundReplica).options(  # type: ignore[attr-defined]
         name="Replica",
         **scaling,
         # The replica itself rejects requests over its limit; it needs room for those, and for status calls.
@@ -196,6 +245,8 @@ def build(args: AppArgs) -> serve.Application:
         max_ongoing_requests=router_room,
         max_queued_requests=router_room,
         backpressure_config={"status_code": 429, "retry_after_s": 1},
+        health_check_period_s=2,
+        health_check_timeout_s=30,
         graceful_shutdown_timeout_s=limits.request_seconds,
         ray_actor_options={"num_cpus": args.router_cpus},
     )

@@ -28,6 +28,7 @@ from speechx.serving.cluster.replica import RemoteError, Replica, ReplicaOptions
 from speechx.serving.cluster.router import AppArgs, HandleEngine, build, drain
 from speechx.serving.settings import Limits, Settings
 from speechx.task import registry
+from tests.helpers.processes import descendants, listening, name_of
 from tests.serving.common import SlowClient, until
 
 TTS = {"text": "Hello there.", "voice": "heart"}
@@ -150,6 +151,28 @@ def ask(address: str, **fields: Any) -> httpx.Response:
 def test_shared_memory_is_bounded() -> None:
     # Ray goes on to fresh pages as long as there are some, and by default there is a third of the machine.
     assert ray.cluster_resources()["object_store_memory"] <= local.OBJECT_STORE
+
+
+@pytest.mark.usefixtures("address")
+def test_all_listen_on_loopback_only() -> None:
+    page = (CONFIG.parents[1] / "docs" / "security.md").read_text("utf-8")
+    sockets = listening(descendants(os.getpid()))
+    assert len(sockets) > 8
+    for process, at, port in sockets:
+        assert at.is_loopback, f"{name_of(process)} listens on {at}:{port}"
+        assert process == os.getpid() or f"`{name_of(process)}`" in page, (
+            "docs/security.md has all who listen"
+        )
+
+
+@pytest.mark.usefixtures("address")
+def test_nobody_else_reaches_the_sockets_and_logs_or_knows_the_token() -> None:
+    session = Path(ray.nodes()[0]["RayletSocketName"]).parents[1]
+    private = next(folder for folder in session.parents if folder.name.startswith("speechx-"))
+    assert private.stat().st_mode & 0o777 == 0o700
+    token = os.environ["RAY_AUTH_TOKEN"]
+    for process in descendants(os.getpid()):
+        assert token not in Path(f"/proc/{process}/cmdline").read_text()
 
 
 @pytest.mark.usefixtures("address")
