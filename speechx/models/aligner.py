@@ -10,7 +10,7 @@ Source: CTC (Graves et al. 2006), its forced alignment (Kürzinger et al. 2020, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -21,19 +21,26 @@ from torch import nn
 
 from speechx.models.codec.layers import ConvNeXt, Upsample
 from speechx.models.config import ModelConfig
-from speechx.models.ctc import BLANK, PAUSES, CTCStates, greedy_decode, phone_errors
+from speechx.models.ctc import (
+    BLANK,
+    PAUSES,
+    STEPS_PER_FRAME,
+    CTCStates,
+    greedy_decode,
+    phone_errors,
+    pointer_of_peaks,
+)
 from speechx.models.folder import ModelFolder, matrices_on_grid
 from speechx.models.lora import AdaptedCopy, LoRAAdapter, LoRAScope, balanced_factors
+from speechx.models.running_alignment import RunningAlignment
 from speechx.text.types import WordTime
 
 if TYPE_CHECKING:
     from speechx.models.codec.spectral import SpectralCodec
     from speechx.text import PhoneSequence
 
-STEPS_PER_FRAME = 2
-
 CONTEXT = 16
-"""Frames of left context for scoring a stretch: more than the receptive field."""
+"""Frames of context on one side of a stretch: more than the receptive field."""
 
 ERROR_NATS = 3.0
 """What a phone error weighs beside the likelihood, of tries at the same phones."""
@@ -114,23 +121,28 @@ class Aligner(nn.Module):
         """
         logp_HP = self._for_language(text.language).posteriors(codes_FK, codec)
         states = CTCStates.of(text)
-        if states.shortest() > len(logp_HP):
-            raise ValueError(
-                f"the text has {len(text.ids)} phones, too many for {len(codes_FK) / 25:.2f} s of audio: "
-                "they don't belong together"
-            )
+        states.check_room(len(logp_HP))
         path_H = states.best_path(logp_HP[:, states.phones_S])
         forced = logp_HP[np.arange(len(path_H)), states.phones_S[path_H]]
-        peak_N = states.peaks(path_H, len(text.ids))
-        # Phone n is spoken from half-way to the peak before to half-way to the peak after.
-        start_N = np.concatenate([[0], np.ceil((peak_N[:-1] + peak_N[1:]) / 2)])
-        middle_F = np.arange(len(codes_FK)) * STEPS_PER_FRAME + (STEPS_PER_FRAME - 1) / 2
-        pointer_F = np.searchsorted(start_N, middle_F, side="right") - 1
+        peak_N = states.peaks(path_H)
         return Alignment(
-            pointer_F=pointer_F.astype(np.int32),
+            pointer_F=pointer_of_peaks(peak_N, len(codes_FK)),
             words=word_times(peak_N, text),
             score=float((forced - logp_HP.max(1)).mean()),
         )
+
+    def follow(
+        self, text: PhoneSequence, frames: int, read: Callable[[int, int], np.ndarray], codec: SpectralCodec
+    ) -> RunningAlignment:
+        """The alignment of a long recording of so many frames; `read` gives its codes (F, K) of frames [start, stop)."""
+        aligner = self._for_language(text.language)
+
+        def posteriors(start: int, stop: int) -> np.ndarray:
+            early, late = max(0, start - CONTEXT), min(frames, stop + CONTEXT)
+            logp_HP = aligner.posteriors(read(early, late), codec)
+            return logp_HP[(start - early) * STEPS_PER_FRAME : (stop - early) * STEPS_PER_FRAME]
+
+        return RunningAlignment(text, frames, posteriors)
 
     def phone_errors(self, codes_FK: np.ndarray, text: PhoneSequence, codec: SpectralCodec) -> float:
         """Phone error rate of greedy decoding against the text, silences and pauses not counted."""

@@ -17,6 +17,9 @@ from speechx.text.phones import PHONE_IDS
 if TYPE_CHECKING:
     from speechx.text import PhoneSequence
 
+STEPS_PER_FRAME = 2
+"""Steps (50 Hz) in a codec frame (25 Hz)."""
+
 BLANK = 0
 """Entry "<unk>" of the phone table serves as CTC's blank: no training text has it."""
 
@@ -51,35 +54,80 @@ class CTCStates:
 
     def best_path(self, score_HS: np.ndarray) -> np.ndarray:
         """State of each step (H,) on the best path (Viterbi)."""
-        steps, states = score_HS.shape
-        best_S = np.full(states, -np.inf)
-        best_S[0] = score_HS[0, 0]
-        if self.optional_S[0] and states > 1:
-            best_S[1] = score_HS[0, 1]
-        skip_S = np.full(states, -np.inf)
-        skip_S[2:] = np.where(self.optional_S[1:-1], 0.0, -np.inf)
-        back_HS = np.zeros((steps, states), np.int8)
-        moves_3S = np.full((3, states), -np.inf)
-        columns = np.arange(states)
-        for step in range(1, steps):
-            moves_3S[0] = best_S
-            moves_3S[1, 1:] = best_S[:-1]
-            moves_3S[2, 2:] = best_S[:-2] + skip_S[2:]
-            back_HS[step] = moves_3S.argmax(0)
-            best_S = moves_3S[back_HS[step], columns] + score_HS[step]
-        last = states - 1
-        if states > 1 and self.optional_S[-1] and best_S[-2] > best_S[-1]:
-            last = states - 2
-        path_H = np.empty(steps, np.int64)
-        for step in range(steps - 1, -1, -1):
+        search = ViterbiSearch(self)
+        search.extend(score_HS)
+        return search.path()
+
+    def check_room(self, steps: int) -> None:
+        """Raises ValueError where so many steps cannot hold the phones."""
+        if self.shortest() > steps:
+            raise ValueError(
+                f"the text has {len(self.phones_S) // 2} phones, too many for {steps / 50:.2f} s of audio: "
+                "they don't belong together"
+            )
+
+    def peaks(self, path_H: np.ndarray) -> np.ndarray:
+        """Middle step of each phone up to the last one on a path, (N,) float, strictly rising."""
+        steps_H = np.flatnonzero(path_H % 2 == 1)
+        phone_H = path_H[steps_H] // 2
+        return np.bincount(phone_H, steps_H) / np.bincount(phone_H)
+
+
+class ViterbiSearch:
+    """The best path through the states of a text, over scores that come in pieces."""
+
+    def __init__(self, states: CTCStates) -> None:
+        self._states = states
+        count = len(states.phones_S)
+        self._skip_S = np.full(count, -np.inf)
+        self._skip_S[2:] = np.where(states.optional_S[1:-1], 0.0, -np.inf)
+        self.best_S = np.full(count, -np.inf)
+        """Score of the best path into each state."""
+        self._back: list[np.ndarray] = []  # by how many states each step came to each state, (S,) int8 a step
+
+    @property
+    def steps(self) -> int:
+        """Steps seen so far."""
+        return len(self._back)
+
+    def extend(self, score_HS: np.ndarray) -> None:
+        """Goes on by H steps: the log-probability of each state at each of them."""
+        states = self._states
+        count = len(states.phones_S)
+        moves_3S, columns = np.full((3, count), -np.inf), np.arange(count)
+        for score_S in score_HS:
+            if not self._back:
+                first = 2 if states.optional_S[0] else 1
+                self.best_S[:first] = score_S[:first]
+                self._back.append(np.zeros(count, np.int8))
+                continue
+            moves_3S[0] = self.best_S
+            moves_3S[1, 1:] = self.best_S[:-1]
+            moves_3S[2, 2:] = self.best_S[:-2] + self._skip_S[2:]
+            back_S = moves_3S.argmax(0).astype(np.int8)
+            self.best_S = moves_3S[back_S, columns] + score_S
+            self._back.append(back_S)
+
+    def path(self, end_S: np.ndarray | None = None) -> np.ndarray:
+        """State of each step (H,) so far. It ends with the text, or anywhere where `end_S` has a log-prior of its end."""
+        if end_S is not None:
+            last = int((self.best_S + end_S).argmax())
+        else:
+            last = len(self.best_S) - 1
+            if last > 0 and self._states.optional_S[-1] and self.best_S[-2] > self.best_S[-1]:
+                last -= 1
+        path_H = np.empty(self.steps, np.int64)
+        for step in range(self.steps - 1, -1, -1):
             path_H[step] = last
-            last -= int(back_HS[step, last])
+            last -= int(self._back[step][last])
         return path_H
 
-    def peaks(self, path_H: np.ndarray, count: int) -> np.ndarray:
-        """Middle step of each phone on a path, (N,) float, strictly rising."""
-        phone_H = np.where(path_H % 2 == 1, path_H // 2, -1)
-        return np.array([np.flatnonzero(phone_H == n).mean() for n in range(count)])
+
+def pointer_of_peaks(peak_N: np.ndarray, frames: int) -> np.ndarray:
+    """The phone spoken in each codec frame, (F,) int32: from half-way to the peak before to half-way to the peak after."""
+    start_N = np.concatenate([[0], np.ceil((peak_N[:-1] + peak_N[1:]) / 2)])
+    middle_F = np.arange(frames) * STEPS_PER_FRAME + (STEPS_PER_FRAME - 1) / 2
+    return (np.searchsorted(start_N, middle_F, side="right") - 1).astype(np.int32)
 
 
 def greedy_decode(score_HP: np.ndarray) -> list[int]:

@@ -55,7 +55,8 @@ class JobRunner:
         share = max(2, self.slots // max(1, len(self._jobs)))
         for job in self._jobs:
             # A streaming listener needs the next part only: later parts must not slow it down.
-            self._guarded(job, partial(self._add_candidates, job, 2 if job.streams else share))
+            ahead = share if not job.streams else 2 if job.has_begun else 1
+            self._guarded(job, partial(self._add_candidates, job, ahead))
         self._decode()
         for job in self._jobs:
             self._guarded(job, partial(self._choose, job))

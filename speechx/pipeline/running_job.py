@@ -69,6 +69,11 @@ class RunningJob:
         self._started = time.monotonic() if started is None else started
         self._info: Info = {"task": job.task, "seed": seed, **plan.notes}
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether its listener has been given sound."""
+        return self._num_samples > 0
+
     # To the engine
 
     def next_candidates(self, ahead: int, slots: int) -> Iterator[tuple[Candidate, SamplingParams]]:

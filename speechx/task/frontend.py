@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from speechx.models.codec.base import Codec, StreamDecoder
     from speechx.models.codec.spectral import SpectralCodec
     from speechx.models.refiner import Refiner
+    from speechx.models.running_alignment import RunningAlignment
     from speechx.text import PhoneSequence, TextFrontend
 
 __all__ = ["CodeReader", "Frontend", "VoiceBook", "WaveStream"]
@@ -220,6 +221,12 @@ class Frontend:
     def align(self, codes_FK: np.ndarray, speech: PhoneSequence) -> Alignment:
         """Which phone is spoken in each frame. Raises InputError where the text cannot fit, or there is no aligner."""
         return self._with_aligner(lambda aligner, codec: aligner.align(codes_FK, speech, codec))
+
+    def follow(self, reader: CodeReader, speech: PhoneSequence) -> RunningAlignment:
+        """The same for a long recording, window by window, so that the first one need not wait until all is encoded."""
+        return self._with_aligner(
+            lambda aligner, codec: aligner.follow(speech, reader.frames, reader.read, codec)
+        )
 
     def align_text(self, source: AudioSource, text: str, language: str) -> Alignment:
         """When each word of `text` is spoken in a recording of at most 10 minutes."""

@@ -104,13 +104,11 @@ class AlignedTask(Task[A]):
         def parts() -> Iterator[GeneratedPart]:
             spans = windows(reader.frames)
             # Aligned with the recording, so that the pointer cannot lose its place in the text.
-            pointer_F: np.ndarray | None = None
-            if speech is not None:
-                pointer_F = frontend.align(reader.read(0, reader.frames), speech).pointer_F
+            alignment = frontend.follow(reader, speech) if speech is not None else None
             for index, (start, stop, keep) in enumerate(spans):
-                stretch, at_F = speech, pointer_F
-                if speech is not None and pointer_F is not None and len(spans) > 1:
-                    stretch, at_F = phone_spans.spoken_in(speech, pointer_F[start:stop])
+                stretch, at_F = speech, alignment.pointer(start, stop) if alignment else None
+                if stretch is not None and at_F is not None and len(spans) > 1:
+                    stretch, at_F = phone_spans.spoken_in(stretch, at_F)
                 prompt = self.window(reader.read(start, stop), stretch, before, at_F)
                 words = stretch.words if stretch is not None else ()
                 yield GeneratedPart(prompt, words, keep, joined=index > 0, gain=1 / gain, speech=stretch)
