@@ -60,6 +60,7 @@ def build_app(
     _operations(app, service)
     errors.install(app)
     app.add_middleware(RequestIdMiddleware, set_by_proxy=behind_ray)
+    app.add_middleware(HeadMiddleware)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"],
@@ -111,3 +112,22 @@ class RequestIdMiddleware:
             await send(message)
 
         await self.app(scope, receive, with_id)
+
+
+class HeadMiddleware:
+    """Answers HEAD as GET without the body: monitors and load balancers ask so whether a server is alive."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+
+        async def without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self.app({**scope, "method": "GET"}, receive, without_body)

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
+from speechx.audio.stretch import TimeStretch
 from speechx.audio.writing import FORMATS, MEDIA_TYPES
 from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.result import Speech, collect
@@ -41,11 +42,12 @@ async def speak(
     sse: Callable[[], bool] = lambda: False,
     in_json: bool = False,
     rate: Callable[[str], int | None] = lambda format: None,
+    speed: Callable[[], float] = lambda: 1.0,
 ) -> Response:
     """Run an admitted request and respond.
 
     read: reads the body. sse: whether to send events, called after `read`. in_json: send a JSON object.
-    rate: the sample rate that a format must have, None for the model's own.
+    rate: the sample rate that a format must have, None for the model's own. speed: of the speech, called after `read`.
     """
     try:
         req = await read()
@@ -55,6 +57,7 @@ async def speak(
             req = req.model_copy(update={"stream": True})
         job = Job(admitted.task, req, admitted.id, time.monotonic() + seconds)
         stream = await until_disconnect(request.receive, StartedStream.start(service.engine, job, seconds))
+        stream.stretch = TimeStretch(stream.first.sample_rate, speed())
         admitted.note_first_audio()
         format = req.format or "wav"
         if wants_events:

@@ -1,4 +1,4 @@
-"""The speech part of OpenAI's API: POST /v1/audio/speech and GET /v1/models, as its clients use them.
+"""The speech part of OpenAI's API, as its clients use it: POST /v1/audio/speech, GET /v1/models and /v1/audio/voices.
 
 `model` is any of MODELS. `voice` is the id of a known voice, or one of OpenAI's names, which map to built-in voices.
 A request may also have language, seed, temperature, top_p and best_of (`extra_body` in OpenAI's clients).
@@ -6,20 +6,23 @@ A request may also have language, seed, temperature, top_p and best_of (`extra_b
 
 from __future__ import annotations
 
+import asyncio
+import re
 from typing import Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from speechx.errors import InputError
-from speechx.serving.errors import ApiError, documented
+from speechx.errors import InputError, did_you_mean
+from speechx.serving.errors import ApiError, as_api_error, documented
 from speechx.serving.routes.answer import AUDIO_RESPONSE, speak
-from speechx.serving.routes.request import to_request
+from speechx.serving.routes.request import to_request, voice_id
 from speechx.serving.service import Service
 from speechx.serving.types import JsonObject
 from speechx.task import registry
 from speechx.task.fields import TaskRequest
+from speechx.task.voices import known_voice
 
 __all__ = ["openai_router"]
 
@@ -46,8 +49,9 @@ class SpeechRequest(BaseModel):
     input: str = Field(description="what to say")
     voice: str | VoiceRef = Field(description="id of a known voice, or one of OpenAI's names")
     response_format: Literal["mp3", "opus", "flac", "wav", "pcm"] = "mp3"
-    speed: float = Field(1.0, ge=1.0, le=1.0, description="1 only")
+    speed: float = Field(1.0, ge=0.5, le=2.0, description="of the speech; the pitch stays")
     instructions: str | None = Field(None, description="not used")
+    stream: bool = Field(True, description="send audio while it is generated (flac is always sent whole)")
     stream_format: Literal["audio", "sse"] = "audio"
     language: str | None = Field(None, description="language of the input (default en)")
     seed: int | None = None
@@ -76,6 +80,19 @@ def openai_router(service: Service) -> APIRouter:
             raise _no_model(name)
         return _model(name)
 
+    @router.get("/v1/audio/voices", summary="names that `voice` may have", responses=documented(401))
+    async def voices(request: Request) -> JsonObject:
+        service.caller(request)
+        known = [(v.id, v.name, v.language) for v in await asyncio.to_thread(service.voices.list)]
+        taken = {voice_id for voice_id, _, _ in known}
+        known += [(name, f"{name} ({its})", "en") for name, its in NAMES.items() if name not in taken]
+        return {
+            "voices": [
+                {"id": id, "object": "voice", "name": name, "language": language}
+                for id, name, language in known
+            ]
+        }
+
     @router.post(
         "/v1/audio/speech", summary="say a text, as OpenAI's API does", response_class=Response,
         openapi_extra={"requestBody": body},
@@ -83,15 +100,20 @@ def openai_router(service: Service) -> APIRouter:
     )  # fmt: skip
     async def speech(request: Request) -> Response:
         admitted = service.admit(request, "tts")
-        sse = False
+        asked: SpeechRequest | None = None
 
         async def read() -> TaskRequest:
-            nonlocal sse
-            parsed = _parse(await admitted.read(request))
-            sse = parsed.stream_format == "sse"
-            return await to_request(service, registry.task("tts"), _tts_fields(parsed))
+            nonlocal asked
+            asked = _parse(await admitted.read(request))
+            return await to_request(service, registry.task("tts"), await _tts_fields(service, asked))
 
-        return await speak(service, admitted, request, read, sse=lambda: sse, rate=_rate)
+        try:
+            return await speak(
+                service, admitted, request, read, sse=lambda: asked is not None and asked.stream_format == "sse",
+                rate=_rate, speed=lambda: 1.0 if asked is None else asked.speed,
+            )  # fmt: skip
+        except (InputError, ApiError) as error:
+            raise _in_its_words(error) from error
 
     return router
 
@@ -101,35 +123,55 @@ def _rate(format: str) -> int | None:
 
 
 def _parse(fields: JsonObject) -> SpeechRequest:
-    from pydantic import ValidationError
-
+    """The body. A null stands for the default, as clients of typed languages send it."""
     try:
-        body = SpeechRequest.model_validate(fields)
+        body = SpeechRequest.model_validate({k: v for k, v in fields.items() if v is not None})
     except ValidationError as error:
-        first = error.errors()[0]
-        field = str(first["loc"][0]) if first["loc"] else "body"
-        limit = first.get("ctx", {}).get("le")
-        raise ApiError(
-            422, f"{field}: {first['msg']}", field=field, limit=limit, code="invalid_field"
-        ) from None
+        raise _problem(error) from None
     if body.model not in MODELS:
         raise _no_model(body.model)
     return body
 
 
-def _tts_fields(body: SpeechRequest) -> JsonObject:
-    """Fields of the tts task. The response is streamed, but for flac: other programs need the length in its header."""
-    voice = body.voice if isinstance(body.voice, str) else body.voice.id
-    if len(voice) > 64:
-        raise InputError("voice must be the id of a known voice; GET /v1/voices lists them", field="voice")
+def _problem(error: ValidationError) -> ApiError:
+    """The first thing wrong with a body; an unknown field before a missing one, which it may be, mistyped."""
+    first = min(error.errors(), key=lambda its: its["type"] != "extra_forbidden")
+    field = str(first["loc"][0]) if first["loc"] else "body"
+    known = SpeechRequest.model_fields
+    sentence = {
+        "missing": f"{field} is missing",
+        "extra_forbidden": f"{field} is not a field of this route; it has {', '.join(known)}{did_you_mean(field, known)}",
+    }.get(first["type"], f"{field}: {first['msg'][:1].lower()}{first['msg'][1:]}")
+    context = first.get("ctx", {})
+    return ApiError(
+        422, sentence, field=field, limit=context.get("le", context.get("ge")), code="invalid_field"
+    )
+
+
+async def _tts_fields(service: Service, body: SpeechRequest) -> JsonObject:
+    """Fields of the tts task. flac is not streamed: other programs need the length in its header."""
+    name = body.voice if isinstance(body.voice, str) else body.voice.id
+    known = known_voice(name, await asyncio.to_thread(service.voices.ids))
     fields = {
         "text": body.input,
-        "voice": NAMES.get(voice, voice),
+        "voice": known or NAMES.get(name.lower()) or await voice_id(service, name, "voice"),
         "format": body.response_format,
-        "stream": body.response_format != "flac",
+        "stream": body.stream and body.response_format != "flac",
         **{k: getattr(body, k) for k in ("language", "seed", "temperature", "top_p", "best_of")},
     }
     return {k: v for k, v in fields.items() if v is not None}
+
+
+def _in_its_words(error: InputError | ApiError) -> ApiError:
+    """An error about a field of the tts task, said of the field that the client sent."""
+    told = as_api_error(error)
+    sent = {"text": "input", "format": "response_format"}.get(told.field or "")
+    if sent is None or told.field is None:
+        return told
+    message = re.sub(rf"^{told.field}\b", sent, told.message)
+    return ApiError(
+        told.status, message, code=told.code, field=sent, limit=told.limit, retry_after=told.retry_after
+    )
 
 
 def _model(name: str) -> JsonObject:

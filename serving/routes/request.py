@@ -1,7 +1,7 @@
 """Turns the fields of a request body into a task's validated request, and describes the body for OpenAPI.
 
-In JSON an audio field is base64 or a data: URI, in multipart a file. In both it may be the id of an upload, and a voice
-may be the id of a known voice.
+In JSON an audio field is base64 or a data: URL, in multipart a file. In both it may be the id of an upload, and a voice
+may be the id of a known voice. A short text is always a name.
 """
 
 from __future__ import annotations
@@ -10,19 +10,22 @@ import asyncio
 import json
 import re
 
-from speechx.errors import InputError
+from speechx.errors import InputError, did_you_mean
 from speechx.serving.errors import ApiError
 from speechx.serving.service import Service
 from speechx.serving.types import JsonObject, Sound
-from speechx.serving.web.body import FORM_TYPES, JSON_TYPES, from_base64
+from speechx.serving.web.base64_audio import from_base64, is_name
+from speechx.serving.web.body import FORM_TYPES, JSON_TYPES
 from speechx.serving.web.uploads import UPLOAD_ID
 from speechx.task import registry
 from speechx.task.fields import TaskRequest
 from speechx.task.task import AnyTask
+from speechx.task.voices import known_voice
 
-__all__ = ["VOICE_ID", "body_schema", "decode_audio", "to_request"]
+__all__ = ["VOICE_ID", "body_schema", "decode_audio", "to_request", "voice_id"]
 
 VOICE_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+FILE_NAME = re.compile(r"[/\\]|\.(wav|flac|mp3|ogg|opus|m4a|aac|webm|aiff?)$", re.IGNORECASE)
 
 
 async def to_request(service: Service, task: AnyTask, fields: JsonObject) -> TaskRequest:
@@ -54,16 +57,27 @@ async def to_request(service: Service, task: AnyTask, fields: JsonObject) -> Tas
 
 async def _voice_or_audio(service: Service, value: object, field: str, kind: str) -> Sound | str:
     """The id of a known voice as it is; else (samples, rate). kind: "audio" or "voice"."""
-    is_voice_id = isinstance(value, str) and VOICE_ID.fullmatch(value) and not UPLOAD_ID.fullmatch(value)
-    if isinstance(value, str) and kind == "voice" and is_voice_id:
-        if value not in await asyncio.to_thread(service.voices.ids):
-            raise InputError(
-                f"{field} {value!r} is not a known voice; GET /v1/voices lists them", field=field
-            )
-        return value
+    if isinstance(value, str) and kind == "voice" and is_name(value) and not UPLOAD_ID.fullmatch(value):
+        return await voice_id(service, value, field)
     limits = service.limits
     limit = limits.voice_seconds if kind == "voice" else limits.audio_seconds
     return await decode_audio(service, value, field, limit)
+
+
+async def voice_id(service: Service, name: str, field: str) -> str:
+    """The id of the known voice of this name, compared without case. Raises InputError where there is none."""
+    ids = await asyncio.to_thread(service.voices.ids)
+    found = known_voice(name, ids)
+    if found is not None:
+        return found
+    shown = repr(name[:80])
+    if FILE_NAME.search(name):
+        raise InputError(
+            f"{field} {shown} is a file name: send the file itself, as a form or base64, or the id of a known voice",
+            field=field,
+        )
+    hint = did_you_mean(name, ids)
+    raise InputError(f"{field} {shown} is not a known voice; GET /v1/voices lists them{hint}", field=field)
 
 
 async def decode_audio(service: Service, value: object, field: str, max_seconds: float) -> Sound:

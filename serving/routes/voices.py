@@ -13,13 +13,13 @@ from dataclasses import asdict
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from speechx.errors import InputError
+from speechx.errors import InputError, did_you_mean
 from speechx.serving.errors import ApiError, Disconnected, documented
 from speechx.serving.routes.request import VOICE_ID, decode_audio
 from speechx.serving.service import Service
 from speechx.serving.types import JsonObject
-from speechx.task.voices import MAX_ENROLL_SECONDS, Voice, VoiceTaken
-from speechx.text.languages import LANGUAGES
+from speechx.task.voices import MAX_ENROLL_SECONDS, Voice, VoiceTaken, known_voice
+from speechx.text.languages import LANGUAGES, check_language
 
 __all__ = ["upload_router", "voice_router"]
 
@@ -73,10 +73,11 @@ def voice_router(service: Service) -> APIRouter:
                    responses=documented(401, 403, 404))  # fmt: skip
     async def remove(voice_id: str, request: Request) -> Response:
         service.caller(request)
-        if (await _known(service, voice_id)).builtin:
-            raise ApiError(403, f"{voice_id!r} is a built-in voice and cannot be removed", field="voice_id")
+        voice = await _known(service, voice_id)
+        if voice.builtin:
+            raise ApiError(403, f"{voice.id!r} is a built-in voice and cannot be removed", field="voice_id")
         try:
-            await asyncio.to_thread(service.voices.remove, voice_id)
+            await asyncio.to_thread(service.voices.remove, voice.id)
         except KeyError:
             raise _unknown(voice_id) from None
         return Response(status_code=204)
@@ -129,20 +130,24 @@ async def _with_fields(
 
 
 async def _known(service: Service, voice_id: str) -> Voice:
+    ids = await asyncio.to_thread(service.voices.ids)
     try:
-        return await asyncio.to_thread(service.voices.get, voice_id)
+        return await asyncio.to_thread(service.voices.get, known_voice(voice_id, ids) or voice_id)
     except KeyError:
-        raise _unknown(voice_id) from None
+        raise _unknown(voice_id, did_you_mean(voice_id, ids)) from None
 
 
-def _unknown(voice_id: str) -> ApiError:
-    return ApiError(404, f"there is no voice {voice_id[:80]!r}; GET /v1/voices lists them", field="voice_id")
+def _unknown(voice_id: str, hint: str = "") -> ApiError:
+    return ApiError(
+        404, f"there is no voice {voice_id[:80]!r}; GET /v1/voices lists them{hint}", field="voice_id"
+    )
 
 
 async def _enroll(service: Service, fields: JsonObject) -> Voice:
     for field in fields:
         if field not in FIELDS:
-            raise InputError(f"{field} is not a field of a voice; it has {', '.join(FIELDS)}", field=field)
+            known = f"it has {', '.join(FIELDS)}{did_you_mean(field, FIELDS)}"
+            raise InputError(f"{field} is not a field of a voice; {known}", field=field)
     for field in ("audio", "name"):
         if not fields.get(field):
             raise InputError(f"{field} is missing", field=field)
@@ -155,8 +160,7 @@ async def _enroll(service: Service, fields: JsonObject) -> Voice:
     if str(fields.get("consent")).lower() not in ("true", "1", "yes"):
         raise InputError("consent must be true: the speaker has agreed to be enrolled", field="consent")
     language = fields.get("language") or "en"
-    if language not in LANGUAGES:
-        raise InputError(f"language {language!r} is not one of {', '.join(LANGUAGES)}", field="language")
+    check_language(language)
     voice_id = fields.get("id") or _slug(fields["name"])
     if voice_id in await asyncio.to_thread(service.voices.ids):
         raise ApiError(409, f"id {voice_id!r} is taken", code="taken", field="id")

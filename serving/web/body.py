@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import json
 import time
 from collections import Counter
@@ -18,12 +16,11 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
-from speechx.errors import InputError
 from speechx.serving.errors import ApiError, Disconnected
 from speechx.serving.settings import Limits
 from speechx.serving.types import JsonObject
 
-__all__ = ["FORM_TYPES", "JSON_TYPES", "BodyReader", "from_base64"]
+__all__ = ["FORM_TYPES", "JSON_TYPES", "BodyReader"]
 
 JSON_TYPES = ("application/json",)
 FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
@@ -174,13 +171,3 @@ async def _form(request: Request, limits: Limits) -> JsonObject:
             raise ApiError(400, f"the form is broken: {error}", code="invalid_form", field="body") from None
         raise
     return fields
-
-
-def from_base64(text: str, field: str) -> bytes:
-    """The bytes of base64 or of a data: URI. Raises InputError."""
-    if text.startswith("data:"):
-        text = text.partition(",")[2]
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise InputError(f"{field} is no base64 of a sound file", field=field) from None

@@ -18,6 +18,7 @@ import soxr
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from speechx.audio.stretch import TimeStretch
 from speechx.audio.writing import StreamEncoder, supported_rate
 from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.local_engine import SpeechEngine
@@ -46,7 +47,10 @@ class StartedStream:
     """A stream whose first chunk has arrived, so that request errors still became an error status.
 
     `chunks` yields all chunks, the first included. Raises TimeoutError at the deadline (event loop time).
+    stretch: changes the speed of the speech where it is set.
     """
+
+    stretch: TimeStretch | None = None
 
     def __init__(self, source: AsyncGenerator[Chunk, None], first: Chunk, deadline: float) -> None:
         self._source, self.first, self._deadline = source, first, deadline
@@ -64,11 +68,21 @@ class StartedStream:
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
         async with aclosing(self._source):
-            yield self.first
+            yield self._stretched(self.first)
             last = self.first
             while not last.final:
                 last = await _next(self._source, self._deadline)
-                yield last
+                yield self._stretched(last)
+
+    def _stretched(self, chunk: Chunk) -> Chunk:
+        if self.stretch is None or self.stretch.speed == 1:
+            return chunk
+        speed, info = self.stretch.speed, dict(chunk.info)
+        words = tuple(replace(w, start=w.start / speed, end=w.end / speed) for w in chunk.words)
+        if audio_seconds := info.get("audio_seconds"):
+            info |= {"audio_seconds": audio_seconds / speed, "rtf": info["rtf"] and info["rtf"] * speed}
+        wav_T = self.stretch.push(chunk.wav_T, last=chunk.final)
+        return replace(chunk, wav_T=wav_T, words=words, info=info)
 
     async def close(self) -> None:
         await self._source.aclose()

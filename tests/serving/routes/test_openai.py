@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import openai
 import pytest
 import soundfile
@@ -90,8 +92,13 @@ def test_more_fields(client: Any, spoken: FakeEngine) -> None:
         ({"model": "whisper-1"}, "NotFoundError", "model"),
         ({"voice": "nobody"}, "UnprocessableEntityError", "voice"),
         ({"voice": "UklGR" * 30}, "UnprocessableEntityError", "voice"),
-        ({"input": ""}, "UnprocessableEntityError", "text"),
-        ({"speed": 2.0}, "UnprocessableEntityError", "speed"),
+        ({"input": ""}, "UnprocessableEntityError", "input"),
+        ({"input": "a" * 20_001}, "UnprocessableEntityError", "input"),
+        ({"input": "🎉"}, "UnprocessableEntityError", "input"),
+        ({"speed": 2.5}, "UnprocessableEntityError", "speed"),
+        ({"speed": 0.4}, "UnprocessableEntityError", "speed"),
+        ({"extra_body": {"best_of": 99}}, "UnprocessableEntityError", "best_of"),
+        ({"extra_body": {"volume": 2}}, "UnprocessableEntityError", "volume"),
         ({"response_format": "aac"}, "UnprocessableEntityError", "response_format"),
     ],
 )
@@ -99,6 +106,64 @@ def test_errors(client: Any, fields: dict[str, Any], error: str, param: str) -> 
     with pytest.raises(getattr(openai, error)) as raised:
         client.audio.speech.create(**{"model": "tts-1", "voice": "heart", "input": "Hello.", **fields})
     assert raised.value.param == param and raised.value.body["message"]
+
+
+def test_errors_are_about_what_was_sent(client: Any) -> None:
+    def message(**fields: Any) -> str:
+        with pytest.raises(openai.UnprocessableEntityError) as raised:
+            client.audio.speech.create(**{"model": "tts-1", "voice": "heart", "input": "Hello.", **fields})
+        return str(raised.value.body["message"])  # type: ignore[index]
+
+    assert message(input="") == "input: has nothing to speak: it needs at least one letter or digit"
+    assert message(input="a" * 20_001).startswith("input has 20,001 characters")
+    assert "did you mean 'voice'?" in message(extra_body={"voise": "heart"})
+    assert message(speed=3) == "speed: input should be less than or equal to 2"
+
+
+def test_null_is_the_default(client: Any, spoken: FakeEngine) -> None:
+    """As clients of typed languages send the fields that were not set."""
+    unset = dict.fromkeys(
+        ("response_format", "speed", "instructions", "stream_format", "stream", "language", "seed", "best_of")
+    )
+    body = {"model": "tts-1", "voice": "alloy", "input": "Hi.", **unset}
+    answer = httpx.post(f"{client.base_url}audio/speech", json=body)
+    assert answer.status_code == 200 and answer.headers["content-type"] == "audio/mpeg", answer.text
+    missing = httpx.post(f"{client.base_url}audio/speech", json={**body, "voice": None})
+    assert missing.status_code == 422 and missing.json()["error"]["message"] == "voice is missing"
+
+
+@pytest.mark.parametrize("speed", [0.5, 0.75, 1.25, 2.0])
+@pytest.mark.parametrize("format", ["wav", "flac", "mp3", "pcm"])
+def test_speed(client: Any, speed: float, format: str) -> None:
+    data = client.audio.speech.create(
+        model="tts-1", voice="heart", input="Hello.", speed=speed, response_format=format
+    ).content
+    seconds = len(data) / 48_000 if format == "pcm" else len(reading.read(data)) / 16000
+    assert seconds == pytest.approx(0.6 / speed, abs=0.15 if format == "mp3" else 0.001)
+
+
+def test_speed_is_that_of_the_words_too(client: Any) -> None:
+    asked = {"model": "tts-1", "voice": "heart", "input": "Hello.", "stream_format": "sse", "speed": 2}
+    answer = httpx.post(f"{client.base_url}audio/speech", json=asked)
+    done = json.loads(answer.text.split("data: ")[-1])
+    assert done["audio_seconds"] == pytest.approx(0.3) and done["usage"]["output_tokens"] == 8
+
+
+def test_whole_instead_of_streamed(client: Any) -> None:
+    body = {"model": "tts-1", "voice": "heart", "input": "Hello.", "response_format": "wav"}
+    streamed = httpx.post(f"{client.base_url}audio/speech", json=body)
+    whole = httpx.post(f"{client.base_url}audio/speech", json={**body, "stream": False})
+    assert "content-length" not in streamed.headers and int(whole.headers["content-length"]) > 10_000
+
+
+def test_voices(client: Any, spoken: FakeEngine) -> None:
+    """Every name that is listed can be asked for."""
+    listed = httpx.get(f"{client.base_url}audio/voices").json()["voices"]
+    ids = [voice["id"] for voice in listed]
+    assert {"heart", "dora", "alloy", "nova"} <= set(ids) and all(voice["name"] for voice in listed)
+    for name in ("dora", "alloy", "Alloy", "NOVA"):
+        client.audio.speech.create(model="tts-1", voice=name, input="Hello.")
+    assert [job.request.voice for job in spoken.jobs[-4:]] == ["dora", "heart", "heart", "heart"]  # type: ignore[attr-defined]
 
 
 def test_models(client: Any) -> None:
