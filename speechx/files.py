@@ -163,6 +163,11 @@ class Storage:
         else:
             system.pipe_file(f"{path}/{name}", data, mode="create")
 
+    def is_folder(self) -> bool:
+        """Whether the root is a folder that exists."""
+        system, path = self._open()
+        return bool(system.isdir(path))
+
     def exists(self, name: str) -> bool:
         system, path = self._open()
         return bool(system.exists(f"{path}/{name}"))

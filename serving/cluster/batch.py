@@ -1,201 +1,154 @@
-"""`speechx batch` on a Ray cluster: the same rows and results, with several models at once.
+"""Batch jobs on Ray Data: an actor pool with a model per actor. `speechx batch MANIFEST --output URI --ray` uses it.
 
-    ray job submit -- python -m speechx.serving.cluster.batch /shared/manifest.jsonl --output /shared/results --workers 4
-    python -m speechx.serving.cluster.batch manifest.jsonl --output results          # a Ray of its own, on this machine
-
-Workers take chunks of rows. A worker keeps its engine's batch full and writes each audio file atomically before it returns
-the result row. Rows whose file exists are skipped, after a restart and where a worker died and another one takes its
-chunk. --output is a folder that all nodes share, or an fsspec URL.
+A block has one row, and an actor has more calls under way than its engine has slots, so that the engine's batch stays
+full and a short row does not wait for a long one. Ray restarts actors that die and runs their rows again. Rows and results
+are JSON texts, which keep their types in Arrow. Sounds do not pass through Ray: actors write them to the folder of results.
 """
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+import logging
+import math
+import os
+import socket
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
-import typer
-
-from speechx.audio import writing
-from speechx.batch.manifest import read_manifest
-from speechx.batch.rows import ManifestRow, RowDefaults
+from speechx.batch.job import ClusterOptions, Runner
+from speechx.batch.rows import ManifestRow, ResultRow
+from speechx.batch.worker import BatchWorker, error_row
 from speechx.cli.console import say
 from speechx.errors import InputError
 from speechx.files import Storage
-from speechx.pipeline.job import Job
-from speechx.serving.types import JsonObject
+from speechx.pipeline.loading import load_pipeline
+from speechx.pipeline.local_engine import LocalEngine
+from speechx.serving.cluster import local  # before ray
 
-if TYPE_CHECKING:
-    from speechx.pipeline.pipeline import Pipeline
-    from speechx.pipeline.result import Speech
+import ray  # isort: skip
+import ray.data  # isort: skip
+from ray.util.annotations import RayDeprecationWarning  # isort: skip
 
-__all__ = ["ClusterWorker", "run"]
+__all__ = ["RowActor", "ray_runner"]
 
-ROWS_PER_SLOT = 4  # of a chunk of rows
-MAX_ATTEMPTS = 3  # of a chunk whose worker dies
-
-
-class ClusterWorker:
-    """A Ray actor with a model of its own."""
-
-    def __init__(
-        self, model: str | None, slots: int, device: str, store: Storage, pipeline: Pipeline | None = None
-    ) -> None:
-        """pipeline: used instead of a model that is loaded, in tests."""
-        if pipeline is None:
-            from speechx.pipeline.loading import load_pipeline
-
-            pipeline = load_pipeline(model, device=device, slots=slots)
-        self.pipeline, self.slots, self.store = pipeline, slots, store
-
-    def perform(self, rows: list[ManifestRow]) -> list[JsonObject]:
-        """A result row per row, in any order. The audio files are written before this returns."""
-        existing = _existing_files(self.store)
-        results = [
-            {"id": row.id, "task": row.task, "status": "ok", "output": row.file}
-            for row in rows
-            if row.file in existing  # written by a worker that died before it returned
-        ]
-        by_job: dict[str, ManifestRow] = {}
-
-        def jobs() -> Iterator[Job]:
-            for row in rows:
-                if row.file not in existing:
-                    job = Job(row.task, row.request)
-                    by_job[job.id] = row
-                    yield job
-
-        for job, result in self.pipeline.speak_many(jobs(), self.slots):
-            row = by_job.pop(job.id)
-            results.append(result_entry(row, result, partial(self._store, row)))
-        return results
-
-    def _store(self, row: ManifestRow, speech: Speech) -> None:
-        self.store.write(row.file, speech.encode(row.format))
+ATTEMPTS = 2  # of a row whose actor dies, beside others and then once more alone
+MANY_ROWS = 20_000
+"""From here on a block has several rows: a block costs the driver 8 ms."""
+ROWS_PER_BLOCK = 4
 
 
-def run(
-    rows: list[ManifestRow], store: Storage, make: Callable[[], Any], workers: int, slots: int
-) -> tuple[int, int]:
-    """Run the rows without an audio file on Ray actors that `make` creates: (rows done, rows failed). Ray must be up."""
-    import ray
+class RowActor:
+    """A model in an actor of its own. Ray Data calls it for many rows at once."""
 
-    existing = _existing_files(store)
-    todo = [row for row in rows if row.file not in existing]
-    if len(todo) < len(rows):
-        say(f"{len(rows) - len(todo)} of {len(rows)} rows are done already")
-    size = max(1, min(ROWS_PER_SLOT * slots, -(-len(todo) // max(1, workers))))
-    queue = [(todo[i : i + size], 1) for i in range(0, len(todo), size)]
-    idle = [make() for _ in range(min(workers, len(queue)))]
-    running: dict[Any, tuple[Any, list[ManifestRow], int]] = {}  # by the reference of the result
-    lines = _previous_lines(store)
-    done = failed = 0
-    while queue or running:
-        while queue and idle:
-            chunk, attempt = queue.pop(0)
-            worker = idle.pop()
-            running[worker.perform.remote(chunk)] = worker, chunk, attempt
-        ready, _ = ray.wait(list(running), timeout=5)
-        for reference in ready:
-            worker, chunk, attempt = running.pop(reference)
-            try:
-                results = ray.get(reference)
-                idle.append(worker)
-            except ray.exceptions.RayActorError as error:
-                say(f"a worker died: {str(error).splitlines()[0]}")
-                idle.append(make())
-                if attempt < MAX_ATTEMPTS:
-                    queue.append((chunk, attempt + 1))
-                    continue
-                results = [_worker_died(row) for row in chunk]
-            failed += sum(result["status"] != "ok" for result in results)
-            done += len(results)
-            lines += [json.dumps(result, ensure_ascii=False) for result in results]
-            store.write("results.jsonl", ("\n".join(lines) + "\n").encode())
-            say(f"{done}/{len(todo)} rows")
-    return done - failed, failed
+    def __init__(self, options: ClusterOptions, store: Storage, model: str) -> None:
+        pipeline = load_pipeline(options.model, device=options.device, slots=options.slots)
+        if pipeline.model != model:
+            raise InputError(
+                f"model: a node has the weights {pipeline.model}, the job was started with {model}",
+                field="model",
+            )
+        self.worker = BatchWorker(LocalEngine(pipeline), store, model)
+
+    async def __call__(self, row: dict[str, str]) -> dict[str, str]:
+        result = await self.worker.perform(ManifestRow.from_json(row["row"]))
+        return {"result": json.dumps(result)}
 
 
-def result_entry(
-    row: ManifestRow, result: Speech | Exception, write: Callable[[Speech], object]
-) -> JsonObject:
-    """The row's line of results.jsonl, once `write` has stored the speech."""
-    entry: JsonObject = {"id": row.id, "task": row.task}
+def ray_runner(options: ClusterOptions, actor: type[RowActor] = RowActor) -> Runner:
+    """Runs rows on the cluster at `options.address`, else on a Ray of its own that ends with the job.
+
+    Where this process is connected to a Ray already, it is used.
+    """
+
+    def run(rows: Sequence[ManifestRow], store: Storage, model: str) -> Iterator[ResultRow]:
+        most = math.ceil(options.actors[1] * options.cpus)
+        if not (joined := ray.is_initialized()):
+            _connect(options.address, max(most, len(os.sched_getaffinity(0))))
+        try:
+            wanted, there = options.actors[0] * options.cpus, ray.cluster_resources().get("CPU", 0)
+            if wanted > there:
+                say(
+                    f"the cluster has {there:g} CPUs, the first actors need {wanted:g}: waiting for more nodes"
+                )
+            yield from _results(rows, options, actor, (options, store, model))
+        except ray.exceptions.RayError as error:
+            raise _job_error(error) from error
+        finally:
+            if not joined:
+                ray.shutdown()
+
+    return run
+
+
+def _connect(address: str | None, cpus: int) -> None:
+    """Raises InputError, field "address", where no Ray answers: within seconds, of which Ray would take 130."""
+    where = address or os.environ.get("RAY_ADDRESS", "this machine")
     try:
-        if isinstance(result, Exception):
-            raise result
-        write(result)
-        entry |= {"status": "ok", "output": row.file, **result.info}
-        if row.request.timestamps:
-            entry["words"] = [word.as_dict() for word in result.words]
-    except Exception as error:
-        entry |= {"status": "error", "error": str(error) or type(error).__name__}
-        entry["field"] = getattr(error, "field", None)
-    return entry
+        host, _, port = where.rpartition(":")
+        if host and port.isdecimal():
+            socket.create_connection((host, int(port)), timeout=10).close()
+        joins = bool(address or os.environ.get("RAY_ADDRESS"))  # whose security is not this job's
+        local.start(cpus, log_to_driver=False, address=address, token=not joins)
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:
+        raise InputError(f"address: no Ray at {where}: {error}", field="address") from error
 
 
-def _worker_died(row: ManifestRow) -> JsonObject:
-    message = "its worker died each time"
-    return {"id": row.id, "task": row.task, "status": "error", "error": message, "field": None}
+def _job_error(error: ray.exceptions.RayError) -> InputError:
+    """One sentence: an actor's own error if its model did not load, else the end of what Ray says."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    own = next((line.partition("InputError: ")[2] for line in lines if "InputError: " in line), "")
+    return InputError(own or f"ray: {lines[-1]}: start the job again to continue", field="ray")
 
 
-def _existing_files(store: Storage) -> set[str]:
-    """Names of the files in the output folder; makes the folder."""
-    store.make()
-    return store.names()
-
-
-def _previous_lines(store: Storage) -> list[str]:
-    """The result lines of earlier runs."""
-    try:
-        return store.read("results.jsonl").decode("utf-8").splitlines()
-    except FileNotFoundError:
-        return []
-
-
-def main(
-    manifest: Annotated[
-        Path, typer.Argument(help="JSON lines of {id, task, fields}; sounds on a shared disk")
-    ],
-    output: Annotated[str, typer.Option("--output", "-o", help="shared folder or fsspec URL of the results")],
-    workers: Annotated[int, typer.Option(min=1, help="models at once")] = 1,
-    slots: Annotated[int, typer.Option(min=1, help="requests in each engine at once")] = 8,
-    cpus: Annotated[float, typer.Option(help="CPUs that Ray reserves for a worker")] = 1.0,
-    gpus: Annotated[float, typer.Option(help="GPUs that Ray reserves for a worker")] = 0.0,
-    device: Annotated[str, typer.Option(help="torch device of the language model")] = "cpu",
-    model: Annotated[str | None, typer.Option(help="model folder, on every node")] = None,
-    format: Annotated[str, typer.Option(help="audio format where a row names none")] = "wav",
-) -> None:
-    """Run every row of a manifest on a Ray cluster; start it again to go on where it stopped."""
-    from speechx.serving.cluster import local  # before ray
-
-    import ray  # isort: skip
-
-    started = time.monotonic()
-    writing.check_format(format)
-    rows = read_manifest(manifest.resolve(), RowDefaults(format)).rows
-    store = Storage(output if "://" in output else str(Path(output).resolve()))
-    actor = ray.remote(ClusterWorker).options(num_cpus=cpus, num_gpus=gpus)
-    local.start(log_to_driver=False)
-    try:
-        done, failed = run(rows, store, lambda: actor.remote(model, slots, device, store), workers, slots)
-    finally:
-        ray.shutdown()
-    say(
-        f"{done} rows done, {failed} failed, {time.monotonic() - started:.0f} s; results in {store.root}/results.jsonl"
+def _results(
+    rows: Sequence[ManifestRow],
+    options: ClusterOptions,
+    actor: type[RowActor],
+    arguments: tuple[ClusterOptions, Storage, str],
+) -> Iterator[ResultRow]:
+    """A result per row. Rows lost with their actors run again one by one, so that one that kills costs itself alone."""
+    left = {row.id: row for row in rows}
+    per_block = ROWS_PER_BLOCK if len(rows) > MANY_ROWS else 1
+    together = ray.data.ActorPoolStrategy(
+        min_size=options.actors[0],
+        max_size=options.actors[1],
+        max_concurrent_calls_per_actor=math.ceil((options.slots + 2) / per_block),
     )
-    if failed:
-        raise typer.Exit(1)
+    alone = ray.data.ActorPoolStrategy(size=options.actors[0], max_tasks_in_flight_per_actor=1)
+    for pool, size in ((together, per_block), (alone, 1)):
+        if left:
+            data = _rows_of(list(left.values()), size)
+            for item in _mapped(data, pool, options, actor, arguments).iter_rows():
+                result: ResultRow = json.loads(item["result"])
+                if left.pop(result["id"], None) is not None:
+                    yield result
+    for row in left.values():
+        yield error_row(row, RuntimeError("its worker died each time"), arguments[2])
 
 
-if __name__ == "__main__":
-    import sys
+def _rows_of(rows: Sequence[ManifestRow], per_block: int) -> ray.data.Dataset:
+    context = ray.data.DataContext.get_current()  # a data set keeps a copy of it
+    context.enable_progress_bars = False
+    context.max_errored_blocks = -1  # a row that kills its actor does not end the job
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    texts = [{"row": row.to_json()} for row in rows]
+    return ray.data.from_items(texts, override_num_blocks=math.ceil(len(texts) / per_block))
 
-    try:
-        typer.run(main)
-    except InputError as error:
-        print(f"speechx.serving.cluster.batch: {error}", file=sys.stderr)
-        sys.exit(2)
+
+def _mapped(
+    data: ray.data.Dataset,
+    pool: ray.data.ActorPoolStrategy,
+    options: ClusterOptions,
+    actor: type[RowActor],
+    arguments: tuple[ClusterOptions, Storage, str],
+) -> ray.data.Dataset:
+    with warnings.catch_warnings():
+        # Ray 2.64 will have no such keyword: see its release notes when the pin moves.
+        warnings.simplefilter("ignore", RayDeprecationWarning)
+        return data.map(
+            cast(Any, actor), fn_constructor_args=arguments, compute=pool,
+            num_cpus=options.cpus, num_gpus=options.gpus, max_task_retries=ATTEMPTS - 1,
+        )  # fmt: skip

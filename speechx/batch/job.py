@@ -8,10 +8,12 @@ The runner is this process (`run_here`), or actors on a cluster (`speechx.servin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from speechx.batch.manifest import Manifest
+from speechx.batch.order import fair_order
 from speechx.batch.progress import BatchProgress
 from speechx.batch.results import Changed, open_results
 from speechx.batch.rows import BadRow, ManifestRow, ResultRow
@@ -19,11 +21,28 @@ from speechx.batch.worker import BatchWorker
 from speechx.errors import InputError
 from speechx.files import Storage
 from speechx.pipeline.concurrent import run_concurrently
-from speechx.pipeline.local_engine import SpeechEngine
+from speechx.pipeline.local_engine import LocalEngine
 from speechx.task import registry
 from speechx.task.voices import VoiceStore
 
-__all__ = ["Runner", "missing_inputs", "run_batch", "run_here"]
+__all__ = ["ClusterOptions", "Runner", "missing_inputs", "run_batch", "run_here"]
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """How rows run on a cluster.
+
+    address: None for a cluster of its own on this machine. actors: fewest and most models at once. slots: requests in each
+    engine. cpus, gpus: reserved for an actor. device: of the language model. model: folder on every node.
+    """
+
+    address: str | None = None
+    actors: tuple[int, int] = (1, 1)
+    slots: int = 8
+    cpus: float = 1.0
+    gpus: float = 0.0
+    device: str = "cpu"
+    model: str | None = None
 
 
 class Runner(Protocol):
@@ -51,7 +70,7 @@ def run_batch(
         results.add(_bad_result(row) for row in plan.bad)
         progress = BatchProgress(len(manifest), plan.done, plan.failed)
         report(progress, None)
-        for row in runner(plan.todo, store, model) if plan.todo else ():
+        for row in runner(fair_order(plan.todo), store, model) if plan.todo else ():
             if row["status"] == "error" and row["field"] == "output":
                 raise InputError(row["error"], field="output")  # it would be the same for every row
             results.add([row])
@@ -61,7 +80,7 @@ def run_batch(
 
 
 def run_here(
-    engine: SpeechEngine, rows: Sequence[ManifestRow], store: Storage, model: str, at_once: int
+    engine: LocalEngine, rows: Sequence[ManifestRow], store: Storage, model: str, at_once: int
 ) -> Iterator[ResultRow]:
     """Results of an engine in this process, with `at_once` rows under way."""
     worker = BatchWorker(engine, store, model)

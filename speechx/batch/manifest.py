@@ -1,4 +1,4 @@
-"""Manifests: one request per row, as JSON lines, on disk or behind an fsspec URL.
+"""Manifests: one request per row, on disk or behind an fsspec URL: JSON lines, and the formats of `tables`.
 
     {"id": "a1", "task": "tts", "text": "Good morning.", "voice": "heart"}
 
@@ -8,12 +8,22 @@ Audio fields are paths relative to the manifest, or URLs. `speechx.data.sources`
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from speechx.batch.rows import BadRow, Fields, ManifestRow, RowDefaults, fingerprint, id_key, parse_row
+from speechx.batch.rows import BadRow, ManifestRow, RowDefaults, fingerprint, id_key, parse_row
+from speechx.batch.tables import (
+    NumberedRow,
+    csv_rows,
+    folder_rows,
+    is_cut_set,
+    lhotse_rows,
+    parquet_rows,
+    uncompressed,
+)
 from speechx.errors import InputError
 from speechx.files import Storage
 
@@ -51,9 +61,13 @@ def read_manifest(source: str | Path, defaults: RowDefaults | None = None) -> Ma
     Raises InputError, field "manifest": it cannot be read, is broken as a whole (a line that is no JSON), or has no rows.
     """
     defaults = defaults or RowDefaults()
-    source = str(source)
-    base = source.rpartition("/")[0] if "://" in source else str(Path(source).parent)
-    rows = [_row(number, fields, base, defaults) for number, fields in _json_lines(source)]
+    source = str(source).removesuffix("/") or "/"
+    is_folder = _is_folder(source)
+    base = source if is_folder else _parent(source)
+    if "://" not in base:
+        base = str(Path(base).absolute())  # actors have a working folder of their own
+    numbered = folder_rows(source, defaults.task) if is_folder else _table(source, defaults.task)
+    rows = [_row(number, fields, base, defaults) for number, fields in numbered]
     if not rows:
         raise InputError(f"manifest: {source} has no rows", field="manifest")
     return _with_unique_ids(rows)
@@ -78,10 +92,12 @@ def _with_unique_ids(rows: Iterable[ManifestRow | BadRow]) -> Manifest:
     return manifest
 
 
-def _row(number: int, fields: Any, base: str, defaults: RowDefaults) -> ManifestRow | BadRow:
+def _row(number: int, fields: object, base: str, defaults: RowDefaults) -> ManifestRow | BadRow:
     def bad(error: InputError, row_id: str | None, task: str | None) -> BadRow:
-        return BadRow(number, row_id, task, str(error), error.field, fingerprint(fields))
+        return BadRow(number, row_id, task, str(error), error.field, fingerprint(str(fields)))
 
+    if isinstance(fields, InputError):
+        return bad(fields, None, None)
     if not isinstance(fields, dict):
         return bad(InputError("a row must be a JSON object"), None, None)
     try:
@@ -92,22 +108,48 @@ def _row(number: int, fields: Any, base: str, defaults: RowDefaults) -> Manifest
         return bad(error, row_id, None if task is None else str(task))
 
 
-def _json_lines(source: str) -> Iterator[tuple[int, Fields]]:
+def _parent(source: str) -> str:
+    return source.rpartition("/")[0] if "://" in source else str(Path(source).parent)
+
+
+def _is_folder(source: str) -> bool:
+    if "://" not in source:
+        return Path(source).is_dir()
+    return not Path(source).suffix and Storage(source, "manifest").is_folder()
+
+
+def _table(source: str, task: str | None) -> Iterator[NumberedRow]:
+    """(line, fields) of a file, by its suffix."""
+    data = read_file(source)
+    suffixes = Path(source.lower()).suffixes
+    if ".parquet" in suffixes:
+        return parquet_rows(data)
+    text = _text(source, data)
+    if ".csv" in suffixes or ".tsv" in suffixes:
+        return csv_rows(text, "\t" if ".tsv" in suffixes else ",")
+    rows = _json_lines(source, text)
+    return lhotse_rows(rows, task) if is_cut_set(text) else rows
+
+
+def _json_lines(source: str, text: str) -> Iterator[tuple[int, Any]]:
     def not_json(number: int, error: json.JSONDecodeError) -> InputError:
         reason = f"broken JSON at column {error.colno}: {error.msg}"
         return InputError(f"manifest: {source} line {number}: {reason}", field="manifest")
 
-    return json_rows(_text(source).split("\n"), not_json)  # splitlines() would cut at U+2028 in a text
+    return json_rows(text.split("\n"), not_json)  # splitlines() would cut at U+2028 in a text
 
 
-def _text(source: str) -> str:
+def _text(source: str, data: bytes) -> str:
     """The manifest without its byte order mark."""
     try:
-        return read_file(source).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"manifest: {source} cannot be read: it is not UTF-8 text", field="manifest"
-        ) from error
+        return uncompressed(data).decode("utf-8-sig")
+    except (UnicodeDecodeError, EOFError, OSError, zlib.error) as error:
+        reason = (
+            "it is not UTF-8 text"
+            if isinstance(error, UnicodeDecodeError)
+            else f"it is no gzip file: {error}"
+        )
+        raise InputError(f"manifest: {source} cannot be read: {reason}", field="manifest") from error
 
 
 def read_file(source: str) -> bytes:

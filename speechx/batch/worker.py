@@ -15,7 +15,7 @@ from speechx.pipeline.result import Speech, collect
 
 if TYPE_CHECKING:
     from speechx.audio.types import AudioSource
-    from speechx.pipeline.local_engine import SpeechEngine
+    from speechx.pipeline.local_engine import LocalEngine
     from speechx.task.fields import TaskRequest
 
 __all__ = ["BatchWorker", "error_row"]
@@ -24,7 +24,7 @@ __all__ = ["BatchWorker", "error_row"]
 class BatchWorker:
     """Writes a sound per row and says how it went. model: hash of the weights."""
 
-    def __init__(self, engine: SpeechEngine, store: Storage, model: str) -> None:
+    def __init__(self, engine: LocalEngine, store: Storage, model: str) -> None:
         self.engine, self.store, self.model = engine, store, model
 
     async def perform(self, row: ManifestRow) -> ResultRow:
@@ -39,6 +39,8 @@ class BatchWorker:
             return error_row(row, error, self.model)
         result = _row_of(row) | {"status": "ok", "output": row.file, **speech.info}
         result |= {"seed": row.seed, "model": self.model, "node": socket.gethostname()}
+        if (busy := self.engine.occupancy) is not None:
+            result["slots_busy"] = round(busy, 3)
         if row.request.timestamps:
             result["words"] = [word.as_dict() for word in speech.words]
         return result

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import time
 from collections.abc import Iterator, Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO, cast
 
 import typer
 
 from speechx.audio import writing
-from speechx.batch.job import Runner, missing_inputs, run_batch, run_here
+from speechx.batch.job import ClusterOptions, Runner, missing_inputs, run_batch, run_here
 from speechx.batch.manifest import Manifest, read_manifest
 from speechx.batch.progress import BatchProgress
 from speechx.batch.results import Changed
@@ -20,33 +23,52 @@ from speechx.errors import InputError
 from speechx.files import Storage
 from speechx.pipeline import loading
 from speechx.pipeline.local_engine import LocalEngine
+from speechx.task import registry
 
 SOME_FAILED = 3
 JSON_SECONDS = 5.0
 SHOWN = 20
 
 
+ManifestArgument = Annotated[
+    str, typer.Argument(help="JSON lines, CSV, Parquet or a lhotse cut set, or a folder; a path or URL")
+]
+OutputOption = Annotated[
+    str | None, typer.Option("--output", "-o", help="folder or fsspec URL of the results")
+]
+TaskOption = Annotated[str | None, typer.Option(help="of rows that name none, and of the files of a folder")]
+FieldOption = Annotated[list[str], typer.Option(help="NAME=VALUE, a field of rows that lack it")]
+SeedOption = Annotated[
+    int, typer.Option(min=0, help="of rows that name none: their seeds are derived from it")
+]
+CheckOption = Annotated[bool, typer.Option("--check", help="validate all rows, run none, load no model")]
+RetryOption = Annotated[
+    bool, typer.Option("--retry-failed", help="run rows again that failed in an earlier job")
+]
+ChangedOption = Annotated[
+    Changed, typer.Option(help="what to do with finished rows whose fields, format or model changed")
+]
+RayOption = Annotated[bool, typer.Option("--ray", help="run on Ray: one of its own, or the one at --address")]
+AddressOption = Annotated[str | None, typer.Option(help="Ray cluster to join (auto, or host:port)")]
+
+
 def batch(
-    manifest: Annotated[
-        str, typer.Argument(help="a request per row: JSON lines of {id, task, fields}; a path or URL")
-    ],
-    output: Annotated[
-        str | None, typer.Option("--output", "-o", help="folder or fsspec URL of the results")
-    ] = None,
+    manifest: ManifestArgument,
+    output: OutputOption = None,
+    task: TaskOption = None,
+    field: FieldOption = [],  # noqa: B006
     format: Annotated[str, typer.Option(help="audio format where a row names none")] = "wav",
-    seed: Annotated[
-        int, typer.Option(min=0, help="of rows that name none: their seeds are derived from it")
-    ] = 0,
-    slots: Annotated[int, typer.Option(min=1, help="requests in the engine at once")] = 8,
-    check: Annotated[
-        bool, typer.Option("--check", help="validate all rows, run none, load no model")
-    ] = False,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="run rows again that failed in an earlier job")
-    ] = False,
-    changed: Annotated[
-        Changed, typer.Option(help="what to do with finished rows whose fields, format or model changed")
-    ] = "refuse",
+    seed: SeedOption = 0,
+    slots: Annotated[int, typer.Option(min=1, help="requests in each engine at once")] = 8,
+    check: CheckOption = False,
+    retry_failed: RetryOption = False,
+    changed: ChangedOption = "refuse",
+    ray: RayOption = False,
+    address: AddressOption = None,
+    actors: Annotated[str, typer.Option(help="with --ray: models at once, N or MIN:MAX")] = "1",
+    cpus: Annotated[float, typer.Option(min=0, help="with --ray: CPUs reserved for an actor")] = 1.0,
+    gpus: Annotated[float, typer.Option(min=0, help="with --ray: GPUs reserved for an actor")] = 0.0,
+    device: Annotated[str, typer.Option(help="torch device of the language model")] = "cpu",
     model: ModelOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -55,21 +77,26 @@ def batch(
     Exit code 0: all rows are done. 3: some failed; results.jsonl has the reasons.
     """
     writing.check_format(format)
-    rows = read_manifest(manifest, RowDefaults(format, seed))
+    rows = read_manifest(manifest, RowDefaults(format, seed, task, _fields(field)))
     if check:
         _check(rows, json)
         return
     if output is None:
         raise InputError("output is missing: name a folder with --output", field="output")
-    store = Storage(output)
-    model_hash = loading.weights_hash(loading.model_folder(model))
-    with Heartbeat("batch") as beat:
-        report = JobReport(beat, json)
+    store = Storage(output if "://" in output else str(Path(output).absolute()))
+    folder = loading.model_folder(model)
+    named = None if model is None else str(folder.absolute())
+    options = ClusterOptions(address, _actors(actors), slots, cpus, gpus, device, named)
+    runner = cluster_runner(options) if ray or address else local_runner(options)
+    out = sys.stdout
+    # Ray prints its errors on standard output, which is the events' alone.
+    with Heartbeat("batch") as beat, contextlib.redirect_stdout(sys.stderr):
+        report = JobReport(beat, out if json else None)
         progress = run_batch(
             rows,
             store,
-            model_hash,
-            local_runner(model, slots),
+            loading.weights_hash(folder),
+            runner,
             changed=changed,
             retry_failed=retry_failed,
             report=report,
@@ -79,22 +106,46 @@ def batch(
         raise typer.Exit(SOME_FAILED)
 
 
-def local_runner(folder: Path | None, slots: int) -> Runner:
+def local_runner(options: ClusterOptions) -> Runner:
     """Runs rows in this process."""
 
     def run(rows: Sequence[ManifestRow], store: Storage, model: str) -> Iterator[ResultRow]:
-        with LocalEngine(load(folder, slots).pipeline) as engine:
+        with LocalEngine(load(options.model, options.slots, options.device).pipeline) as engine:
             # Two more than slots, so that the next ones are ready when slots get free.
-            yield from run_here(engine, rows, store, model, slots + 2)
+            yield from run_here(engine, rows, store, model, options.slots + 2)
 
     return run
+
+
+def cluster_runner(options: ClusterOptions) -> Runner:
+    """Runs rows on Ray, which the layers above know: found through the entry point `batch` of `speechx.launchers`."""
+    (point,) = entry_points(group="speechx.launchers", name="batch")
+    return cast(Runner, point.load()(options))
+
+
+def _fields(given: list[str]) -> dict[str, str]:
+    known = {name for task in registry.tasks().values() for name in task.Request.model_fields}
+    fields = dict[str, str]()
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or name not in known:
+            raise InputError(f"field: {text!r} is not NAME=VALUE with a field of a task", field="field")
+        fields[name] = value
+    return fields
+
+
+def _actors(text: str) -> tuple[int, int]:
+    fewest, _, most = text.partition(":")
+    if not (fewest.isdecimal() and (most or fewest).isdecimal() and 1 <= int(fewest) <= int(most or fewest)):
+        raise InputError(f"actors: {text!r} is neither N nor MIN:MAX, at least 1", field="actors")
+    return int(fewest), int(most or fewest)
 
 
 class JobReport:
     """Progress: a line for people every few seconds, and JSON lines if asked for."""
 
-    def __init__(self, beat: Heartbeat, as_json: bool) -> None:
-        self.beat, self.as_json = beat, as_json
+    def __init__(self, beat: Heartbeat, events: TextIO | None) -> None:
+        self.beat, self.events = beat, events
         self._last = time.monotonic()
 
     def __call__(self, progress: BatchProgress, row: ResultRow | None) -> None:
@@ -103,17 +154,17 @@ class JobReport:
             say(f"{progress.done} of {progress.rows} rows are done already, {progress.failed} have failed")
         if row is not None and row["status"] == "error":
             say(f"{row['id']}: {row['error']}")
-        if not self.as_json:
+        if self.events is None:
             return
         if row is not None:
-            put_json({"event": "row", **row})
+            put_json({"event": "row", **row}, self.events)
         if row is None or time.monotonic() - self._last > JSON_SECONDS:
             self._last = time.monotonic()
-            put_json({"event": "progress", **progress.figures()})
+            put_json({"event": "progress", **progress.figures()}, self.events)
 
     def end(self, progress: BatchProgress, where: str) -> None:
-        if self.as_json:
-            put_json({"event": "end", **progress.figures()})
+        if self.events is not None:
+            put_json({"event": "end", **progress.figures()}, self.events)
         text = (
             f"{progress.done} of {progress.rows} rows are done, {progress.failed} failed; results in {where}"
         )

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -36,20 +36,20 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def load(model: Path | None, slots: int = 8) -> SpeechX:
+def load(model: str | Path | None, slots: int = 8, device: str = "cpu") -> SpeechX:
     """Loads the model; prints the time where it took longer than 3 s."""
     from speechx.api import SpeechX
 
     started = time.monotonic()
-    sx = SpeechX.load(model, slots=slots)
+    sx = SpeechX.load(model, device=device, slots=slots)
     if (seconds := time.monotonic() - started) > 3:
         say(f"model loaded in {seconds:.1f} s")
     return sx
 
 
-def put_json(value: object) -> None:
-    """One JSON document on standard output."""
-    print(json.dumps(value, ensure_ascii=False))
+def put_json(value: object, file: TextIO | None = None) -> None:
+    """One JSON document on standard output, or in `file`."""
+    print(json.dumps(value, ensure_ascii=False), file=file, flush=True)
 
 
 class Heartbeat:

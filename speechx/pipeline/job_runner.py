@@ -27,6 +27,7 @@ class JobRunner:
 
     def __init__(self, engine: Engine, pack: Callable[[Prompt], PackedPrompt], slots: int = 8) -> None:
         self.engine, self.pack, self.slots = engine, pack, slots
+        self.occupancy = 0.0  # share of the slots that the last step had sequences for
         self._jobs: list[RunningJob] = []
         self._candidates: dict[int, tuple[RunningJob, Candidate]] = {}  # by the engine's id
 
@@ -57,6 +58,7 @@ class JobRunner:
             # A streaming listener needs the next part only: later parts must not slow it down.
             ahead = share if not job.streams else 2 if job.has_begun else 1
             self._guarded(job, partial(self._add_candidates, job, ahead))
+        self.occupancy = min(1.0, len(self._candidates) / self.slots)
         self._decode()
         for job in self._jobs:
             self._guarded(job, partial(self._choose, job))

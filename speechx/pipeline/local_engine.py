@@ -7,6 +7,7 @@ chunks go to each listener's event loop.
 import asyncio
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -63,6 +64,7 @@ class LocalEngine:
         self._orders: deque[Callable[[], None]] = deque()  # run on the engine thread
         self._listeners: dict[int, _Listener] = {}
         self._closed = False
+        self._busy_seconds, self._first_job = 0.0, float("inf")
         warm = Future[None]()
         self._thread = threading.Thread(target=self._work, args=(warm,), name="speechx-engine", daemon=True)
         self._thread.start()
@@ -72,6 +74,12 @@ class LocalEngine:
     def active(self) -> int:
         """Jobs under way."""
         return len(self._listeners)
+
+    @property
+    def occupancy(self) -> float | None:
+        """Mean share of the slots in use since the first job. Time without any job counts."""
+        seconds = time.monotonic() - self._first_job
+        return self._busy_seconds / seconds if seconds > 0 else None
 
     async def stream(self, job: Job) -> AsyncIterator[Chunk]:
         """See SpeechEngine. Closing the iterator, or cancelling the task that reads it, aborts the job."""
@@ -133,8 +141,10 @@ class LocalEngine:
                 self._orders.clear()
             for act in orders:
                 act()
+            started = time.monotonic()
             try:
                 touched = runner.step() if runner.has_work else []
+                self._busy_seconds += (time.monotonic() - started) * runner.occupancy
             except Exception as error:  # a fault of ours: nobody must wait forever
                 for listener in list(self._listeners.values()):
                     self._fail(listener, error)
@@ -147,6 +157,7 @@ class LocalEngine:
             self._fail(listener, InterruptedError("the engine was closed"))
 
     def _join(self, listener: _Listener) -> None:
+        self._first_job = min(self._first_job, time.monotonic())
         self._listeners[id(listener.job)] = listener
         self.pipeline.runner.add(listener.job)
 

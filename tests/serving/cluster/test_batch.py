@@ -1,111 +1,231 @@
-"""The batch job: rows of a manifest on workers, going on where it stopped, workers that die. Without a cluster."""
+"""Batch jobs on Ray Data, with a model of random weights: actors and drivers that die, rows that kill, wrong weights.
+
+What a job leaves is compared with an undisturbed job in this process, to the byte.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+pytest.importorskip("pyarrow")
 import ray
 
-from speechx.audio import reading
-from speechx.batch.manifest import read_manifest
-from speechx.batch.rows import ManifestRow
-from speechx.serving.cluster import batch
-from speechx.serving.cluster.batch import ClusterWorker, Storage, run
+from speechx.batch.job import ClusterOptions, Runner, run_batch, run_here
+from speechx.batch.manifest import Manifest, read_manifest
+from speechx.batch.rows import ManifestRow, ResultRow
+from speechx.errors import InputError
+from speechx.files import Storage
+from speechx.pipeline.loading import load_pipeline, weights_hash
+from speechx.pipeline.local_engine import LocalEngine
+from speechx.serving.cluster import batch, local
+from tests.conftest import voice
+from tests.helpers.batch_actors import KilledByRows
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+ROWS = 12
 
 
-class Reference:
-    """What an actor's method gives."""
+@pytest.fixture(scope="module")
+def manifest_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import soundfile
 
-    def __init__(self, act: Any) -> None:
-        self.act = act
-
-
-class Actor:
-    """A worker in this process; dies on its first handful where told so."""
-
-    def __init__(self, worker: ClusterWorker, dies: bool) -> None:
-        self.worker, self.dies, self.perform = worker, dies, self
-
-    def remote(self, rows: list[ManifestRow]) -> Reference:
-        return Reference(lambda: self.fail(rows) if self.dies else self.worker.perform(rows))
-
-    def fail(self, rows: list[ManifestRow]) -> None:
-        self.worker.perform(rows[:1])  # one sound is written and nobody hears of it
-        raise ray.exceptions.RayActorError
-
-
-@pytest.fixture(autouse=True)
-def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray, "wait", lambda references, timeout: (references[:1], references[1:]))
-    monkeypatch.setattr(ray, "get", lambda reference: reference.act())
-
-
-@pytest.fixture
-def rows(tmp_path: Path, wav_file: Path) -> list[ManifestRow]:
-    lines = [
-        {"id": f"n{i}", "task": "noise_suppression", "audio": wav_file.name, "seed": i} for i in range(5)
+    folder = tmp_path_factory.mktemp("batch")
+    soundfile.write(folder / "in.wav", voice(3.0), 16000)
+    rows: list[dict[str, Any]] = [
+        {
+            "id": f"r{i}",
+            "task": "noise_suppression",
+            "audio": {"path": "in.wav", "start": i / 10, "duration": 1.2},
+        }
+        for i in range(ROWS)
     ]
-    lines.append({"id": "bad", "task": "noise_suppression", "audio": "missing.wav"})
-    lines.append(
-        {"id": "mp3", "task": "tts", "text": "Hello.", "voice": "heart", "format": "mp3", "timestamps": True}
-    )
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return read_manifest(tmp_path / "rows.jsonl").rows
+    rows.append({"id": "lost", "task": "noise_suppression", "audio": "gone.wav"})
+    (folder / "m.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder / "m.jsonl"
 
 
-def results(root: Path) -> dict[str, dict[str, Any]]:
-    """The last line of each row."""
-    lines = (root / "results.jsonl").read_text().splitlines()
-    return {about["id"]: about for about in map(json.loads, lines)}
+@pytest.fixture(scope="module")
+def manifest(manifest_file: Path) -> Manifest:
+    return read_manifest(manifest_file)
 
 
-def test_runs_and_goes_on(tmp_path: Path, rows: list[ManifestRow], pipeline: Any) -> None:
-    store = Storage(str(tmp_path / "out"))
-
-    def make() -> Actor:
-        return Actor(ClusterWorker(None, 2, "cpu", store, pipeline), False)
-
-    assert run(rows[:3], store, make, workers=2, slots=2) == (3, 0)
-    assert run(rows, store, make, workers=2, slots=2) == (3, 1)
-    told = results(tmp_path / "out")
-    assert len(told) == 7 and told["bad"]["status"] == "error" and told["bad"]["field"] == "audio"
-    assert told["mp3"]["output"] == "mp3.mp3" and told["mp3"]["words"]
-    assert told["n0"]["seed"] == 0 and told["n0"]["model"] == "echo"
-    assert len(reading.read(tmp_path / "out" / "n0.wav")) == 3 * 16000
-    assert not list((tmp_path / "out").glob(".*"))
-    before = (tmp_path / "out" / "n0.wav").stat().st_mtime_ns
-    assert run(rows[:5], store, make, workers=2, slots=2) == (0, 0)
-    assert (tmp_path / "out" / "n0.wav").stat().st_mtime_ns == before
+@pytest.fixture(scope="module")
+def options(tiny_folder: Path) -> ClusterOptions:
+    return ClusterOptions(model=str(tiny_folder), slots=2, cpus=0.5)
 
 
-def test_a_dead_worker_loses_nothing(tmp_path: Path, rows: list[ManifestRow], pipeline: Any) -> None:
-    store, dying = Storage(str(tmp_path / "out")), [True, False]
-
-    def make() -> Actor:
-        return Actor(ClusterWorker(None, 2, "cpu", store, pipeline), dying.pop(0))
-
-    assert run(rows[:5], store, make, workers=1, slots=2) == (5, 0)
-    assert {about["status"] for about in results(tmp_path / "out").values()} == {"ok"}
+@pytest.fixture(scope="module")
+def model(tiny_folder: Path) -> str:
+    return weights_hash(tiny_folder)
 
 
-def test_a_handful_that_kills_is_given_up(tmp_path: Path, rows: list[ManifestRow], pipeline: Any) -> None:
-    store = Storage(str(tmp_path / "out"))
-    done, failed = run(
-        rows[1:3],
-        store,
-        lambda: Actor(ClusterWorker(None, 2, "cpu", store, pipeline), True),
-        workers=1,
-        slots=2,
-    )
-    assert (done, failed) == (0, 2) and results(tmp_path / "out")["n1"]["error"]
+def sounds(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("*.wav")}
 
 
-def test_results_behind_a_url(rows: list[ManifestRow], pipeline: Any) -> None:
-    store = Storage("memory://speechx-batch")
-    worker = ClusterWorker(None, 2, "cpu", store, pipeline)
-    assert run(rows[:2], store, lambda: Actor(worker, False), workers=1, slots=2) == (2, 0)
-    assert {"n0.wav", "n1.wav", "results.jsonl"} <= store.names()
-    assert batch._previous_lines(store)[0].startswith("{")
+def results(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    tmp_path_factory: pytest.TempPathFactory, manifest: Manifest, options: ClusterOptions, model: str
+) -> dict[str, bytes]:
+    """The sounds of a job in this process."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+
+    def runner(rows: Sequence[ManifestRow], store: Storage, model: str) -> Iterator[ResultRow]:
+        with LocalEngine(load_pipeline(options.model, slots=options.slots)) as engine:
+            yield from run_here(engine, rows, store, model, 4)
+
+    run_batch(manifest, Storage(str(folder)), model, runner)
+    made = sounds(folder)
+    assert len(made) == ROWS
+    return made
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    local.start(4, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+def actors() -> list[int]:
+    """Process ids of the actors of batch jobs."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and b"ray::MapWorker" in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            pass
+    return found
+
+
+def after(count: int, runner: Runner, act: Callable[[], object]) -> Runner:
+    """Acts once when `count` results are there."""
+
+    def run(rows: Sequence[ManifestRow], store: Storage, model: str) -> Iterator[ResultRow]:
+        for number, row in enumerate(runner(rows, store, model)):
+            if number == count:
+                act()
+            yield row
+
+    return run
+
+
+def test_an_address_without_a_ray_is_refused(
+    manifest: Manifest, options: ClusterOptions, tmp_path: Path
+) -> None:
+    for address in ("127.0.0.1:9", "nonsense"):
+        with pytest.raises(InputError, match=f"address: no Ray at {address}"):
+            run_batch(
+                manifest, Storage(str(tmp_path)), "m", batch.ray_runner(replace(options, address=address))
+            )
+
+
+def test_a_killed_actor_loses_nothing(
+    cluster: None,
+    manifest: Manifest,
+    options: ClusterOptions,
+    model: str,
+    undisturbed: dict[str, bytes],
+    tmp_path: Path,
+) -> None:
+    runner = batch.ray_runner(replace(options, actors=(2, 2)))
+    killed = list[int]()
+
+    def kill() -> None:
+        killed.append(actors()[0])
+        os.kill(killed[0], signal.SIGKILL)
+
+    progress = run_batch(manifest, Storage(str(tmp_path)), model, after(2, runner, kill))
+    assert killed and (progress.done, progress.failed) == (ROWS, 1)
+    assert sounds(tmp_path) == undisturbed
+    rows = results(tmp_path)
+    assert sorted(row["id"] for row in rows) == sorted(row.id for row in manifest.rows)
+    assert all(row["node"] and row["seed"] and row["model"] == model for row in rows)
+    (lost,) = [row for row in rows if row["status"] == "error"]
+    assert lost["id"] == "lost" and lost["field"] == "audio"
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_row_that_kills_its_actor_costs_itself(
+    cluster: None,
+    manifest: Manifest,
+    options: ClusterOptions,
+    model: str,
+    undisturbed: dict[str, bytes],
+    tmp_path: Path,
+) -> None:
+    killer = Manifest([replace(row, id="killer") if row.id == "r1" else row for row in manifest.rows[:6]])
+    progress = run_batch(killer, Storage(str(tmp_path)), model, batch.ray_runner(options, KilledByRows))
+    assert (progress.done, progress.failed) == (5, 1)
+    (failed,) = [row for row in results(tmp_path) if row["status"] == "error"]
+    assert failed["id"] == "killer" and failed["error"] == "its worker died each time"
+    assert sounds(tmp_path) == {name: undisturbed[name] for name in sounds(tmp_path)}
+
+
+def test_a_node_with_other_weights_ends_the_job(
+    cluster: None, manifest: Manifest, options: ClusterOptions, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="the job was started with other"):
+        run_batch(manifest, Storage(str(tmp_path)), "other", batch.ray_runner(options))
+    assert results(tmp_path) == []
+
+
+def start(manifest_file: Path, out: Path, options: ClusterOptions) -> subprocess.Popen[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "speechx",
+        "batch",
+        str(manifest_file),
+        "-o",
+        str(out),
+        "--ray",
+        "--json",
+    ]
+    command += ["--model", str(options.model), "--slots", "2"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+def test_a_killed_driver_loses_nothing(
+    manifest_file: Path,
+    manifest: Manifest,
+    options: ClusterOptions,
+    undisturbed: dict[str, bytes],
+    tmp_path: Path,
+) -> None:
+    """The command line, with a Ray of its own."""
+    first = start(manifest_file, tmp_path, options)
+    assert first.stdout is not None
+    deadline = time.monotonic() + 90
+    for line in first.stdout:
+        assert time.monotonic() < deadline
+        if json.loads(line)["event"] == "row":
+            break
+    first.kill()
+    first.wait()
+    assert len(sounds(tmp_path)) < ROWS, "the job was too quick to be killed"
+    (tmp_path / "r5.wav").write_bytes(undisturbed["r5.wav"])  # a sound whose line was lost
+    second = start(manifest_file, tmp_path, options)
+    output, _ = second.communicate(timeout=100)
+    assert second.returncode == 3, output  # for the row without its file
+    assert sounds(tmp_path) == undisturbed
+    last = {row["id"]: row["status"] for row in results(tmp_path)}
+    assert last == {row.id: "error" if row.id == "lost" else "ok" for row in manifest.rows}
+    assert not list(tmp_path.glob(".*"))

@@ -31,6 +31,8 @@ class RunningJob:
 class JobRunner:
     """Gives each run a chunk a step."""
 
+    occupancy = 0.5
+
     def __init__(self) -> None:
         self.runs: list[Any] = []
         self.aborted: list[str] = []
