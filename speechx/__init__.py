@@ -9,6 +9,7 @@ Names are loaded when first used: importing the package costs no torch.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,11 @@ __version__ = "0.1.0"
 _clone = Path(__file__).resolve().parent.parent
 if (_clone / "tasks" / "tts.py").is_file():
     __path__.append(str(_clone))
+
+# OpenMP's threads wait for each other in a loop before they sleep. By default the loop is so long that on a busy machine
+# they take the processor from those they wait for. Read by libgomp when torch is loaded; docs/log.md has the figures.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 _HOMES = {
     "Chunk": "speechx.pipeline.job",

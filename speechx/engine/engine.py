@@ -70,6 +70,7 @@ class Engine:
         self._next_id = 0
         self._pauses = frozenset(c.pause_phones)
         self._threads = threads or 0
+        self._tried_threads = self._most_threads if threads else 0
 
     @property
     def slots(self) -> int:
@@ -141,33 +142,38 @@ class Engine:
     def step(self) -> list[StepOutput]:
         """Admit, prefill, decode: one more step for every running sequence."""
         self.warm_up()
+        threads = min(self._threads, torch.get_num_threads())
         for entry in self.scheduler.admit():
             self._admit(entry)
         plan = self.scheduler.schedule(self._clock())
         outputs = [self._finish(entry.id, self._empty(), "deadline") for entry in plan.expired]
-        with cpu_threads(self._threads):
+        with cpu_threads(threads):
             for entry, start, stop in plan.prefill:
                 self._prefill(entry, start, stop)
         if plan.decode:
-            with cpu_threads(1 if self.config.dim <= SMALL_DIM else self._threads):
-                outputs += self._decode(plan.decode)
+            with cpu_threads(1 if self.config.dim <= SMALL_DIM else threads):
+                outputs += self._decode(plan.decode, threads)
         return outputs
 
     @torch.inference_mode()
     def warm_up(self) -> None:
         """Choose the number of threads, before the first sequence or in its first step, in 0.2 s.
 
+        At most as many as torch has at the moment. Where these become more, the choice is made again between two sequences.
+
         Call it where `step` will be called, and nowhere else let torch have more than one thread: each caller has helpers of
         its own, and once they are more than the processors, OpenMP has them sleep after every product.
         """
-        if self._threads:
+        most = min(self._most_threads, torch.get_num_threads())
+        tried = self._tried_threads
+        if self._threads and (self.scheduler.busy or 2 * self._threads <= tried or most <= tried):
             return
-        self._threads = self._most_threads
+        self._tried_threads = self._threads = most
         if self.config.dim <= SMALL_DIM:
             rows = list(range(min(4, self.runner.cache.slots)))
             x_ND, none = torch.ones(len(rows), self.config.dim, device=self.runner.device), [0] * len(rows)
             step = self.runner.step
-            self._threads = useful_threads(lambda: step(x_ND.clone(), none, rows, none), self._most_threads)
+            self._threads = useful_threads(lambda: step(x_ND.clone(), none, rows, none), most)
 
     def _admit(self, entry: ScheduledSequence) -> None:
         """Choose where prefill starts: after a known prefix. A prefix is always a chunk of its own."""
@@ -203,10 +209,10 @@ class Engine:
         """An adapted model gives other keys and values for a voice."""
         return f"{sequence.packed.prefix_key}{' adapted' * sequence.adapted}"
 
-    def _decode(self, entries: list[ScheduledSequence]) -> list[StepOutput]:
+    def _decode(self, entries: list[ScheduledSequence], threads: int) -> list[StepOutput]:
         """One step of every running sequence."""
         sequences = [self._sequences[entry.id] for entry in entries]
-        codes_NG, advance = self.decoding.step(sequences, [entry.slot for entry in entries], self._threads)
+        codes_NG, advance = self.decoding.step(sequences, [entry.slot for entry in entries], threads)
         return [self._emit(r, codes_NG[i], advance[i] if advance else 0) for i, r in enumerate(sequences)]
 
     def _emit(self, sequence: Sequence, codes_G: np.ndarray, advance: int) -> StepOutput:

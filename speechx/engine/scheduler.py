@@ -60,6 +60,11 @@ class Scheduler:
         return id in self._live
 
     @property
+    def busy(self) -> bool:
+        """Whether a sequence has a slot."""
+        return len(self._free) < self.slots
+
+    @property
     def waiting(self) -> int:
         return len(self._waiting)
 

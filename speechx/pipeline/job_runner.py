@@ -7,6 +7,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+import torch
+
+from speechx.engine.processors import Processors
+from speechx.engine.threads import cpu_threads
 from speechx.errors import InputError
 from speechx.pipeline.candidates import Candidate
 from speechx.pipeline.running_job import RunningJob
@@ -22,14 +26,22 @@ __all__ = ["JobRunner"]
 class JobRunner:
     """Runs jobs on one engine. Not thread-safe: one thread at a time calls it.
 
-    pack: turns a prompt into the model's input rows. slots: sequences that the engine decodes at once.
+    pack: turns a prompt into the model's input rows. slots: sequences that the engine decodes at once. processors: counts
+    those that other programs leave to this one.
     """
 
-    def __init__(self, engine: Engine, pack: Callable[[Prompt], PackedPrompt], slots: int = 8) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        pack: Callable[[Prompt], PackedPrompt],
+        slots: int = 8,
+        processors: Processors | None = None,
+    ) -> None:
         self.engine, self.pack, self.slots = engine, pack, slots
         self.occupancy = 0.0  # share of the slots that the last step had sequences for
         self._jobs: list[RunningJob] = []
         self._candidates: dict[int, tuple[RunningJob, Candidate]] = {}  # by the engine's id
+        self.processors = processors or Processors(torch.get_num_threads())
 
     @property
     def has_work(self) -> bool:
@@ -37,7 +49,8 @@ class JobRunner:
 
     def warm_up(self) -> None:
         """See Engine.warm_up."""
-        self.engine.warm_up()
+        with cpu_threads(self._threads()):
+            self.engine.warm_up()
 
     def add(self, job: RunningJob) -> None:
         self._jobs.append(job)
@@ -52,7 +65,17 @@ class JobRunner:
             self._jobs.remove(job)
 
     def step(self) -> list[RunningJob]:
-        """One engine step: add prompts -> decode -> append frames -> render. Returns jobs with news (chunk, error, end)."""
+        """One engine step: add prompts -> decode -> append frames -> render. Returns jobs with news (chunk, error, end).
+
+        It takes no more threads than other programs leave processors.
+        """
+        with cpu_threads(self._threads()):
+            return self._step()
+
+    def _threads(self) -> int:
+        return min(self.processors.free(), torch.get_num_threads())
+
+    def _step(self) -> list[RunningJob]:
         share = max(2, self.slots // max(1, len(self._jobs)))
         for job in self._jobs:
             # A streaming listener needs the next part only: later parts must not slow it down.

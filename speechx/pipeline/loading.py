@@ -71,7 +71,10 @@ def load_pipeline(
     slots: candidates in the engine's batch at once, at least as many as a part gets by default.
     voices: known voices (default: VoiceStore()). paths: see `Frontend`.
     """
+    import torch
+
     from speechx.engine.engine import Engine
+    from speechx.engine.processors import Processors
     from speechx.engine.threads import cpu_threads
     from speechx.models.lm.folder import load_model
     from speechx.models.lm.prompt import pack
@@ -81,6 +84,7 @@ def load_pipeline(
     from speechx.text import PHONE_TABLE_VERSION
 
     folder = model_folder(path)
+    processors = Processors(torch.get_num_threads())  # now, so that it knows them when the weights are there
     with cpu_threads(1):  # see `Engine.warm_up`
         frontend = load_front(path, voices=voices, paths=paths)
         codec = frontend.codec
@@ -91,7 +95,7 @@ def load_pipeline(
     config = core.shape
     packer = partial(pack, num_codebooks=config.num_codebooks)
     slots = max(slots, *(task.best_of for task in registry.tasks().values()))
-    runner = JobRunner(Engine(core.to(device), slots=slots), packer, slots=slots)
+    runner = JobRunner(Engine(core.to(device), slots=slots), packer, slots, processors)
     return Pipeline(frontend, runner, model=weights_hash(folder))
 
 
