@@ -63,12 +63,14 @@ class Recording:
 
 @dataclass(frozen=True)
 class _Samples:
-    """Where samples begin, how many bytes the header promises, and the offset and struct format of that length."""
+    """Where samples begin, how many bytes the header promises, and the offset and struct format of that length.
+    form_at: of the chunk `fmt ` in a wav file whose chunks of odd length lack their padding byte."""
 
     start: int
     declared: int
     field: int
     code: str
+    form_at: int = 0
 
 
 def is_chunked(head: bytes) -> bool:
@@ -83,7 +85,10 @@ def recordings(file: BinaryIO, start: int, size: int) -> Iterator[Recording]:
         if found is None:
             yield Recording(start, size)
             return
-        if _is_placeholder(file, found, size, form):
+        if found.form_at:
+            header, stop = _short_header(file, found), _end(file, found, size, form)
+            yield Recording(found.start - len(header), stop, {0: header})
+        elif _is_placeholder(file, found, size, form):
             stop = find(file, form.magic, found.start, size)
             length = stop - found.start + form.inside + form.skip
             packed = struct.pack(
@@ -107,7 +112,7 @@ def _samples(file: BinaryIO, start: int, size: int, form: ChunkFormat) -> _Sampl
     if not form.data:  # AU has a header of fixed layout
         offset, length = struct.unpack(">II", read_at(file, start + 4, 8).ljust(8, b"\0"))
         return _Samples(start + offset, length, start + 8, "I")
-    at, sizes_64 = start + form.first, None
+    at, sizes_64, form_at, unpadded = start + form.first, None, 0, False
     while (chunk := _chunk(file, at, form)) is not None:
         name, length = chunk
         payload = at + len(name) + struct.calcsize(form.length)
@@ -117,13 +122,26 @@ def _samples(file: BinaryIO, start: int, size: int, form: ChunkFormat) -> _Sampl
                 length = struct.unpack("<q", read_at(file, at_64, 8))[0]
                 return _Samples(payload, length, at_64, "q")
             declared = length - form.inside - form.skip
-            return _Samples(payload + form.skip, declared, at + len(name), form.length)
+            place = at + len(name)
+            return _Samples(payload + form.skip, declared, place, form.length, form_at if unpadded else 0)
         if name == b"ds64":
             sizes_64 = payload
+        if name == b"fmt ":
+            form_at = at
         if not 0 <= length < size:
             return None
         at = payload + _padded(length - form.inside, form)
+        if length % 2 and form.magic == FORMATS[0].magic and read_at(file, at - 1, 4) in (b"fmt ", b"data"):
+            at, unpadded = at - 1, True
     return None
+
+
+def _short_header(file: BinaryIO, found: _Samples) -> bytes:
+    """A wav header with nothing but the format and the length: libsndfile reads no unpadded chunks."""
+    size = struct.unpack("<I", read_at(file, found.form_at + 4, 4))[0]
+    form = read_at(file, found.form_at, 8 + size)
+    lengths = [struct.pack("<I", n) for n in (12 + len(form) + found.declared, found.declared)]
+    return b"RIFF" + lengths[0] + b"WAVE" + form + b"data" + lengths[1]
 
 
 def _is_placeholder(file: BinaryIO, found: _Samples, size: int, form: ChunkFormat) -> bool:
@@ -131,7 +149,15 @@ def _is_placeholder(file: BinaryIO, found: _Samples, size: int, form: ChunkForma
     body = size - found.start
     if found.declared > body and found.declared >= LIMITS[found.code]:
         return True
-    return found.declared <= 0 < body and not _is_chunk(file, found.start, size, form)
+    return found.declared <= 0 < body and not _chunks_to_the_end(file, found.start, size, form)
+
+
+def _chunks_to_the_end(file: BinaryIO, at: int, size: int, form: ChunkFormat) -> bool:
+    """Whether nothing but chunks follows: samples may begin like a chunk, too."""
+    while _is_chunk(file, at, size, form):
+        name, length = _chunk(file, at, form) or (b"", 0)
+        at += len(name) + struct.calcsize(form.length) + _padded(length - form.inside, form)
+    return at >= size or _format_of(read_at(file, at, 64)) == form
 
 
 def _is_chunk(file: BinaryIO, at: int, size: int, form: ChunkFormat) -> bool:

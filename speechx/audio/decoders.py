@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Protocol, Self
 import numpy as np
 import soundfile
 
-from speechx.audio.parts import FilePart, foreign_format
+from speechx.audio.parts import FilePart, foreign_format, start_of_text
 from speechx.audio.types import AudioInfo, Samples
 from speechx.errors import InputError
 
@@ -146,6 +146,8 @@ def _description(part: FilePart) -> str:
     kind = foreign_format(part)
     if kind is not None and importlib.util.find_spec("av") is None:
         return f"{kind}: install PyAV to read it (pip install 'speechx[m4a]')"
+    if (text := start_of_text(part)) is not None:
+        return f"text, not audio: it begins with {text!r}"
     readable = "wav, flac, ogg, opus, mp3, aiff"
     also = ", and with the extra 'm4a' installed m4a, webm and video" if kind is None else ""
     return (

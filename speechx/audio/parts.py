@@ -11,6 +11,7 @@ import contextlib
 import io
 import os
 import re
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -19,12 +20,13 @@ from speechx.audio import chunks, mp3, ogg
 from speechx.audio.sources import FileView, find, opened, read_at
 from speechx.audio.types import AudioFile
 
-__all__ = ["FilePart", "foreign_format", "parts"]
+__all__ = ["FilePart", "foreign_format", "parts", "start_of_text"]
 
 FLAC = rb"fLaC[\x00\x80]\x00\x00\x22"
 STARTS = re.compile(b"|".join([*chunks.PATTERNS, FLAC, rb"OggS\x00\x02"]), re.DOTALL)
+MP4 = "m4a or mp4"
 FOREIGN = (  # pattern of the first bytes -> what a message calls it
-    (rb".{4}ftyp", "m4a or mp4"),
+    (rb".{4}ftyp", MP4),
     (rb"\x1aE\xdf\xa3", "webm or Matroska"),
     (rb"\xff[\xf0\xf1\xf8\xf9]|ADIF", "aac"),
     (rb"#!AMR", "amr"),
@@ -60,18 +62,29 @@ def parts(source: AudioFile) -> Iterator[list[FilePart]]:
 
 def foreign_format(part: FilePart) -> str | None:
     """The name of a format that only the extra `m4a` reads; None for any other."""
+    return _foreign(_first_bytes(part))
+
+
+def start_of_text(part: FilePart) -> str | None:
+    """The first characters, where the file is a text: an error message saved as sound, or a pointer of Git LFS."""
+    data = _first_bytes(part)
+    text = data.decode("utf-8", "ignore").strip()
+    return text[:40] if data and b"\0" not in data and text.replace("\n", " ").isprintable() else None
+
+
+def _first_bytes(part: FilePart) -> bytes:
     if not isinstance(part.data, str):
-        return _foreign(read_at(part.data, 0, 16))
+        return read_at(part.data, 0, 64)
     with opened(part.data) as file:
-        return _foreign(file.read(16))
+        return file.read(64)
 
 
 def _recordings(file: BinaryIO, size: int) -> list[bytes] | Iterator[chunks.Recording]:
     """Places of recordings in the file; their bytes for mp3; nothing for an unknown format."""
     after_tags = _after_id3(file)
     head = read_at(file, after_tags, mp3.JUNK)
-    if _foreign(head):
-        return iter(())
+    if (kind := _foreign(head)) is not None:
+        return _mp4s(file, after_tags, size) if kind == MP4 else iter(())
     known, frame = STARTS.search(head), mp3.first_frame(head)
     if frame is not None and (known is None or frame < known.start()):
         return mp3.streams(read_at(file, after_tags, size - after_tags))
@@ -90,6 +103,21 @@ def _flacs(file: BinaryIO, start: int, size: int) -> Iterator[chunks.Recording]:
         stop = find(file, FLAC, start + 1, size)
         yield chunks.Recording(start, stop)
         start = stop
+
+
+def _mp4s(file: BinaryIO, start: int, size: int) -> Iterator[chunks.Recording]:
+    """Joined files: each begins with a box `ftyp`."""
+    at = start
+    while len(head := read_at(file, at, 16)) == 16:
+        length, kind, wide = struct.unpack(">I4sQ", head)
+        if kind == b"ftyp" and at > start:
+            yield chunks.Recording(start, at)
+            start = at
+        length = wide if length == 1 else length
+        if length < 8:  # 0: to the end of the file
+            break
+        at += length
+    yield chunks.Recording(start, size, missing=max(0, at - size))
 
 
 def _after_id3(file: BinaryIO) -> int:

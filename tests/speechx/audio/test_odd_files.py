@@ -197,6 +197,20 @@ def test_a_file_without_samples_stays_one() -> None:
             reading.read(data)
 
 
+def test_samples_may_begin_like_a_chunk() -> None:
+    data = set_length(file_of("wav", tone(2.0)), "wav", 0)
+    data = data[:44] + b"21P4" + struct.pack("<I", 1000) + data[52:]
+    assert len(reading.read(data)) == 32000
+
+
+@pytest.mark.parametrize("padding", [b"", b"\0"], ids=["unpadded", "padded"])
+def test_a_chunk_of_odd_length_before_the_samples(padding: bytes) -> None:
+    data = file_of("wav", tone(2.0))
+    odd = b"LIST" + struct.pack("<I", 7) + b"INFOabc" + padding
+    for at in (12, 36):  # before the format, and before the samples
+        assert np.allclose(reading.read(data[:at] + odd + data[at:]), tone(2.0), atol=1e-3)
+
+
 # Cut files
 
 
@@ -275,6 +289,37 @@ def test_what_cannot_be_read_from_a_pipe(
 
 
 # Formats of the extra
+
+
+@pytest.mark.parametrize(
+    ("container", "codec"), [("mp4", "aac"), ("webm", "libopus"), ("adts", "aac"), ("mpegts", "aac")]
+)
+def test_formats_of_the_extra(container: str, codec: str) -> None:
+    """Once and joined: m4a, the webm of a browser's recorder without a length, raw aac, and a transport stream."""
+    import av
+
+    file = io.BytesIO()
+    with av.open(file, "w", format=container, options={"live": "1"} if container == "webm" else {}) as out:
+        stream = out.add_stream(codec, rate=48000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(tone(2.0, rate=48000)[None], format="fltp", layout="mono")
+        frame.rate = 48000
+        cut = av.AudioResampler(
+            format=stream.format.name, layout="mono", rate=48000, frame_size=stream.frame_size
+        )
+        for piece in [*cut.resample(frame), *cut.resample(None)]:
+            out.mux(stream.encode(piece))
+        out.mux(stream.encode(None))
+    assert len(reading.read(file.getvalue())) == pytest.approx(32000, abs=1000)
+    assert len(reading.read(file.getvalue() * 2)) == pytest.approx(64000, abs=2000)
+    if container == "mp4":
+        with pytest.raises(InputError, match="truncated"):
+            reading.read(file.getvalue()[:10000])
+
+
+def test_text_is_named_as_such() -> None:
+    for text in ("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a", '{"error": "not found"}' * 9):
+        with pytest.raises(InputError, match=r"is text, not audio: it begins with '(version https|{\"error)"):
+            reading.read(text.encode())
 
 
 @pytest.mark.parametrize(
