@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import speechx
 from speechx.pipeline.local_engine import SpeechEngine
 from speechx.serving import errors
+from speechx.serving.routes.docs import docs_router
 from speechx.serving.routes.openai import openai_router
 from speechx.serving.routes.tasks import task_router
 from speechx.serving.routes.voices import upload_router, voice_router
@@ -46,8 +47,7 @@ def build_app(
 
     app = FastAPI(
         title="SpeechX", version=speechx.__version__, description="Speech tasks of one model. See /v1/tasks.",
-        lifespan=lifespan, docs_url="/docs" if settings.docs else None, redoc_url=None,
-        openapi_url="/openapi.json" if settings.docs else None,
+        lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url="/openapi.json" if settings.docs else None,
     )  # fmt: skip
     app.state.service = service
     for router in (
@@ -55,6 +55,7 @@ def build_app(
         openai_router(service),
         voice_router(service),
         upload_router(service),
+        docs_router(app, settings.docs),
     ):
         app.include_router(router)
     _operations(app, service)
