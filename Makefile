@@ -6,7 +6,7 @@ DATA ?=
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup env env-dev env-train env-eval env-serve lint format type test demo train-smoke bench eval serve clean house contracts
+.PHONY: help setup env env-dev env-train env-eval env-serve lint format type test chaos demo train-smoke bench eval serve clean house contracts
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -27,6 +27,9 @@ demo: env  ## all seven tasks on the sample recordings, written to demo/index.ht
 
 test: env-dev  ## the test suite, and its ten slowest tests
 	@$(BIN)/python -m pytest --durations=10 $(ARGS)
+
+chaos: env-dev  ## faults under load: kills every process of a server, writes the table of docs/reliability.md
+	@SPEECHX_CHAOS=long $(BIN)/python -m pytest -m chaos tests/chaos $(ARGS)
 
 setup: env-dev  ## .venv with everything for working on SpeechX, and the pre-commit hook
 	@if [ -d .git ]; then $(BIN)/pre-commit install; fi

@@ -90,13 +90,14 @@ def _port_is_free(host: str, port: int) -> bool:
 def _in_process(options: ReplicaOptions, settings: Settings, host: str, port: int) -> None:
     import uvicorn
 
+    from speechx.pipeline.local_engine import LocalEngine
     from speechx.serving.app import build_app
-    from speechx.serving.cluster.replica import make_served_engine
+    from speechx.serving.cluster.replica import make_engine
 
     if "at_once" not in settings.limits.model_fields_set:
         limits = settings.limits.model_copy(update={"at_once": options.slots + options.waiting})
         settings = settings.model_copy(update={"limits": limits})
-    engine = make_served_engine(options)
+    engine = make_engine(options)
     try:
         app = build_app(engine, settings)
         say(f"SpeechX at http://{host}:{port}, try /docs; Ctrl-C ends it")
@@ -105,7 +106,8 @@ def _in_process(options: ReplicaOptions, settings: Settings, host: str, port: in
             timeout_graceful_shutdown=round(settings.limits.request_seconds),
         )  # fmt: skip
     finally:
-        engine.close()
+        if isinstance(engine, LocalEngine):
+            engine.close()
 
 
 def _on_ray(

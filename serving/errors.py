@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 
 from fastapi import FastAPI, Request
@@ -65,6 +66,10 @@ def as_api_error(error: BaseException) -> ApiError:
     """The error response for an exception; 500 for an unexpected one."""
     if isinstance(error, ApiError):
         return error
+    if (failure := _storage_failure(error)) is not None:
+        full = failure.errno in (errno.ENOSPC, errno.EDQUOT)
+        problem, code = ("disk is full", "disk_full") if full else ("storage failed", "storage")
+        return ApiError(503, f"the server's {problem}: nothing was stored", code=code, retry_after=60)
     if isinstance(error, InputError):
         return ApiError(422, str(error), code="invalid_field", field=error.field)
     if isinstance(error, TimeoutError):
@@ -74,6 +79,17 @@ def as_api_error(error: BaseException) -> ApiError:
     if isinstance(error, HTTPException):
         return ApiError(error.status_code, str(error.detail))
     return ApiError(500, "the server failed: the log has the request id", code="internal")
+
+
+def _storage_failure(error: BaseException) -> OSError | None:
+    """The error of the operating system where the server could not write; not one of reading what a request names."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, OSError):
+        cause = cause.__cause__
+    if cause is None or isinstance(cause, TimeoutError | InterruptedError):
+        return None
+    is_write = isinstance(error, InputError) and error.field == "output"
+    return cause if is_write or cause.errno in (errno.ENOSPC, errno.EDQUOT) else None
 
 
 def error_response(error: BaseException, request_id: str | None = None) -> Response:

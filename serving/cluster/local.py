@@ -35,10 +35,14 @@ SOCKET_ROOM = 66
 SERVE_ENVIRONMENT = {
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "speechx.serving.cluster.proxy:middlewares",
     "RAY_SERVE_CONTROLLER_CALLBACK_IMPORT_PATH": "speechx.serving.cluster.guard:watch_raylet",
+    # Ray ends its workers at once where their raylet has died; `guard` lets them answer their requests first.
+    "RAY_raylet_death_check_interval_milliseconds": "30000",
     # Three failed checks restart a proxy. By default they are 10 s apart.
     "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
+    # A proxy that takes longer to start, 5 s by default, is given up. On a busy machine each one would be.
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "30",
 }
-"""What the processes of Ray Serve read when they start. A cluster of your own needs it in the environment of its nodes."""
+"""What the processes of Ray read when they start. A cluster of your own needs it in the environment of its nodes."""
 
 _folders: list[Path] = []
 

@@ -5,7 +5,9 @@ Ray calls `middlewares` in each proxy whose environment names it: see `local.SER
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from dataclasses import dataclass, field
 
 from fastapi import Request
 from starlette.middleware import Middleware
@@ -22,7 +24,7 @@ MESSAGES = {404: "there is no such route, or the server is not ready", 429: "the
 
 def middlewares() -> list[Middleware]:
     """The middlewares of a proxy."""
-    watch_raylet()
+    watch_raylet(_give_up)
     return [Middleware(JsonErrors)]
 
 
@@ -36,32 +38,66 @@ class JsonErrors:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started = replaced = False
-
-        async def respond(error: ApiError) -> None:
-            request_id = Request(scope).headers.get("x-request-id")
-            response = error_response(error, request_id)
-            del response.headers["x-request-id"]  # Ray adds it
-            await response(scope, receive, send)
-
-        async def checked(message: Message) -> None:
-            nonlocal started, replaced
-            if message["type"] == "http.response.start":
-                started = True
-                if error := _error_of_ray(message):
-                    replaced = True
-                    await respond(error)
-            if not replaced:
-                await send(message)
-
+        response = _Response(scope, receive, send)
+        task = asyncio.current_task()
+        assert task is not None
         try:
-            await self.app(scope, receive, checked)
+            if not _state.ray_lost:
+                _state.requests.add(task)
+                await self.app(scope, receive, response.send)
+        except asyncio.CancelledError:
+            if response.started or not _state.ray_lost:
+                raise
+            task.uncancel()
         except Exception:
-            if started:
+            if response.started:
                 raise
             logging.getLogger("ray.serve").exception("the proxy failed")
-        if not started:
-            await respond(ApiError(503, LOST, code="router_lost", retry_after=2))
+        finally:
+            _state.requests.discard(task)
+        if not response.started:
+            code = "ray_lost" if _state.ray_lost else "router_lost"
+            await response.fail(ApiError(503, LOST, code=code, retry_after=2))
+
+
+@dataclass
+class _ProxyState:
+    """The requests in progress of this process."""
+
+    requests: set[asyncio.Task[None]] = field(default_factory=set)
+    ray_lost: bool = False
+
+
+_state = _ProxyState()
+
+
+def _give_up() -> None:
+    """The raylet has died: end all requests, now and from now on. Called in another thread."""
+    _state.ray_lost = True
+    for task in list(_state.requests):
+        task.get_loop().call_soon_threadsafe(task.cancel)
+
+
+class _Response:
+    """The response to one request, with errors of Ray replaced."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope, self._receive, self._send = scope, receive, send
+        self.started = self._replaced = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            if error := _error_of_ray(message):
+                self._replaced = True
+                await self.fail(error)
+        if not self._replaced:
+            await self._send(message)
+
+    async def fail(self, error: ApiError) -> None:
+        response = error_response(error, Request(self._scope).headers.get("x-request-id"))
+        del response.headers["x-request-id"]  # Ray adds it
+        await response(self._scope, self._receive, self._send)
 
 
 def _error_of_ray(start: Message) -> ApiError | None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import cast
 
 from speechx.serving.cluster import local  # before ray
@@ -18,7 +16,7 @@ import ray  # isort: skip
 from ray import serve as ray_serve  # isort: skip
 
 from speechx.cli.console import say
-from speechx.serving.cluster.guard import EXIT_SECONDS
+from speechx.serving.cluster.guard import EXIT_SECONDS, kill, processes_of
 from speechx.serving.cluster.router import AppArgs, build, drain
 
 __all__ = ["serve_until_stopped"]
@@ -81,11 +79,13 @@ class _RayWatch:
 
     def end_processes(self, seconds: float) -> None:
         """Wait so long for the workers of the Ray that has ended, then kill those that are left."""
+        if self._raylet is None:
+            return
         until = time.monotonic() + seconds
-        while (left := self._workers()) and time.monotonic() < until:
+        while (left := processes_of(self._raylet)) and time.monotonic() < until:
             time.sleep(0.1)
         for pid in left:
-            _kill(pid)
+            kill(pid)
 
     def _processes(self) -> list[tuple[str, subprocess.Popen[bytes]]]:
         return [(kind, info.process) for kind, infos in self._node.all_processes.items() for info in infos]
@@ -100,26 +100,10 @@ class _RayWatch:
     def _end(self) -> None:
         """End all processes, this one last. The workers answer their requests with 503 first (see `guard`)."""
         assert self._raylet is not None
-        _kill(self._raylet)
+        kill(self._raylet)
         self.end_processes(EXIT_SECONDS + LEFT_SECONDS)
         for _, process in self._processes():
             process.kill()
         local.remove_folders()
         sys.stderr.flush()
         os._exit(1)  # an orderly exit waits for the raylet
-
-    def _workers(self) -> list[int]:
-        """The processes that the raylet has started, and theirs. They know it from their environment."""
-        if self._raylet is None:
-            return []
-        mark, found = f"RAY_RAYLET_PID={self._raylet}".encode(), []
-        for folder in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):  # it has ended, or is another user's
-                if mark in (folder / "environ").read_bytes().split(b"\0"):
-                    found.append(int(folder.name))
-        return found
-
-
-def _kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)

@@ -12,13 +12,16 @@ from ipaddress import ip_address, ip_network
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from speechx.serving.errors import ApiError, Disconnected
 from speechx.serving.settings import Limits
 from speechx.serving.types import JsonObject
+
+# Files of a form stay in memory, which is bounded: a disk may be full.
+MultiPartParser.spool_max_size = 1 << 40
 
 __all__ = ["FORM_TYPES", "JSON_TYPES", "BodyReader"]
 

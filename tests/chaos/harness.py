@@ -1,0 +1,209 @@
+"""Servers under faults: eight clients ask all the time, a process is killed, and every outcome is counted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from tests.helpers.processes import descendants, listening
+
+ROOT = Path(__file__).resolve().parents[2]
+CLIENTS = 8
+NOISY = (ROOT / "speechx" / "assets" / "samples" / "noisy.flac").read_bytes()
+
+VICTIMS = {
+    "replica": "ray::ServeReplica:default:Replica",
+    "router": "ray::ServeReplica:default:Router",
+    "proxy": "ray::ProxyActor",
+    "controller": "ray::ServeController",
+    "raylet": "raylet/raylet ",
+    "GCS": "gcs/gcs_server ",
+    "agent": "ray::DashboardAgent",
+    "decoder": "sandbox import main_loop",
+}
+"""What the command line of a process contains."""
+
+
+@dataclass
+class Outcomes:
+    """What became of the requests of all clients, and of the probes of /readyz."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)  # errors that are not JSON, and 5xx other than 503
+    not_ready: list[float] = field(default_factory=list)  # times of probes that failed
+    probes: int = 0
+
+    def seconds_to_ready(self, since: float) -> float:
+        """From `since` to the last probe that failed; 0 where none did."""
+        return max([0.0, *(at - since for at in self.not_ready)])
+
+    def row(self) -> list[str]:
+        names = ("done", "refused", "broken off", "unanswered", "503")
+        return [*(str(self.counts[name]) for name in names), str(len(self.wrong))]
+
+
+class Server:
+    """A server in processes of its own, and clients that ask it."""
+
+    def __init__(self, kind: str, voices: Path) -> None:
+        """kind: ray or in-process."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.kind, self.address = kind, f"http://127.0.0.1:{self.port}"
+        command = [sys.executable, "-m", "tests.chaos.server", str(self.port), kind, str(voices)]
+        self.log = (voices / "server.log").open("w+")
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=self.log, stderr=self.log, env=environment)
+        self.known: set[int] = set()  # all processes that it ever had
+
+    def wait_ready(self, seconds: float = 120) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and self.process.poll() is None:
+            if self.ready():
+                self.note_processes()
+                return
+            time.sleep(0.2)
+        self.log.seek(0)
+        raise AssertionError(f"the server did not start: {self.log.read()[-3000:]}")
+
+    def ready(self) -> bool:
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(f"{self.address}/readyz", timeout=1.0).status_code == 200
+        return False
+
+    def note_processes(self) -> None:
+        self.known |= set(descendants(self.process.pid))
+
+    def pid_of(self, victim: str) -> int:
+        """A process of that kind; the server's own for `driver`."""
+        if victim == "driver":
+            return self.process.pid
+        for pid in descendants(self.process.pid):
+            with contextlib.suppress(OSError):
+                words = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+                if VICTIMS[victim] in words[:300]:
+                    return pid
+        raise AssertionError(f"there is no {victim}")
+
+    def kill(self, victim: str, number: int = signal.SIGKILL) -> float:
+        """When it was killed."""
+        self.note_processes()
+        os.kill(self.pid_of(victim), number)
+        return time.monotonic()
+
+    def alive(self) -> list[int]:
+        """Processes of this server that live, also those whose parent has died."""
+        mark = str(ROOT).encode()
+        found = []
+        for pid in self.known:
+            with contextlib.suppress(OSError):
+                if mark in Path(f"/proc/{pid}/environ").read_bytes():  # not another one with the same number
+                    found.append(pid)
+        return found
+
+    def listens(self) -> bool:
+        return any(port == self.port for _, _, port in listening(self.alive()))
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.note_processes()
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(60)
+        for pid in self.alive():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        self.log.close()
+
+
+@contextlib.contextmanager
+def started(kind: str, voices: Path) -> Iterator[Server]:
+    server = Server(kind, voices)
+    try:
+        server.wait_ready()
+        yield server
+    finally:
+        server.close()
+
+
+@contextlib.contextmanager
+def clients(server: Server) -> Iterator[Outcomes]:
+    """Eight clients and a probe ask during the block; their last requests end with it."""
+    outcomes, stop = Outcomes(), threading.Event()
+
+    def client(number: int) -> None:
+        turn = number
+        while not stop.is_set():
+            outcome, wrong = _ask(server.address, turn)
+            outcomes.counts[outcome] += 1
+            if wrong:
+                outcomes.wrong.append(wrong)
+            if outcome in ("unanswered", "503"):
+                stop.wait(1.0)
+            turn += 1
+
+    def probe() -> None:
+        while not stop.is_set():
+            at = time.monotonic()
+            if not server.ready():
+                outcomes.not_ready.append(at)
+            outcomes.probes += 1
+            stop.wait(0.2)
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(CLIENTS)]
+    threads.append(threading.Thread(target=probe))
+    for thread in threads:
+        thread.start()
+    try:
+        yield outcomes
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def _ask(address: str, turn: int) -> tuple[str, str]:
+    """One request, of three kinds in turn: (outcome, what is wrong with its error)."""
+    kinds: list[tuple[str, dict[str, object]]] = [
+        ("tts", {"json": {"text": "Hello there.", "voice": "heart"}}),
+        ("tts", {"json": {"text": "Hello there.", "voice": "heart", "stream": True, "format": "pcm"}}),
+        ("noise-suppression", {"files": {"audio": NOISY}}),
+    ]
+    route, body = kinds[turn % 3]
+    status = 0
+    try:
+        with httpx.stream("POST", f"{address}/v1/{route}", timeout=40, **body) as answer:  # type: ignore[arg-type]
+            status = answer.status_code
+            data = answer.read()
+    except httpx.HTTPError:
+        return ("broken off" if status == 200 else "unanswered"), ""
+    if status == 200:
+        return "done", ""
+    is_json = answer.headers.get("content-type") == "application/json" and b'"error"' in data
+    wrong = "" if is_json and (status < 500 or status == 503) else f"{status} {data[:200]!r}"
+    return ("503" if status == 503 else "refused"), wrong
+
+
+def until_steady(server: Server, outcomes: Outcomes, since: float, seconds: float = 120) -> float:
+    """Waits until all probes of 3 s have succeeded: the seconds from `since` to the last one that failed."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        last = max([since, *outcomes.not_ready])
+        if time.monotonic() - last > 3 and outcomes.probes:
+            return outcomes.seconds_to_ready(since)
+        time.sleep(0.2)
+    raise AssertionError(f"not ready {seconds:g} s after the fault")

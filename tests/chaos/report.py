@@ -1,0 +1,29 @@
+"""The table of faults in docs/reliability.md."""
+
+from __future__ import annotations
+
+from tests.chaos.harness import ROOT, Outcomes
+
+PAGE = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- chaos -->", "<!-- /chaos -->"
+HEAD = """\
+| server | fault | done | refused | broken off | unanswered | 503 | other 5xx | seconds to ready |
+|---|---|---|---|---|---|---|---|---|
+"""
+
+
+class Report:
+    """Rows of the table, the last one of each server and fault."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], str] = {}
+
+    def add(self, server: str, fault: str, outcomes: Outcomes, ready: str) -> None:
+        name = {"ray": "Ray", "in-process": "in process"}[server]
+        self.rows[name, fault] = f"| {' | '.join([name, fault, *outcomes.row(), ready])} |"
+
+    def write(self) -> None:
+        page = PAGE.read_text("utf-8")
+        before, after = page.partition(BEGIN)[0], page.partition(END)[2]
+        table = HEAD + "\n".join(self.rows.values()) + "\n"
+        PAGE.write_text(f"{before}{BEGIN}\n{table}{END}{after}", "utf-8")
