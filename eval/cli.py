@@ -7,6 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from speechx.cli.cluster import (
+    ActorsOption,
+    AddressOption,
+    CpusOption,
+    DeviceOption,
+    GpusOption,
+    RayOption,
+    cluster_options,
+    cluster_runner,
+)
 from speechx.cli.console import JsonOption, ModelOption, output_option, put_json, say
 from speechx.errors import InputError
 from speechx.task import registry
@@ -109,16 +119,26 @@ def run(
     speaker: Annotated[str, typer.Option(help="ge2e, wavlm[:FOLDER], ecapa[:FOLDER]")] = "ge2e",
     mos: Annotated[list[str], typer.Option(help="besides DistillMOS and DNSMOS: utmos[:FILE]")] = [],  # noqa: B006
     workers: WorkersOption = 0,
+    ray: RayOption = False,
+    address: AddressOption = None,
+    actors: ActorsOption = "1",
+    cpus: CpusOption = 1.0,
+    gpus: GpusOption = 0.0,
+    device: DeviceOption = "cpu",
     model: ModelOption = None,
 ) -> None:
     """Score a model, references and baselines on a set; a second call continues an interrupted run."""
     from speechx.eval.run.session import EvalOptions, run_evaluation
 
     names = None if "all" in task else task_names(task)
+    runner = None
+    if ray or address:
+        # Nobody is timed on a cluster: an engine may as well be full.
+        runner = cluster_runner(cluster_options(model, max(slots, 8), address, actors, cpus, gpus, device))
     run_evaluation(
         EvalOptions(
             test_set, output, tasks=names, items=items, systems=system, slots=slots, speaks=not no_model, asr=asr,
-            speaker=speaker, mos=mos, workers=workers, model=model,
+            speaker=speaker, mos=mos, workers=workers, model=model, runner=runner,
         ),
         say,
     )  # fmt: skip

@@ -27,14 +27,13 @@ from speechx.eval.judges.judges import Judges
 from speechx.eval.rows import Header, ScoreRow, check_header, read_rows, score_row
 from speechx.eval.run.workers import JudgeRows, WorkerPool
 from speechx.eval.scores import Scores, Unmeasurable
-from speechx.eval.systems.systems import ModelSystem, System
+from speechx.eval.systems.systems import TIMES, ModelSystem, System
 
 __all__ = ["score_items", "score_system", "systems_of_task"]
 
 BATCH = 8
 TIMED = 8
 """First items of a model per ability, which are timed while nothing else is computed."""
-TIMES = {"rtf", "first_audio_seconds", "seconds"}
 
 ItemResult: TypeAlias = tuple[Item, Output | Exception]
 ScoredResult: TypeAlias = tuple[Item, Output | Exception, Scores | None]

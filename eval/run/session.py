@@ -9,18 +9,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from speechx.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from speechx.batch.job import Runner
+    from speechx.batch.progress import BatchProgress
+    from speechx.batch.rows import ResultRow
+    from speechx.eval.items import Item
     from speechx.eval.judges.judges import Judges
     from speechx.eval.report.schema import Report
     from speechx.eval.rows import Header
     from speechx.eval.sets.store import TestSet
     from speechx.eval.systems.systems import FolderSystem, ModelSystem, System
+    from speechx.pipeline.local_engine import LocalEngine
+
+    RoundTrip: TypeAlias = Callable[[np.ndarray], np.ndarray]
 
 __all__ = ["EvalOptions", "load_model", "run_evaluation"]
 
@@ -31,7 +38,8 @@ class EvalOptions:
 
     tasks: names, all by default. items: at most so many of each ability, 0 is all. systems: NAME=FOLDER of outputs, or a
     built-in's name. slots: requests at once. speaks: whether the model is evaluated. mos: besides DistillMOS and DNSMOS.
-    workers: processes that score, 0 is one per core. model: a folder, the shipped one by default.
+    workers: processes that score, 0 is one per core. model: a folder, the shipped one by default. runner: makes the outputs
+    on a cluster, into the folder `outputs` of the run.
     """
 
     test_set: Path
@@ -46,6 +54,7 @@ class EvalOptions:
     mos: Sequence[str] = ()
     workers: int = 0
     model: Path | None = None
+    runner: Runner | None = None
 
 
 def run_evaluation(options: EvalOptions, say: Callable[[str], None] = lambda text: None) -> Report:
@@ -54,23 +63,21 @@ def run_evaluation(options: EvalOptions, say: Callable[[str], None] = lambda tex
     from speechx.eval.run.score import score_items
     from speechx.eval.run.workers import JudgesConfig, WorkerPool, worker_count
     from speechx.eval.sets.store import load_set
-    from speechx.eval.systems.systems import built_in
+    from speechx.eval.systems.systems import ModelSystem, built_in
 
     test_set = load_set(options.test_set)
     given, built_in_names = _chosen_systems(options.systems)
-    model, codec, model_hash = None, None, "none"
-    if options.speaks:
-        model, codec, model_hash = load_model(options.model, options.slots)
+    items = test_set.chosen(options.tasks, options.items or None)
+    if not items:
+        asked = ", ".join(options.tasks or ["all"])
+        raise InputError(f"task: the set {options.test_set} has no items of {asked}", field="task")
+    model, codec, model_hash = _model(options, items, say)
     mos = ("distillmos", "dnsmos", *options.mos)
     config = JudgesConfig(options.asr, options.speaker, mos, options.model, codec=options.speaks)
     judges = config.load(codec)
     for name in built_in_names:
         built_in(name, judges)  # an unknown name is an error before anything runs
     header = _header(test_set, model_hash, judges)
-    items = test_set.chosen(options.tasks, options.items or None)
-    if not items:
-        asked = ", ".join(options.tasks or ["all"])
-        raise InputError(f"task: the set {options.test_set} has no items of {asked}", field="task")
     count = worker_count(options.workers)
     pool = WorkerPool(config, count) if count > 1 else None
     systems: list[System] = [*given, *([model] if model else [])]
@@ -81,7 +88,7 @@ def run_evaluation(options: EvalOptions, say: Callable[[str], None] = lambda tex
     finally:
         if pool is not None:
             pool.close()
-        if model is not None:
+        if isinstance(model, ModelSystem):
             model.engine.close()
     # Rows of an earlier call were scored by the judges of its report; this call may have needed fewer.
     used = [*_stored_judges(options.output), *(judges if pool is None else pool).describe()]
@@ -129,9 +136,54 @@ def _stored_judges(folder: Path) -> list[dict[str, str]]:
         return []
 
 
-def load_model(
-    folder: Path | None, slots: int
-) -> tuple[ModelSystem, Callable[[np.ndarray], np.ndarray], str]:
+def _model(
+    options: EvalOptions, items: Sequence[Item], say: Callable[[str], None]
+) -> tuple[System | None, RoundTrip | None, str]:
+    """(the system, its codec round trip, the hash of its weights), or (None, None, "none") where no model is evaluated."""
+    if not options.speaks:
+        return None, None, "none"
+    if options.runner is None:
+        return load_model(options.model, options.slots)
+    from speechx.eval.run.workers import round_trip
+    from speechx.pipeline.loading import load_front, model_folder, weights_hash
+
+    model_hash = weights_hash(model_folder(options.model))
+    system = outputs_on_cluster(
+        options.runner, options.test_set, items, model_hash, options.output / "outputs", say
+    )
+    return system, partial(round_trip, load_front(options.model)), model_hash
+
+
+def outputs_on_cluster(
+    runner: Runner,
+    test_set: Path,
+    items: Sequence[Item],
+    model: str,
+    folder: Path,
+    say: Callable[[str], None],
+) -> FolderSystem:
+    """The outputs for items of a set, made by a batch job that continues where an earlier one stopped."""
+    from speechx.batch.job import run_batch
+    from speechx.batch.manifest import Manifest, read_manifest
+    from speechx.eval.systems.systems import FolderSystem
+    from speechx.files import Storage
+
+    wanted = {item.id for item in items}
+    rows = [row for row in read_manifest(test_set / "manifest.jsonl").rows if row.id in wanted]
+    last = [0.0]
+
+    def report(progress: BatchProgress, row: ResultRow | None) -> None:
+        if progress.seconds - last[0] > 5:
+            last[0] = progress.seconds
+            say(f"outputs: {progress.text()}")
+
+    run_batch(
+        Manifest(rows), Storage(str(folder.absolute())), model, runner, retry_failed=True, report=report
+    )
+    return FolderSystem("speechx", folder, timed=False)
+
+
+def load_model(folder: Path | None, slots: int) -> tuple[ModelSystem[LocalEngine], RoundTrip, str]:
     """(the system, its codec round trip, the hash of its weights)."""
     from speechx.eval.run.workers import round_trip
     from speechx.eval.systems.systems import ModelSystem

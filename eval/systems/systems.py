@@ -6,7 +6,6 @@ purpose, to test the metrics). Shapes: T samples at 16 kHz.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import numpy as np
 
+from speechx.batch.results import read_results
 from speechx.errors import InputError
 from speechx.eval.items import RATE, Item, JsonObject, Output, read_recording
 from speechx.eval.judges.judges import Judges
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from speechx.pipeline.local_engine import SpeechEngine
 
 __all__ = ["ABOUT", "FolderSystem", "ModelSystem", "System", "built_in"]
+
+TIMES = {"rtf", "first_audio_seconds", "seconds"}
 
 E = TypeVar("E", bound="SpeechEngine")
 
@@ -61,19 +63,22 @@ class ModelSystem(Generic[E]):
 
 
 class FolderSystem:
-    """Existing outputs: DIR/<id>.wav (or .flac), as `speechx batch` writes them, with its results.jsonl if any."""
+    """Existing outputs: DIR/<id>.wav (or .flac), as `speechx batch` writes them, with its results.jsonl if any.
+
+    timed: whether times in results.jsonl are those of a request alone.
+    """
 
     kind: Kind = "model"
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, timed: bool = True) -> None:
         if not folder.is_dir():
             raise InputError(f"system: {folder} is no folder", field="system")
         self.name, self.folder = name, folder
         self.results: dict[str, JsonObject] = {}
         if (folder / "results.jsonl").is_file():
-            for line in (folder / "results.jsonl").read_text("utf-8").splitlines():
-                row = json.loads(line)
-                self.results[str(row["id"])] = row
+            for row in read_results((folder / "results.jsonl").read_bytes()):
+                kept = row if timed else {k: v for k, v in row.items() if k not in TIMES} | {"untimed": True}
+                self.results[str(row.get("id"))] = kept
 
     def outputs(self, items: Iterable[Item]) -> Iterator[tuple[Item, Output | Exception]]:
         for item in items:

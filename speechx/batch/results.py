@@ -20,7 +20,7 @@ from speechx.batch.rows import BadRow, ManifestRow, ResultRow
 from speechx.errors import InputError
 from speechx.files import Storage
 
-__all__ = ["Changed", "ResultsFolder", "WorkPlan", "open_results"]
+__all__ = ["Changed", "ResultsFolder", "WorkPlan", "open_results", "read_results"]
 
 Changed: TypeAlias = Literal["refuse", "redo", "keep"]
 """What happens to a finished row whose fields or model are others now."""
@@ -54,14 +54,8 @@ class ResultsFolder:
     _text: bytes = b""
 
     def rows(self) -> list[ResultRow]:
-        """All lines, in order. A torn line is left out."""
-        rows = []
-        for line in self._text.split(b"\n"):
-            with contextlib.suppress(ValueError):
-                row = json.loads(line)
-                if isinstance(row, dict):
-                    rows.append(row)
-        return rows
+        """All lines that were there at the start, in order."""
+        return read_results(self._text)
 
     def plan(self, manifest: Manifest, model: str, changed: Changed, retry_failed: bool) -> WorkPlan:
         """Compares a manifest with what is there.
@@ -98,8 +92,8 @@ class ResultsFolder:
         return plan
 
     def clean(self) -> None:
-        """Removes temporary files of jobs that died."""
-        for name in self.store.names():
+        """Removes temporary files of jobs that died: on disks alone, object stores have none."""
+        for name in self.store.names() if self.store.is_local else ():
             if name.startswith(".") and name.endswith(".tmp"):
                 with contextlib.suppress(FileNotFoundError):
                     self.store.remove(name)
@@ -114,6 +108,7 @@ class ResultsFolder:
         if self.lock.file is not None:
             with contextlib.suppress(OSError):
                 os.fsync(self.lock.file.fileno())
+            self.clean()
         elif self._pending and not self.lock.lost.is_set():
             self._write_all()
 
@@ -138,6 +133,17 @@ class ResultsFolder:
         self._pending.clear()
         self._written = time.monotonic()
         self._cost = self._written - started
+
+
+def read_results(data: bytes) -> list[ResultRow]:
+    """The lines of results.jsonl, in order. A torn line is left out."""
+    rows = []
+    for line in data.split(b"\n"):
+        with contextlib.suppress(ValueError):
+            row = json.loads(line)
+            if isinstance(row, dict):
+                rows.append(row)
+    return rows
 
 
 @contextlib.contextmanager

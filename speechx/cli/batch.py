@@ -6,9 +6,8 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, TextIO, cast
+from typing import Annotated, TextIO
 
 import typer
 
@@ -18,6 +17,16 @@ from speechx.batch.manifest import Manifest, read_manifest
 from speechx.batch.progress import BatchProgress
 from speechx.batch.results import Changed
 from speechx.batch.rows import BadRow, ManifestRow, ResultRow, RowDefaults
+from speechx.cli.cluster import (
+    ActorsOption,
+    AddressOption,
+    CpusOption,
+    DeviceOption,
+    GpusOption,
+    RayOption,
+    cluster_options,
+    cluster_runner,
+)
 from speechx.cli.console import Heartbeat, JsonOption, ModelOption, load, put_json, say
 from speechx.errors import InputError
 from speechx.files import Storage
@@ -48,8 +57,6 @@ RetryOption = Annotated[
 ChangedOption = Annotated[
     Changed, typer.Option(help="what to do with finished rows whose fields, format or model changed")
 ]
-RayOption = Annotated[bool, typer.Option("--ray", help="run on Ray: one of its own, or the one at --address")]
-AddressOption = Annotated[str | None, typer.Option(help="Ray cluster to join (auto, or host:port)")]
 
 
 def batch(
@@ -65,10 +72,10 @@ def batch(
     changed: ChangedOption = "refuse",
     ray: RayOption = False,
     address: AddressOption = None,
-    actors: Annotated[str, typer.Option(help="with --ray: models at once, N or MIN:MAX")] = "1",
-    cpus: Annotated[float, typer.Option(min=0, help="with --ray: CPUs reserved for an actor")] = 1.0,
-    gpus: Annotated[float, typer.Option(min=0, help="with --ray: GPUs reserved for an actor")] = 0.0,
-    device: Annotated[str, typer.Option(help="torch device of the language model")] = "cpu",
+    actors: ActorsOption = "1",
+    cpus: CpusOption = 1.0,
+    gpus: GpusOption = 0.0,
+    device: DeviceOption = "cpu",
     model: ModelOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -85,8 +92,7 @@ def batch(
         raise InputError("output is missing: name a folder with --output", field="output")
     store = Storage(output if "://" in output else str(Path(output).absolute()))
     folder = loading.model_folder(model)
-    named = None if model is None else str(folder.absolute())
-    options = ClusterOptions(address, _actors(actors), slots, cpus, gpus, device, named)
+    options = cluster_options(model, slots, address, actors, cpus, gpus, device)
     runner = cluster_runner(options) if ray or address else local_runner(options)
     out = sys.stdout
     # Ray prints its errors on standard output, which is the events' alone.
@@ -117,12 +123,6 @@ def local_runner(options: ClusterOptions) -> Runner:
     return run
 
 
-def cluster_runner(options: ClusterOptions) -> Runner:
-    """Runs rows on Ray, which the layers above know: found through the entry point `batch` of `speechx.launchers`."""
-    (point,) = entry_points(group="speechx.launchers", name="batch")
-    return cast(Runner, point.load()(options))
-
-
 def _fields(given: list[str]) -> dict[str, str]:
     known = {name for task in registry.tasks().values() for name in task.Request.model_fields}
     fields = dict[str, str]()
@@ -132,13 +132,6 @@ def _fields(given: list[str]) -> dict[str, str]:
             raise InputError(f"field: {text!r} is not NAME=VALUE with a field of a task", field="field")
         fields[name] = value
     return fields
-
-
-def _actors(text: str) -> tuple[int, int]:
-    fewest, _, most = text.partition(":")
-    if not (fewest.isdecimal() and (most or fewest).isdecimal() and 1 <= int(fewest) <= int(most or fewest)):
-        raise InputError(f"actors: {text!r} is neither N nor MIN:MAX, at least 1", field="actors")
-    return int(fewest), int(most or fewest)
 
 
 class JobReport:

@@ -1,0 +1,49 @@
+"""Options of commands that run on a cluster, and the launcher behind them. Nothing here imports Ray."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from speechx.batch.job import ClusterOptions, Runner
+from speechx.errors import InputError
+
+__all__ = [
+    "ActorsOption",
+    "AddressOption",
+    "CpusOption",
+    "DeviceOption",
+    "GpusOption",
+    "RayOption",
+    "cluster_options",
+    "cluster_runner",
+]
+
+RayOption = Annotated[bool, typer.Option("--ray", help="run on Ray: one of its own, or the one at --address")]
+AddressOption = Annotated[str | None, typer.Option(help="Ray cluster to join (auto, or host:port)")]
+ActorsOption = Annotated[str, typer.Option(help="with --ray: models at once, N or MIN:MAX")]
+CpusOption = Annotated[float, typer.Option(min=0, help="with --ray: CPUs reserved for an actor")]
+GpusOption = Annotated[float, typer.Option(min=0, help="with --ray: GPUs reserved for an actor")]
+DeviceOption = Annotated[str, typer.Option(help="torch device of the language model")]
+
+
+def cluster_options(
+    model: Path | None, slots: int, address: str | None, actors: str, cpus: float, gpus: float, device: str
+) -> ClusterOptions:
+    """Raises InputError for a range that is none."""
+    fewest, _, most = actors.partition(":")
+    if not (fewest.isdecimal() and (most or fewest).isdecimal() and 1 <= int(fewest) <= int(most or fewest)):
+        raise InputError(f"actors: {actors!r} is neither N nor MIN:MAX, at least 1", field="actors")
+    folder = None if model is None else str(model.absolute())
+    return ClusterOptions(address, (int(fewest), int(most or fewest)), slots, cpus, gpus, device, folder)
+
+
+def cluster_runner(options: ClusterOptions) -> Runner:
+    """Runs rows on Ray, which the layers above know: found through the entry point `batch` of `speechx.launchers`."""
+    if options.device.startswith("cuda") and not options.gpus:
+        raise InputError("gpus: an actor sees no GPU without --gpus: give it 1, or a part", field="gpus")
+    (point,) = entry_points(group="speechx.launchers", name="batch")
+    return cast(Runner, point.load()(options))
