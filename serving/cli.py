@@ -48,6 +48,7 @@ def serve(
     """Serve all tasks over HTTP on this machine: see /docs there. Ctrl-C ends it."""
     from speechx.pipeline.loading import model_folder
     from speechx.serving.cluster.replica import ReplicaOptions
+    from speechx.serving.logs import json_lines
     from speechx.serving.settings import Settings
 
     folder = str(model_folder(model).resolve())  # raises InputError before anything starts
@@ -64,10 +65,12 @@ def serve(
         for name, wanted in (("replicas", replicas > 1 or max_replicas), ("routers", routers > 1)):
             if wanted:
                 raise InputError(f"{name}: with --in-process there is one", field=name)
-        _in_process(options, settings, host, port)
+        with json_lines():
+            _in_process(options, settings, host, port)
         return
     numbers = {"replicas": replicas, "max_replicas": max_replicas, "routers": routers}
-    _on_ray(options, settings, numbers, host, port, address, not ray_without_token)
+    with json_lines():
+        _on_ray(options, settings, numbers, host, port, address, not ray_without_token)
 
 
 def _port_is_free(host: str, port: int) -> bool:
@@ -102,7 +105,7 @@ def _in_process(options: ReplicaOptions, settings: Settings, host: str, port: in
         app = build_app(engine, settings)
         say(f"SpeechX at http://{host}:{port}, try /docs; Ctrl-C ends it")
         uvicorn.run(
-            app, host=host, port=port, log_level="warning", access_log=False,
+            app, host=host, port=port, log_level="warning", log_config=None, access_log=False,
             timeout_graceful_shutdown=round(settings.limits.request_seconds),
         )  # fmt: skip
     finally:

@@ -1,17 +1,12 @@
-"""Prometheus metrics, and a log of one JSON line per request. Metrics are per app: tests and routers do not share them."""
+"""Prometheus metrics. They are per app: tests and routers do not share them."""
 
 from __future__ import annotations
-
-import json
-import logging
-import sys
-import time
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from speechx.serving.types import JsonObject
 
-__all__ = ["Metrics", "request_log"]
+__all__ = ["Metrics"]
 
 SECONDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60)
 FACTORS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 4, 8)
@@ -57,31 +52,3 @@ class Metrics:
 
     def text(self) -> bytes:
         return generate_latest(self.registry)
-
-
-class _JsonFormatter(logging.Formatter):
-    """One JSON object per line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line: JsonObject = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-            + f".{int(record.msecs):03d}Z",
-            "level": record.levelname.lower(),
-            "event": record.getMessage(),
-            **getattr(record, "facts", {}),
-        }
-        if record.exc_info:
-            line["trace"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
-
-
-def request_log() -> logging.Logger:
-    """The logger of requests. It writes to standard error unless it has a handler already."""
-    logger = logging.getLogger("speechx.serving")
-    if not logger.handlers:
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(_JsonFormatter())
-        logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
-        logger.propagate = False
-    return logger

@@ -17,7 +17,8 @@ from speechx.pipeline.job import Chunk
 from speechx.pipeline.local_engine import SpeechEngine
 from speechx.serving.errors import ApiError, Disconnected, as_api_error
 from speechx.serving.limits import ApiKeys, Permit, RequestLimiter
-from speechx.serving.metrics import Metrics, request_log
+from speechx.serving.logs import request_log
+from speechx.serving.metrics import Metrics
 from speechx.serving.settings import Settings
 from speechx.serving.types import JsonObject
 from speechx.serving.web.body import BodyReader
