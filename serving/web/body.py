@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from speechx.serving.errors import ApiError, Disconnected
 from speechx.serving.settings import Limits
 from speechx.serving.types import JsonObject
 
+logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every broken form
 # Files of a form stay in memory, which is bounded: a disk may be full.
 MultiPartParser.spool_max_size = 1 << 40
 
