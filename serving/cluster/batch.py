@@ -7,6 +7,7 @@ are JSON texts, which keep their types in Arrow. Sounds do not pass through Ray:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import math
@@ -62,23 +63,37 @@ def ray_runner(options: ClusterOptions, actor: type[RowActor] = RowActor) -> Run
     """
 
     def run(rows: Sequence[ManifestRow], store: Storage, model: str) -> Iterator[ResultRow]:
-        most = math.ceil(options.actors[1] * options.cpus)
-        if not (joined := ray.is_initialized()):
-            _connect(options.address, max(most, len(os.sched_getaffinity(0))))
-        try:
-            wanted, there = options.actors[0] * options.cpus, ray.cluster_resources().get("CPU", 0)
-            if wanted > there:
-                say(
-                    f"the cluster has {there:g} CPUs, the first actors need {wanted:g}: waiting for more nodes"
-                )
+        with connection(options):
             yield from _results(rows, options, actor, (options, store, model))
-        except ray.exceptions.RayError as error:
-            raise _job_error(error) from error
-        finally:
-            if not joined:
-                ray.shutdown()
 
     return run
+
+
+@contextlib.contextmanager
+def connection(options: ClusterOptions) -> Iterator[None]:
+    """Ray, connected. Its errors become InputError with one sentence."""
+    most = math.ceil(options.actors[1] * options.cpus)
+    if not (joined := ray.is_initialized()):
+        _connect(options.address, max(most, len(os.sched_getaffinity(0))))
+    try:
+        wanted, there = options.actors[0] * options.cpus, ray.cluster_resources().get("CPU", 0)
+        if wanted > there:
+            say(f"the cluster has {there:g} CPUs, the first actors need {wanted:g}: waiting for more nodes")
+        yield
+    except ray.exceptions.RayError as error:
+        raise _job_error(error) from error
+    finally:
+        if not joined:
+            ray.shutdown()
+
+
+def configure(max_errored_blocks: int, in_order: bool) -> None:
+    """Settings of data sets that are made from now on: each keeps a copy of them."""
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.max_errored_blocks = max_errored_blocks
+    context.execution_options.preserve_order = in_order
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
 
 
 def _connect(address: str | None, cpus: int) -> None:
@@ -130,10 +145,7 @@ def _results(
 
 
 def _rows_of(rows: Sequence[ManifestRow], per_block: int) -> ray.data.Dataset:
-    context = ray.data.DataContext.get_current()  # a data set keeps a copy of it
-    context.enable_progress_bars = False
-    context.max_errored_blocks = -1  # a row that kills its actor does not end the job
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    configure(max_errored_blocks=-1, in_order=False)  # a row that kills its actor does not end the job
     texts = [{"row": row.to_json()} for row in rows]
     return ray.data.from_items(texts, override_num_blocks=math.ceil(len(texts) / per_block))
 

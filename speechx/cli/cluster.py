@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from speechx.batch.job import ClusterOptions, Runner
 from speechx.errors import InputError
+
+if TYPE_CHECKING:
+    from speechx.data.pairs import PairMapper
 
 __all__ = [
     "ActorsOption",
@@ -18,6 +22,7 @@ __all__ = [
     "DeviceOption",
     "GpusOption",
     "RayOption",
+    "cluster_mixer",
     "cluster_options",
     "cluster_runner",
 ]
@@ -42,8 +47,18 @@ def cluster_options(
 
 
 def cluster_runner(options: ClusterOptions) -> Runner:
-    """Runs rows on Ray, which the layers above know: found through the entry point `batch` of `speechx.launchers`."""
+    """Runs rows of batch jobs on Ray."""
     if options.device.startswith("cuda") and not options.gpus:
         raise InputError("gpus: an actor sees no GPU without --gpus: give it 1, or a part", field="gpus")
-    (point,) = entry_points(group="speechx.launchers", name="batch")
-    return cast(Runner, point.load()(options))
+    return cast(Runner, launcher("batch")(options))
+
+
+def cluster_mixer(options: ClusterOptions) -> PairMapper:
+    """Makes training pairs on Ray."""
+    return cast("PairMapper", launcher("mix")(options))
+
+
+def launcher(name: str) -> Callable[[ClusterOptions], object]:
+    """What the layers above know, and Ray with them: an entry point of `speechx.launchers`."""
+    (point,) = entry_points(group="speechx.launchers", name=name)
+    return cast(Callable[[ClusterOptions], object], point.load())

@@ -7,6 +7,14 @@ from typing import Annotated
 
 import typer
 
+from speechx.cli.cluster import (
+    ActorsOption,
+    AddressOption,
+    CpusOption,
+    RayOption,
+    cluster_mixer,
+    cluster_options,
+)
 from speechx.cli.console import ModelOption, output_option
 
 app = typer.Typer(help="Prepare training data.", no_args_is_help=True)
@@ -134,10 +142,18 @@ def mix(
         typer.Option(help="make pairs from codes alone, which is quick, also for a task that prefers audio"),
     ] = False,
     short: Short = None,
+    ray: RayOption = False,
+    address: AddressOption = None,
+    actors: ActorsOption = "1",
+    cpus: CpusOption = 1.0,
 ) -> None:
     """Make training pairs of tasks from a pack, as shards."""
     from speechx.data.pairs import mix_shards
     from speechx.data.progress import ticker
+
+    mapper = None
+    if ray or address:
+        mapper = cluster_mixer(cluster_options(None, 1, address, actors, cpus, 0.0, "cpu"))
 
     report = mix_shards(
         pack,
@@ -153,6 +169,7 @@ def mix(
         from_codes=from_codes,
         short=short,
         progress=ticker("mix"),
+        mapper=mapper,
     )
     for name, line in report.items():
         typer.echo(f"{name}: {line}")

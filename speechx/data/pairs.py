@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
@@ -26,22 +27,47 @@ from speechx.task.frontend import Frontend
 from speechx.text import PHONE_TABLE_VERSION
 
 if TYPE_CHECKING:
-    from speechx.models.codec.spectral import SpectralCodec
     from speechx.task.fields import TaskRequest
     from speechx.task.task import Task
 
 CORPUS_WEIGHTS = {"speechocean_adults": 0.5}
 MAX_SECONDS = 16.0
 
+MadePair: TypeAlias = TrainingPair | str
+"""A pair, or the reason why there is none."""
+
+BLOCK = 32
+"""Pairs that are made at once."""
+
 MAX_ATTEMPTS = 8
 """Utterances tried for each pair wanted: few voices speak a second language."""
+
+
+@dataclass(frozen=True)
+class PairSource:
+    """What pairs are made from: folders and settings, which other machines can be given. See `mix_shards`."""
+
+    pack: str
+    codec: str
+    aligner: str
+    split: str = "train"
+    rooms: int = 200
+    max_per: float = MAX_PER
+    short: float | None = None
+    from_codes: bool = False
+
+
+class PairMapper(Protocol):
+    def __call__(self, source: PairSource, task: str, seed: int, count: int) -> Iterator[MadePair]:
+        """What the random streams (seed, slot of the task, 0 ... count - 1) give, in order."""
+        ...
 
 
 def mix_shards(
     pack_folder: str | Path, codec_folder: str | Path, aligner_folder: str | Path, out: str | Path, *,
     tasks: list[str] | None = None, split: str = "train", count: int = 1000, seed: int = 1,
     rooms: int = 200, max_per: float = MAX_PER, from_codes: bool = False, short: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None, mapper: PairMapper | None = None,
 ) -> dict[str, str]:  # fmt: skip
     """Writes `count` pairs per task. Returns a line per task: how many pairs, and why others failed.
 
@@ -49,6 +75,7 @@ def mix_shards(
     alignments that the pack lacks are made first. max_per: phone error rate above which an utterance gives no codes.
     from_codes: make pairs from codes, many a second, also for a task that prefers audio; ValueError for one that cannot.
     short: share of short sounds among the noises (NoisyPool); None: noises as the corpus has them.
+    mapper: makes the pairs, on a cluster; None: this process.
     """
     from speechx.task import registry
 
@@ -56,16 +83,17 @@ def mix_shards(
     phonemize_pack(pack_folder, progress)
     encode_pack(pack_folder, codec, progress)
     align_pack(pack_folder, codec_folder, aligner_folder, progress)
-    maker = PairMaker(pack_folder, codec, Aligner.load(aligner_folder), split, rooms, max_per, short)
+    pack, codec_path, aligner = (str(Path(f).absolute()) for f in (pack_folder, codec_folder, aligner_folder))
+    source = PairSource(pack, codec_path, aligner, split, rooms, max_per, short, from_codes)
+    mapper = mapper or map_here(PairMaker(source))
     chosen = {name: registry.task(name) for name in tasks or registry.task_names()}
     if unable := [name for name, task in chosen.items() if from_codes and task.pairs_of == "sound"]:
         raise ValueError(f"from_codes: {', '.join(unable)} needs sound: leave the option out, or the task")
     report: dict[str, str] = {}
-    for number, (name, task) in enumerate(chosen.items()):
-        make = maker.from_codes if from_codes or task.pairs_of == "codes" else maker.from_audio
+    for number, name in enumerate(chosen):
         failures: dict[str, int] = {}
         with ShardWriter(out, f"{name}-{split}-{seed}", codec.hash, PHONE_TABLE_VERSION) as writer:
-            for made in _attempts(partial(make, task), (seed, task.slot), count * MAX_ATTEMPTS):
+            for made in mapper(source, name, seed, count * MAX_ATTEMPTS):
                 if writer.written == count:
                     break
                 if isinstance(made, str):
@@ -83,11 +111,10 @@ def mix_shards(
 class PairMaker:
     """Makes one pair of a task from a random generator: a `TrainingPair`, or the reason why there is none."""
 
-    def __init__(
-        self, pack_folder: str | Path, codec: SpectralCodec, aligner: Aligner, split: str, rooms: int,
-        max_per: float, short: float | None,
-    ) -> None:  # fmt: skip
-        self.split, self.max_per = split, max_per
+    def __init__(self, source: PairSource) -> None:
+        self.source, self.split, self.max_per = source, source.split, source.max_per
+        codec, aligner = load_codec(source.codec), Aligner.load(source.aligner)
+        pack_folder, split, rooms, short = source.pack, source.split, source.rooms, source.short
         aligned = read_alignments(pack_folder, codec.hash)
         self.frontend = Frontend(codec, aligner=aligner)
         words = {key: found.words for key, found in aligned.items()}
@@ -100,11 +127,24 @@ class PairMaker:
         self.rows = [row for row in self.pool.speech if row.seconds <= MAX_SECONDS]
         self.row_odds = _odds([row.seconds for row in self.rows], [row.corpus for row in self.rows])
         self.coded = EncodedCorpus(
-            read_tokens(pack_folder, codec), aligned, split, round(MAX_SECONDS * codec.frame_rate), max_per
+            read_tokens(pack_folder, codec),
+            aligned,
+            split,
+            round(MAX_SECONDS * codec.frame_rate),
+            self.max_per,
         )
         self.coded_odds = _odds([len(cut.codes_FK) for cut in self.coded.utterances], self.coded.corpora)
 
-    def from_codes(self, task: Task[TaskRequest], rng: np.random.Generator) -> TrainingPair | str:
+    def make(self, task_name: str, seed: int, index: int) -> MadePair:
+        """What the random stream (seed, slot, index) gives."""
+        from speechx.task import registry
+
+        task = registry.task(task_name)
+        from_codes = self.source.from_codes or task.pairs_of == "codes"
+        rng = np.random.default_rng((seed, task.slot, index))
+        return self.from_codes(task, rng) if from_codes else self.from_audio(task, rng)
+
+    def from_codes(self, task: Task[TaskRequest], rng: np.random.Generator) -> MadePair:
         """By `Task.pair_from_codes`."""
         if not self.coded.utterances:
             raise ValueError(
@@ -114,7 +154,7 @@ class PairMaker:
         cut = self.coded.utterances[int(rng.choice(len(self.coded.utterances), p=self.coded_odds))]
         return task.pair_from_codes(cut, self.coded, rng) or "without what the task needs"
 
-    def from_audio(self, task: Task[TaskRequest], rng: np.random.Generator) -> TrainingPair | str:
+    def from_audio(self, task: Task[TaskRequest], rng: np.random.Generator) -> MadePair:
         """By `Task.example` and `Task.pair`."""
         cut = self.pool.utterance(self.rows[int(rng.choice(len(self.rows), p=self.row_odds))])
         example = task.example(cut, self.pool, rng)
@@ -127,15 +167,15 @@ class PairMaker:
         return pair if len(pair.target_FK) else "without a target"
 
 
-def _attempts(
-    make: Callable[[np.random.Generator], TrainingPair | str], seed: tuple[int, int], count: int
-) -> Iterator[TrainingPair | str]:
-    """What `make` gives for the random stream of each index, in order; a block of them at a time, on all cores."""
-    block = 32
-    with one_thread_each() as pool:
-        for first in range(0, count, block):
-            indices = range(first, min(count, first + block))
-            yield from pool.map(lambda index: make(np.random.default_rng((*seed, index))), indices)
+def map_here(maker: PairMaker) -> PairMapper:
+    """A block of pairs at a time, on all cores."""
+
+    def run(source: PairSource, task: str, seed: int, count: int) -> Iterator[MadePair]:
+        with one_thread_each() as pool:
+            for first in range(0, count, BLOCK):
+                yield from pool.map(partial(maker.make, task, seed), range(first, min(count, first + BLOCK)))
+
+    return run
 
 
 def _odds(lengths: list[float] | list[int], corpora: list[str]) -> np.ndarray:

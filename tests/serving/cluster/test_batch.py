@@ -19,8 +19,6 @@ from typing import Any
 import pytest
 
 pytest.importorskip("pyarrow")
-import ray
-
 from speechx.batch.job import ClusterOptions, Runner, run_batch, run_here
 from speechx.batch.manifest import Manifest, read_manifest
 from speechx.batch.rows import ManifestRow, ResultRow
@@ -28,7 +26,7 @@ from speechx.errors import InputError
 from speechx.files import Storage
 from speechx.pipeline.loading import load_pipeline, weights_hash
 from speechx.pipeline.local_engine import LocalEngine
-from speechx.serving.cluster import batch, local
+from speechx.serving.cluster import batch
 from tests.conftest import voice
 from tests.helpers.batch_actors import KilledByRows
 
@@ -94,13 +92,6 @@ def undisturbed(
     made = sounds(folder)
     assert len(made) == ROWS
     return made
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    local.start(4, log_to_driver=False)
-    yield
-    ray.shutdown()
 
 
 def actors() -> list[int]:
