@@ -14,6 +14,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from speechx.audio.types import AudioFormat
 from speechx.errors import InputError, did_you_mean
 from speechx.serving.errors import ApiError, as_api_error, documented
 from speechx.serving.routes.answer import AUDIO_RESPONSE, speak
@@ -48,7 +49,7 @@ class SpeechRequest(BaseModel):
     model: str = Field(description="one of " + ", ".join(MODELS))
     input: str = Field(description="what to say")
     voice: str | VoiceRef = Field(description="id of a known voice, or one of OpenAI's names")
-    response_format: Literal["mp3", "opus", "flac", "wav", "pcm"] = "mp3"
+    response_format: AudioFormat = "mp3"
     speed: float = Field(1.0, ge=0.5, le=2.0, description="of the speech; the pitch stays")
     instructions: str | None = Field(None, description="not used")
     stream: bool = Field(True, description="send audio while it is generated (flac is always sent whole)")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["AudioFile", "AudioInfo", "AudioSource", "Samples"]
+__all__ = ["AudioFile", "AudioFormat", "AudioInfo", "AudioSource", "Samples"]
 
 Samples: TypeAlias = NDArray[np.float32]
 """(T,) mono samples in [-1, 1], unless a shape is given."""
@@ -19,6 +19,10 @@ AudioFile: TypeAlias = str | os.PathLike[str] | bytes | bytearray
 
 AudioSource: TypeAlias = AudioFile | tuple[NDArray[Any], int]
 """A file, or (samples, rate)."""
+
+
+AudioFormat: TypeAlias = Literal["wav", "flac", "opus", "mp3", "aac", "pcm"]
+"""What audio is written as. aac needs the extra `m4a`."""
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,14 @@ import io
 import os
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from speechx.audio.types import Samples
+from speechx.audio.aac import AacFile, check_aac
+from speechx.audio.types import AudioFormat, Samples
 from speechx.errors import InputError
 from speechx.files import atomic_write
 
@@ -29,12 +30,13 @@ _SNDFILE = {
     "opus": ("OGG", "OPUS"),
     "mp3": ("MP3", "MPEG_LAYER_III"),
 }
-FORMATS = (*_SNDFILE, "pcm")
+FORMATS: tuple[AudioFormat, ...] = get_args(AudioFormat)
 MEDIA_TYPES = {
     "wav": "audio/wav",
     "flac": "audio/flac",
     "opus": "audio/ogg",
     "mp3": "audio/mpeg",
+    "aac": "audio/aac",
     "pcm": "application/octet-stream",
 }
 _SUFFIXES = {
@@ -43,13 +45,12 @@ _SUFFIXES = {
     ".opus": "opus",
     ".ogg": "opus",
     ".mp3": "mp3",
+    ".aac": "aac",
     ".pcm": "pcm",
     ".raw": "pcm",
 }
-RATES = {
-    "opus": (8000, 12000, 16000, 24000, 48000),
-    "mp3": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
-}
+_MPEG_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+RATES = {"opus": (8000, 12000, 16000, 24000, 48000), "mp3": _MPEG_RATES, "aac": _MPEG_RATES}
 _SET_OGG_PAGE_LATENCY_MS = 0x1302  # libsndfile's command; soundfile has no name for it
 
 
@@ -57,6 +58,7 @@ def format_of(path: str | os.PathLike[str], default: str | None = None) -> str:
     """The audio format of a file's suffix. Raises InputError for an unknown suffix without `default`."""
     suffix = Path(path).suffix.lower()
     if suffix in _SUFFIXES:
+        check_format(_SUFFIXES[suffix])
         return _SUFFIXES[suffix]
     if default is not None:
         return default
@@ -68,6 +70,9 @@ def encode(wav_T: Samples, rate: int, format: str = "wav") -> bytes:
     _check(format, rate)
     if format == "pcm":
         return _pcm(wav_T)
+    if format == "aac":
+        encoder = StreamEncoder(format, rate)
+        return encoder.push(wav_T) + encoder.close()
     container, subtype = _SNDFILE[format]
     buffer = io.BytesIO()
     # Opus in libsndfile overflows its stack on writes of millions of samples: feed it in blocks.
@@ -91,7 +96,7 @@ def write(path: str | os.PathLike[str], wav_T: Samples, rate: int, format: str |
 class StreamEncoder:
     """Encodes a stream: call `push(wav)` any number of times, then `close()`; the bytes they return make the file.
 
-    A wav header has an unknown length, as stream players expect. Encoders lag: flac by 0.26 s, mp3 by about 0.1 s,
+    A wav header has an unknown length, as stream players expect. Encoders lag: flac by 0.26 s, mp3 and aac by about 0.1 s,
     opus by `latency_ms`.
     """
 
@@ -99,11 +104,13 @@ class StreamEncoder:
         _check(format, rate)
         self.format, self.rate = format, rate
         self.media_type = MEDIA_TYPES[format]
-        self._file: soundfile.SoundFile | None = None
+        self._file: soundfile.SoundFile | AacFile | None = None
         self._head = _wav_header(rate) if format == "wav" else b""
-        if format not in ("wav", "pcm"):
+        self._sink = _AppendOnlyFile()
+        if format == "aac":
+            self._file = AacFile(self._sink, rate)
+        elif format not in ("wav", "pcm"):
             container, subtype = _SNDFILE[format]
-            self._sink = _AppendOnlyFile()
             self._file = soundfile.SoundFile(
                 self._sink, "w", rate, 1, subtype, format=container, **_options(format)
             )
@@ -116,7 +123,10 @@ class StreamEncoder:
             head, self._head = self._head, b""
             return head + _pcm(wav_T)
         if len(wav_T):
-            self._file.write(_stored(wav_T, _SNDFILE[self.format][1]))
+            if isinstance(self._file, AacFile):
+                self._file.write(_bounded(wav_T))
+            else:
+                self._file.write(_stored(wav_T, _SNDFILE[self.format][1]))
         return self._sink.take()
 
     def close(self) -> bytes:
@@ -201,9 +211,11 @@ def _pcm(wav_T: Samples) -> bytes:
 
 
 def check_format(format: str) -> None:
-    """Raises InputError for an unknown format."""
+    """Raises InputError for an unknown format, and for one whose extra is not installed."""
     if format not in FORMATS:
         raise InputError(f"format: {format!r} is not one of {', '.join(FORMATS)}", field="format")
+    if format == "aac":
+        check_aac()
 
 
 def _check(format: str, rate: int) -> None:

@@ -54,7 +54,7 @@ def task_command(task: AnyTask) -> Callable[..., None]:
 
 OUTPUT = typer.Option(
     "--output", "-o", metavar="FILE",
-    help="file to write; its suffix gives the format (.wav .flac .opus .mp3 .pcm); - is standard output",
+    help="file to write; its suffix gives the format (.wav .flac .opus .mp3 .aac .pcm); - is standard output",
 )  # fmt: skip
 METAVARS = {"audio": "FILE", "voice": "VOICE", "text": "TEXT", "language": "|".join(LANGUAGES)}
 
@@ -77,9 +77,10 @@ def _parameter(task: AnyTask, name: str) -> tuple[Any, object]:
 
 
 def _choices(annotation: Any) -> tuple[str, ...]:
-    """The values of a Literal, optional or not."""
-    variants = [annotation, *typing.get_args(annotation)]
-    return next((typing.get_args(one) for one in variants if typing.get_origin(one) is typing.Literal), ())
+    """The values of a Literal, also within an optional or annotated type."""
+    if typing.get_origin(annotation) is typing.Literal:
+        return typing.get_args(annotation)
+    return next(filter(None, map(_choices, typing.get_args(annotation))), ())
 
 
 def _plain_type(annotation: Any) -> Any:

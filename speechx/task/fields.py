@@ -5,13 +5,14 @@ Each type checks what can be checked without reading a file.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema
 from pydantic_core import core_schema
 
+from speechx.audio.aac import check_aac
 from speechx.audio.coercion import as_source
-from speechx.audio.types import AudioSource
+from speechx.audio.types import AudioFormat, AudioSource
 from speechx.errors import InputError
 from speechx.text.languages import LANGUAGES, unsupported
 
@@ -61,6 +62,12 @@ def _check_language(value: str) -> str:
     return short
 
 
+def _check_format(value: AudioFormat) -> AudioFormat:
+    if value == "aac":
+        check_aac()
+    return value
+
+
 def _check_span(value: tuple[float, float]) -> tuple[float, float]:
     start, end = value
     if not (0 <= start < end):
@@ -105,7 +112,7 @@ class TaskRequest(BaseModel):
         le=16,
         description="candidates of each phrase, of which the best is kept: more is better and slower; default by task",
     )
-    format: Literal["wav", "flac", "opus", "mp3", "pcm"] | None = Field(
+    format: Annotated[AudioFormat, AfterValidator(_check_format)] | None = Field(
         None, description="audio format of the result (default wav, or the output's suffix)"
     )
     stream: bool = Field(False, description="give out audio while it is generated")

@@ -166,7 +166,7 @@ def test_a_new_task_is_one_file(
     made = sx.backwards(str(wav_file))
     assert made.seconds == 3.0
     monkeypatch.setattr("speechx.cli.task.load", lambda model: sx)
-    monkeypatch.setattr("speechx.cli.batch.load", lambda model, slots: sx)
+    monkeypatch.setattr("speechx.cli.batch.load", lambda *_: sx)
     assert main(["tasks"]) == 0
     assert "say it backwards" in capsys.readouterr().out
     out = wav_file.with_name("out.wav")

@@ -163,7 +163,7 @@ def test_errors_of_the_engine(
         ({"text": "Hello."}, "voice"),
         ({**TTS, "seed": -1}, "seed"),
         ({**TTS, "speed": 2}, "speed"),
-        ({**TTS, "format": "aac"}, "format"),
+        ({**TTS, "format": "wma"}, "format"),
         ({**TTS, "language": "xx"}, "language"),
         ({**TTS, "voice": "nobody"}, "voice"),
         ({**TTS, "voice": "/etc/passwd"}, "voice"),

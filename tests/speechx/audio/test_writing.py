@@ -17,7 +17,7 @@ from speechx.errors import InputError
 from tests.speechx.audio.test_reading import noise, similarity, tone
 
 
-@pytest.mark.parametrize("format", writing.FORMATS[:4])
+@pytest.mark.parametrize("format", writing.FORMATS[:5])
 def test_stream_decodes_to_the_whole(format: str) -> None:
     wav_T = tone(2.0) + noise(2.0)
     encoder = writing.StreamEncoder(format, 16000)
@@ -31,7 +31,8 @@ def test_stream_decodes_to_the_whole(format: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("format", "seconds"), [("wav", 0.01), ("pcm", 0.01), ("opus", 0.2), ("mp3", 0.2), ("flac", 0.6)]
+    ("format", "seconds"),
+    [("wav", 0.01), ("pcm", 0.01), ("opus", 0.2), ("mp3", 0.2), ("aac", 0.3), ("flac", 0.6)],
 )
 def test_first_sound_goes_out_soon(format: str, seconds: float) -> None:
     encoder = writing.StreamEncoder(format, 16000)

@@ -41,7 +41,8 @@ def test_a_task(sx: SpeechX, tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize(
-    ("suffix", "format"), [("flac", None), ("opus", None), ("mp3", None), ("bin", "mp3"), ("pcm", None)]
+    ("suffix", "format"),
+    [("flac", None), ("opus", None), ("mp3", None), ("bin", "mp3"), ("pcm", None), ("aac", None)],
 )
 def test_formats(sx: SpeechX, tmp_path: Path, suffix: str, format: str | None) -> None:
     out = tmp_path / f"out.{suffix}"
