@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,16 @@ def file_option(field: str) -> Any:
     """The option that names a file with the text of a field: --text-file for `text`."""
     help = f"file to read the {field.replace('_', ' ')} from (UTF-8; - is standard input)"
     return typer.Option(f"--{field.replace('_', '-')}-file", metavar="FILE", help=help)
+
+
+def check_one_pipe(fields: Mapping[str, Any]) -> None:
+    """Raises InputError where two fields are to be read from standard input."""
+    from_pipe = [name for name, value in fields.items() if value == "-"]
+    if len(from_pipe) > 1:
+        first, second, *_ = from_pipe
+        raise InputError(
+            f"{second}: standard input is already the {first}; give one of them as a file", field=second
+        )
 
 
 def read_texts(fields: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:

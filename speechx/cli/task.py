@@ -14,7 +14,7 @@ import typer
 
 from speechx.audio import reading, writing
 from speechx.cli.console import Heartbeat, JsonOption, ModelOption, load, put_json, say
-from speechx.cli.inputs import check_output, file_option, given_audio, given_voice, read_texts
+from speechx.cli.inputs import check_one_pipe, check_output, file_option, given_audio, given_voice, read_texts
 from speechx.errors import InputError
 from speechx.task import registry
 from speechx.text.languages import LANGUAGES
@@ -31,6 +31,9 @@ def task_command(task: AnyTask) -> Callable[..., None]:
 
     def command(output: str, model: Path | None = None, json: bool = False, **fields: Any) -> None:
         given = {name: value for name, value in fields.items() if value is not None}
+        check_one_pipe(
+            {name: value for name, value in given.items() if name in kinds or name.endswith("_file")}
+        )
         perform(task, read_texts(given, texts), output, model, json)
 
     kinds, shared = registry.field_kinds(task.Request), registry.shared_fields(task)

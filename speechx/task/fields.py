@@ -47,6 +47,8 @@ class _AudioField:
 
 def _check_text(value: str) -> str:
     """Something to say, and not more than the limit. Emoji and punctuation alone are nothing to say."""
+    if any("\ud800" <= c <= "\udfff" for c in value):  # from a command line in another encoding
+        raise InputError("holds bytes that are not UTF-8")
     if len(value) > MAX_TEXT:
         raise InputError(f"has {len(value):,} characters; the limit is {MAX_TEXT:,}: split it")
     if not any(c.isalnum() for c in value):

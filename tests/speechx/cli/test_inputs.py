@@ -126,7 +126,10 @@ def test_sound_for_every_command_from_standard_input(
 
 @pytest.mark.parametrize(
     ("data", "says"),
-    [(b"", "audio: standard input is empty (0 bytes)"), (b"no sound " * 99, "audio: the audio is not audio")],
+    [
+        (b"", "audio: standard input is empty (0 bytes)"),
+        (b"no sound " * 99, "audio: the audio is text, not audio"),
+    ],
 )
 def test_no_sound_from_a_pipe(no_model: None, data: bytes, says: str, monkeypatch: Any, capsys: Any) -> None:
     pipe(monkeypatch, data)
@@ -160,6 +163,9 @@ def test_every_text_may_come_from_a_file(
         (["tts", "--text-file", "long.txt", "--voice", "heart"], "more than 20,000 characters"),
         (["tts", "hi", "--text-file", "latin.txt", "--voice", "heart"], "text is given already"),
         (["tts", "-", "--voice", "heart"], "text: standard input is empty"),
+        (["tts", "-", "--voice", "-"], "voice: standard input is already the text; give one of them as a file"),
+        (["tts", "--text-file", "-", "--voice", "-"], "standard input is already the"),
+        (["tts", "Gr\udcfcn", "--voice", "heart"], "text: holds bytes that are not UTF-8"),
         (["tts", "--voice", "heart"], "text is missing"),
         (["text"], "text is missing"),
         (["align", "in.wav"], "text is missing"),
@@ -187,7 +193,7 @@ def test_unusable_texts(
         (["tts", "hi", "--voice", "me.wav", "-o", "o.wav"], "voice: the file me.wav does not exist"),
         (["tts", "hi", "--voice", "heart", "-o", "no/o.wav"], "output: the folder no does not exist"),
         (["tts", "hi", "--voice", "heart", "--language", "Spanish", "-o", "o.wav"], "did you mean 'es'?"),
-        (["noise-suppression", "text.txt", "-o", "o.wav"], "audio: the file text.txt is not audio"),
+        (["noise-suppression", "text.txt", "-o", "o.wav"], "audio: the file text.txt is text, not audio"),
         (["target-speaker-extraction", "in.wav", "--enrollment", "ana", "-o", "o.wav"], "enrollment 'ana' is neither"),
         (["align", "in.wav", "--text", "hi", "--language", "xx"], "language 'xx' is not supported"),
         (["align", "none.wav", "--text", "hi"], "audio: the file none.wav does not exist"),
