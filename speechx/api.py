@@ -104,6 +104,11 @@ class SpeechX(metaclass=TaskMethods):
 
         def jobs() -> Iterator[Job]:
             for row in rows:
+                if not isinstance(row, Mapping):
+                    bad.append(
+                        (row, InputError(f"a row must be a mapping of fields, got {type(row).__name__}"))
+                    )
+                    continue
                 fields = {k: v for k, v in row.items() if k not in ("task", "id")}
                 try:
                     job = self.pipeline.job(str(row.get("task", "")), **fields)

@@ -51,7 +51,7 @@ def bench(
     concurrency: Annotated[str, typer.Option(help="numbers of tts requests at once")] = "1,2,4,8",
     json: JsonOption = False,
 ) -> None:
-    """Real-time factor, first-audio time and peak memory of each task; throughput of several requests at once."""
+    """Measure how fast each task is on this machine, how soon it is heard, and how much memory it takes."""
     if ctx.invoked_subcommand is not None:
         return
     from speechx.cli.samples import sample_requests

@@ -144,10 +144,13 @@ def field_kinds(request: type[TaskRequest]) -> Mapping[str, str]:
 
 
 def parse_request(name: str, fields: Mapping[str, Any]) -> TaskRequest:
-    """The validated request of a task. Raises InputError that names the field: unknown task or field, bad value."""
+    """The validated request of a task. None is the default, as clients send and tables hold what was not set.
+
+    Raises InputError that names the field: unknown task or field, bad value.
+    """
     chosen = task(name)
     try:
-        return chosen.Request(**fields)
+        return chosen.Request(**{field: value for field, value in fields.items() if value is not None})
     except ValidationError as error:
         raise _first_problem(chosen, error) from None
 

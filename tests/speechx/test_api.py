@@ -124,7 +124,6 @@ def test_a_tensor_on_a_gpu(sx: SpeechX) -> None:
         ({"audio": WAV_T}, "audio: must have array and sampling_rate, or bytes, or path; it has audio"),
         (io.StringIO("text"), "audio: is a file open as text: open it with mode 'rb'"),
         (b"", "audio: is empty"),
-        (None, "audio: must be a path"),
         (3, "audio: must be a path"),
     ],
 )
@@ -181,6 +180,16 @@ def test_a_mistyped_task(sx: SpeechX) -> None:
         sx.run("ttz")
     with pytest.raises(InputError, match=r"voise is not a field of tts.*did you mean 'voice'"):
         sx.tts("hi", voise="heart")
+
+
+def test_a_bad_row_costs_itself_alone(sx: SpeechX) -> None:
+    good = {"task": "tts", "text": "Hello.", "voice": "heart"}
+    wrong = ({"text": ""}, {"task": "sing"}, {"voice": "no.wav"})
+    bad: list[Any] = [*({**good, **its} for its in wrong), {"text": "no task"}, "row"]
+    results = list(sx.batch([bad[0], good, *bad[1:], {**good, "language": None}]))
+    assert len(results) == 7 and sum(isinstance(result, Speech) for _, result in results) == 2
+    for row, result in results:
+        assert isinstance(result, InputError) == (row in bad)
 
 
 FORK = """

@@ -63,6 +63,14 @@ def test_takes_paths_bytes_arrays_and_regions() -> None:
     assert request.audio[0].shape == (16000,)
 
 
+def test_none_is_the_default() -> None:
+    unset = dict.fromkeys(registry.task("tts").Request.model_fields)
+    request: Any = registry.parse_request("tts", {**unset, "text": "hi", "voice": "heart"})
+    assert (request.language, request.stream, request.seed) == ("en", False, None)
+    with pytest.raises(InputError, match="voice is missing"):
+        registry.parse_request("tts", {**unset, "text": "hi"})
+
+
 def test_a_result_is_an_input() -> None:
     from speechx.pipeline.result import Speech
 
