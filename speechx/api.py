@@ -104,14 +104,8 @@ class SpeechX(metaclass=TaskMethods):
 
         def jobs() -> Iterator[Job]:
             for row in rows:
-                if not isinstance(row, Mapping):
-                    bad.append(
-                        (row, InputError(f"a row must be a mapping of fields, got {type(row).__name__}"))
-                    )
-                    continue
-                fields = {k: v for k, v in row.items() if k not in ("task", "id")}
                 try:
-                    job = self.pipeline.job(str(row.get("task", "")), **fields)
+                    job = self._job_of(row)
                 except InputError as error:
                     bad.append((row, error))
                     continue
@@ -122,6 +116,15 @@ class SpeechX(metaclass=TaskMethods):
             yield from _drained(bad)
             yield kept.pop(job.id), result
         yield from _drained(bad)
+
+    def _job_of(self, row: object) -> Job:
+        """The job of a row of `batch`. Raises InputError."""
+        if not isinstance(row, Mapping):
+            raise InputError(f"a row must be a mapping of fields, got {type(row).__name__}")
+        if row.get("task") is None:
+            raise InputError("task is missing: each row needs one", field="task")
+        fields = {str(name): value for name, value in row.items() if name not in ("task", "id")}
+        return self.pipeline.job(str(row["task"]), **fields)
 
     def align(self, audio: AudioLike, text: str, language: str = "en") -> Alignment:
         """Times of each word of `text` in the recording, and how well they fit."""
