@@ -51,8 +51,9 @@ def serve_until_stopped(
         say("finishing the requests in progress")
         if left := drain(seconds):
             say(f"{left} requests were not finished in {seconds:g} s")
-        ray_serve.shutdown()
     finally:
+        if not watch.own:  # everything of a Ray of our own ends with it, which takes less time
+            ray_serve.shutdown()
         watch.stop()
         ray.shutdown()
         watch.end_processes(LEFT_SECONDS)
@@ -73,6 +74,11 @@ class _RayWatch:
         self._thread = threading.Thread(target=self._run, name="speechx-ray-watch", daemon=True)
         if self._raylet is not None:
             self._thread.start()
+
+    @property
+    def own(self) -> bool:
+        """Whether this process has started the Ray."""
+        return self._raylet is not None
 
     def stop(self) -> None:
         self._stopped.set()

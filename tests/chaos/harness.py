@@ -69,7 +69,7 @@ class Server:
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=self.log, stderr=self.log, env=environment)
         self.known: set[int] = set()  # all processes that it ever had
 
-    def wait_ready(self, seconds: float = 120) -> None:
+    def wait_ready(self, seconds: float = 300) -> None:
         until = time.monotonic() + seconds
         while time.monotonic() < until and self.process.poll() is None:
             if self.ready():

@@ -17,13 +17,18 @@ import pytest
 from tests.chaos.harness import Outcomes, Server, clients, started, until_steady
 from tests.chaos.report import Report
 
-pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(900)]
 long = pytest.mark.skipif(os.environ.get("SPEECHX_CHAOS") != "long", reason="runs in `make chaos`")
 
 READY_SECONDS = {"decoder": 5, "replica": 10, "router": 10, "controller": 10, "proxy": 10}
 """On a machine without other work. Here twice as much is allowed, and more under more load."""
 
-END_SECONDS, LEFT_SECONDS, BUSY = 15, 5, 2
+END_SECONDS, LEFT_SECONDS = 15, 5
+
+
+def busy() -> float:
+    """How much longer everything may take on this machine now."""
+    return max(2.0, os.getloadavg()[0])
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +49,7 @@ def survives(server: Server, victim: str, report: Report) -> Outcomes:
         time.sleep(2.5)
         assert outcomes.counts["done"] > done, "it answers again"
     assert not outcomes.wrong, outcomes.wrong[:3]
-    assert seconds <= max(BUSY, os.getloadavg()[0]) * READY_SECONDS[victim]
+    assert seconds <= busy() * READY_SECONDS[victim]
     report.add(server.kind, f"{victim} killed", outcomes, f"{seconds:.1f}")
     return outcomes
 
@@ -56,13 +61,13 @@ def ends(server: Server, victim: str, report: Report) -> Outcomes:
         killed = server.kill(victim)
         asked = time.monotonic()
         try:
-            httpx.get(f"{server.address}/healthz", timeout=3)
+            httpx.get(f"{server.address}/healthz", timeout=30)
         except httpx.TimeoutException:
             pytest.fail("/healthz neither answers nor refuses")
         except httpx.HTTPError:
             pass  # refused, or closed
-        assert time.monotonic() - asked < BUSY
-        status = server.process.wait(BUSY * END_SECONDS)
+        assert time.monotonic() - asked < busy()
+        status = server.process.wait(busy() * END_SECONDS)
         seconds = time.monotonic() - killed
         while server.alive() and time.monotonic() - killed < seconds + LEFT_SECONDS:
             time.sleep(0.1)
