@@ -48,12 +48,14 @@ _folders: list[Path] = []
 
 
 def start(
-    cpus: int | None = None, log_to_driver: bool = True, address: str | None = None, token: bool = True
-) -> None:
+    cpus: int | None = None, log_to_driver: bool = True, address: str | None = None, token: bool = True,
+    serving: bool = False,
+) -> None:  # fmt: skip
     """Joins the cluster at `address`, or of $RAY_ADDRESS, which Ray sets for jobs; else starts a Ray with `cpus`.
 
     A Ray that somebody else left on this machine, running or dead, is not joined.
     log_to_driver: print the output of the workers in this process.
+    serving: set SERVE_ENVIRONMENT, for processes that end themselves when their raylet dies (`guard`).
     token: raises InputError where Ray does not ask who connects, before it starts or after joining.
     """
     import ray
@@ -69,7 +71,7 @@ def start(
     if not os.environ.keys() & {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}:
         # Ray asks for a token by default, and would keep one in ~/.ray, which other users may read.
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-    for name, value in SERVE_ENVIRONMENT.items():
+    for name, value in SERVE_ENVIRONMENT.items() if serving else ():
         os.environ.setdefault(name, value)
     # Ray's threads would each keep freed memory in a heap of their own, and the heap what is free at its end.
     os.environ.setdefault("MALLOC_ARENA_MAX", "1")

@@ -35,7 +35,7 @@ def serve_until_stopped(
     """
     seconds = args.settings.limits.request_seconds
     stop = threading.Event()
-    local.start(cpus, address=address, token=token)
+    local.start(cpus, address=address, token=token, serving=True)
     watch = _RayWatch()
     try:
         for name in (signal.SIGINT, signal.SIGTERM):

@@ -47,6 +47,20 @@ def test_what_a_killed_server_has_left_goes(
     local.remove_folders()
 
 
+def test_only_a_server_has_the_environment_of_one(
+    started: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Other workers have no guard, and must end with their raylet at once.
+    for name in local.SERVE_ENVIRONMENT:
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    local.start()
+    assert not local.SERVE_ENVIRONMENT.keys() & os.environ.keys()
+    local.start(serving=True)
+    assert local.SERVE_ENVIRONMENT.items() <= os.environ.items() and len(started) == 2
+    local.remove_folders()
+
+
 def test_the_folder_of_the_environment(
     started: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
