@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 
 from speechx.api import SpeechX
@@ -234,3 +235,35 @@ def test_a_full_disk_stops_the_job(
     assert "the disk is full" in capsys.readouterr().err
     monkeypatch.undo()
     assert not (out / "results.jsonl").read_text()
+
+
+def test_everything_behind_urls(
+    sx: SpeechX, wav_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All files on a storage that cannot append. A killed job loses lines, which a second one makes again."""
+    files, base = fsspec.filesystem("memory"), f"/batch-{os.getpid()}"
+    part = {"path": "sounds/in.wav", "start": 0.5, "duration": 1}
+    rows = [
+        {"id": "a", "task": "noise_suppression", "audio": part},
+        {"id": "b", "task": "tts", "text": "Hello.", "voice": "sounds/in.wav"},
+        {"id": "c", "task": "noise_suppression", "audio": "sounds/gone.wav"},
+        {**GOOD, "id": "d"},
+    ]
+    files.pipe(f"{base}/sounds/in.wav", wav_file.read_bytes())
+    files.pipe(f"{base}/m.jsonl", "\n".join(map(json.dumps, rows)).encode())
+    command = ["batch", f"memory:/{base}/m.jsonl", "-o", f"memory:/{base}/out"]
+
+    def told() -> dict[str, str]:
+        text = files.cat_file(f"{base}/out/results.jsonl").decode()
+        return {row["id"]: row["status"] for row in map(json.loads, text.splitlines())}
+
+    assert main(command) == 3
+    assert told() == {"a": "ok", "b": "ok", "c": "error", "d": "ok"}
+    assert len(files.cat_file(f"{base}/out/a.wav")) == 44 + 2 * 16000
+    sounds = {n: files.cat_file(f"{base}/out/{n}.wav") for n in "abd"}
+    first, *_ = files.cat_file(f"{base}/out/results.jsonl").splitlines(keepends=True)
+    files.pipe(f"{base}/out/results.jsonl", first)  # as a job that was killed leaves it
+    assert main(["batch", f"memory:/{base}/m.jsonl", "--check"]) == 3
+    assert main(command) == 3 and told() == {"a": "ok", "b": "ok", "c": "error", "d": "ok"}
+    assert {n: files.cat_file(f"{base}/out/{n}.wav") for n in "abd"} == sounds
+    assert not [f for f in files.ls(f"{base}/out", detail=False) if "/." in f]
