@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     RoundTrip: TypeAlias = Callable[[np.ndarray], np.ndarray]
 
-__all__ = ["EvalOptions", "load_model", "run_evaluation"]
+__all__ = ["EvalOptions", "evaluate_outputs", "load_model", "run_evaluation"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class EvalOptions:
     tasks: names, all by default. items: at most so many of each ability, 0 is all. systems: NAME=FOLDER of outputs, or a
     built-in's name. slots: requests at once. speaks: whether the model is evaluated. mos: besides DistillMOS and DNSMOS.
     workers: processes that score, 0 is one per core. model: a folder, the shipped one by default. runner: makes the outputs
-    on a cluster, into the folder `outputs` of the run.
+    on a cluster, into the folder `outputs` of the run. outputs: a folder of a finished batch job, with the model's outputs.
     """
 
     test_set: Path
@@ -55,10 +55,12 @@ class EvalOptions:
     workers: int = 0
     model: Path | None = None
     runner: Runner | None = None
+    outputs: Path | None = None
 
 
 def run_evaluation(options: EvalOptions, say: Callable[[str], None] = lambda text: None) -> Report:
     """Scores everything that has no score in the folder yet and writes the reports; returns report.json's content."""
+    from speechx.batch.results import RESULTS, read_results
     from speechx.eval.report.write import write_report
     from speechx.eval.run.score import score_items
     from speechx.eval.run.workers import JudgesConfig, WorkerPool, worker_count
@@ -68,8 +70,11 @@ def run_evaluation(options: EvalOptions, say: Callable[[str], None] = lambda tex
     test_set = load_set(options.test_set)
     given, built_in_names = _chosen_systems(options.systems)
     items = test_set.chosen(options.tasks, options.items or None)
+    if options.outputs is not None:
+        known = {row.get("id") for row in read_results((options.outputs / RESULTS).read_bytes())}
+        items = [item for item in items if item.id in known]
     if not items:
-        asked = ", ".join(options.tasks or ["all"])
+        asked = ", ".join(options.tasks or ["all"]) if options.outputs is None else f"{options.outputs}"
         raise InputError(f"task: the set {options.test_set} has no items of {asked}", field="task")
     model, codec, model_hash = _model(options, items, say)
     mos = ("distillmos", "dnsmos", *options.mos)
@@ -142,16 +147,25 @@ def _model(
     """(the system, its codec round trip, the hash of its weights), or (None, None, "none") where no model is evaluated."""
     if not options.speaks:
         return None, None, "none"
-    if options.runner is None:
+    if options.runner is None and options.outputs is None:
         return load_model(options.model, options.slots)
     from speechx.eval.run.workers import round_trip
+    from speechx.eval.systems.systems import FolderSystem
     from speechx.pipeline.loading import load_front, model_folder, weights_hash
 
     model_hash = weights_hash(model_folder(options.model))
-    system = outputs_on_cluster(
-        options.runner, options.test_set, items, model_hash, options.output / "outputs", say
-    )
+    if options.outputs is not None:
+        system = FolderSystem("speechx", options.outputs, timed=False)
+    else:
+        assert options.runner is not None
+        folder = options.output / "outputs"
+        system = outputs_on_cluster(options.runner, options.test_set, items, model_hash, folder, say)
     return system, partial(round_trip, load_front(options.model)), model_hash
+
+
+def evaluate_outputs(test_set: Path, outputs: Path, model: Path | None, say: Callable[[str], None]) -> None:
+    """Scores what a batch job on the manifest of a set has made; the report is in `outputs`/evaluation."""
+    run_evaluation(EvalOptions(test_set, outputs / "evaluation", model=model, outputs=outputs), say)
 
 
 def outputs_on_cluster(

@@ -26,6 +26,7 @@ from speechx.cli.cluster import (
     RayOption,
     cluster_options,
     cluster_runner,
+    launcher,
 )
 from speechx.cli.console import Heartbeat, JsonOption, ModelOption, load, put_json, say
 from speechx.errors import InputError
@@ -54,6 +55,9 @@ CheckOption = Annotated[bool, typer.Option("--check", help="validate all rows, r
 RetryOption = Annotated[
     bool, typer.Option("--retry-failed", help="run rows again that failed in an earlier job")
 ]
+EvaluateOption = Annotated[
+    Path | None, typer.Option(help="folder of a test set: score the results with it, its manifest is the job")
+]
 ChangedOption = Annotated[
     Changed, typer.Option(help="what to do with finished rows whose fields, format or model changed")
 ]
@@ -70,6 +74,7 @@ def batch(
     check: CheckOption = False,
     retry_failed: RetryOption = False,
     changed: ChangedOption = "refuse",
+    evaluate: EvaluateOption = None,
     ray: RayOption = False,
     address: AddressOption = None,
     actors: ActorsOption = "1",
@@ -92,6 +97,8 @@ def batch(
         raise InputError("output is missing: name a folder with --output", field="output")
     store = Storage(output if "://" in output else str(Path(output).absolute()))
     folder = loading.model_folder(model)
+    if evaluate is not None and not (store.is_local and (evaluate / "set.json").is_file()):
+        raise InputError("evaluate: it needs the folder of a test set, and a local output", field="evaluate")
     options = cluster_options(model, slots, address, actors, cpus, gpus, device)
     runner = cluster_runner(options) if ray or address else local_runner(options)
     out = sys.stdout
@@ -108,6 +115,8 @@ def batch(
             report=report,
         )
     report.end(progress, f"{store.root}/results.jsonl")
+    if evaluate is not None:
+        launcher("evaluate")(evaluate, Path(store.root), model, say)
     if progress.failed:
         raise typer.Exit(SOME_FAILED)
 

@@ -1,4 +1,4 @@
-"""Options of commands that run on a cluster, and the launcher behind them. Nothing here imports Ray."""
+"""Options of commands that run on a cluster, and the launchers behind them. Nothing here imports Ray."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ __all__ = [
     "cluster_mixer",
     "cluster_options",
     "cluster_runner",
+    "launcher",
 ]
 
 RayOption = Annotated[bool, typer.Option("--ray", help="run on Ray: one of its own, or the one at --address")]
@@ -58,7 +59,7 @@ def cluster_mixer(options: ClusterOptions) -> PairMapper:
     return cast("PairMapper", launcher("mix")(options))
 
 
-def launcher(name: str) -> Callable[[ClusterOptions], object]:
-    """What the layers above know, and Ray with them: an entry point of `speechx.launchers`."""
+def launcher(name: str) -> Callable[..., object]:
+    """A function of the layers above, which know Ray and evaluation: an entry point of `speechx.launchers`."""
     (point,) = entry_points(group="speechx.launchers", name=name)
-    return cast(Callable[[ClusterOptions], object], point.load())
+    return cast(Callable[..., object], point.load())

@@ -37,6 +37,26 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return ids
 
 
+def test_a_batch_job_ends_with_the_reports(
+    test_set: TestSet, tiny_folder: Path, fakes: Any, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    monkeypatch.setattr("speechx.eval.judges.judges.Judges", partial(Judges, models=fakes))
+    monkeypatch.setattr(
+        "speechx.eval.run.workers.worker_count", lambda asked: 1
+    )  # the fakes are this process's
+    wanted = [item for item in test_set.items if item.ability == "speech_editing"][:1]
+    manifest = test_set.folder / "one.jsonl"
+    lines = (test_set.folder / "manifest.jsonl").read_text().splitlines()
+    manifest.write_text("\n".join(line for line in lines if f'"{wanted[0].id}"' in line))
+    command = ["batch", str(manifest), "-o", str(tmp_path), "--model", str(tiny_folder)]
+    assert main([*command, "--evaluate", str(test_set.folder)]) == 0, capsys.readouterr().err
+    (section,) = load_report(tmp_path / "evaluation")["abilities"].values()  # of the rows of the job alone
+    told = section["systems"]["speechx"]
+    assert section["items"] == 1 and told["failed"] == 0 and told["metrics"]["untouched"]["n"] == 1
+    assert main([*command, "--evaluate", str(tmp_path)]) == 2
+    assert "it needs the folder of a test set" in capsys.readouterr().err
+
+
 def test_outputs_are_made_once_and_scored(
     test_set: TestSet,
     tiny_folder: Path,
