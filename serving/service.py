@@ -20,7 +20,7 @@ from speechx.serving.limits import ApiKeys, Permit, RequestLimiter
 from speechx.serving.logs import request_log
 from speechx.serving.metrics import Metrics
 from speechx.serving.settings import Settings
-from speechx.serving.types import JsonObject
+from speechx.serving.types import JsonObject, Sound
 from speechx.serving.web.body import BodyReader
 from speechx.serving.web.sandbox import SandboxedDecoder
 from speechx.serving.web.uploads import Uploads
@@ -29,6 +29,7 @@ from speechx.task.voices import VoiceStore
 __all__ = ["AdmittedRequest", "Service"]
 
 T = TypeVar("T")
+CHECK_SECONDS = 10.0
 REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
@@ -99,7 +100,7 @@ class Service:
     """State shared by the routes of one app.
 
     An engine may have `async status() -> dict`, for /readyz. An engine over several replicas may have
-    `async statuses() -> list[dict]`, for /metrics.
+    `async statuses() -> list[dict]`, for /metrics. One with a model may have `async voice_warning(sound)`, for enrollment.
     """
 
     def __init__(self, engine: SpeechEngine, settings: Settings, voices: VoiceStore | None = None) -> None:
@@ -143,6 +144,19 @@ class Service:
         except Exception as error:
             raise ApiError(503, f"the engine is not ready: {error or type(error).__name__}", code="not_ready",
                            retry_after=5) from error  # fmt: skip
+
+    async def voice_warning(self, sound: Sound) -> str | None:
+        """A sentence where a voice's recording holds hardly any speech, or no replica could look into it."""
+        method = getattr(self.engine, "voice_warning", None)
+        if method is None:
+            return None
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                found: str | None = await method(sound)
+                return found
+        except Exception as error:
+            self.log("voice_check", {"error": type(error).__name__}, error)
+            return "audio was not checked for speech: no replica answered"
 
     async def statuses(self) -> list[JsonObject]:
         """The status of every replica that responds."""

@@ -50,6 +50,9 @@ class TargetSpeakerExtraction(AlignedTask[TargetSpeakerExtractionRequest]):
     def voice(self, req: TargetSpeakerExtractionRequest, frontend: Frontend) -> np.ndarray:
         return frontend.voice_codes(req.enrollment, field="enrollment")[0]
 
+    def voice_warning(self, req: TargetSpeakerExtractionRequest, frontend: Frontend) -> str | None:
+        return frontend.voice_warning(req.enrollment, field="enrollment")
+
     def mixture(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Mixture | None:
         enrolled = enroll(cut, pool, rng)
         if enrolled is None:

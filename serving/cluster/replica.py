@@ -21,7 +21,7 @@ from speechx.pipeline.coalesce import coalesce
 from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.local_engine import LocalEngine, SpeechEngine
 from speechx.serving.errors import ApiError
-from speechx.serving.types import JsonObject
+from speechx.serving.types import JsonObject, Sound
 from speechx.task import registry
 from speechx.task.fields import TaskRequest
 
@@ -190,6 +190,11 @@ class Replica:
         method = getattr(self.engine, "status", None)
         known = await method() if method else {"slots": self.options.slots, "active": self.jobs}
         return {**known, "pid": os.getpid(), "replica": f"{socket.gethostname()}:{os.getpid()}"}
+
+    async def voice_warning(self, sound: Sound) -> str | None:
+        """See Frontend.voice_warning. Raises InputError."""
+        method = getattr(self.engine, "voice_warning", None)
+        return await method(sound) if method else None
 
     def check_health(self) -> None:
         """Called by Ray every few seconds; an error restarts the replica."""

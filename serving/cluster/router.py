@@ -25,7 +25,7 @@ from speechx.serving.cluster.ports import bind_to_node
 from speechx.serving.cluster.replica import RemoteError, Replica, ReplicaOptions
 from speechx.serving.errors import ApiError
 from speechx.serving.settings import Settings
-from speechx.serving.types import JsonObject
+from speechx.serving.types import JsonObject, Sound
 
 __all__ = ["AppArgs", "HandleEngine", "build", "drain"]
 
@@ -62,6 +62,7 @@ class HandleEngine:
         self._handle = handle
         self._stream = handle.options(method_name="stream", stream=True)
         self._status = handle.options(method_name="status")
+        self._voice_warning = handle.options(method_name="voice_warning")
         self._waiting: set[asyncio.Task[Any]] = set()  # for a chunk
         self._lost = False
         self._last_chunk_at = float("-inf")
@@ -134,6 +135,11 @@ class HandleEngine:
             if not self._last_status or time.monotonic() - self._last_chunk_at > FRESH_SECONDS:
                 raise
         return self._last_status
+
+    async def voice_warning(self, sound: Sound) -> str | None:
+        """See Frontend.voice_warning."""
+        warning: str | None = await self._voice_warning.remote(sound)
+        return warning
 
     async def statuses(self) -> list[JsonObject]:
         """Status of every replica that responds within BUSY_SECONDS."""

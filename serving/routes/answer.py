@@ -115,6 +115,7 @@ def _headers(info: JsonObject) -> dict[str, str]:
         "X-SpeechX-Audio-Seconds": info.get("audio_seconds"),
         "X-SpeechX-Processing-Seconds": info.get("seconds"),
         "X-SpeechX-Truncated": "true" if info.get("truncated") else None,
+        "X-SpeechX-Warning": info.get("warning"),
         "X-SpeechX-Watermark": info.get("watermark", "none"),
     }
     return {name: str(value) for name, value in named.items() if value is not None}
@@ -152,6 +153,7 @@ AUDIO_RESPONSE: JsonObject = {
             "X-SpeechX-Audio-Seconds": "length of the sound (not when streaming)",
             "X-SpeechX-Processing-Seconds": "time it took (not when streaming)",
             "X-SpeechX-Words": "JSON of word times, where timestamps=true and they fit",
+            "X-SpeechX-Warning": "what may be wrong with the result: a voice without speech, a clipped recording",
             "X-SpeechX-Watermark": "what marks the sound as generated, or none",
             "X-Request-Id": "the request's id in the log",
         }.items()

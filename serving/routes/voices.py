@@ -65,7 +65,8 @@ def voice_router(service: Service) -> APIRouter:
                  responses=documented(400, 401, 408, 409, 413, 415, 422, 429, 503))  # fmt: skip
     async def enroll(request: Request) -> JsonObject:
         async def keep(fields: JsonObject) -> JsonObject:
-            return asdict(await _enroll(service, fields))
+            voice, warning = await _enroll(service, fields)
+            return asdict(voice) | ({"warning": warning} if warning else {})
 
         return await _with_fields(service, request, "voices", keep)
 
@@ -143,7 +144,8 @@ def _unknown(voice_id: str, hint: str = "") -> ApiError:
     )
 
 
-async def _enroll(service: Service, fields: JsonObject) -> Voice:
+async def _enroll(service: Service, fields: JsonObject) -> tuple[Voice, str | None]:
+    """The voice, and a sentence where hardly any speech is found in it."""
     for field in fields:
         if field not in FIELDS:
             known = f"it has {', '.join(FIELDS)}{did_you_mean(field, FIELDS)}"
@@ -173,7 +175,7 @@ async def _enroll(service: Service, fields: JsonObject) -> Voice:
         )  # fmt: skip
     more = {"license": fields["license"]} if fields.get("license") else {}
     try:
-        return await asyncio.to_thread(
+        voice = await asyncio.to_thread(
             service.voices.enroll,
             data,
             voice_id,
@@ -182,6 +184,7 @@ async def _enroll(service: Service, fields: JsonObject) -> Voice:
             consent=True,
             **more,
         )
+        return voice, await service.voice_warning(data)
     except VoiceTaken as error:  # by another request in the meantime
         raise ApiError(409, str(error), code="taken", field="id") from error
     except InputError as error:

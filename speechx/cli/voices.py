@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from speechx.cli.console import JsonOption, put_json, say
+from speechx.audio.reading import SAMPLE_RATE
+from speechx.cli.console import JsonOption, ModelOption, put_json, say
 from speechx.errors import InputError, did_you_mean
 from speechx.task.voices import VoiceStore
 from speechx.text.languages import LANGUAGES, check_language
@@ -42,13 +43,18 @@ def add(
     ] = "en",
     name: Annotated[str | None, typer.Option(help="name for people (default: the id)")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a voice of this id")] = False,
+    model: ModelOption = None,
 ) -> None:
     """Enroll a voice of a speaker who agreed to it."""
+    from speechx.pipeline.loading import load_front
+
     check_language(language)
-    voice = VoiceStore().enroll(
-        audio, voice_id, name=name, language=language, consent=consent, overwrite=overwrite
-    )
+    store = VoiceStore()
+    voice = store.enroll(audio, voice_id, name=name, language=language, consent=consent, overwrite=overwrite)
     say(f"voice {voice.id}: {voice.seconds:.1f} s")
+    recording = store.wav(voice.id), SAMPLE_RATE
+    if (warning := load_front(model).voice_warning(recording)) is not None:
+        say(f"speechx: warning: {warning}")
 
 
 @app.command()

@@ -24,6 +24,7 @@ from speechx.models.config import ModelConfig
 from speechx.models.ctc import (
     BLANK,
     PAUSES,
+    SILENT,
     STEPS_PER_FRAME,
     CTCStates,
     greedy_decode,
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
 
 CONTEXT = 16
 """Frames of context on one side of a stretch: more than the receptive field."""
+
+STEPS_PER_SECOND = 25 * STEPS_PER_FRAME
+RICHEST = 4 * STEPS_PER_SECOND
+"""Steps of the window in which different phones are counted: a voice may begin or end with a pause."""
 
 ERROR_NATS = 3.0
 """What a phone error weighs beside the likelihood, of tries at the same phones."""
@@ -143,6 +148,16 @@ class Aligner(nn.Module):
             return logp_HP[(start - early) * STEPS_PER_FRAME : (stop - early) * STEPS_PER_FRAME]
 
         return RunningAlignment(text, frames, posteriors)
+
+    def phones_per_second(self, codes_FK: np.ndarray, codec: SpectralCodec) -> float:
+        """Different phones per second in the richest 4 s, each counted by its highest probability.
+
+        Speech has 3 to 8, other sounds fewer.
+        """
+        prob_HP = np.exp(np.delete(self.posteriors(codes_FK, codec), sorted(SILENT), axis=1))
+        size = min(RICHEST, len(prob_HP))
+        starts = range(0, len(prob_HP) - size + 1, size // 8 or 1)
+        return max(float(prob_HP[at : at + size].max(0).sum()) for at in starts) * STEPS_PER_SECOND / size
 
     def phone_errors(self, codes_FK: np.ndarray, text: PhoneSequence, codec: SpectralCodec) -> float:
         """Phone error rate of greedy decoding against the text, silences and pauses not counted."""

@@ -16,6 +16,7 @@ from typing import Protocol
 
 import torch
 
+from speechx.audio.types import AudioSource
 from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.pipeline import Pipeline
 from speechx.pipeline.running_job import RunningJob
@@ -160,6 +161,11 @@ class LocalEngine:
         self._first_job = min(self._first_job, time.monotonic())
         self._listeners[id(listener.job)] = listener
         self.pipeline.runner.add(listener.job)
+
+    async def voice_warning(self, sound: AudioSource) -> str | None:
+        """See `Frontend.voice_warning`."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, self.pipeline.frontend.voice_warning, sound)
 
     def _leave(self, listener: _Listener) -> None:
         if self._listeners.pop(id(listener.job), None) is not None:

@@ -38,6 +38,9 @@ MIN_VOICE_SECONDS = 1.0
 VOICE_SECONDS = 6.0
 """Of a longer voice recording the first so many seconds of speech are the prompt: as long as any in training."""
 
+FEWEST_PHONES = 1.8
+"""Different phones per second in a voice. Fewer are noise, tones or music; docs/voices.md has the measurement."""
+
 MIN_SECONDS = 0.1
 CACHED_VOICES = 64
 CACHED_PHONES = 256
@@ -80,6 +83,7 @@ class Frontend:
         self._text = text
         self._lock = threading.Lock()
         self._voices: OrderedDict[str, tuple[np.ndarray, str]] = OrderedDict()
+        self._phone_rates: OrderedDict[str, float] = OrderedDict()
         self._phones: OrderedDict[tuple[str, str], PhoneSequence] = OrderedDict()
 
     def after_fork(self) -> None:
@@ -181,6 +185,22 @@ class Frontend:
             while len(self._voices) > CACHED_VOICES:
                 self._voices.popitem(last=False)
         return made
+
+    def voice_warning(self, source: AudioSource, field: str = "voice") -> str | None:
+        """A sentence where hardly any speech is found in the voice; None where it is, or the model has no aligner."""
+        if self.aligner is None:
+            return None
+        codes_FK, key = self.voice_codes(source, field)
+        found = self._phone_rates.get(key)
+        if found is None:
+            found = self._with_aligner(lambda aligner, codec: aligner.phones_per_second(codes_FK, codec))
+            with self._lock:
+                self._phone_rates[key] = found
+                while len(self._phone_rates) > CACHED_VOICES:
+                    self._phone_rates.popitem(last=False)
+        if found >= FEWEST_PHONES:
+            return None
+        return f"hardly any speech was found in {field}: give 3 to 6 s of clear speech, else the result may be babble"
 
     def _known_voice(self, source: AudioSource) -> np.ndarray | None:
         if not isinstance(source, str) or self.voices is None:

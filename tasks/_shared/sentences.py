@@ -37,4 +37,5 @@ def sentence_plan(task: AnyTask, req: Any, frontend: Frontend) -> Plan:
             yield ReadyPart(np.zeros(round(PAUSE_SECONDS * 16000), np.float32))
             yield part(sentence)
 
-    return Plan(parts())
+    warning = frontend.voice_warning(req.voice)
+    return Plan(parts(), notes={"warning": warning} if warning else {})

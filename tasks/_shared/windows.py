@@ -69,6 +69,10 @@ class AlignedTask(Task[A]):
         """Codes (F, K) of the target speaker's enrollment, if any."""
         return None
 
+    def voice_warning(self, req: A, frontend: Frontend) -> str | None:
+        """A sentence where the enrollment may not do."""
+        return None
+
     def speech(self, req: A, frontend: Frontend) -> PhoneSequence | None:
         """Phones of the transcript; None where the request has none, or the model does not use it."""
         return frontend.phones(req.text, req.language) if req.text and self.uses_text else None
@@ -113,7 +117,11 @@ class AlignedTask(Task[A]):
                 words = stretch.words if stretch is not None else ()
                 yield GeneratedPart(prompt, words, keep, joined=index > 0, gain=1 / gain, speech=stretch)
 
-        notes: dict[str, object] = {"warning": "the recording is clipped"} if is_clipped(wav_T) else {}
+        warnings = [
+            self.voice_warning(req, frontend),
+            "the recording is clipped" if is_clipped(wav_T) else None,
+        ]
+        notes: dict[str, object] = {"warning": text} if (text := "; ".join(filter(None, warnings))) else {}
         recording = None
         if self.mask_target is not None:
             recording = MaskedRecording(wav_T, self.slot, self.voice(req, frontend), self.mask_target)

@@ -16,6 +16,21 @@ from speechx.task.plan import GeneratedPart
 SENTENCE = "The library closes early on Sundays so we had better leave. "
 
 
+@pytest.mark.parametrize(
+    ("task", "fields"),
+    [
+        ("tts", {"text": "Hello."}),
+        ("cross_lingual_tts", {"text": "Hola.", "language": "es"}),
+        ("target_speaker_extraction", {"audio": (np.tile([0.1, -0.1], 16000), 16000)}),
+    ],
+)
+def test_a_voice_without_speech_is_warned_of(pipeline: Any, monkeypatch: Any, task: str, fields: Any) -> None:
+    voice = "enrollment" if "audio" in fields else "voice"
+    monkeypatch.setattr(pipeline.frontend, "voice_warning", lambda _, field="voice": f"no speech in {field}")
+    result = pipeline.speak(pipeline.job(task, **fields, **{voice: "heart"}))
+    assert f"no speech in {voice}" in result.info["warning"]
+
+
 def test_one_sentence(pipeline: Any, speech: Any) -> None:
     result = pipeline.speak(
         pipeline.job("tts", text="Hello there, my friend.", voice=(speech(3), 16000), seed=5)

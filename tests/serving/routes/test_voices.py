@@ -37,6 +37,21 @@ def test_a_voice_from_enrolling_to_forgetting(make: Make, engine: FakeEngine, re
     assert client.post("/v1/tts", json={"text": "Hello.", "voice": "anna-b"}).status_code == 422
 
 
+def test_a_recording_without_speech(make: Make, engine: Any, recording: bytes) -> None:
+    """The engine's model looks into it; without an answer the voice is kept, and the answer says so."""
+    warnings: list[str | None] = ["hardly any speech was found in voice", None]
+
+    async def voice_warning(sound: tuple[Any, int]) -> str | None:
+        assert len(sound[0]) == 4 * sound[1]
+        return warnings.pop(0)
+
+    engine.voice_warning, client = voice_warning, make()
+    for name, told in (("a", "hardly any speech"), ("b", None), ("c", "not checked for speech")):
+        answer = client.post("/v1/voices", files={"audio": recording}, data={"name": name, "consent": "true"})
+        assert answer.status_code == 201 and (told is None) == ("warning" not in answer.json())
+        assert (told or "") in answer.json().get("warning", "")
+
+
 def test_json(client: TestClient, recording: bytes) -> None:
     body = {
         "audio": base64.b64encode(recording).decode(),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pystoi
 import pytest
 import soundfile
 
-from speechx.audio import reading
+from speechx.audio import levels, reading
 from speechx.cli.main import main
 from speechx.pipeline.loading import load_front
 from speechx.task.frontend import Frontend
@@ -46,6 +47,31 @@ def test_it_tells_the_text_from_another(shipped: Frontend) -> None:
         codes_FK, shipped.phones("Please remember to water the plants on the balcony.", "en")
     )
     assert true < shipped.max_phone_errors < other
+
+
+def sounds() -> dict[str, np.ndarray]:
+    """4 s without speech."""
+    rng, seconds_T = np.random.default_rng(0), np.arange(64000) / 16000
+    tones_TC = np.sin(2 * np.pi * np.outer(seconds_T, [261.6, 329.6, 392.0]))
+    bell_T = tones_TC.sum(1) * np.exp(-6 * (seconds_T % 1))
+    rumble_T = np.convolve(rng.normal(size=64000), np.ones(50) / 50, "same")
+    named = {"noise": rng.normal(size=64000), "rumble": rumble_T, "tone": tones_TC[:, 0], "bells": bell_T}
+    return {name: np.asarray(0.2 * wav_T / np.abs(wav_T).max(), np.float32) for name, wav_T in named.items()}
+
+
+@pytest.mark.parametrize("name", sounds())
+def test_a_voice_without_speech_is_warned_of(shipped: Frontend, name: str) -> None:
+    assert "hardly any speech was found in voice" in str(shipped.voice_warning((sounds()[name], 16000)))
+
+
+@pytest.mark.parametrize("name", ["nothing", *sounds()])
+@pytest.mark.parametrize("voice", ["heart", "michael", "dora", "siwis", "nicola", "alex"])
+def test_a_voice_with_something_under_it_is_not(shipped: Frontend, voice: str, name: str) -> None:
+    """At 10 dB, the level of loud music in the room."""
+    wav_T = np.resize(shipped.voice(voice), 64000)
+    under_T = sounds().get(name, np.zeros(64000, np.float32))
+    ratio = levels.active_rms(wav_T) / max(levels.rms(under_T), 1e-9) * 10 ** (-10 / 20)
+    assert shipped.voice_warning((wav_T + min(ratio, 1.0) * under_T, 16000)) is None
 
 
 def test_codec_and_align_need_no_language_model(

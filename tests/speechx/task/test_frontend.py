@@ -50,6 +50,17 @@ def test_voices_are_kept_and_named_by_content(frontend: Any, speech: Any, tmp_pa
     assert len(long_FK) <= 151
 
 
+def test_a_voice_without_speech(frontend: Any, speech: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The aligner is asked once for a voice; a model without one says nothing."""
+    asked: list[int] = []
+    voice = speech(4) + 0.01, 16000
+    monkeypatch.setattr(type(frontend.aligner), "phones_per_second", lambda *_: asked.append(1) or 1.7)
+    for _ in range(2):
+        assert "speech was found in enrollment" in frontend.voice_warning(voice, "enrollment")
+    assert asked == [1]
+    assert Frontend(frontend.codec).voice_warning(voice) is None
+
+
 def test_a_server_takes_no_file_names(tiny_codec: Any, wav_file: Any) -> None:
     frontend = Frontend(tiny_codec, paths=False)
     for call in (frontend.load_audio, frontend.voice, frontend.rate_of):
