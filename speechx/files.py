@@ -170,6 +170,7 @@ class Storage:
 
     def exists(self, name: str) -> bool:
         system, path = self._open()
+        system.invalidate_cache()  # of listings, which know no file that another machine has written since
         return bool(system.exists(f"{path}/{name}"))
 
     def remove(self, name: str) -> None:

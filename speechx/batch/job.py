@@ -63,20 +63,35 @@ def run_batch(
 ) -> BatchProgress:
     """Runs what is not done yet. report: called at the start and after each result.
 
-    Raises InputError, field "output": another job, a full disk, finished rows that changed.
+    Raises InputError, field "output": another job, a full disk, finished rows that changed, a folder that nodes do not
+    share.
     """
     with open_results(store) as results:
         plan = results.plan(manifest, model, changed, retry_failed)
         results.add(_bad_result(row) for row in plan.bad)
         progress = BatchProgress(len(manifest), plan.done, plan.failed)
         report(progress, None)
+        seen = set[str]()
         for row in runner(fair_order(plan.todo), store, model) if plan.todo else ():
             if row["status"] == "error" and row["field"] == "output":
                 raise InputError(row["error"], field="output")  # it would be the same for every row
+            if row["status"] == "ok" and row["node"] not in seen:
+                seen.add(row["node"])
+                _check_shared(store, row)
             results.add([row])
             progress.add(row)
             report(progress, row)
     return progress
+
+
+def _check_shared(store: Storage, row: ResultRow) -> None:
+    """Raises InputError where this machine does not see what a node has written."""
+    if not store.exists(row["output"]):
+        raise InputError(
+            f"output: {row['node']} has written {row['output']} and this machine does not see it in {store.root}: "
+            "name a disk that all nodes share, or a URL",
+            field="output",
+        )
 
 
 def run_here(
