@@ -131,7 +131,8 @@ class SpeechEditing(Task[SpeechEditingRequest]):
             if not script.words:
                 return None
             prompt = self.edit_prompt(work.codes_FK, edit, script, req.keep_background)
-            return work.generated(edit, script, prompt)
+            floor = splice.background(source_T, rate, edit) if req.keep_background else None
+            return work.generated(edit, script, prompt, floor)
 
         def parts() -> Iterator[Part]:
             yield from splice.spliced(source_T, rate, work, generated)

@@ -132,7 +132,7 @@ class Aligner(nn.Module):
         peak_N = states.peaks(path_H)
         return Alignment(
             pointer_F=pointer_of_peaks(peak_N, len(codes_FK)),
-            words=word_times(peak_N, text),
+            words=word_times(logp_HP, peak_N, text),
             score=float((forced - logp_HP.max(1)).mean()),
         )
 
@@ -213,9 +213,6 @@ class Aligner(nn.Module):
 
 ALIGNER_FOLDER = ModelFolder("speechx-aligner", AlignerConfig, "aligner")
 
-WORD_EDGE = 4
-"""Steps (80 ms) that a word may begin before its first peak or last after its last one; further away is silence."""
-
 
 def features(codes_BKF: torch.Tensor, codec: SpectralCodec) -> torch.Tensor:
     """Codes (B, K, F) -> what the aligner reads of them (B, F, D): the semantic entry and the decoder's input."""
@@ -223,13 +220,35 @@ def features(codes_BKF: torch.Tensor, codec: SpectralCodec) -> torch.Tensor:
     return torch.cat([semantic_BFD, codec.latent(codes_BKF).float()], -1)
 
 
-def word_times(peak_N: np.ndarray, text: PhoneSequence) -> tuple[WordTime, ...]:
-    """Start and end in seconds of each word, from the middles of its phones."""
-    times = []
+SILENCE_COST = 0.6
+"""Nats by which a step of silence must be likelier than one of the phone before or after."""
+
+RELEASE = 2
+"""Steps (40 ms) that a word goes on after its last peak at least, if no other begins: a final stop is released after it."""
+
+
+def word_times(logp_HP: np.ndarray, peak_N: np.ndarray, text: PhoneSequence) -> tuple[WordTime, ...]:
+    """Start and end in seconds of each word, from log-probabilities (H, P) and the middles of the text's phones.
+
+    CTC puts a phone on one or two steps in its middle and blanks on the rest, which says little about where it ends. So
+    this is the best path on which each step belongs to a phone, or to silence between words.
+    """
+    states = CTCStates.without_blanks(text)
+    score_HP = logp_HP.copy()
+    score_HP[:, BLANK] = -np.inf
+    score_HP -= np.logaddexp.reduce(score_HP, 1, keepdims=True)
+    score_HS = score_HP[:, states.phones_S]
+    score_HS[:, ::2] = np.logaddexp(logp_HP[:, BLANK], logp_HP[:, states.phones_S[0]])[:, None] - SILENCE_COST
     for word in text.words:
-        first, last = peak_N[word.start], peak_N[word.stop - 1]
-        before = peak_N[word.start - 1] if word.start else first - 2 * WORD_EDGE
-        after = peak_N[word.stop] if word.stop < len(peak_N) else last + 2 * WORD_EDGE
-        start, end = max((before + first) / 2, first - WORD_EDGE), min((last + after) / 2, last + WORD_EDGE)
-        times.append(WordTime(word.text, round(max(0.0, start + 0.5) / 50, 3), round((end + 0.5) / 50, 3)))
-    return tuple(times)
+        score_HS[:, 2 * word.start + 2 : 2 * word.stop : 2] = -np.inf
+    phone_H = np.where((path_H := states.best_path(score_HS)) % 2 == 1, path_H // 2, -1)
+    times: list[WordTime] = []
+    limit = float(len(logp_HP))
+    for word in reversed(text.words):
+        steps = np.flatnonzero((word.start <= phone_H) & (phone_H < word.stop))
+        last = peak_N[word.stop - 1]
+        after = peak_N[word.stop] if word.stop < len(peak_N) else limit
+        start, end = float(steps[0]), max(steps[-1], min((last + after) / 2, last + RELEASE)) + 1
+        times.append(WordTime(word.text, round(start / 50, 3), round(float(min(end, limit)) / 50, 3)))
+        limit = start
+    return tuple(reversed(times))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speechx.text.phones import PHONE_IDS
+from speechx.text.phones import PHONE_IDS, SILENCE
 
 if TYPE_CHECKING:
     from speechx.text import PhoneSequence
@@ -46,6 +46,16 @@ class CTCStates:
         optional_S = np.zeros(len(phones_S), bool)
         optional_S[::2] = True
         optional_S[2:-1:2] = text.ids[:-1] != text.ids[1:]
+        return cls(phones_S, optional_S)
+
+    @classmethod
+    def without_blanks(cls, text: PhoneSequence) -> CTCStates:
+        """The same states with silence for blanks, which only comes between words: every other step belongs to a phone."""
+        states = cls.of(text)
+        phones_S = states.phones_S.copy()
+        phones_S[::2] = PHONE_IDS[SILENCE]
+        optional_S = np.zeros(len(phones_S), bool)
+        optional_S[::2] = True
         return cls(phones_S, optional_S)
 
     def shortest(self) -> int:

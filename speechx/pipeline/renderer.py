@@ -103,7 +103,8 @@ class Renderer:
             if part.after_FK is None
             else len(wav_T) - round(len(part.after_FK) * samples_per_frame) + fade
         )
-        return wav_T[start:stop]
+        wav_T = wav_T[start:stop]
+        return wav_T if part.floor is None else part.floor.fill(wav_T, np.random.default_rng(0))
 
     def close(self) -> np.ndarray:
         """The remaining samples."""

@@ -15,6 +15,7 @@ import numpy as np
 from speechx.text.types import WordTime
 
 if TYPE_CHECKING:
+    from speechx.audio.noise_floor import NoiseFloor
     from speechx.models.lm.prompt import Prompt
     from speechx.text import PhoneSequence, Word
 
@@ -37,6 +38,7 @@ class GeneratedPart:
     joined: decoded as one stream with the part before it, so that no seam exists.
     before_FK, after_FK: frames decoded around the generated ones, for context and cross-fades, then dropped.
     gain: restores the recording's level from the codec's standard level.
+    floor: the steady sound of the recording, to which a part between two stretches of it is filled up.
     speech: the phones spoken, by which candidates are ranked. words: spans of the track's phones, for word times.
     """
 
@@ -47,6 +49,7 @@ class GeneratedPart:
     before_FK: np.ndarray | None = None
     after_FK: np.ndarray | None = None
     gain: float = 1.0
+    floor: NoiseFloor | None = None
     speech: PhoneSequence | None = None
 
 

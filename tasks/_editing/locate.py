@@ -117,9 +117,15 @@ def gap(transcript: AlignedTranscript, first: int, last: int, frames: int) -> tu
     spans = transcript.frames_W2
     before = int(spans[first - 1, 1]) if first > 0 else 0
     after = int(spans[last, 0]) if last < len(spans) else frames
-    if first == last:  # an insertion goes where the silence between the two words is
-        middle = 0 if first == 0 else frames if first == len(spans) else (before + after) // 2
-        return middle, middle
+    if first == last:  # an insertion goes into the silence between the two words, or close to the only one
+        if first == 0:
+            middle = max(0, after - MARGIN)
+        elif first == len(spans):
+            middle = min(frames, before + MARGIN)
+        else:
+            middle = (before + after) // 2
+        start, stop = to_edges(middle, middle, frames)
+        return (start, start) if start < middle else (stop, stop)
     start = max(before, int(spans[first, 0]) - MARGIN)
     stop = min(after, int(spans[last - 1, 1]) + MARGIN)
     return to_edges(start, max(start, stop), frames)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from speechx.audio.noise_floor import NoiseFloor
 from speechx.models.lm.prompt import Prompt
 from speechx.task.plan import GeneratedPart, Part, ReadyPart
 from speechx.tasks._editing import locate
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 FADE_SECONDS = 0.015
 DECODE_BEFORE, DECODE_AFTER = 12, 4
 """Frames of the recording decoded around a generated span, as context for the decoder; dropped except for fades."""
+
+AROUND_SECONDS = 5.0
+"""So much of the recording on both sides of a change tells what its background is."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,10 @@ class EditPlan:
     def edit_script(self, edit: Edit) -> EditScript:
         return locate.edit_script(edit, self.transcript, self.new, len(self.codes_FK))
 
-    def generated(self, edit: Edit, script: EditScript, prompt: Prompt) -> GeneratedPart:
-        """The part that fills the gap of one change."""
+    def generated(
+        self, edit: Edit, script: EditScript, prompt: Prompt, floor: NoiseFloor | None = None
+    ) -> GeneratedPart:
+        """The part that fills the gap of one change. floor: the background that goes on under it."""
         before_FK = self.codes_FK[max(0, edit.start - DECODE_BEFORE) : edit.start]
         after_FK = self.codes_FK[edit.stop : edit.stop + DECODE_AFTER]
         return GeneratedPart(
@@ -50,12 +56,22 @@ class EditPlan:
             before_FK=before_FK if len(before_FK) else None,
             after_FK=after_FK if len(after_FK) else None,
             gain=1 / self.gain,
+            floor=floor,
             speech=phone_spans.join([(script.speech, script.start, script.stop)], script.speech.language)[0],
         )
 
 
 def fade_samples(rate: int) -> int:
     return round(FADE_SECONDS * rate)
+
+
+def background(source_T: np.ndarray, rate: int, edit: Edit) -> NoiseFloor:
+    """The steady sound around one change, in a recording (T,) at its own rate."""
+    start, stop = (
+        edit.start / locate.FRAME_RATE - AROUND_SECONDS,
+        edit.stop / locate.FRAME_RATE + AROUND_SECONDS,
+    )
+    return NoiseFloor(source_T[max(0, round(start * rate)) : round(stop * rate)], rate)
 
 
 def spliced(

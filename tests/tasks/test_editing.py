@@ -79,6 +79,31 @@ def test_words_can_be_put_in(pipeline: Any, speech: Any, text: str) -> None:
 
 
 @pytest.mark.usefixtures("aligned")
+def test_words_put_in_at_the_ends_stand_beside_their_neighbour(pipeline: Any, speech: Any) -> None:
+    """Not before or after all the silence at the end of the recording: the last word is heard until 10.8 of 11 s."""
+    wav_T = speech(11)
+    last = edit(pipeline, wav_T, 16000, f"{OLD} today")
+    assert same_at_ends(wav_T, last.wav_T)[1] / 16000 == pytest.approx(11 - 10.88, abs=0.03)
+    assert [w.text for w in last.words] == [*WORDS, "today"]
+    first = edit(pipeline, wav_T, 16000, f"today {OLD}")
+    assert [w.text for w in first.words] == ["today", *WORDS]
+
+
+@pytest.mark.usefixtures("aligned")
+def test_the_background_goes_on_under_new_words(pipeline: Any, speech: Any) -> None:
+    """Where generated sound is weaker than the recording's steady noise, it is filled up: no hole is heard."""
+    noise_T = 0.02 * np.random.default_rng(2).standard_normal(11 * 16000).astype(np.float32)
+    wav_T = speech(11) + noise_T
+
+    def high_db(wav_T: np.ndarray) -> float:
+        spectrum_F = np.fft.rfft(wav_T[round(3.1 * 16000) : round(4.6 * 16000)])
+        return float(10 * np.log10(np.square(np.abs(spectrum_F[len(spectrum_F) * 3 // 4 :])).mean()))
+
+    kept = edit(pipeline, wav_T, 16000, OLD.replace("green tea", "black coffee"), keep_background=True)
+    assert high_db(kept.wav_T) > high_db(wav_T) - 2
+
+
+@pytest.mark.usefixtures("aligned")
 def test_prompts(pipeline: Any, speech: Any) -> None:
     wav_T, text = speech(11), OLD.replace("green", "black")
     edit(pipeline, wav_T, 16000, text)
