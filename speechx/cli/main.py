@@ -13,7 +13,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable
-from importlib.metadata import entry_points, requires
+from importlib.metadata import PackageNotFoundError, entry_points, requires
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
@@ -95,13 +95,20 @@ def missing_package(error: ModuleNotFoundError, command: str = "") -> InputError
         return None
     package = MODULES.get(module, module).replace("_", "-").lower()
     extras = []
-    for line in requires("speechx") or ():  # such as: uvicorn<0.55,>=0.34; extra == "serve"
+    for line in _requirements():  # such as: uvicorn<0.55,>=0.34; extra == "serve"
         found = re.search(r"^([\w.-]+).*extra == ['\"](\w+)", line)
         if found and found[1].replace("_", "-").lower() == package:
             extras.append(found[2])
     extra = command if command in extras else next((e for e in extras if e != "dev"), None)
     fix = f"pip install 'speechx[{extra}]'" if extra else f"pip install {package}"
     return InputError(f"{package} is not installed; `{fix}` installs it")
+
+
+def _requirements() -> list[str]:
+    try:
+        return requires("speechx") or []
+    except PackageNotFoundError:  # a clone on PYTHONPATH
+        return []
 
 
 MODULES = {"multipart": "python-multipart", "yaml": "pyyaml", "whisper_normalizer": "whisper-normalizer"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,16 @@ if TYPE_CHECKING:
 PAUSE_SECONDS = 0.12
 """Added to the silences that sentences start and end with."""
 
+LATIN = re.compile(r"[0-9A-Za-zÀ-ɏ]")
+
 
 def sentence_plan(task: AnyTask, req: Any, frontend: Frontend) -> Plan:
     """One part per sentence of `req.text`, each with a prompt of its own. Lazy, for early first audio."""
     sentences = frontend.sentences(req.text, req.language)
     if not sentences:
         raise InputError("text has nothing to speak", field="text")
+    for sentence in sentences:
+        _check_sentence(sentence, req.language, frontend)
 
     def part(sentence: str) -> GeneratedPart:
         one = req.model_copy(update={"text": sentence})
@@ -39,3 +44,15 @@ def sentence_plan(task: AnyTask, req: Any, frontend: Frontend) -> Plan:
 
     warning = frontend.voice_warning(req.voice)
     return Plan(parts(), notes={"warning": warning} if warning else {})
+
+
+def _check_sentence(sentence: str, language: str, frontend: Frontend) -> None:
+    """Raises InputError, before any audio, for a sentence that cannot be said. One with a Latin letter or digit can be."""
+    if LATIN.search(sentence):
+        return
+    try:
+        frontend.phones(sentence, language)
+    except InputError as error:
+        raise InputError(
+            f"text: {sentence[:40]!r} has nothing that can be said in language {language!r}", field="text"
+        ) from error

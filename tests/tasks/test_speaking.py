@@ -142,3 +142,10 @@ def test_more_candidates_than_the_engine_decodes_at_once(pipeline: Any) -> None:
     with pytest.raises(InputError, match="best_of is 9, and the engine decodes 8 at once") as caught:
         pipeline.speak(job)
     assert caught.value.field == "best_of"
+
+
+@pytest.mark.parametrize("text", ["Hello there. 你好。", "Hello. Привет. Goodbye.", "¿Qué? Γειά σου."])
+def test_a_sentence_that_cannot_be_said_is_refused_before_any_audio(pipeline: Any, text: str) -> None:
+    with pytest.raises(InputError, match=r"text: '.*' has nothing that can be said in language 'en'"):
+        next(pipeline.stream(pipeline.job("tts", text=text, voice="heart", stream=True)))
+    assert not pipeline.runner.engine.added
