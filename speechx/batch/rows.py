@@ -7,7 +7,6 @@ import json
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -60,8 +59,9 @@ class ManifestRow:
         """Name of the output in the folder of results."""
         return f"{self.id}.{self.format}"
 
-    @cached_property
+    @property
     def request(self) -> TaskRequest:
+        """Made anew at each call: a job of many rows keeps none."""
         return registry.parse_request(self.task, self.fields).model_copy(update={"seed": self.seed})
 
     def to_json(self) -> str:

@@ -41,7 +41,7 @@ class BatchWorker:
         result |= {"seed": row.seed, "model": self.model, "node": socket.gethostname()}
         if (busy := self.engine.occupancy) is not None:
             result["slots_busy"] = round(busy, 3)
-        if row.request.timestamps:
+        if request.timestamps:
             result["words"] = [word.as_dict() for word in speech.words]
         return result
 
@@ -64,12 +64,12 @@ def _with_inputs(row: ManifestRow) -> TaskRequest:
     """The request with audio of URLs and parts of files in the place of their names. Raises InputError."""
     from speechx.task import registry
 
-    found = {}
+    found, request = {}, row.request
     for name in registry.audio_fields(registry.task(row.task)):
-        value = getattr(row.request, name)
+        value = getattr(request, name)
         if isinstance(value, str) and (name in row.segments or "://" in value):
             found[name] = _input(name, value, row.segments.get(name))
-    return row.request.model_copy(update=found)
+    return request.model_copy(update=found)
 
 
 def _input(field: str, source: str, segment: tuple[float, float | None] | None) -> AudioSource:

@@ -135,7 +135,9 @@ def test_a_killed_actor_loses_nothing(
     model: str,
     undisturbed: dict[str, bytes],
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(batch, "MANY_ROWS", 10)  # blocks of several rows; other tests have one per block
     runner = batch.ray_runner(replace(options, actors=(2, 2)))
     killed = list[int]()
 
