@@ -7,8 +7,7 @@ of the missing power, band by band, closes it. Shapes: T samples, M STFT frames,
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import uniform_filter
-from scipy.signal import ShortTimeFFT, get_window
+import torch
 
 __all__ = ["NoiseFloor"]
 
@@ -24,28 +23,33 @@ class NoiseFloor:
     """Power of the steady sound in each frequency bin, from a recording (T,) with pauses. rate: Hz."""
 
     def __init__(self, recording_T: np.ndarray, rate: int) -> None:
-        size = 2 * round(WINDOW_SECONDS * rate / 2)
-        window_T = np.sqrt(get_window("hann", size))
-        self._stft = ShortTimeFFT(window_T, hop=size // 2, fs=rate, dual_win=window_T)
-        self._size = size
+        self._size = 2 * round(WINDOW_SECONDS * rate / 2)
+        self._window_T = torch.hann_window(self._size).sqrt()
         # A frame's power is that of its window, while a frame of noise made here begins with all of it.
-        self._gain = np.sqrt(size / np.square(window_T).sum())
-        power_MF = _averaged(self._spectrum(recording_T))
-        self.power_F = np.quantile(power_MF, PART, axis=0) / BIAS
+        self._gain = float((self._size / self._window_T.square().sum()).sqrt())
+        power_FM = _averaged(self._spectrum(torch.from_numpy(recording_T).float()))
+        self.power_F = power_FM.quantile(PART, dim=1) / BIAS
 
     def fill(self, wav_T: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """(T,) float32 with noise added where it is weaker than the floor; the rest stays as it is."""
         if not len(wav_T):
             return wav_T
-        spectrum_MF = self._spectrum(wav_T)
-        missing_MF = np.maximum(self.power_F - _averaged(spectrum_MF), 0)
-        noise_2MF = rng.standard_normal((2, *spectrum_MF.shape)) * self._gain * np.sqrt(missing_MF / 2)
-        noise_T = self._stft.istft((noise_2MF[0] + 1j * noise_2MF[1]).T)
-        return (wav_T + noise_T[self._size : self._size + len(wav_T)]).astype(np.float32)
+        spectrum_FM = self._spectrum(torch.from_numpy(wav_T).float())
+        missing_FM = (self.power_F[:, None] - _averaged(spectrum_FM)).clamp(min=0)
+        noise_FM2 = torch.from_numpy(rng.standard_normal((*spectrum_FM.shape, 2), np.float32))
+        noise_FM = torch.view_as_complex(noise_FM2) * self._gain * (missing_FM / 2).sqrt()
+        padded_T = torch.istft(noise_FM, self._size, self._size // 2, window=self._window_T)
+        return (wav_T + padded_T.numpy()[self._size : self._size + len(wav_T)]).astype(np.float32)
 
-    def _spectrum(self, wav_T: np.ndarray) -> np.ndarray:
-        return np.asarray(self._stft.stft(np.pad(wav_T, self._size)).T)
+    def _spectrum(self, wav_T: torch.Tensor) -> torch.Tensor:
+        """(F, M) of the samples with a window of silence at both ends."""
+        padded_T = torch.nn.functional.pad(wav_T, (self._size, 2 * self._size))
+        return torch.stft(padded_T, self._size, self._size // 2, window=self._window_T, return_complex=True)
 
 
-def _averaged(spectrum_MF: np.ndarray) -> np.ndarray:
-    return np.asarray(uniform_filter(np.abs(spectrum_MF) ** 2, (FRAMES, BINS), mode="nearest"))
+def _averaged(spectrum_FM: torch.Tensor) -> torch.Tensor:
+    """Power (F, M), each bin as the mean of its neighbourhood."""
+    power_FM = spectrum_FM.abs().square()[None]
+    return torch.nn.functional.avg_pool2d(
+        power_FM, (BINS, FRAMES), stride=1, padding=(BINS // 2, FRAMES // 2), count_include_pad=False
+    )[0]
