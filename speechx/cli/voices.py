@@ -53,7 +53,7 @@ def add(
     voice = store.enroll(audio, voice_id, name=name, language=language, consent=consent, overwrite=overwrite)
     say(f"voice {voice.id}: {voice.seconds:.1f} s")
     recording = store.wav(voice.id), SAMPLE_RATE
-    if (warning := load_front(model).voice_warning(recording)) is not None:
+    if (warning := load_front(model).voice_warning(recording, "audio")) is not None:
         say(f"speechx: warning: {warning}")
 
 

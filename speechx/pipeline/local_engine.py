@@ -163,9 +163,9 @@ class LocalEngine:
         self.pipeline.runner.add(listener.job)
 
     async def voice_warning(self, sound: AudioSource) -> str | None:
-        """See `Frontend.voice_warning`."""
+        """See `Frontend.voice_warning`: of a recording to enroll, whose field is `audio`."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, self.pipeline.frontend.voice_warning, sound)
+        return await loop.run_in_executor(self._pool, self.pipeline.frontend.voice_warning, sound, "audio")
 
     def _leave(self, listener: _Listener) -> None:
         if self._listeners.pop(id(listener.job), None) is not None:

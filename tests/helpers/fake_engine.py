@@ -48,7 +48,10 @@ class FakeEngine:
 
 
 class ServedFakeEngine(FakeEngine):
-    """A FakeEngine of a replica: its status has the number of jobs whose stream was closed early."""
+    """A FakeEngine of a replica: its status has the number of jobs whose stream was closed early.
+
+    It finds no speech in a constant sound.
+    """
 
     def __init__(self, options: ReplicaOptions, chunks: int, delay: float) -> None:
         super().__init__(chunks, delay)
@@ -56,6 +59,9 @@ class ServedFakeEngine(FakeEngine):
 
     async def status(self) -> dict[str, Any]:
         return {"model": "fake", "slots": self.slots, "aborted": len(self.aborted)}
+
+    async def voice_warning(self, sound: tuple[np.ndarray, int]) -> str | None:
+        return None if np.ptp(sound[0]) else "no speech"
 
 
 def quick(options: ReplicaOptions) -> FakeEngine:

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 import ray
 import yaml
 from ray import serve
 from ray.exceptions import RayActorError
 
+from speechx.audio import writing
 from speechx.errors import InputError
 from speechx.pipeline.job import Job
 from speechx.serving.cluster import local
@@ -57,6 +59,12 @@ def test_a_stream_by_handle(replica_handle: Any) -> None:
     assert chunks[-1].final and chunks[-1].info["seed"] == 7
     assert sum(len(chunk.wav_T) for chunk in chunks) == 5 * 3200
     assert len(chunks) < 5, "short chunks are joined"
+
+
+def test_a_replica_looks_for_speech_in_a_voice(replica_handle: Any) -> None:
+    engine = HandleEngine(replica_handle)
+    assert asyncio.run(engine.voice_warning((np.ones(16000, np.float32), 16000))) == "no speech"
+    assert asyncio.run(engine.voice_warning((np.arange(16000, dtype=np.float32), 16000))) is None
 
 
 def test_leaving_a_stream_by_handle(replica_handle: Any) -> None:
@@ -189,6 +197,11 @@ def test_the_whole_way(address: str) -> None:
         rest = sum(map(len, parts))
     assert answer.status_code == 200 and len(first) + rest == 6 * 6400
     assert early < 1.5 < time.monotonic() - started
+    sound = {"audio": writing.encode(np.full(48000, 0.2, np.float32), 16000)}
+    voice = httpx.post(
+        f"{address}/v1/voices", files=sound, data={"name": "still", "consent": "true"}, timeout=30
+    )
+    assert voice.status_code == 201 and voice.json()["warning"] == "no speech"
     odd = ask(address, text="!")
     assert len(odd.headers.get_list("x-request-id")) == 1
     assert odd.status_code == 422 and odd.json()["error"]["field"] == "text"
