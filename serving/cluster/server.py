@@ -42,7 +42,11 @@ def serve_until_stopped(
             signal.signal(name, lambda *_: stop.set())
         quiet = {"log_level": "WARNING", "enable_access_log": False}
         ray_serve.start(http_options={"host": host, "port": port}, logging_config=quiet)
-        ray_serve.run(build(args), logging_config=quiet)
+        try:
+            ray_serve.run(build(args), logging_config=quiet)
+        except RuntimeError as error:  # a process has died while it started
+            say(f"the server did not start: {error}")
+            sys.exit(1)
         say(f"SpeechX at http://{host}:{port}, try /docs; Ctrl-C ends it")
         while not stop.wait(1):
             pass

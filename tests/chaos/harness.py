@@ -72,7 +72,7 @@ class Server:
     def wait_ready(self, seconds: float = 300) -> None:
         until = time.monotonic() + seconds
         while time.monotonic() < until and self.process.poll() is None:
-            if self.ready():
+            if "SpeechX at" in Path(self.log.name).read_text() and self.ready():
                 self.note_processes()
                 return
             time.sleep(0.2)
@@ -88,14 +88,17 @@ class Server:
         self.known |= set(descendants(self.process.pid))
 
     def pid_of(self, victim: str) -> int:
-        """A process of that kind; the server's own for `driver`."""
-        if victim == "driver":
-            return self.process.pid
-        for pid in descendants(self.process.pid):
-            with contextlib.suppress(OSError):
-                words = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-                if VICTIMS[victim] in words[:300]:
-                    return pid
+        """A process of that kind, also one that starts only now; the server's own for `driver`."""
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            if victim == "driver":
+                return self.process.pid
+            for pid in descendants(self.process.pid):
+                with contextlib.suppress(OSError):
+                    words = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+                    if VICTIMS[victim] in words[:300]:
+                        return pid
+            time.sleep(0.1)
         raise AssertionError(f"there is no {victim}")
 
     def kill(self, victim: str, number: int = signal.SIGKILL) -> float:
@@ -189,8 +192,9 @@ def _ask(address: str, turn: int) -> tuple[str, str]:
         with httpx.stream("POST", f"{address}/v1/{route}", timeout=40, **body) as answer:  # type: ignore[arg-type]
             status = answer.status_code
             data = answer.read()
-    except httpx.HTTPError:
-        return ("broken off" if status == 200 else "unanswered"), ""
+    except httpx.HTTPError as error:
+        hung = isinstance(error, httpx.ReadTimeout)  # it must be answered, or the connection closed
+        return ("broken off" if status == 200 else "unanswered"), repr(error) if hung else ""
     if status == 200:
         return "done", ""
     is_json = answer.headers.get("content-type") == "application/json" and b'"error"' in data
