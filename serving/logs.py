@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import TextIO, cast
+from typing import Any, TextIO, cast
 
 from speechx.errors import InputError
 from speechx.serving.types import JsonObject
@@ -92,6 +92,10 @@ class JsonLines:
 
     def fileno(self) -> int:
         return self.to.fileno()
+
+    def __getattr__(self, name: str) -> Any:
+        """What only some libraries ask a stream for, such as `buffer`: of the other stream."""
+        return getattr(self.to, name)
 
     def close(self) -> None:
         """Write what is held back. The other stream stays open."""

@@ -40,6 +40,11 @@ def test_text_becomes_events() -> None:
     assert all(line["time"].endswith("Z") for line in found)
 
 
+def test_a_stream_has_all_that_the_other_one_has() -> None:
+    to = io.TextIOWrapper(io.BytesIO())
+    assert JsonLines(to).buffer is to.buffer and not JsonLines(to).closed
+
+
 def test_json_stays_as_it_is() -> None:
     assert lines('{"event": "request", "status": 200}\n') == [{"event": "request", "status": 200}]
     assert lines("{broken\n")[0]["event"] == "{broken"
