@@ -80,7 +80,13 @@ def test_a_traceback_is_one_line(prefix: str) -> None:
     assert lines("Traceback (most recent call last):\n  File x")[0]["trace"], "one that was cut off"
 
 
-def test_everything_a_process_writes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_everything_a_process_writes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("uvicorn", "uvicorn.error"):  # other tests let uvicorn have handlers of its own
+        monkeypatch.setattr(logging.getLogger(name), "handlers", [])
+        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
+
     def fail() -> None:
         raise KeyError("in a thread")
 
