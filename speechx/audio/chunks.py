@@ -53,12 +53,15 @@ PATTERNS = tuple(form.magic for form in FORMATS)
 @dataclass(frozen=True)
 class Recording:
     """A file within the file: bytes [start, stop). patches: header bytes to replace, by offset from `start`.
-    missing: bytes that its header promises after the end."""
+    missing: bytes that its header promises after the end. frames: samples per channel that it promises, where a patch hides
+    them from the decoder. fault: what is wrong with it, as the end of a sentence."""
 
     start: int
     stop: int
     patches: dict[int, bytes] = field(default_factory=dict)
     missing: int = 0
+    frames: int | None = None
+    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,8 +141,8 @@ def _samples(file: BinaryIO, start: int, size: int, form: ChunkFormat) -> _Sampl
 
 def _short_header(file: BinaryIO, found: _Samples) -> bytes:
     """A wav header with nothing but the format and the length: libsndfile reads no unpadded chunks."""
-    size = struct.unpack("<I", read_at(file, found.form_at + 4, 4))[0]
-    form = read_at(file, found.form_at, 8 + size)
+    size = struct.unpack("<I", read_at(file, found.form_at + 4, 4))[0] & ~1
+    form = b"fmt " + struct.pack("<I", size) + read_at(file, found.form_at + 8, size)
     lengths = [struct.pack("<I", n) for n in (12 + len(form) + found.declared, found.declared)]
     return b"RIFF" + lengths[0] + b"WAVE" + form + b"data" + lengths[1]
 

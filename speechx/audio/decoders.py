@@ -64,10 +64,13 @@ class SoundFileDecoder:
 
     def blocks(self) -> Iterator[Samples]:
         while True:
+            read_TC = np.full((BLOCK, self.info.channels), np.nan, np.float32)
             try:
-                block_TC = self.file.read(BLOCK, dtype="float32", always_2d=True)
+                block_TC = self.file.read(out=read_TC)
             except soundfile.LibsndfileError:
                 self.damaged = True
+                if len(block_TC := read_TC[~np.isnan(read_TC).any(1)]):  # what was decoded before the damage
+                    yield block_TC
                 return
             if not len(block_TC):
                 return

@@ -40,10 +40,15 @@ FOREIGN = (  # pattern of the first bytes -> what a message calls it
 
 @dataclass(frozen=True)
 class FilePart:
-    """One recording. data: a path, or an open file that is read from its beginning. missing: bytes lost at its end."""
+    """One recording. data: a path, or an open file that is read from its beginning.
+
+    missing, frames, fault: see `Recording`.
+    """
 
     data: str | BinaryIO
     missing: int = 0
+    frames: int | None = None
+    fault: str = ""
 
 
 @contextlib.contextmanager
@@ -56,7 +61,10 @@ def parts(source: AudioFile) -> Iterator[list[FilePart]]:
             yield [FilePart(io.BytesIO(data)) for data in recordings]
             return
         whole = file if isinstance(source, bytes | bytearray) else os.fspath(source)
-        found = [FilePart(whole if _is_whole(it, size) else _view(file, it), it.missing) for it in recordings]
+        found = [
+            FilePart(whole if _is_whole(it, size) else _view(file, it), it.missing, it.frames, it.fault)
+            for it in recordings
+        ]
         yield found or [FilePart(whole)]
 
 
@@ -99,9 +107,12 @@ def _recordings(file: BinaryIO, size: int) -> list[bytes] | Iterator[chunks.Reco
 
 
 def _flacs(file: BinaryIO, start: int, size: int) -> Iterator[chunks.Recording]:
+    """Joined files. libsndfile ends at the number of samples in the header, which may be too low: it is not shown to it."""
     while start < size:
         stop = find(file, FLAC, start + 1, size)
-        yield chunks.Recording(start, stop)
+        low = int.from_bytes(read_at(file, start + 21, 5), "big")  # 4 bits of the depth, 36 of the number
+        hidden = (low >> 36 << 36).to_bytes(5, "big")
+        yield chunks.Recording(start, stop, {21: hidden}, frames=low & (1 << 36) - 1 or None)
         start = stop
 
 

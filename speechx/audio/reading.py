@@ -127,15 +127,17 @@ def _read_file(source: AudioFile, max_seconds: float, to: int, whole: bool) -> S
 
 def _header(part: FilePart, name: str) -> AudioInfo:
     with open_decoder(part, name) as decoder:
-        return decoder.info
+        return decoder.info if part.frames is None else replace(decoder.info, frames=part.frames)
 
 
 def _read_part(part: FilePart, info: AudioInfo, to: int, limit: Limit) -> tuple[Samples, int]:
     """(mono at `to`, samples per channel decoded of those that `info` promises)."""
     decoding = _Decoding(partial(open_decoder, part, limit.name))
     wav_T, decoded = to_mono(decoding.blocks, info.rate, to, limit)
-    if decoding.damaged and (other := decoders.open_with_av(part)) is not None:
-        # FFmpeg decodes files that libsndfile does not, such as Ogg with gaps between pages.
+    # What follows a flac is no damage.
+    damaged = (decoding.damaged and part.frames is None) or _falls_short(info, decoded)
+    if damaged and (other := decoders.open_with_av(part)) is not None:
+        # FFmpeg decodes files that libsndfile does not, such as Ogg with gaps between pages or two ends.
         rate = other.info.rate
         decoding = _Decoding(lambda: decoders.open_with_av(part) or open_decoder(part, limit.name))
         wav_T, decoded = to_mono(decoding.blocks, rate, to, limit)
@@ -178,13 +180,19 @@ def _check_seconds(seconds: float, max_seconds: float, name: str) -> None:
 
 def _check_whole(part: FilePart, info: AudioInfo, decoded: int, name: str) -> None:
     """Refuse a truncated file. A few missing milliseconds are tolerated: some writers store wrong lengths."""
-    if info.frames is not None and decoded < 0.98 * info.frames - 0.1 * info.rate:
+    if part.fault:
+        raise InputError(f"{name} {part.fault}")
+    if info.frames is not None and _falls_short(info, decoded):
         raise InputError(
             f"{name} is truncated or damaged: not all of the {info.frames / info.rate:.2f} s that its header "
             f"promises can be decoded"
         )
     if part.missing:
         raise InputError(f"{name} is truncated: at least {part.missing} bytes are missing at its end")
+
+
+def _falls_short(info: AudioInfo, decoded: int) -> bool:
+    return info.frames is not None and decoded < 0.98 * info.frames - 0.1 * info.rate
 
 
 def _as_samples(samples: ArrayLike, rate: int) -> tuple[Samples, int]:
