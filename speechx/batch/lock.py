@@ -96,7 +96,7 @@ class OutputLock:
 
     def _beat(self) -> None:
         while not self._closed.wait(BEAT_SECONDS):
-            with contextlib.suppress(OSError):  # a storage that fails for a moment: next time
+            with contextlib.suppress(OSError, InputError):  # a full disk, a storage that fails: next time
                 known = self.lease()
                 if known is not None and known.get("owner") != self.about["owner"]:
                     self.lost.set()

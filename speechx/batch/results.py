@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from speechx.batch.lock import OutputLock, locked
+from speechx.batch.lock import LEASE_FILE, OutputLock, locked
 from speechx.batch.manifest import Manifest
 from speechx.batch.rows import BadRow, ManifestRow, ResultRow
 from speechx.errors import InputError
@@ -92,9 +92,13 @@ class ResultsFolder:
         return plan
 
     def clean(self) -> None:
-        """Removes temporary files of jobs that died: on disks alone, object stores have none."""
+        """Removes temporary files of jobs that died: on disks alone, object stores have none. Ours is that of the lease."""
+        lease = f".{LEASE_FILE}."
         for name in self.store.names() if self.store.is_local else ():
-            if name.startswith(".") and name.endswith(".tmp"):
+            ours = name == f"{lease}{os.getpid()}.tmp"
+            if (name.startswith(".") and name.endswith(".tmp") and not ours) or (
+                name.startswith(lease) and not name.endswith(".tmp")
+            ):
                 with contextlib.suppress(FileNotFoundError):
                     self.store.remove(name)
 

@@ -26,9 +26,12 @@ from speechx.errors import InputError
 from speechx.files import Storage
 from speechx.pipeline.loading import load_pipeline, weights_hash
 from speechx.pipeline.local_engine import LocalEngine
-from speechx.serving.cluster import batch
+from speechx.serving.cluster import batch, local  # before ray
 from tests.conftest import voice
 from tests.helpers.batch_actors import KilledByRows
+
+import ray  # isort: skip
+from ray.cluster_utils import Cluster  # isort: skip
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -126,6 +129,29 @@ def test_an_address_without_a_ray_is_refused(
             run_batch(
                 manifest, Storage(str(tmp_path)), "m", batch.ray_runner(replace(options, address=address))
             )
+
+
+def test_a_killed_node_loses_nothing(
+    manifest: Manifest, options: ClusterOptions, model: str, undisturbed: dict[str, bytes], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Two nodes with an actor each. The one that is left has no room for a second actor."""
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "ab" * 16)
+    small = {"num_cpus": 1, "object_store_memory": local.OBJECT_STORE}
+    nodes = Cluster(initialize_head=True, head_node_args=small)
+    try:
+        second = nodes.add_node(**small)
+        ray.init(address=nodes.address, log_to_driver=False)
+        runner = batch.ray_runner(replace(options, actors=(2, 2), cpus=1))
+        runner = after(2, runner, lambda: nodes.remove_node(second, allow_graceful=False))
+        progress = run_batch(manifest, Storage(str(tmp_path)), model, runner)
+        assert (progress.done, progress.failed) == (ROWS, 1)
+        assert not second.any_processes_alive()
+    finally:
+        ray.shutdown()
+        nodes.shutdown()
+    assert sounds(tmp_path) == undisturbed
+    assert sorted(row["id"] for row in results(tmp_path)) == sorted(row.id for row in manifest.rows)
 
 
 def test_a_killed_actor_loses_nothing(

@@ -17,6 +17,7 @@ import pytest
 
 from speechx.batch import lock
 from speechx.batch.lock import LEASE_FILE, locked
+from speechx.batch.results import open_results
 from speechx.errors import InputError
 from speechx.files import Storage
 
@@ -126,3 +127,40 @@ def test_of_jobs_that_start_at_once_one_runs(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert sorted(results) == ["refused"] * 7 + ["runs"]
+
+
+def test_a_full_disk_does_not_end_the_heartbeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, write = Storage(str(tmp_path)), Storage.write
+    failures = list[str]()
+
+    def full(self: Storage, name: str, data: bytes) -> None:
+        if len(failures) < 3:
+            failures.append(name)
+            raise InputError("output: the disk is full", field="output")
+        write(self, name, data)
+
+    monkeypatch.setattr(Storage, "write", full)
+    with locked(store, "results.jsonl") as held:
+        before = held.lease()
+        deadline = time.monotonic() + 10
+        while held.lease() == before and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert len(failures) == 3 and held.lease() != before
+
+
+def test_cleaning_leaves_the_lease_of_this_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread may be writing it."""
+    monkeypatch.setattr(lock, "BEAT_SECONDS", 60)
+    names = [
+        f".{LEASE_FILE}.{os.getpid()}.tmp",
+        f".{LEASE_FILE}.1.tmp",
+        f".{LEASE_FILE}.0a1b",
+        ".a.wav.1.tmp",
+        "a.wav",
+    ]
+    with open_results(Storage(str(tmp_path))) as folder:
+        for name in names:
+            (tmp_path / name).write_bytes(b"")
+        folder.clean()
+        left = {path.name for path in tmp_path.iterdir()} - {LEASE_FILE, "results.jsonl"}
+    assert left == {names[0], "a.wav"}
