@@ -134,7 +134,7 @@ def test_a_bad_row_is_that_rows_alone(pipeline: Any) -> None:
     first, second, third, fourth = (results[id(row)] for row in rows)
     assert str(first) == "voice is missing: tts needs it" and isinstance(first, InputError)
     assert not isinstance(second, Exception) and second.seconds > 0
-    assert "is unknown" in str(third) and "'sing' is unknown" in str(fourth)
+    assert "task is missing" in str(third) and "'sing' is unknown" in str(fourth)
 
 
 def test_a_pipe_is_read_once(pipeline: Any, wav_file: Path, tmp_path: Path) -> None:
