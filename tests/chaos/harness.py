@@ -67,7 +67,7 @@ class Server:
         self.log = (voices / "server.log").open("w+")
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=self.log, stderr=self.log, env=environment)
-        self.known: set[int] = set()  # all processes that it ever had
+        self.known: dict[int, str] = {}  # all processes that it ever had, and when they started
 
     def wait_ready(self, seconds: float = 300) -> None:
         until = time.monotonic() + seconds
@@ -85,7 +85,7 @@ class Server:
         return False
 
     def note_processes(self) -> None:
-        self.known |= set(descendants(self.process.pid))
+        self.known |= {pid: _start_of(pid) for pid in descendants(self.process.pid)}
 
     def pid_of(self, victim: str) -> int:
         """A process of that kind, also one that starts only now; the server's own for `driver`."""
@@ -109,13 +109,7 @@ class Server:
 
     def alive(self) -> list[int]:
         """Processes of this server that live, also those whose parent has died."""
-        mark = str(ROOT).encode()
-        found = []
-        for pid in self.known:
-            with contextlib.suppress(OSError):
-                if mark in Path(f"/proc/{pid}/environ").read_bytes():  # not another one with the same number
-                    found.append(pid)
-        return found
+        return [pid for pid, start in self.known.items() if start and _start_of(pid) == start]
 
     def listens(self) -> bool:
         return any(port == self.port for _, _, port in listening(self.alive()))
@@ -131,6 +125,14 @@ class Server:
                 os.kill(pid, signal.SIGKILL)
         self.process.wait()
         self.log.close()
+
+
+def _start_of(pid: int) -> str:
+    """When a process was started, in ticks: another one with its number has another time. Empty for one that has ended."""
+    with contextlib.suppress(OSError):
+        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if words[0] == "Z" else words[19]
+    return ""
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ import pytest
 
 from tests.chaos.harness import Outcomes, Server, clients, started, until_steady
 from tests.chaos.report import Report
+from tests.helpers.processes import name_of
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(900)]
 long = pytest.mark.skipif(os.environ.get("SPEECHX_CHAOS") != "long", reason="runs in `make chaos`")
@@ -69,9 +70,9 @@ def ends(server: Server, victim: str, report: Report) -> Outcomes:
         assert time.monotonic() - asked < busy()
         status = server.process.wait(busy() * END_SECONDS)
         seconds = time.monotonic() - killed
-        while server.alive() and time.monotonic() - killed < seconds + LEFT_SECONDS:
+        while server.alive() and time.monotonic() - killed < seconds + LEFT_SECONDS * busy() / 2:
             time.sleep(0.1)
-        assert not server.alive() and not server.listens()
+        assert [name_of(pid) for pid in server.alive()] == [] and not server.listens()
     assert status in (1, -signal.SIGKILL) and not outcomes.wrong, outcomes.wrong[:3]
     # Where the agent dies, the raylet ends in order: it kills all workers before they can answer.
     assert outcomes.counts["503"] or victim == "agent", outcomes.counts
