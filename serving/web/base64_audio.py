@@ -13,12 +13,24 @@ __all__ = ["NAME_LENGTH", "from_base64", "is_name"]
 NAME_LENGTH = 200
 """A shorter text is the name of something. No sound file is that short."""
 
+_BEGINNINGS = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"ID3", b"FORM", b"\xff")
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
 def is_name(text: str) -> bool:
     """Whether a text is too short to be a sound, and no data: URL."""
     return len(text) < NAME_LENGTH and text[:5].lower() != "data:"
+
+
+def _as_file(text: str) -> bytes | None:
+    """The bytes of a sound file that came as a text, in a part of a form without a file name; None if it is none."""
+    if text[:40].isascii() and text[:40].isprintable():
+        return None
+    try:
+        data = text.encode("latin-1")
+    except UnicodeEncodeError:
+        return None
+    return data if data.startswith(_BEGINNINGS) else None
 
 
 def from_base64(text: str, field: str) -> bytes:
@@ -38,6 +50,8 @@ def from_base64(text: str, field: str) -> bytes:
             f"{field} {text[:80]!r} is a name, not a sound: send the file itself, as a form or base64",
             field=field,
         )
+    if (data := _as_file(text)) is not None:
+        return data
     letters = "".join(text.split()).rstrip("=").translate(_URL_SAFE)
     try:
         return base64.b64decode(letters + "=" * (-len(letters) % 4), validate=True)

@@ -91,9 +91,8 @@ def _of_row(row: Mapping[str, Any]) -> AudioSource:
 
 def _is_number(value: object) -> bool:
     """Whether it is one number, and so a rate: no samples, and not a bool."""
-    return (
-        not isinstance(value, bool | np.bool) and np.ndim(_on_cpu(value)) == 0 and hasattr(value, "__int__")
-    )
+    several = isinstance(value, bool | np.bool | list | tuple)
+    return not several and np.ndim(_on_cpu(value)) == 0 and hasattr(value, "__int__")
 
 
 def _pair(samples: object, rate: Any) -> tuple[NDArray[Any], int]:
@@ -101,7 +100,16 @@ def _pair(samples: object, rate: Any) -> tuple[NDArray[Any], int]:
     hertz = float(rate)
     if not hertz.is_integer() or hertz <= 0:
         raise InputError(f"must have a sample rate that is a whole number of Hz, got {hertz:g}")
-    array = np.asarray(_on_cpu(samples))
+    if isinstance(samples, bytes | bytearray | memoryview):
+        raise InputError(
+            "has raw bytes beside the rate: give numpy.frombuffer(data, dtype) instead, (samples, rate)"
+        )
+    try:
+        array = np.asarray(_on_cpu(samples))
+    except ValueError:
+        raise InputError(
+            "has blocks of different lengths: give one array, numpy.concatenate(blocks)"
+        ) from None
     if array.dtype.kind not in "fiu" or array.ndim not in (1, 2):
         raise InputError(f"must have samples as real numbers (T,) or (T, C), got {array.dtype} {array.shape}")
     return array, int(hertz)

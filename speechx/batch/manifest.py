@@ -133,7 +133,7 @@ def _table(source: str, task: str | None) -> Iterator[NumberedRow]:
 
 def _json_lines(source: str, text: str) -> Iterator[tuple[int, Any]]:
     def not_json(number: int, error: json.JSONDecodeError) -> InputError:
-        reason = f"broken JSON at column {error.colno}: {error.msg}"
+        reason = f"broken JSON at column {error.colno}: {error.msg}; a manifest has one JSON object per line"
         return InputError(f"manifest: {source} line {number}: {reason}", field="manifest")
 
     return json_rows(text.split("\n"), not_json)  # splitlines() would cut at U+2028 in a text

@@ -9,7 +9,7 @@ from dataclasses import replace
 from speechx.text.addresses import say_address, say_street
 from speechx.text.context import TokenContext
 from speechx.text.digits import PHONE, SUPERSCRIPTS, german_ordinal, say_digits
-from speechx.text.locales.base import Locale
+from speechx.text.locales.base import DASH, Locale
 from speechx.text.money import currency_of, names_currency, prefix_of, scale_word, with_currency
 from speechx.text.numbers import SCALE_WORDS, month_of, number
 from speechx.text.roman import say_roman
@@ -126,7 +126,7 @@ def _is_abbreviation(core: str, low: str, context: TokenContext) -> bool:
         return word not in _CAPITAL_WITHOUT_DOT or (core[0].isupper() and bool(context.after))
     if word in _BEFORE_NUMBER:
         return context.after[:1].isdigit()
-    if word == "m" and context.before[:1].isdigit():
+    if word == "m" and context.before[:1].isdigit() and not context.parted:
         return False
     if word in _CAPITAL:
         return core[0].isupper() and (not context.last or word in ("co", "st"))
@@ -220,7 +220,10 @@ def _unit(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
 def _words(core: str, locale: Locale, context: TokenContext) -> list[str]:
     """A written word without digits: itself in lower case, its symbols by name, an acronym in capitals."""
     if core.endswith("/") and len(core) > 1:
-        core = core[:-1]
+        words = _words(core[:-1], locale, context)
+        return [*words, locale.units.per] if _is_rate(core[:-1], locale, context) else words
+    if months := _months(core, locale):
+        return months
     if len(core) == 1 and core in locale.symbols and core not in "-/":
         return locale.symbols[core].split()
     match = _CAPITALS.match(core)
@@ -229,9 +232,29 @@ def _words(core: str, locale: Locale, context: TokenContext) -> list[str]:
             return [core]
         *head, last = locale.spell(match[1])
         return [*head, f"{last}'s" if locale.language == "en" else last]
-    if context.shouting and core in locale.spelled and not re.search("[AEIOU]", core):
+    word = len(core) == 2 or core == "WHO"  # may be one: US, IT
+    if context.shouting and core in locale.spelled and not (word and re.search("[AEIOU]", core)):
         return locale.spell(core)
     return _pieces(core, locale, context)
+
+
+def _is_rate(top: str, locale: Locale, context: TokenContext) -> bool:
+    """Whether "litres/" and the word behind it are a rate (litres/day), not two names of one thing (date/hour)."""
+    period = locale.units.period(context.after)
+    counted = context.before[-1:].isdigit() or (locale.language in "en es fr pt" and top.endswith("s"))
+    return bool(period) and counted and not locale.units.period(top)
+
+
+def _months(core: str, locale: Locale) -> list[str] | None:
+    """Oct-Dec: both months by name."""
+    parts = core.lower().replace(DASH, "-").split("-")
+    if len(parts) != 2 or not all(len(part.removesuffix(".")) > 2 for part in parts):
+        return None
+    first, last = (
+        month_of(part, locale) or next((month for month in locale.months if month[:3] == part), "")
+        for part in parts
+    )
+    return [*first.split(), *locale.to.split(), *last.split()] if first and last and first != last else None
 
 
 def _hyphenated(core: str, locale: Locale, context: TokenContext) -> list[str] | None:
@@ -281,7 +304,8 @@ def _pieces(core: str, locale: Locale, context: TokenContext) -> list[str]:
 
 
 def _letters(piece: str, core: str, mixed: bool, locale: Locale, context: TokenContext) -> list[str]:
-    capitals = piece.isupper() and not context.shouting
+    code = any(map(str.isdecimal, core)) and (len(piece) < 3 or not re.search("[AEIOU]", piece))
+    capitals = piece.isupper() and (code or not context.shouting)
     if piece == core:
         return [unicodedata.normalize("NFC", piece.lower())]
     if len(piece) == 1 and piece in locale.symbols:

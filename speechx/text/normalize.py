@@ -16,9 +16,10 @@ from speechx.text.context import TokenContext
 from speechx.text.digits import PHONE, SUPERSCRIPTS
 from speechx.text.expand import expand
 from speechx.text.joins import glued_abbreviations, join_words
-from speechx.text.locales.base import JOIN, Locale
+from speechx.text.locales.base import DASH, JOIN, Locale
 from speechx.text.markup import strip_markup
 from speechx.text.money import symbol_pattern
+from speechx.text.numbers import month_of
 
 _PAUSE_OF = {**dict.fromkeys(".…。", "."), **dict.fromkeys("?？", "?"), **dict.fromkeys("!！", "!")}
 _PAUSE_OF |= dict.fromkeys(",;:()[]{}—–", ",")
@@ -40,6 +41,10 @@ _EDGE_PUNCTUATION = "\"'.,;:!?…()[]{}<>*_~|—–-¿¡。？！"
 _SPLIT = re.compile(r"(?<=[^\W\d_])(--+|[—–…]|\.{2,}|/(?=[^\W\d_]{2,}))|([—–…]|--+|\.{3,})(?=[^\W\d_\"'])")
 
 
+# A word that was cut at the end of a line; "vor- und" is none.
+_HYPHENATION = re.compile(
+    r"(?<=[^\W\d_]{2})[-‐][ \t]*\r?\n[ \t]*(?=[^\W\d_A-Z])(?!(?:and|or|und|oder|bis|et|ou|y|o|e)\b)"
+)
 _EQUATION = re.compile(r"[\w²³)]\s*=\s*[\w(√-]")
 _CLOSING = re.compile(r"[,.;:!?)\]}…][\"')\]}]*$")
 _PARTING = re.compile(r"[,;:!?)\]}…][\"')\]}]*$")
@@ -47,7 +52,8 @@ _VOWEL = re.compile(r"[aeiouyâàéèêëîïôœùûh]", re.IGNORECASE)
 _INCHES = re.compile(r"(?<![\w\"])(\d+(?:[.,/]\d+)?)\"(?!\w)")
 _FEET_AND_INCHES = re.compile(r"(?<!\w)(\d{1,2})'(\d{1,2})\"")
 _DASH_IN_RANGE = re.compile(r"(?<![\w.,])([$€£¥]?\d[\d.,]*[^\W\d_]{0,3}[%°]?)–(?=[$€£¥]?\d)")
-_AS_WRITTEN = str.maketrans({JOIN: " ", PHONE: None, "″": '"', "′": "'"})
+_DASH_OF_WORDS = re.compile(r"(?<![^\W_])([^\W\d_]{3,9}\.?)–([^\W\d_]{3,9})(?![^\W_])")
+_AS_WRITTEN = str.maketrans({JOIN: " ", DASH: "–", PHONE: None, "″": '"', "′": "'"})
 _LONG_WORD = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -62,7 +68,7 @@ class TextToken:
 
 def clean(text: str) -> str:
     """One form for quotes, dashes, spaces and letters; emoji, pictures and control characters become spaces."""
-    text = unicodedata.normalize("NFC", text).translate(_SAME)
+    text = _HYPHENATION.sub("", unicodedata.normalize("NFC", text)).translate(_SAME)
     return "".join(" " if _is_picture(char) else _plain(char) for char in text)
 
 
@@ -162,6 +168,7 @@ def _split(text: str, language: str) -> list[str]:
     text = re.sub(r"(?<=\d)(\s?)º(?=[CF]\b)", r"\1°", text)
     text = glued_abbreviations(language).sub(r"\1 ", text)
     text = _DASH_IN_RANGE.sub(r"\1-", text)
+    text = _DASH_OF_WORDS.sub(lambda match: _one_range(match, locales.load(language)), text)
     text = _FEET_AND_INCHES.sub(r"\1′\2″", text)
     text = _INCHES.sub(
         lambda match: f"{match[1]}″" if text.count('"', 0, match.start()) % 2 == 0 else match.group(), text
@@ -180,6 +187,12 @@ def _split(text: str, language: str) -> list[str]:
         else:
             pieces += _SPLIT.sub(lambda match: match.group() + " ", piece).split(" ")
     return [piece for piece in pieces if piece]
+
+
+def _one_range(match: re.Match[str], locale: Locale) -> str:
+    """Two months with a dash between them as one word; other words part there."""
+    months = month_of(match[1], locale) and month_of(match[2], locale)
+    return f"{match[1]}{DASH}{match[2]}" if months else match.group()
 
 
 def _verbalize(piece: str, locale: Locale, context: TokenContext) -> tuple[list[str], bool]:

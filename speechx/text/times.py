@@ -72,6 +72,7 @@ def _clock(core: str, locale: Locale, context: TokenContext) -> list[str] | None
     hour, minute = int(match[1]), int(match[2] or match[3] or match[4] or 0)
     suffix = (match[6] or "").lower().replace(".", "")
     clock = suffix or context.before.lower() in locale.clock_words or context.after.lower() in ("uhr", "h")
+    clock = clock or _begins_span(context)
     if minute > 59 or (match[3] and (not clock or hour > 24)):
         return None
     written_h = match[2] is None and match[3] is None and (suffix in ("h", "hs", "") or match[4])
@@ -91,6 +92,14 @@ def _clock(core: str, locale: Locale, context: TokenContext) -> list[str] | None
     if suffix not in ("am", "pm"):
         return words
     return [*(word for word in words if word not in ("o'clock", "punto", "uhr")), *_half(suffix, locale)]
+
+
+def _begins_span(context: TokenContext) -> bool:
+    """Whether the other end of a span of time has the "Uhr": von 8.00 bis 12.30 Uhr, 8.00 - 12.30 Uhr."""
+    links = ("bis", "") if context.before.lower() != "zwischen" else ("und",)  # a lone dash is an empty word
+    if context.after not in links or len(context.following) < 2:
+        return False
+    return re.fullmatch(rf"\d{{1,2}}([.:]\d\d)?{JOIN}?uhr", context.following[1], re.I) is not None
 
 
 def _half(suffix: str, locale: Locale) -> list[str]:

@@ -121,6 +121,8 @@ def test_a_tensor_on_a_gpu(sx: SpeechX) -> None:
         ((WAV_T.astype(complex), 16000), "real numbers"),
         ((WAV_T[None, None], 16000), "real numbers"),
         ({"array": WAV_T}, "audio: has an array without a sampling_rate"),
+        ((bytes(400), 8000), "audio: has raw bytes beside the rate: give numpy.frombuffer"),
+        (([WAV_T, WAV_T[:99]], 16000), "audio: has blocks of different lengths: give one array"),
         ({"audio": WAV_T}, "audio: must have array and sampling_rate, or bytes, or path; it has audio"),
         (io.StringIO("text"), "audio: is a file open as text: open it with mode 'rb'"),
         (b"", "audio: is empty"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from speechx.text.locales.measures import UnitNames
 
+DASH = "\x1d"  # stands for a long dash inside one written word: "Oct–Dec"
 JOIN = "\x1f"  # stands for a space inside one written word: "5 %", "R$ 20", "1 000"
 
 

@@ -38,6 +38,7 @@ ft ′|foot/feet|pie/pies|pied/pieds|fuß/|piede/piedi|pé/pés
 in ″|inch/inches|pulgada/pulgadas|pouce/pouces|zoll/|pollice/pollici|polegada/polegadas
 yd|yard/yards|yarda/yardas|yard/yards|yard/|iarda/iarde|jarda/jardas
 lb lbs|pound/pounds|libra/libras|livre/livres|pfund/|libbra/libbre|libra/libras
+psi PSI|pound per square inch/pounds per square inch|libra por pulgada cuadrada/libras por pulgada cuadrada|livre par pouce carré/livres par pouce carré|pfund pro quadratzoll/|libbra per pollice quadrato/libbre per pollice quadrato|libra por polegada quadrada/libras por polegada quadrada
 oz|ounce/ounces|onza/onzas|once/onces|unze/unzen|oncia/once|onça/onças
 gal|gallon/gallons|galón/galones|gallon/gallons|gallone/gallonen|gallone/galloni|galão/galões
 kn|knot/knots|nudo/nudos|nœud/nœuds|knoten/|nodo/nodi|nó/nós
@@ -78,6 +79,14 @@ _POWERS = {
     "pt": ("{one} quadrado", "{many} quadrados", "{one} cúbico", "{many} cúbicos"),
 }
 _SINGLE = frozenset("mglLhstWV′″°Ω")  # other single letters name flats, grades and sizes
+_PERIODS = {
+    "en": "second minute hour day week month year".split(),
+    "es": "segundo minuto hora día semana mes año".split(),
+    "fr": "seconde minute heure jour semaine mois an".split(),
+    "de": "sekunde minute stunde tag woche monat jahr".split(),
+    "it": "secondo minuto giorno mese".split(),
+    "pt": "segundo minuto hora dia semana mês ano".split(),
+}
 _PER = {"en": "per", "es": "por", "fr": "par", "de": "pro", "it": "al", "pt": "por"}
 _POWER = re.compile(r"^(?:(.+?)([²³]|(?<=m)[23])|m([qc]))$")
 _ACCENTS = {"es": str.maketrans("oai", "óáí"), "pt": str.maketrans("oai", "ôáí")}
@@ -117,7 +126,8 @@ class UnitNames:
         if (names := self._plain(symbol)) is not None:
             return names
         top, slash, bottom = symbol.partition("/")
-        if slash and (above := self.find(top)) and (below := self.find(bottom)):
+        below = self.find(bottom) or self.period(bottom) if slash else None
+        if slash and below and (above := self.find(top)):
             name = below[0]
             if self.language == "en" and bottom[-1] in "²³":
                 name = f"{(self.find(bottom[:-1]) or below)[0]} {'squared' if bottom[-1] == '²' else 'cubed'}"
@@ -137,6 +147,10 @@ class UnitNames:
     def per(self) -> str:
         """The word between a measure and what it is for: km/s, $5/month."""
         return _PER[self.language]
+
+    def period(self, word: str) -> tuple[str, str] | None:
+        """(one, one) of a written span of time that something is counted by: litres/day."""
+        return (word.lower(), word.lower()) if word.lower() in _PERIODS[self.language] else None
 
     def _plain(self, symbol: str) -> tuple[str, str] | None:
         low = symbol.lower()

@@ -70,6 +70,18 @@ def test_no_base64(client: TestClient, text: str) -> None:
     assert answer.status_code == 422 and answer.json()["error"]["field"] == "voice", answer.text
 
 
+@pytest.mark.parametrize("disposition", ['name="audio"', "name=\"audio\"; filename*=UTF-8''R%C3%BA.flac"])
+def test_a_file_without_a_file_name(client: TestClient, noisy: bytes, disposition: str) -> None:
+    """As clients send bytes without a name: Starlette takes such a part of a form for a text."""
+    head = f"--B\r\nContent-Disposition: form-data; {disposition}\r\n\r\n".encode()
+    answer = client.post(
+        "/v1/speech-removal",
+        content=head + noisy + b"\r\n--B--\r\n",
+        headers={"content-type": "multipart/form-data; boundary=B"},
+    )
+    assert answer.status_code == 200, answer.text
+
+
 @pytest.mark.parametrize("name", ["heart", "Heart", "HEART", " heart "])
 @pytest.mark.parametrize("route", ["/v1/tts", "/v1/audio/speech"])
 def test_names_are_compared_without_case(

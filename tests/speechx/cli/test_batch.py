@@ -107,6 +107,7 @@ def test_a_bad_row_costs_itself_alone(sx: SpeechX, tmp_path: Path, bad: Any, say
 def test_broken_json_stops_before_anything_runs(sx: SpeechX, tmp_path: Path, capsys: Any) -> None:
     for rows, says in [
         ([GOOD, '{"id": "x", "task": '], "line 2: broken JSON at column"),
+        (["{", '"id": "x"}'], "a manifest has one JSON object per line"),
         ([""], "has no rows"),
     ]:
         out = tmp_path / "out"
