@@ -7,7 +7,6 @@ of the missing power, band by band, closes it. Shapes: T samples, M STFT frames,
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 __all__ = ["NoiseFloor"]
 
@@ -24,32 +23,42 @@ class NoiseFloor:
 
     def __init__(self, recording_T: np.ndarray, rate: int) -> None:
         self._size = 2 * round(WINDOW_SECONDS * rate / 2)
-        self._window_T = torch.hann_window(self._size).sqrt()
+        self._window_T = np.sqrt(np.hanning(self._size + 1)[:-1])
         # A frame's power is that of its window, while a frame of noise made here begins with all of it.
-        self._gain = float((self._size / self._window_T.square().sum()).sqrt())
-        power_FM = _averaged(self._spectrum(torch.from_numpy(recording_T).float()))
-        self.power_F = power_FM.quantile(PART, dim=1) / BIAS
+        self._gain = np.sqrt(self._size / np.square(self._window_T).sum())
+        self.power_F = np.quantile(_averaged(self._spectrum(recording_T)), PART, axis=0) / BIAS
 
     def fill(self, wav_T: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """(T,) float32 with noise added where it is weaker than the floor; the rest stays as it is."""
         if not len(wav_T):
             return wav_T
-        spectrum_FM = self._spectrum(torch.from_numpy(wav_T).float())
-        missing_FM = (self.power_F[:, None] - _averaged(spectrum_FM)).clamp(min=0)
-        noise_FM2 = torch.from_numpy(rng.standard_normal((*spectrum_FM.shape, 2), np.float32))
-        noise_FM = torch.view_as_complex(noise_FM2) * self._gain * (missing_FM / 2).sqrt()
-        padded_T = torch.istft(noise_FM, self._size, self._size // 2, window=self._window_T)
-        return (wav_T + padded_T.numpy()[self._size : self._size + len(wav_T)]).astype(np.float32)
+        spectrum_MF = self._spectrum(wav_T)
+        missing_MF = np.maximum(self.power_F - _averaged(spectrum_MF), 0)
+        real_MF, imaginary_MF = rng.standard_normal((2, *spectrum_MF.shape)) * np.sqrt(missing_MF / 2)
+        noise_T = self._waveform((real_MF + 1j * imaginary_MF) * self._gain)
+        return (wav_T + noise_T[self._size : self._size + len(wav_T)]).astype(np.float32)
 
-    def _spectrum(self, wav_T: torch.Tensor) -> torch.Tensor:
-        """(F, M) of the samples with a window of silence at both ends."""
-        padded_T = torch.nn.functional.pad(wav_T, (self._size, 2 * self._size))
-        return torch.stft(padded_T, self._size, self._size // 2, window=self._window_T, return_complex=True)
+    def _spectrum(self, wav_T: np.ndarray) -> np.ndarray:
+        """(M, F) of the samples with a window of silence before them and two after, half a window apart."""
+        padded_T = np.pad(wav_T, (self._size, 2 * self._size))
+        frames_MT = np.lib.stride_tricks.sliding_window_view(padded_T, self._size)[:: self._size // 2]
+        return np.fft.rfft(frames_MT * self._window_T)
+
+    def _waveform(self, spectrum_MF: np.ndarray) -> np.ndarray:
+        """Windowed frames, overlapped and added: the squares of the windows add up to 1."""
+        pieces_MT = np.fft.irfft(spectrum_MF, self._size) * self._window_T
+        half = self._size // 2
+        halves_T = np.zeros((len(pieces_MT) + 1, half))
+        halves_T[:-1] += pieces_MT[:, :half]
+        halves_T[1:] += pieces_MT[:, half:]
+        return halves_T.reshape(-1)
 
 
-def _averaged(spectrum_FM: torch.Tensor) -> torch.Tensor:
-    """Power (F, M), each bin as the mean of its neighbourhood."""
-    power_FM = spectrum_FM.abs().square()[None]
-    return torch.nn.functional.avg_pool2d(
-        power_FM, (BINS, FRAMES), stride=1, padding=(BINS // 2, FRAMES // 2), count_include_pad=False
-    )[0]
+def _averaged(spectrum_MF: np.ndarray) -> np.ndarray:
+    """Power (M, F), each bin as the mean of its neighbourhood."""
+    power_MF = np.square(np.abs(spectrum_MF))
+    for axis, width in ((0, FRAMES), (1, BINS)):
+        edges = [(width // 2, width // 2) if a == axis else (0, 0) for a in (0, 1)]
+        padded = np.pad(power_MF, edges, mode="edge")
+        power_MF = np.lib.stride_tricks.sliding_window_view(padded, width, axis=axis).mean(-1)
+    return power_MF

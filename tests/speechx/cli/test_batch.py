@@ -211,7 +211,11 @@ def test_ctrl_c_leaves_whole_files_only(sx: SpeechX, tmp_path: Path, monkeypatch
     monkeypatch.setattr(engine, "step", interrupted)
     rows = [{**GOOD, "id": str(i), "text": "Hello there, my friend. " * (i + 1)} for i in range(12)]
     manifest, out = write(tmp_path / "m.jsonl", rows), tmp_path / "out"
-    assert main(["batch", manifest, "-o", str(out), "--slots", "1"]) == 130
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    try:
+        assert main(["batch", manifest, "-o", str(out), "--slots", "1"]) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert len(results(out)) < 12 and not list(out.glob(".*")) and not engine.has_work
     monkeypatch.undo()
     for sound in out.glob("*.wav"):
