@@ -24,16 +24,16 @@ def busy_seconds(path: str = "/proc/stat") -> float | None:
 
     With all programs, the kernel, and other work of a virtual machine's host. None where the system does not tell.
     """
-    usable = {f"cpu{index}" for index in os.sched_getaffinity(0)}
     total = 0.0
     try:
+        usable = {f"cpu{index}" for index in os.sched_getaffinity(0)}
         with open(path, encoding="ascii") as stat:
             for line in stat:
                 name, *ticks = line.split()
                 if name in usable:
                     user, nice, system, _idle, _wait, interrupts, soft, stolen, *_ = map(int, ticks)
                     total += user + nice + system + interrupts + soft + stolen
-    except (OSError, ValueError):
+    except (AttributeError, OSError, ValueError):  # Linux alone has both
         return None
     return total / os.sysconf("SC_CLK_TCK")
 
