@@ -1,6 +1,6 @@
 """The codec protocol: what every neural codec behind the language model must offer.
 
-Shapes: B batch, T samples, K codebooks, F codec frames.
+Shapes: B batch, T samples, K codebooks, V entries, F codec frames, D axes of a latent.
 """
 
 from __future__ import annotations
@@ -24,13 +24,28 @@ class StreamDecoder(Protocol):
 
 @runtime_checkable
 class Codec(Protocol):
-    """Turns sound into K streams of discrete codes at a fixed frame rate and back."""
+    """Turns sound into K streams of discrete codes at a fixed frame rate and back.
+
+    hop: samples per frame. latent_dim, feature_dim: axes of `latent` and `features`. licence: of the weights.
+    """
 
     name: str
     sample_rate: int
     frame_rate: float
     num_codebooks: int
     codebook_size: int
+
+    @property
+    def hop(self) -> int: ...
+
+    @property
+    def latent_dim(self) -> int: ...
+
+    @property
+    def feature_dim(self) -> int: ...
+
+    @property
+    def licence(self) -> str: ...
 
     @property
     def hash(self) -> str:
@@ -48,6 +63,24 @@ class Codec(Protocol):
     def stream(self, batch: int = 1) -> StreamDecoder:
         """A fresh decoder for so many streams."""
         ...
+
+    def latent(self, codes_BKF: torch.Tensor) -> torch.Tensor:
+        """Codes (B, K, F) -> what the decoder reads (B, F, D)."""
+        ...
+
+    def features(self, codes_BKF: torch.Tensor) -> torch.Tensor:
+        """Codes (B, K, F) -> what the aligner reads (B, F, D) float32."""
+        ...
+
+    def code_vectors(self) -> torch.Tensor:
+        """What each code adds to `latent`, (K, V, D) float32: new embeddings start from them."""
+        ...
+
+
+def check_wav(wav_BT: torch.Tensor) -> None:
+    """Raises ValueError unless the sound is (B, T) with at least one sample."""
+    if wav_BT.ndim != 2 or wav_BT.shape[1] == 0:
+        raise ValueError(f"wav must be (batch, samples) with at least one sample, got {tuple(wav_BT.shape)}")
 
 
 def check_codes(codes: torch.Tensor, num_codebooks: int, codebook_size: int) -> None:

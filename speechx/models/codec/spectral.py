@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from speechx.models.codec.acoustic import PITCH_AXES
-from speechx.models.codec.base import StreamDecoder, check_codes
+from speechx.models.codec.base import StreamDecoder, check_codes, check_wav
 from speechx.models.codec.chunked import SpectralStream
 from speechx.models.codec.config import SpectralConfig
 from speechx.models.codec.networks import SpectralDecoder, SpectralEncoder
@@ -59,9 +59,19 @@ class SpectralCodec(nn.Module):
     def from_config(cls, config: SpectralConfig) -> SpectralCodec:
         return cls(config).eval()
 
+    licence = "Apache-2.0"
+
     @property
     def hop(self) -> int:
         return self.config.hop
+
+    @property
+    def latent_dim(self) -> int:
+        return self.config.latent_dim
+
+    @property
+    def feature_dim(self) -> int:
+        return self.config.quantizer_dim + self.config.latent_dim
 
     @property
     def hash(self) -> str:
@@ -97,6 +107,11 @@ class SpectralCodec(nn.Module):
         base_BFD = F.linear(semantic_BFD, linear.weight.double(), linear.bias.double())
         return self._standardized(base_BFD + self.acoustic_quantizer.lookup(codes_BKF[:, 1:]))
 
+    def features(self, codes_BKF: torch.Tensor) -> torch.Tensor:
+        """Codes (B, K, F) -> the semantic entry and the decoder's input (B, F, D)."""
+        semantic_BFD = self.semantic_quantizer.lookup(codes_BKF[:, 0])
+        return torch.cat([semantic_BFD, self.latent(codes_BKF).float()], -1)
+
     def code_vectors(self) -> torch.Tensor:
         """What each code adds to `latent`, (K, V, D) float32."""
         first_VD = self.semantic_in(self.semantic_quantizer.codebook_VD)
@@ -110,10 +125,7 @@ class SpectralCodec(nn.Module):
 
     @torch.inference_mode()
     def encode(self, wav_BT: torch.Tensor) -> torch.Tensor:
-        if wav_BT.ndim != 2 or wav_BT.shape[1] == 0:
-            raise ValueError(
-                f"wav must be (batch, samples) with at least one sample, got {tuple(wav_BT.shape)}"
-            )
+        check_wav(wav_BT)
         batch = wav_BT.shape[0]
         acoustic_BFD, semantic_BFD, _ = self.encoder(self.pad(wav_BT))
         dim = semantic_BFD.shape[-1]
