@@ -95,7 +95,7 @@ class BatchDecoder:
                 x_ND[i] += s.track_D[s.steps]
                 if i in guided and s.twin_follows:
                     x_ND[len(sequences) + guided.index(i)] += s.track_D[s.steps]
-        self.runner.select_adapted([s.adapted for s in (*sequences, *(sequences[i] for i in guided))])
+        self.runner.select_adapters([s.adapter for s in (*sequences, *(sequences[i] for i in guided))])
         with cpu_threads(threads):
             return self.runner.step(x_ND, positions, slots, lengths)
 
@@ -117,7 +117,7 @@ class BatchDecoder:
         if s.steps == 0:
             packed = s.packed if s.twin_follows or s.packed.track_codes_TG is None else self._plain
             x_ND = self.runner.prompt_input(packed, 0, TWIN_STEPS)
-            self.runner.select_adapted([s.adapted])
+            self.runner.select_adapters([s.adapter])
             self.runner.prefill(x_ND, np.arange(TWIN_STEPS), slot + self.slots, 0)
         return self.runner.target_rows(s.token, s.codes_G, None, 0)
 

@@ -14,6 +14,7 @@ Shape suffixes: F frames, K codebooks, G codes of a step, D width.
 """
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 
 import numpy as np
@@ -35,6 +36,8 @@ from speechx.models.vocab import PAD
 PREFILL_CHUNK = 128
 PREFIX_BYTES = 128 << 20
 SMALL_DIM = 512
+ADAPTERS = 8
+"""Adapters of voices whose weights are kept ready; a further one costs its first request 0.2 s."""
 
 
 class Engine:
@@ -69,6 +72,7 @@ class Engine:
         self._sequences: dict[int, Sequence] = {}
         self._next_id = 0
         self._pauses = frozenset(c.pause_phones)
+        self._adapters: OrderedDict[str, None] = OrderedDict()  # of voices, the one used last at the end
         self._threads = threads or 0
         self._tried_threads = self._most_threads if threads else 0
 
@@ -110,7 +114,7 @@ class Engine:
             sequence.guided &= c.recording_dropout > 0
             sequence.twin_follows = True
         sequence.stops = stops if pointer is not None else ()
-        sequence.adapted = self.runner.adapts(prompt)
+        sequence.adapter = self._adapter_of(prompt)
         self._next_id += 1
         self._sequences[sequence.id] = sequence
         self.scheduler.add(
@@ -200,14 +204,30 @@ class Engine:
                 self.runner.cache.copy(self.scheduler.slot_of(sibling.id), entry.slot, start, stop)
                 return
         x_ND = self.runner.prompt_input(packed, start, stop)
-        self.runner.select_adapted([sequence.adapted])
+        self.runner.select_adapters([sequence.adapter])
         self.runner.prefill(x_ND, packed.positions_T[start:stop], entry.slot, start)
         if packed.prefix_key is not None and stop == packed.prefix_len:
             self.prefixes.put(self._prefix_key(sequence), self.runner.cache.read(entry.slot, stop))
 
     def _prefix_key(self, sequence: Sequence) -> str:
         """An adapted model gives other keys and values for a voice."""
-        return f"{sequence.packed.prefix_key}{' adapted' * sequence.adapted}"
+        plain = sequence.adapter is None
+        return f"{sequence.packed.prefix_key}{'' if plain else f' adapted by {sequence.adapter}'}"
+
+    def _adapter_of(self, prompt: PackedPrompt) -> str | None:
+        """The name of the adapter for a prompt, which is ready then. Raises ValueError for one of another model."""
+        if prompt.adapter is None:
+            return self.runner.own_adapter(prompt)
+        name = prompt.adapter.name
+        if name not in self._adapters:
+            self.runner.add_adapter(prompt.adapter)
+        self._adapters[name] = None
+        self._adapters.move_to_end(name)
+        used = {name, *(s.adapter for s in self._sequences.values())}
+        for idle in [old for old in self._adapters if old not in used][: max(0, len(self._adapters) - ADAPTERS)]:
+            self.runner.remove_adapter(idle)
+            del self._adapters[idle]
+        return name
 
     def _decode(self, entries: list[ScheduledSequence], threads: int) -> list[StepOutput]:
         """One step of every running sequence."""

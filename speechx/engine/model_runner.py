@@ -11,6 +11,7 @@ head, G codes of a step, V code values.
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -25,6 +26,7 @@ from speechx.models.lm.config import LMConfig
 from speechx.models.lm.model import CodecLMCore, CopyPath, EmbeddingRows
 from speechx.models.lm.prompt import FLAG_TARGET, PackedPrompt
 from speechx.models.lm.transformer import TransformerBlock
+from speechx.models.lora import LoRAAdapter, check_lora
 from speechx.models.vocab import NUM_PHONES
 
 Make = Callable[[str, Tensor | None], PackedLinear]
@@ -68,6 +70,16 @@ class PackedBlock:
         return x_ND
 
 
+@dataclass(frozen=True)
+class AdaptableProduct:
+    """A product with (a part of) a matrix of the model. weight, factors: that part of the matrix, and of its LoRA factors."""
+
+    linear: PackedLinear
+    matrix: str
+    weight: Callable[[Tensor], Tensor]
+    factors: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
 class ModelRunner:
     """Prepared weights of one model and the KV cache of `slots` sequences of at most `max_steps` steps."""
 
@@ -76,20 +88,24 @@ class ModelRunner:
         self.config, self.rows = c, core.rows
         self.device = core.embed.weight.device
         self.precision = precision
-        self._scope = None if core.adapter is None else core.adapter.scope
+        self._core, self._own = core, core.adapter
         self._adapted = AdaptedRows()  # shared by all products
+        self._products: list[AdaptableProduct] = []
         self.table = core.embed.weight.detach().float()
 
         # The local transformer's weights are read at every code, from a cache: widening them costs more than their bytes.
         local = "float16" if precision == "int8" and has_float16() else precision
 
         def make(name: str, order: Tensor | None = None) -> PackedLinear:
-            weight = core.get_parameter(name).detach()
-            factors = core.adapter.factors(name) if core.adapter else None
-            if order is not None:
-                weight, factors = weight[order], factors and (factors[0][order], factors[1])
+            def rows(matrix: Tensor) -> Tensor:
+                return matrix if order is None else matrix[order]
+
             own = precision if name.startswith("blocks.") else local
-            return PackedLinear(weight, own, factors, self._adapted)
+            linear = PackedLinear(rows(core.get_parameter(name)), own, self._adapted)
+            self._products.append(
+                AdaptableProduct(linear, name, rows, lambda up, down: (rows(up), down))
+            )
+            return linear
 
         def blocks(prefix: str, found: nn.ModuleList, pairs: bool) -> list[PackedBlock]:
             # ty: ModuleList does not say what it holds
@@ -102,11 +118,13 @@ class ModelRunner:
             make(f"{name}.weight") for name in ("advance_head", "first_head", "local_in")
         )
         self.local_tables = core.local_embed.weight.detach().float().split(c.codebook_size)
-        factors = core.adapter.factors("local_heads") if core.adapter else None
-        self.local_heads = [
-            PackedLinear(w.t(), local, factors and (factors[1][k].t(), factors[0][k].t()), self._adapted)
-            for k, w in enumerate(core.local_heads.detach())
-        ]
+        self.local_heads = [PackedLinear(w.t(), local, self._adapted) for w in core.local_heads]
+        for k, head in enumerate(self.local_heads):
+            self._products.append(AdaptableProduct(
+                head, "local_heads", lambda w, k=k: w[k].t(), lambda up, down, k=k: (down[k].t(), up[k].t())
+            ))  # fmt: skip
+        if self._own is not None:
+            self.add_adapter(self._own)
         self.copy = deepcopy(core.copy).float() if c.copies else None
         self.rope = torch.complex(core.rope[:, 0].float(), core.rope[:, 1].float())
         # Half as many bytes to read, where attention in them is no slower; the codes are as good (docs/log.md).
@@ -118,13 +136,27 @@ class ModelRunner:
         self.local_kv = [torch.zeros(size, device=self.device) for _ in self.local_blocks]
         self._local_views: dict[int, list[list[tuple[Tensor, ...]]]] = {}
 
-    def select_adapted(self, rows_N: list[bool]) -> None:
-        """Sets which rows of the next products use the LoRA adapter."""
-        self._adapted.choose(rows_N, self.device)
+    def add_adapter(self, adapter: LoRAAdapter) -> None:
+        """Prepares the weights that an adapter changes: some 45 MB for the mini preset. ValueError where it does not fit."""
+        check_lora(self._core, adapter.tensors, adapter.scope)
+        for product in self._products:
+            factors = adapter.factors(product.matrix)
+            if factors is not None:
+                weight = product.weight(self._core.get_parameter(product.matrix))
+                product.linear.adapt(adapter.name, weight, *product.factors(*factors))
 
-    def adapts(self, prompt: PackedPrompt) -> bool:
-        """Whether the LoRA adapter applies to this prompt."""
-        return self._scope is not None and self._scope.holds(prompt.tokens_T)
+    def remove_adapter(self, name: str) -> None:
+        """Forgets an adapter."""
+        for product in self._products:
+            product.linear.adapted.pop(name, None)
+
+    def select_adapters(self, names_N: list[str | None]) -> None:
+        """Sets which LoRA adapter each row of the next products uses."""
+        self._adapted.choose(names_N, self.device)
+
+    def own_adapter(self, prompt: PackedPrompt) -> str | None:
+        """The name of the model's own adapter where it applies to this prompt, else None."""
+        return self._own.name if self._own is not None and self._own.scope.holds(prompt.tokens_T) else None
 
     # Inputs
 

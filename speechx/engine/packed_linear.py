@@ -61,23 +61,28 @@ def best_precision(device: torch.device | str = "cpu") -> Precision:
 
 
 class AdaptedRows:
-    """Which rows of a step's products use the LoRA adapter: all, some (rows_N1) or none."""
+    """Which rows of a step's products use which LoRA adapter. every: that of all rows; some: the rows (N, 1) of each."""
 
-    every = False
-    rows_N1: Tensor | None = None
+    def __init__(self) -> None:
+        self.every: str | None = None
+        self.some: dict[str, Tensor] = {}
 
-    def choose(self, rows: list[bool], device: torch.device | str = "cpu") -> None:
-        self.every = all(rows)
-        mixed = any(rows) and not self.every
-        self.rows_N1 = torch.tensor(rows, device=device)[:, None] if mixed else None
+    def choose(self, names: list[str | None], device: torch.device | str = "cpu") -> None:
+        """names: for each row an adapter's name, or None for the plain weights."""
+        different = set(names)
+        self.every = names[0] if len(different) == 1 else None
+        mixed = sorted(name for name in different if name is not None) if len(different) > 1 else []
+        self.some = {
+            name: torch.tensor([row == name for row in names], device=device)[:, None] for name in mixed
+        }
 
 
 class PackedLinear:
     """Product with one weight (out, in): x (N, in) -> (N, out), in the working type.
 
-    adapter: LoRA factors up (out, r) and down (r, in), whose product is added to the weight for the chosen `rows`. The sum
-    is prepared as a weight of its own: two narrow products per matrix cost a quarter of a step. A row's result does not
-    depend on whether others are adapted.
+    adapted: by the name of a LoRA adapter, the product with the weight that it changed, for the chosen `rows`. The changed
+    weight is prepared as a whole: two narrow products per matrix cost a quarter of a step. A row's result does not depend
+    on what adapters others have.
 
     Calling it is for the few rows of a decoding step; `many` is for prefill. Which of the two is used must
     not depend on the number of requests, because the weights of the two differ.
@@ -87,10 +92,10 @@ class PackedLinear:
         self,
         weight: Tensor,
         precision: Precision,
-        adapter: tuple[Tensor, Tensor] | None = None,
         rows: AdaptedRows | None = None,
     ) -> None:
         weight = weight.detach()
+        self.precision = precision
         on_cpu = weight.device.type == "cpu"
         packs = precision in ("float16", "int8")
         half = precision == "bfloat16" or (packs and (has_fast_bfloat16() or not on_cpu))
@@ -98,10 +103,7 @@ class PackedLinear:
         self.weight = weight.to(torch.bfloat16 if half else torch.float32).t().contiguous()
         self.pads = on_cpu
         self.rows = AdaptedRows() if rows is None else rows
-        self.adapted: PackedLinear | None = None
-        if adapter is not None:
-            up, down = (factor.detach().to(weight.device).float() for factor in adapter)
-            self.adapted = PackedLinear(weight.float() + up @ down, precision)
+        self.adapted: dict[str, PackedLinear] = {}
         self.float16: Tensor | None = None
         if precision == "float16":
             if not has_float16():
@@ -115,6 +117,11 @@ class PackedLinear:
             )
             self.scale = scale
 
+    def adapt(self, name: str, weight: Tensor, up: Tensor, down: Tensor) -> None:
+        """Prepares the weight (out, in) plus the product of an adapter's factors up (out, r) and down (r, in)."""
+        up, down = (factor.detach().to(weight.device).float() for factor in (up, down))
+        self.adapted[name] = PackedLinear(weight.detach().float() + up @ down, self.precision)
+
     def __call__(self, x: Tensor) -> Tensor:
         return self._chosen(PackedLinear._few, x)
 
@@ -122,13 +129,15 @@ class PackedLinear:
         return self._chosen(PackedLinear._many, x)
 
     def _chosen(self, product: Callable[["PackedLinear", Tensor], Tensor], x: Tensor) -> Tensor:
-        """The product with the adapted weight in the chosen rows, with the plain weight in the others."""
+        """The product with the weight that each row's adapter has changed, or with the plain one."""
         rows = self.rows
-        if self.adapted is None or not (rows.every or rows.rows_N1 is not None):
-            return product(self, x)
-        if rows.rows_N1 is None:
-            return product(self.adapted, x)
-        return torch.where(rows.rows_N1[: len(x)], product(self.adapted, x), product(self, x))
+        if rows.every is not None:
+            return product(self.adapted.get(rows.every, self), x)
+        y = product(self, x)
+        for name, rows_N1 in rows.some.items():
+            if name in self.adapted:
+                y = torch.where(rows_N1[: len(x)], product(self.adapted[name], x), y)
+        return y
 
     def _few(self, x: Tensor) -> Tensor:
         if self.float16 is not None:

@@ -48,7 +48,7 @@ class Sequence:
         self.recent = np.full(params.repetition_window, NO_CODE, dtype=np.int64)
         self.track_D: torch.Tensor | None = None
         self.guided = False  # whether it has an unconditional twin (speechx.engine.decoding)
-        self.adapted = False  # whether a LoRA adapter applies to it (speechx.models.lora)
+        self.adapter: str | None = None  # name of the LoRA adapter that applies to it (speechx.models.lora)
         self.twin_follows = False  # whether the twin follows the recording, too
         self.stops: tuple[int, ...] = ()  # phones at which it waits
         self.filled = 0  # steps of the prompt that its slot holds

@@ -72,10 +72,14 @@ class LoRAScope:
 
 @dataclass(frozen=True)
 class LoRAAdapter:
-    """Factors NAME.up and NAME.down of the adapted matrices, and the scope that they are used in."""
+    """Factors NAME.up and NAME.down of the adapted matrices, and the scope that they are used in.
+
+    name: tells it from the others in an engine; that of a model's own is "".
+    """
 
     scope: LoRAScope = field(default_factory=LoRAScope)
     tensors: dict[str, Tensor] = field(default_factory=dict)
+    name: str = ""
 
     def factors(self, name: str) -> tuple[Tensor, Tensor] | None:
         """Up (M, r) and down (r, N) of one matrix; None for a matrix that is not adapted."""

@@ -8,12 +8,18 @@ reused whatever the text.
 Shape suffixes: T steps of the packed prompt, F codec frames, K codebooks, G codes of a step (K of them), N phones.
 """
 
+from __future__ import annotations
+
 import hashlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from speechx.models.vocab import FIRST_PHONE, NUM_PHONES, PAD, language_token, task_token
+
+if TYPE_CHECKING:
+    from speechx.models.lora import LoRAAdapter
 
 # What a step is; each kind has its own embedding.
 FLAG_TOKEN = 0
@@ -79,6 +85,7 @@ class Prompt:
     track_codes_FK: np.ndarray | None = None  # prompt frame of the same moment, added at each target step
     previous_K: np.ndarray | None = None  # frame just before the target (editing)
     frames: int | None = None  # exact length of the target, where known
+    adapter: LoRAAdapter | None = None  # of the voice; used in place of the model's own
 
     @property
     def language(self) -> str | None:
@@ -101,6 +108,7 @@ class PackedPrompt:
     frames: int | None
     prefix_key: str | None  # content hash of the first prefix_len steps, where they are worth keeping
     prefix_len: int
+    adapter: LoRAAdapter | None = None
 
     def __len__(self) -> int:
         return len(self.tokens_T)
@@ -153,6 +161,7 @@ def pack(prompt: Prompt, num_codebooks: int = 8) -> PackedPrompt:
         frames=prompt.frames,
         prefix_key=_digest(tokens_T[:prefix_len], codes_TG[:prefix_len]) if prefix_len else None,
         prefix_len=prefix_len,
+        adapter=prompt.adapter,
     )
 
 

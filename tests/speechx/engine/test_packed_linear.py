@@ -12,19 +12,30 @@ def test_rows_of_changed_and_plain_weights(precision: Precision, many: bool) -> 
     if (precision == "int8" and not has_int8()) or (precision == "float16" and not has_float16()):
         pytest.skip(f"this torch has no {precision} product")
     torch.manual_seed(1)
-    weight, up, down = torch.randn(64, 48), torch.randn(64, 2), torch.randn(2, 48)
-    x, rows = torch.randn(5, 48), AdaptedRows()
-    linear = PackedLinear(weight, precision, (up, down), rows)
+    weight, x, rows = torch.randn(64, 48), torch.randn(5, 48), AdaptedRows()
+    linear = PackedLinear(weight, precision, rows)
+    wanted = {None: x @ weight.T}
+    for name in ("anna", "bert"):
+        up, down = torch.randn(64, 2), torch.randn(2, 48)
+        linear.adapt(name, weight, up, down)
+        wanted[name] = x @ (weight + up @ down).T
     product = linear.many if many else linear
-    plain, changed = x @ weight.T, x @ (weight + up @ down).T
-    for chosen in ([False] * 5, [True] * 5, [True, False, True, True, False]):
+    for chosen in ([None] * 5, ["anna"] * 5, ["anna", None, "bert", "anna", None], ["bert", "anna"] * 2 + ["bert"]):
         rows.choose(chosen)
         y = product(x).float()
-        wanted = torch.where(torch.tensor(chosen)[:, None], changed, plain)
-        assert (y - wanted).abs().max() < 0.03 * wanted.abs().max()
+        right = torch.stack([wanted[name][i] for i, name in enumerate(chosen)])
+        assert (y - right).abs().max() < 0.03 * right.abs().max()
         for i, own in enumerate(chosen):
             rows.choose([own])
             assert torch.equal(product(x[i : i + 1]).float()[0], y[i])
+
+
+def test_a_row_whose_adapter_leaves_this_weight_alone() -> None:
+    rows = AdaptedRows()
+    linear = PackedLinear(torch.eye(16), "float32", rows)
+    for chosen in (["anna"], ["anna", None]):
+        rows.choose(chosen)
+        assert torch.equal(linear(torch.ones(len(chosen), 16)), torch.ones(len(chosen), 16))
 
 
 def test_a_precision_this_torch_lacks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
