@@ -8,6 +8,7 @@ The language id before each text controls the accent (VALL-E X); the text of the
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,7 +49,9 @@ class CrossLingualTTS(Task[CrossLingualTTSRequest]):
     def prompt(self, req: CrossLingualTTSRequest, frontend: Frontend) -> Prompt:
         codes_FK, key = frontend.voice_codes(req.voice)
         voice_speech = frontend.phones(req.voice_text, req.voice_language or "en") if req.voice_text else None
-        return self.prompt_from_codes(codes_FK, voice_speech, frontend.phones(req.text, req.language), key)
+        speech = frontend.phones(req.text, req.language)
+        prompt = self.prompt_from_codes(codes_FK, voice_speech, speech, key)
+        return replace(prompt, adapter=frontend.voice_adapter(req.voice))
 
     def prompt_from_codes(
         self,

@@ -7,6 +7,7 @@ Prompt: <tts> <enr> C(enrollment) | text. Target: C(speech). Cloning needs no tr
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,7 +45,8 @@ class TTS(Task[TTSRequest]):
 
     def prompt(self, req: TTSRequest, frontend: Frontend) -> Prompt:
         codes_FK, key = frontend.voice_codes(req.voice)
-        return self.prompt_from_codes(codes_FK, frontend.phones(req.text, req.language), key)
+        prompt = self.prompt_from_codes(codes_FK, frontend.phones(req.text, req.language), key)
+        return replace(prompt, adapter=frontend.voice_adapter(req.voice))
 
     def prompt_from_codes(
         self, voice_FK: np.ndarray, speech: PhoneSequence, key: str | None = None

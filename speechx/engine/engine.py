@@ -216,7 +216,7 @@ class Engine:
 
     def _adapter_of(self, prompt: PackedPrompt) -> str | None:
         """The name of the adapter for a prompt, which is ready then. Raises ValueError for one of another model."""
-        if prompt.adapter is None:
+        if prompt.adapter is None or not prompt.adapter.scope.holds(prompt.tokens_T):
             return self.runner.own_adapter(prompt)
         name = prompt.adapter.name
         if name not in self._adapters:
@@ -224,7 +224,9 @@ class Engine:
         self._adapters[name] = None
         self._adapters.move_to_end(name)
         used = {name, *(s.adapter for s in self._sequences.values())}
-        for idle in [old for old in self._adapters if old not in used][: max(0, len(self._adapters) - ADAPTERS)]:
+        for idle in [old for old in self._adapters if old not in used][
+            : max(0, len(self._adapters) - ADAPTERS)
+        ]:
             self.runner.remove_adapter(idle)
             del self._adapters[idle]
         return name

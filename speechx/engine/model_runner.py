@@ -72,12 +72,19 @@ class PackedBlock:
 
 @dataclass(frozen=True)
 class AdaptableProduct:
-    """A product with (a part of) a matrix of the model. weight, factors: that part of the matrix, and of its LoRA factors."""
+    """A product with a matrix of the model, or a part of it. weight, factors: that part of it and of LoRA factors."""
 
     linear: PackedLinear
     matrix: str
     weight: Callable[[Tensor], Tensor]
     factors: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+def local_head(linear: PackedLinear, k: int) -> AdaptableProduct:
+    """The head of one codebook: the k-th of a stack of matrices that lie the other way round."""
+    return AdaptableProduct(
+        linear, "local_heads", lambda w: w[k].t(), lambda up, down: (down[k].t(), up[k].t())
+    )
 
 
 class ModelRunner:
@@ -102,9 +109,7 @@ class ModelRunner:
 
             own = precision if name.startswith("blocks.") else local
             linear = PackedLinear(rows(core.get_parameter(name)), own, self._adapted)
-            self._products.append(
-                AdaptableProduct(linear, name, rows, lambda up, down: (rows(up), down))
-            )
+            self._products.append(AdaptableProduct(linear, name, rows, lambda up, down: (rows(up), down)))
             return linear
 
         def blocks(prefix: str, found: nn.ModuleList, pairs: bool) -> list[PackedBlock]:
@@ -119,10 +124,7 @@ class ModelRunner:
         )
         self.local_tables = core.local_embed.weight.detach().float().split(c.codebook_size)
         self.local_heads = [PackedLinear(w.t(), local, self._adapted) for w in core.local_heads]
-        for k, head in enumerate(self.local_heads):
-            self._products.append(AdaptableProduct(
-                head, "local_heads", lambda w, k=k: w[k].t(), lambda up, down, k=k: (down[k].t(), up[k].t())
-            ))  # fmt: skip
+        self._products += [local_head(head, k) for k, head in enumerate(self.local_heads)]
         if self._own is not None:
             self.add_adapter(self._own)
         self.copy = deepcopy(core.copy).float() if c.copies else None

@@ -103,6 +103,10 @@ class ModelFolder(Generic[C]):
             raise self._error(f"the weights in {folder} do not fit their {CONFIG_FILE}: {error}") from error
         return network.eval(), self.read_adapter(folder) if adapter else None
 
+    def weights_hash(self, folder: str | Path) -> str:
+        """The hash of the weights without an adapter, as config.json names it."""
+        return str(self._values(folder)[1].get("weights_hash", ""))
+
     def write_adapter(self, folder: str | Path, adapter: LoRAAdapter) -> str:
         """Writes an adapter beside the weights and returns its hash, which config.json now names."""
         path, values = self._values(folder)

@@ -46,15 +46,18 @@ def load_front(
     """What needs no language model: codec, aligner, text, voices. Raises InputError as `load_pipeline` does."""
     from speechx.models.aligner import Aligner
     from speechx.models.codec.folder import load_codec
+    from speechx.models.lm.folder import LM_FOLDER
     from speechx.models.refiner import Refiner
     from speechx.task.frontend import Frontend
     from speechx.task.voices import VoiceStore
 
     folder = model_folder(path, parts=("codec",))
     codec = _checked("codec", folder / "codec", load_codec)
+    has_lm = (folder / "lm" / "config.json").is_file()
     return Frontend(
         codec, aligner=_optional("aligner", folder / "aligner", Aligner.load, codec), voices=voices or VoiceStore(),
         refiner=_optional("mask", folder / "mask", Refiner.load, codec), paths=paths,
+        language_model=_checked("lm", folder / "lm", LM_FOLDER.weights_hash) if has_lm else "",
     )  # fmt: skip
 
 

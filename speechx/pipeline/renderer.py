@@ -16,7 +16,8 @@ from speechx.pipeline.masking import Mask, recording_mask
 from speechx.task.plan import GeneratedPart, Part, Plan, ReadyPart
 
 if TYPE_CHECKING:
-    from speechx.task.frontend import Frontend, WaveStream
+    from speechx.task.code_streams import WaveStream
+    from speechx.task.frontend import Frontend
 
 __all__ = ["Renderer"]
 

@@ -19,17 +19,20 @@ import torch
 from speechx.audio import levels, reading
 from speechx.audio.types import AudioSource
 from speechx.errors import InputError
+from speechx.task.code_streams import CodeReader, WaveStream
 from speechx.task.voices import known_voice, unknown_voice
 
 if TYPE_CHECKING:
+    from speechx.models.adapter_file import AdapterInfo
     from speechx.models.aligner import Aligner, Alignment
-    from speechx.models.codec.base import Codec, StreamDecoder
+    from speechx.models.codec.base import Codec
     from speechx.models.codec.spectral import SpectralCodec
+    from speechx.models.lora import LoRAAdapter
     from speechx.models.refiner import Refiner
     from speechx.models.running_alignment import RunningAlignment
     from speechx.text import PhoneSequence, TextFrontend
 
-__all__ = ["CodeReader", "Frontend", "VoiceBook", "WaveStream"]
+__all__ = ["Frontend", "VoiceBook"]
 
 T = TypeVar("T")
 
@@ -55,12 +58,17 @@ class VoiceBook(Protocol):
         """The recording (T,) at 16 kHz. Raises KeyError for an unknown id."""
         ...
 
+    def adapter(self, voice_id: str) -> tuple[AdapterInfo, LoRAAdapter] | None:
+        """The adapter of the language model that a voice has. Raises KeyError for an unknown id."""
+        ...
+
 
 class Frontend:
     """The front end of one model. Threads may share it.
 
-    refiner: see speechx.pipeline.masking. paths: whether a string may name a file; False in servers, where
-    strings come from strangers. max_phone_errors: phone error rate above which a transcript does not belong to a recording.
+    refiner: see speechx.pipeline.masking. language_model: hash of its weights, which the adapters of voices name. paths:
+    whether a string may name a file; False in servers, where strings come from strangers. max_phone_errors: phone error
+    rate above which a transcript does not belong to a recording.
     """
 
     def __init__(
@@ -71,11 +79,12 @@ class Frontend:
         voices: VoiceBook | None = None,
         refiner: Refiner | None = None,
         *,
+        language_model: str = "",
         paths: bool = True,
         max_phone_errors: float = 0.75,
     ) -> None:
         self.codec, self.aligner, self.voices, self.paths = codec, aligner, voices, paths
-        self.refiner = refiner
+        self.refiner, self.language_model = refiner, language_model
         self.max_phone_errors = max_phone_errors
         self.sample_rate = codec.sample_rate
         self.frame_rate = codec.frame_rate
@@ -202,11 +211,30 @@ class Frontend:
             return None
         return f"hardly any speech was found in {field}: give 3 to 6 s of clear speech, else the result may be babble"
 
+    def voice_adapter(self, source: AudioSource, field: str = "voice") -> LoRAAdapter | None:
+        """The adapter of a voice that is given by its id, where it has one. InputError for one of another language model."""
+        voice_id = self._voice_id(source)
+        found = None if voice_id is None or self.voices is None else self.voices.adapter(voice_id)
+        if found is None:
+            return None
+        info, adapter = found
+        if info.base != self.language_model:
+            raise InputError(
+                f"{field} {voice_id!r} was adapted to language model {info.base}, and this model is "
+                f"{self.language_model}: adapt it again, or remove its adapter",
+                field=field,
+            )
+        return adapter
+
     def _known_voice(self, source: AudioSource) -> np.ndarray | None:
+        voice_id = self._voice_id(source)
+        return None if voice_id is None or self.voices is None else self.voices.wav(voice_id)
+
+    def _voice_id(self, source: AudioSource) -> str | None:
+        """The id of a known voice that a string stands for."""
         if not isinstance(source, str) or self.voices is None:
             return None
-        voice_id = known_voice(source, self.voices.ids())
-        return None if voice_id is None else self.voices.wav(voice_id)
+        return known_voice(source, self.voices.ids())
 
     # Text
 
@@ -268,49 +296,6 @@ class Frontend:
             return act(self.aligner, cast("SpectralCodec", self.codec))  # by loading: of the aligner's kind
         except ValueError as error:
             raise InputError(str(error), field="text") from error
-
-
-class CodeReader:
-    """Codes of a recording, encoded in blocks of 8 s with 1.6 s of sound on both sides, more than the encoder sees."""
-
-    BLOCK, CONTEXT, ONE_GO = 200, 40, 375
-
-    def __init__(self, encode: Callable[[np.ndarray], np.ndarray], wav_T: np.ndarray, hop: int) -> None:
-        self._encode, self._wav_T, self._hop = encode, wav_T, hop
-        self.frames = -(-len(wav_T) // hop)
-        self._blocks: dict[int, np.ndarray] = {}
-        self._size = self.frames if self.frames <= self.ONE_GO else self.BLOCK
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        """Codes (stop - start, K) of the frames [start, stop)."""
-        assert 0 <= start < stop <= self.frames, (start, stop, self.frames)
-        first, last = start // self._size, (stop - 1) // self._size
-        codes_FK = np.concatenate([self._block(i) for i in range(first, last + 1)])
-        return codes_FK[start - first * self._size : stop - first * self._size]
-
-    def _block(self, index: int) -> np.ndarray:
-        if index not in self._blocks:
-            start, stop = index * self._size, min((index + 1) * self._size, self.frames)
-            early, late = max(0, start - self.CONTEXT), min(self.frames, stop + self.CONTEXT)
-            codes_FK = self._encode(self._wav_T[early * self._hop : late * self._hop])
-            self._blocks[index] = codes_FK[start - early : stop - early]
-        return self._blocks[index]
-
-
-class WaveStream:
-    """A codec's stream decoder that speaks numpy and frames first."""
-
-    def __init__(self, decoder: StreamDecoder) -> None:
-        self._decoder = decoder
-
-    def push(self, codes_BFK: np.ndarray) -> np.ndarray:
-        """(B, F, K) -> the samples (B, T) that are final now."""
-        codes_BKF = np.ascontiguousarray(codes_BFK.transpose(0, 2, 1), np.int64)
-        return self._decoder.push(torch.from_numpy(codes_BKF)).float().numpy()
-
-    def flush(self) -> np.ndarray:
-        """The samples (B, T) held back."""
-        return self._decoder.flush().float().numpy()
 
 
 def trim(wav_T: np.ndarray, rate: int = 16000, below_db: float = 40.0, margin: float = 0.1) -> np.ndarray:

@@ -4,8 +4,9 @@
     voices.enroll("me.wav", "me", language="en", consent=True)
     wav_T = voices.wav("me")                        # (T,) float32, 16 kHz
 
-A voice is `<id>.json` and the recording that it names, `<id>.<random>.flac`. The json is written last and removed first,
-each in one step: a voice is whole or absent for every reader, and of several enrollments with one id one succeeds.
+A voice is `<id>.json` and the recording that it names, `<id>.<random>.flac`, and may have an adapter of the language
+model, `<id>.<hash>.safetensors`. The json is written last and removed first, each in one step: a voice is whole or absent
+for every reader, and of several enrollments with one id one succeeds.
 """
 
 from __future__ import annotations
@@ -20,16 +21,20 @@ import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from speechx.audio import levels, reading, writing
 from speechx.audio.coercion import AudioLike, as_source
 from speechx.audio.types import Samples
 from speechx.errors import InputError, did_you_mean
 from speechx.files import Storage
+
+if TYPE_CHECKING:
+    from speechx.models.adapter_file import AdapterInfo
+    from speechx.models.lora import LoRAAdapter
 
 __all__ = [
     "MAX_ENROLL_SECONDS",
@@ -47,12 +52,16 @@ logger = logging.getLogger(__name__)
 MIN_ENROLL_SECONDS, MAX_ENROLL_SECONDS = 2.0, 30.0
 LISTING_SECONDS = 5.0  # how long a listing of a remote root is believed
 CACHED_WAVS = 64
+CACHED_ADAPTERS = 32
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 @dataclass(frozen=True)
 class Voice:
-    """What is known of a voice. consent: the speaker agreed to be enrolled (built-in voices are synthetic)."""
+    """What is known of a voice.
+
+    consent: the speaker agreed to be enrolled (built-in voices are synthetic). adapter: hash of its adapter, "" without one.
+    """
 
     id: str
     name: str
@@ -62,6 +71,7 @@ class Voice:
     consent: bool = True
     created: str = ""
     builtin: bool = False
+    adapter: str = ""
 
 
 class VoiceTaken(InputError):
@@ -102,6 +112,7 @@ class VoiceStore:
         self._storage = Storage(self.root, "voices")
         self._listing: tuple[float, Ids] | None = None
         self._wavs: OrderedDict[str, Samples] = OrderedDict()
+        self._adapters: OrderedDict[str, tuple[AdapterInfo, LoRAAdapter]] = OrderedDict()
 
     def ids(self) -> Ids:
         """All ids, the built-in ones first."""
@@ -134,6 +145,38 @@ class VoiceStore:
                 self._wavs.popitem(last=False)
         self._wavs.move_to_end(key)
         return self._wavs[key]
+
+    def adapter(self, voice_id: str) -> tuple[AdapterInfo, LoRAAdapter] | None:
+        """The adapter of a voice; None without one. Raises KeyError for an unknown id, InputError for a damaged file."""
+        known = self.get(voice_id).adapter
+        if not known:
+            return None
+        if known not in self._adapters:
+            from speechx.models.adapter_file import read_adapter
+
+            self._adapters[known] = read_adapter(self._read(voice_id, f"{voice_id}.{known}.safetensors"))
+            while len(self._adapters) > CACHED_ADAPTERS:
+                self._adapters.popitem(last=False)
+        self._adapters.move_to_end(known)
+        return self._adapters[known]
+
+    def set_adapter(self, voice_id: str, data: bytes | None) -> Voice:
+        """Gives an enrolled voice an adapter (a file's bytes), or takes it away (None).
+
+        Raises KeyError for an id that is not enrolled, InputError for data that are no adapter.
+        """
+        entry, digest = self._entry(voice_id), ""
+        if data is not None:
+            from speechx.models.adapter_file import adapter_hash, read_adapter
+
+            read_adapter(data)
+            digest = adapter_hash(data)
+            self._storage.write(f"{voice_id}.{digest}.safetensors", data)
+        voice = replace(entry.voice, adapter=digest)
+        self._storage.write(f"{voice_id}.json", _description(voice, entry.recording))
+        if entry.voice.adapter not in ("", digest):
+            self._remove(f"{voice_id}.{entry.voice.adapter}.safetensors")
+        return voice
 
     def enroll(
         self,
@@ -182,9 +225,9 @@ class VoiceStore:
         return voice
 
     def _keep(self, voice: Voice, data: bytes, overwrite: bool) -> None:
-        old = self._recording(voice.id) if overwrite else None
+        old = self._files(voice.id) if overwrite else ()
         recording, description = f"{voice.id}.{uuid.uuid4().hex[:16]}.flac", f"{voice.id}.json"
-        text = json.dumps({**asdict(voice), "recording": recording}, ensure_ascii=False, indent=1).encode()
+        text = _description(voice, recording)
         self._storage.make()
         self._storage.write(recording, data)
         if overwrite:
@@ -195,19 +238,22 @@ class VoiceStore:
             except FileExistsError:
                 self._remove(recording)
                 raise _taken(voice.id) from None
-        if old is not None:
-            self._remove(old)
+        for file in old:
+            self._remove(file)
 
     def remove(self, voice_id: str) -> None:
-        """Forget an enrolled voice, its recording too. Raises KeyError for an unknown id, InputError for a built-in."""
+        """Forget an enrolled voice with its recording and adapter.
+
+        Raises KeyError for an unknown id, InputError for a built-in one.
+        """
         if voice_id in _builtin():
             raise InputError(f"id {voice_id!r} is a built-in voice and cannot be removed", field="id")
         if voice_id not in self._enrolled(fresh=True):
             raise KeyError(voice_id)
-        recording = self._recording(voice_id)
+        files = self._files(voice_id)
         self._remove(f"{voice_id}.json")
-        if recording is not None:
-            self._remove(recording)
+        for file in files:
+            self._remove(file)
         self._listing = None
 
     # Storage
@@ -221,12 +267,14 @@ class VoiceStore:
         self._listing = time.monotonic(), ids
         return ids
 
-    def _recording(self, voice_id: str) -> str | None:
-        """The file of a voice's recording; None where no readable description names it."""
+    def _files(self, voice_id: str) -> tuple[str, ...]:
+        """The recording and the adapter of a voice; none where no readable description names them."""
         try:
-            return self._entry(voice_id).recording
+            entry = self._entry(voice_id)
         except KeyError:
-            return None
+            return ()
+        adapter = entry.voice.adapter
+        return (entry.recording, *([f"{voice_id}.{adapter}.safetensors"] if adapter else []))
 
     def _entry(self, voice_id: str) -> _Entry:
         """Raises KeyError for an unknown id, and, with a line in the log, for a damaged description."""
@@ -239,6 +287,8 @@ class VoiceStore:
             recording = row.get("recording", f"{voice_id}.flac")  # its name in the first release
             if not re.fullmatch(rf"{re.escape(voice_id)}(\.[0-9a-f]{{16}})?\.flac", recording):
                 raise ValueError(f"recording {recording!r} is not a file of this voice")
+            if not re.fullmatch(r"([0-9a-f]{16})?", voice.adapter):
+                raise ValueError(f"adapter {voice.adapter!r} is no hash")
             return _Entry(voice, recording)
         except (ValueError, TypeError, AttributeError) as error:
             logger.warning("%s: the description of voice %s is damaged: %s", self.root, voice_id, error)
@@ -264,6 +314,11 @@ class _Entry:
 
 
 KNOWN = frozenset(field.name for field in fields(Voice))
+
+
+def _description(voice: Voice, recording: str) -> bytes:
+    """The json of a voice."""
+    return json.dumps({**asdict(voice), "recording": recording}, ensure_ascii=False, indent=1).encode()
 
 
 def _taken(voice_id: str) -> VoiceTaken:

@@ -18,7 +18,9 @@ GREEDY = SamplingParams(greedy=True, max_frames=8, guidance=2.0, fine_guidance=2
 
 def model(seed: int = 0) -> CodecLMCore:
     torch.manual_seed(seed)
-    core = CodecLMCore(LMConfig.preset("tiny", codec_name="spectral", codec_hash="abc", condition_dropout=0.1))
+    core = CodecLMCore(
+        LMConfig.preset("tiny", codec_name="spectral", codec_hash="abc", condition_dropout=0.1)
+    )
     with torch.no_grad():
         for parameter in core.parameters():
             parameter.mul_(3.0)

@@ -20,7 +20,12 @@ def test_rows_of_changed_and_plain_weights(precision: Precision, many: bool) -> 
         linear.adapt(name, weight, up, down)
         wanted[name] = x @ (weight + up @ down).T
     product = linear.many if many else linear
-    for chosen in ([None] * 5, ["anna"] * 5, ["anna", None, "bert", "anna", None], ["bert", "anna"] * 2 + ["bert"]):
+    for chosen in (
+        [None] * 5,
+        ["anna"] * 5,
+        ["anna", None, "bert", "anna", None],
+        ["bert", "anna"] * 2 + ["bert"],
+    ):
         rows.choose(chosen)
         y = product(x).float()
         right = torch.stack([wanted[name][i] for i, name in enumerate(chosen)])

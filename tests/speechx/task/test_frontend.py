@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from speechx.errors import InputError
-from speechx.task.frontend import CodeReader, Frontend, trim
+from speechx.task.code_streams import CodeReader
+from speechx.task.frontend import Frontend, trim
 
 
 def test_blocks_give_the_codes_of_the_whole(frontend: Any, speech: Any) -> None:

@@ -11,9 +11,12 @@ from pathlib import Path
 import fsspec
 import numpy as np
 import pytest
+import torch
 
 from speechx.audio import levels, writing
 from speechx.errors import InputError
+from speechx.files import Storage
+from speechx.models.adapter_file import AdapterInfo, write_adapter
 from speechx.task.voices import VoiceStore, VoiceTaken, default_root
 from tests.speechx.audio.test_reading import noise, tone
 
@@ -152,3 +155,49 @@ def test_default_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SPEECHX_VOICES")
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
     assert default_root() == "/data/speechx/voices"
+
+
+def adapter_file(name: str = "ana") -> bytes:
+    factors = {"first_head.weight.up": torch.ones(4, 2), "first_head.weight.down": torch.ones(2, 4)}
+    return write_adapter(AdapterInfo(name=name, base="b" * 16), factors)
+
+
+def test_a_voice_with_an_adapter(store: VoiceStore) -> None:
+    store.enroll((noise(3.0), 16000), "ana", consent=True)
+    assert store.adapter("ana") is None and store.get("ana").adapter == ""
+    first = store.set_adapter("ana", adapter_file()).adapter
+    found = VoiceStore(store.root).adapter("ana")
+    assert found is not None and found[0].name == "ana" and found[1].name == first
+    second = store.set_adapter("ana", adapter_file("anna")).adapter
+    assert second != first and store.get("ana").adapter == second
+    assert files(store) == ["json", "flac", f"{second}.safetensors"], "the first one is gone"
+    store.set_adapter("ana", None)
+    assert store.adapter("ana") is None and files(store) == ["json", "flac"]
+    store.set_adapter("ana", adapter_file())
+    store.remove("ana")
+    assert files(store) == []
+
+
+def test_an_adapter_needs_an_enrolled_voice_and_must_be_one(store: VoiceStore) -> None:
+    for voice_id in ("nobody", store.ids()[0]):
+        with pytest.raises(KeyError):
+            store.set_adapter(voice_id, adapter_file())
+    store.enroll((noise(3.0), 16000), "ana", consent=True)
+    with pytest.raises(InputError, match="no safetensors file"):
+        store.set_adapter("ana", b"pickle")
+    assert store.get("ana").adapter == "" and files(store) == ["json", "flac"]
+
+
+def test_a_voice_enrolled_anew_has_no_adapter(store: VoiceStore) -> None:
+    store.enroll((noise(3.0), 16000), "ana", consent=True)
+    store.set_adapter("ana", adapter_file())
+    store.enroll((noise(4.0, 1), 16000), "ana", consent=True, overwrite=True)
+    assert store.adapter("ana") is None and files(store) == ["json", "flac"]
+
+
+def files(store: VoiceStore) -> list[str]:
+    """Kinds of the files of the voice `ana`."""
+    names = sorted(Storage(store.root, "voices").names())
+    ana = [name.split(".", 1)[1] for name in names if name.startswith("ana.")]
+    kinds = ["flac" if kind.endswith(".flac") else kind for kind in ana]
+    return sorted(kinds, key=lambda kind: (kind != "json", kind != "flac", kind))

@@ -1,0 +1,84 @@
+"""Adapter files: a LoRA adapter of the language model with what it was made of, as one safetensors file.
+
+    info, adapter = read_adapter(Path("anna.safetensors").read_bytes())
+
+The factors are fp16; the metadata entry `speechx_adapter` holds an `AdapterInfo` as JSON. The hash of the file's bytes is
+the adapter's name in an engine (speechx.models.lora has the method).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import torch
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from speechx.errors import InputError
+from speechx.models.config import StrictConfig
+from speechx.models.lora import DOWN, UP, LoRAAdapter, LoRAScope
+
+__all__ = ["AdapterInfo", "adapter_hash", "read_adapter", "write_adapter"]
+
+METADATA = "speechx_adapter"
+
+
+class AdapterInfo(StrictConfig):
+    """What an adapter is and was made of.
+
+    base: weights_hash of the language model that it changes. languages: of the output text, where it is used; empty: all.
+    seconds: of recordings it was trained on. minutes: of training. consent: whether the speaker agreed.
+    """
+
+    format: int = 1
+    name: str = Field(min_length=1, max_length=64)
+    base: str
+    languages: tuple[str, ...] = ()
+    rank: int = 0
+    seconds: float = 0.0
+    minutes: float = 0.0
+    license: str = ""
+    consent: bool = False
+    created: str = ""
+
+
+def write_adapter(info: AdapterInfo, tensors: dict[str, Tensor]) -> bytes:
+    """The file's bytes. tensors: NAME.up and NAME.down of each adapted matrix."""
+    halves = {name: value.detach().cpu().half().contiguous() for name, value in tensors.items()}
+    # One entry alone: the order of several differs from call to call, and with it the hash.
+    return save(halves, metadata={METADATA: json.dumps(info.to_dict())})
+
+
+def read_adapter(data: bytes, field: str = "adapter") -> tuple[AdapterInfo, LoRAAdapter]:
+    """What `write_adapter` made; the factors in float32. Raises InputError for anything else."""
+    try:
+        tensors = load(data)
+        size = int.from_bytes(data[:8], "little")
+        metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
+    except (SafetensorError, ValueError) as error:
+        raise InputError(f"{field}: this is no safetensors file: {error}", field=field) from error
+    if METADATA not in metadata:
+        raise InputError(
+            f"{field}: these are weights, but no adapter of SpeechX: the entry {METADATA} is missing",
+            field=field,
+        )
+    try:
+        info = AdapterInfo.from_dict(json.loads(metadata[METADATA]))
+        scope = LoRAScope(languages=info.languages)
+    except (ValidationError, ValueError) as error:
+        raise InputError(f"{field}: its description cannot be read: {error}", field=field) from error
+    odd = [name for name in tensors if not name.endswith((UP, DOWN))]
+    if info.format != 1 or odd or not tensors:
+        raise InputError(f"{field}: it was made by another release, or is no LoRA adapter", field=field)
+    if bad := [name for name, value in tensors.items() if not value.float().isfinite().all()]:
+        raise InputError(f"{field}: {bad[0]} has values that are not finite", field=field)
+    floats: dict[str, torch.Tensor] = {name: value.float() for name, value in tensors.items()}
+    return info, LoRAAdapter(scope, floats, adapter_hash(data))
+
+
+def adapter_hash(data: bytes) -> str:
+    """16 hex digits over the file."""
+    return hashlib.sha256(data).hexdigest()[:16]
