@@ -15,7 +15,30 @@ _ADDRESS = re.compile(
     rf"|^(?:[a-z\d](?:[a-z\d_-]*[a-z\d])?\.)+(?:{_DOMAINS})(?::\d+)?(?:[/?#]\S*)?$",
     re.IGNORECASE,
 )
-_LETTER = re.compile(r"[^\W\d_]")
+_SUFFIXES = (
+    "txt|md|rst|log|csv|tsv|json|jsonl|ya?ml|toml|ini|cfg|conf|xml|html?|css|js|ts|py|ipynb|java|cpp|php|sql|sh|bat|exe|dll"
+    "|pdf|docx?|xlsx?|pptx?|odt|rtf|epub|png|jpe?g|gif|svg|bmp|tiff?|webp|wav|flac|mp3|mp4|m4a|ogg|opus|mkv|avi|webm|zip|tar"
+    "|gz|tgz|rar|7z|safetensors|onnx"
+)
+_NAME = r"[\w.+~@%-]+"
+_PATH = re.compile(
+    rf"^[a-z]:[\\/](?:{_NAME}[\\/]?)*$"  # C:\Users\anna
+    rf"|^\\\\{_NAME}(?:\\{_NAME})+\\?$"  # \\server\share
+    rf"|^{_NAME}(?:\\{_NAME})+\\?$"
+    rf"|^(?:~|\.\.?)(?:/{_NAME})+/?$"  # ~/data, ./run, ../a
+    rf"|^(?:/{_NAME}){{2,}}/?$"  # /usr/bin
+    rf"|^/?(?:{_NAME}/)*(?=[^/]*[a-z_])\w[\w-]*(?:\.[\w-]+)*\.(?:{_SUFFIXES})$",  # src/main.py, notes.txt
+    re.IGNORECASE,
+)
+_PLACES = {
+    "en": "seat gate room flat apartment apt. unit suite platform track row bay block building terminal level exit body planet",
+    "es": "asiento puerta sala habitación piso apartamento fila andén bloque edificio aula",
+    "fr": "place siège porte salle chambre appartement quai rang bâtiment voie",
+    "de": "platz sitz sitzplatz gate tor zimmer raum wohnung gleis reihe gebäude halle haus klasse",
+    "it": "posto porta sala camera stanza appartamento binario fila edificio aula classe",
+    "pt": "assento porta portão sala quarto apartamento fila plataforma bloco prédio turma",
+}
+_PLACE_WORDS = {language: frozenset(words.split()) for language, words in _PLACES.items()}
 _STREETS = table("""
 ave=avenue; av=avenue; blvd=boulevard; rd=road; st=street; dr=drive; ln=lane; ct=court; pl=place; hwy=highway; pkwy=parkway
 sq=square; ter=terrace; cir=circle; trl=trail; aly=alley; expy=expressway; tpke=turnpike; cres=crescent
@@ -37,20 +60,31 @@ UT=utah; VT=vermont; VA=virginia; WA=washington; WV=west virginia; WI=wisconsin;
 _ZIP = re.compile(r"^\d{5}(?:-\d{4})?$")
 
 
+def is_path(core: str) -> bool:
+    """Whether a written word is the path or the name of a file."""
+    return _PATH.match(core) is not None
+
+
 def say_address(core: str, locale: Locale) -> list[str] | None:
-    """A web or mail address: words as they are, every mark by name, the scheme left out; None for other words."""
-    if not _ADDRESS.match(core):
+    """A web or mail address or the path of a file: words as they are, every mark by name; None for other words.
+
+    The scheme of an address and the colon after a drive are left out.
+    """
+    if _ADDRESS.match(core):
+        core = re.sub(r"^(?:[a-z][a-z\d+.-]*://|mailto:)", "", core.lower()).rstrip("/")
+    elif is_path(core):
+        core = re.sub(r"^([a-z]):", r"\1", core.lower()).rstrip("/\\")
+    else:
         return None
-    core = re.sub(r"^(?:[a-z][a-z\d+.-]*://|mailto:)", "", core.lower()).rstrip("/")
     words: list[str] = []
     for piece in re.findall(r"[^\W\d_]+|\d+|\S", core):
         if piece == ".":
             words += locale.dot.split()
         elif piece == "@":
             words += locale.at.split()
-        elif piece.isdigit():
+        elif piece.isdecimal():
             words += number(piece, locale) if len(piece) < 5 else locale.spell(piece)
-        elif _LETTER.match(piece):
+        elif piece.isalpha():
             words += locale.spell(piece) if piece == "www" or len(piece) == 1 else [piece]
         else:
             words += (locale.address_marks.get(piece) or locale.symbols.get(piece, "")).split()
@@ -73,6 +107,16 @@ def say_street(core: str, locale: Locale, context: TokenContext) -> list[str] | 
     if low in _DIRECTIONS and word.isupper() and context.after[:1].isupper() and named:
         return [_DIRECTIONS[low]]
     return None
+
+
+def is_place_letter(core: str, locale: Locale, context: TokenContext) -> bool:
+    """Whether a capital after a number is part of a place: seat 12 A, room 3 L; a litre needs another word in front."""
+    return (
+        len(core) == 1
+        and core.isupper()
+        and context.before.isdigit()
+        and any(word.lower() in _PLACE_WORDS[locale.language] for word in context.preceding[-3:-1])
+    )
 
 
 def is_street(core: str, context: TokenContext) -> bool:

@@ -6,17 +6,21 @@ import re
 import unicodedata
 from dataclasses import replace
 
-from speechx.text.addresses import say_address, say_street
+from speechx.text.addresses import is_place_letter, say_address, say_street
 from speechx.text.context import TokenContext
 from speechx.text.digits import PHONE, SUPERSCRIPTS, german_ordinal, say_digits
-from speechx.text.locales.base import DASH, Locale
+from speechx.text.locales.base import Locale
 from speechx.text.money import currency_of, names_currency, prefix_of, scale_word, with_currency
 from speechx.text.numbers import SCALE_WORDS, month_of, number
+from speechx.text.ranges import say_range
 from speechx.text.roman import say_roman
 
 _DOTTED = re.compile(r"^(?:[^\W\d_]\.)+[^\W\d_]?\.?$")
 _ELIDED = re.compile(r"^([^\W\d_]{0,7}[^\W\d_]')(\d.*|[^\W\d_]+\.(?:\w+\.?)?)$")
 _CAPITALS = re.compile(r"^([^\W\d_]{2,}?)('?s)?$")
+_ACRONYM = re.compile(r"([^\W\d_]{1,4}')?([^\W\d_]{2,})('S)?")
+# In a text all in capitals these acronyms may be words.
+_WORDS_TOO = {"en": frozenset("US IT AM LA ER WHO ID".split()), "fr": frozenset(["EU"])}
 _WORD = rf"[^\W\d_{SUPERSCRIPTS}]+"
 _PIECES = re.compile(rf"\d+(?:[.,]\d+)*|{_WORD}(?:['-]{_WORD})*'?|[{SUPERSCRIPTS}]+|[^\w\s]|_")
 _LETTER = re.compile(r"[^\W\d_]")
@@ -79,6 +83,8 @@ def _abbreviation(core: str, low: str, locale: Locale, context: TokenContext) ->
     measured = low.endswith(".") and re.match(r"[\d.,]+$", context.before)
     if measured and (names := _unit(core[:-1], locale, context)):
         return names
+    if is_place_letter(core, locale, context):
+        return locale.spell(core)
     if _is_letter_name(core, locale, context):
         return _beside_number(core, low, locale, context) or locale.spell(core)
     if locale.language == "fr" and low == "s." and re.fullmatch(r"[IVX]+(?:e|ème|er)", context.before):
@@ -222,8 +228,8 @@ def _words(core: str, locale: Locale, context: TokenContext) -> list[str]:
     if core.endswith("/") and len(core) > 1:
         words = _words(core[:-1], locale, context)
         return [*words, locale.units.per] if _is_rate(core[:-1], locale, context) else words
-    if months := _months(core, locale):
-        return months
+    if said := say_range(core, locale):
+        return said
     if len(core) == 1 and core in locale.symbols and core not in "-/":
         return locale.symbols[core].split()
     match = _CAPITALS.match(core)
@@ -232,10 +238,21 @@ def _words(core: str, locale: Locale, context: TokenContext) -> list[str]:
             return [core]
         *head, last = locale.spell(match[1])
         return [*head, f"{last}'s" if locale.language == "en" else last]
-    word = len(core) == 2 or core == "WHO"  # may be one: US, IT
-    if context.shouting and core in locale.spelled and not (word and re.search("[AEIOU]", core)):
-        return locale.spell(core)
+    if acronym := _shouted_acronym(core, locale, context):
+        return acronym
     return _pieces(core, locale, context)
+
+
+def _shouted_acronym(core: str, locale: Locale, context: TokenContext) -> list[str]:
+    """The letters of an acronym after an article (l'UE), or in a text all in capitals (THE EU, THE UK'S)."""
+    match = _ACRONYM.fullmatch(core)
+    if not match or match[2] not in locale.spelled or not (context.shouting or match[1]):
+        return []
+    if context.shouting and match[2] in _WORDS_TOO.get(locale.language, ()):
+        return []
+    first, *rest = locale.spell(match[2])
+    words = [(match[1] or "").lower() + first, *rest]
+    return [*words[:-1], f"{words[-1]}'s"] if match[3] else words
 
 
 def _is_rate(top: str, locale: Locale, context: TokenContext) -> bool:
@@ -243,18 +260,6 @@ def _is_rate(top: str, locale: Locale, context: TokenContext) -> bool:
     period = locale.units.period(context.after)
     counted = context.before[-1:].isdigit() or (locale.language in "en es fr pt" and top.endswith("s"))
     return bool(period) and counted and not locale.units.period(top)
-
-
-def _months(core: str, locale: Locale) -> list[str] | None:
-    """Oct-Dec: both months by name."""
-    parts = core.lower().replace(DASH, "-").split("-")
-    if len(parts) != 2 or not all(len(part.removesuffix(".")) > 2 for part in parts):
-        return None
-    first, last = (
-        month_of(part, locale) or next((month for month in locale.months if month[:3] == part), "")
-        for part in parts
-    )
-    return [*first.split(), *locale.to.split(), *last.split()] if first and last and first != last else None
 
 
 def _hyphenated(core: str, locale: Locale, context: TokenContext) -> list[str] | None:

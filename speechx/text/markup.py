@@ -8,7 +8,10 @@ import re
 _ATTRIBUTE = r"\s+[\w:.-]+(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'>]+))?"
 _TAG = re.compile(rf"<(/?)([a-zA-Z][\w:-]*)((?:{_ATTRIBUTE})*)\s*/?>|<[!?][^<>]*>")
 _HIDDEN = re.compile(
-    r"<!--.*?-->|<(script|style|head|metadata)\b[^>]*>.*?</\1\s*>", re.DOTALL | re.IGNORECASE
+    r"<!--.*?-->|<(script|style|head|metadata|template|noscript|svg|canvas|iframe|video)\b[^>]*>.*?</\1\s*>"
+    # Readings above the words of a text: they repeat the words. Their end tags may be left out.
+    r"|<(?:rt|rp|rtc)(?:\s[^>]*)?>.*?(?:</(?:rt|rp|rtc)\s*>|(?=</?(?:rt|rp|rtc|rb|ruby)\b))",
+    re.DOTALL | re.IGNORECASE,
 )
 _ALIAS = re.compile(
     r"<sub\b[^>]*\balias\s*=\s*[\"']([^\"']*)[\"'][^>]*>.*?</sub\s*>", re.DOTALL | re.IGNORECASE
@@ -38,7 +41,7 @@ _CODE = re.compile(r"(`+)([^`\n]+)\1")
 def strip_markup(text: str) -> str:
     """The text without markup. `<break/>` becomes a comma, the end of a paragraph or a heading a full stop."""
     if "<" in text:
-        text = _HIDDEN.sub(" ", text)
+        text = _HIDDEN.sub(lambda match: "" if match.group()[:2].lower() == "<r" else " ", text)
         text = _ALIAS.sub(r"\1", text)
         text = _AUTOLINK.sub(lambda match: match[1].removeprefix("mailto:"), text)
         text = _TAG.sub(_pause_of_tag, text)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from speechx.text import locales
+from speechx.text.addresses import is_path
 from speechx.text.context import TokenContext
 from speechx.text.digits import PHONE, SUPERSCRIPTS
 from speechx.text.expand import expand
@@ -19,7 +20,7 @@ from speechx.text.joins import glued_abbreviations, join_words
 from speechx.text.locales.base import DASH, JOIN, Locale
 from speechx.text.markup import strip_markup
 from speechx.text.money import symbol_pattern
-from speechx.text.numbers import month_of
+from speechx.text.ranges import say_range
 
 _PAUSE_OF = {**dict.fromkeys(".…。", "."), **dict.fromkeys("?？", "?"), **dict.fromkeys("!！", "!")}
 _PAUSE_OF |= dict.fromkeys(",;:()[]{}—–", ",")
@@ -52,7 +53,7 @@ _VOWEL = re.compile(r"[aeiouyâàéèêëîïôœùûh]", re.IGNORECASE)
 _INCHES = re.compile(r"(?<![\w\"])(\d+(?:[.,/]\d+)?)\"(?!\w)")
 _FEET_AND_INCHES = re.compile(r"(?<!\w)(\d{1,2})'(\d{1,2})\"")
 _DASH_IN_RANGE = re.compile(r"(?<![\w.,])([$€£¥]?\d[\d.,]*[^\W\d_]{0,3}[%°]?)–(?=[$€£¥]?\d)")
-_DASH_OF_WORDS = re.compile(r"(?<![^\W_])([^\W\d_]{3,9}\.?)–([^\W\d_]{3,9})(?![^\W_])")
+_DASH_OF_WORDS = re.compile(r"(?<![^\W_])([^\W\d_]{2,9}\.?)–([^\W\d_]{2,9})(?![^\W_])")
 _AS_WRITTEN = str.maketrans({JOIN: " ", DASH: "–", PHONE: None, "″": '"', "′": "'"})
 _LONG_WORD = re.compile(r"[^\W\d_]{2,}")
 
@@ -182,7 +183,8 @@ def _split(text: str, language: str) -> list[str]:
             and pieces[-1][-1:].isdigit()
             and units.find(piece.strip(_EDGE_PUNCTUATION))
         )
-        if measured or "://" in piece or piece.startswith("www.") or "@" in piece[1:]:
+        whole = "://" in piece or piece.startswith("www.") or "@" in piece[1:]
+        if measured or whole or is_path(piece.strip(_EDGE_PUNCTUATION)):
             pieces.append(piece)
         else:
             pieces += _SPLIT.sub(lambda match: match.group() + " ", piece).split(" ")
@@ -190,14 +192,14 @@ def _split(text: str, language: str) -> list[str]:
 
 
 def _one_range(match: re.Match[str], locale: Locale) -> str:
-    """Two months with a dash between them as one word; other words part there."""
-    months = month_of(match[1], locale) and month_of(match[2], locale)
-    return f"{match[1]}{DASH}{match[2]}" if months else match.group()
+    """Two months or days with a dash between them as one word; other words part there."""
+    joined = f"{match[1]}{DASH}{match[2]}"
+    return joined if say_range(joined, locale) else match.group()
 
 
 def _verbalize(piece: str, locale: Locale, context: TokenContext) -> tuple[list[str], bool]:
     """The spoken words of a written word, and whether its final dot belongs to it (Mr., 3., e.g.)."""
-    if re.match(r"'\d0s", piece) or _signed().match(piece):
+    if re.match(r"'\d0s", piece) or _signed().match(piece) or is_path(piece.rstrip(_EDGE_PUNCTUATION)):
         left = piece
     else:
         left = piece.lstrip("\"'([{<¿¡*_—–-…")

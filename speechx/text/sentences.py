@@ -13,6 +13,7 @@ from speechx.text.joins import spaced_abbreviations
 from speechx.text.languages import check_language
 from speechx.text.markup import strip_markup
 from speechx.text.numbers import month_of
+from speechx.text.ranges import say_range
 
 MAX_SENTENCE_CHARS = 200
 
@@ -119,6 +120,9 @@ def _dot_belongs_to_word(words: list[str], following: str, language: str) -> boo
     """Whether the dot after the last of these words is part of it: an abbreviation, an initial, an ordinal."""
     word = re.sub(r"^[^\W\d_]{1,5}'(?=[^\W\d_]{2})", "", words[-1]) if words else ""
     before = words[-2] if len(words) > 1 else ""
+    ranged = say_range(word, locales.load(language)) is not None
+    if ranged and following[:1].isdigit():
+        return True
     low = f"{word.lower()}."
     locale = locales.load(language)
     after = following.split()[0].strip(",;:!?)")

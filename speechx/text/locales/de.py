@@ -126,7 +126,7 @@ co.=ko; med.=med; phil.=phil; jur.=jur; rer.=rer; nat.=nat; bzgl.=bezüglich; v.
     )
     | {"ä": "äh", "ö": "öh", "ü": "üh", "ß": "esszett"},
     spelled=frozenset(
-        "FBI BBC TV PC EU UNO DDR BRD GPS DVD CD PDF URL DNA IBM CIA USB USA ARD ZDF SPD CDU FDP LKW PKW".split()
+        "FBI BBC TV PC EU UNO DDR BRD GPS DVD CD PDF URL DNA IBM CIA USB USA ARD ZDF SPD CDU FDP LKW PKW UN KI".split()
     )
     - {"UNO"},
     ordinal_marks="ter|te|ten|tes|ste|sten|ster",
@@ -166,5 +166,5 @@ hs.=hausnummer; aufl.=auflage; jg.=jahrgang; vol.=volumen; v.=version; anm.=anme
     address_marks=table(
         "_=unterstrich; -=minus; /=schrägstrich; ?=fragezeichen; &=und; #=raute; %=prozent; +=plus; ~=tilde; :=doppelpunkt"
     )
-    | {"=": "gleich", "-": "bindestrich"},
+    | {"=": "gleich", "-": "bindestrich", "\\": "backslash"},
 )

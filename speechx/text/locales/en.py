@@ -168,5 +168,5 @@ apt=apartment; ste=suite; pg.=page; ext.=extension; ext=extension
     address_marks=table(
         "_=underscore; -=dash; /=slash; ?=question mark; &=and; #=hash; %=percent; +=plus; ~=tilde; :=colon"
     )
-    | {"=": "equals"},
+    | {"=": "equals", "\\": "backslash"},
 )

@@ -149,7 +149,7 @@ sta.=santa; máx.=máximo; mín.=mínimo; s.a.=sociedad anónima; a.c.=antes de 
         "equis, i griega, zeta"
     )
     | {"ñ": "eñe"},
-    spelled=frozenset("FBI BBC TV PC EE UU UE GPS IVA DVD CD PDF URL ONG ADN IBM CIA USB".split()),
+    spelled=frozenset("FBI BBC TV PC EE UU UE GPS IVA DVD CD PDF URL ONG ADN IBM CIA USB IA".split()),
     ordinal_marks="º|ª|er|ero|era|ra|ro|do|da|to|ta|mo|ma|vo|va|no|na|o|a",
     scales=pairs("M=millón/millones; mill=millón/millones; k=mil; K=mil; mm=millón/millones; b=mil millones"),
     joined="y",
@@ -188,5 +188,5 @@ sec.=sección; ed.=edición; no.=número; núm.=número; km.=kilómetro
     address_marks=table(
         "_=guion bajo; -=guion; /=barra; ?=interrogación; &=y; #=almohadilla; %=por ciento; +=más; ~=tilde; :=dos puntos"
     )
-    | {"=": "igual a"},
+    | {"=": "igual a", "\\": "barra invertida"},
 )

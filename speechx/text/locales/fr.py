@@ -116,7 +116,7 @@ sept.=septembre; oct.=octobre; nov.=novembre; déc.=décembre; s.v.p.=s'il vous 
 """),
     letters=self_named(),
     spelled=frozenset(
-        "FBI BBC TV PC UE ONU SNCF TGV GPS TVA DVD CD PDF URL ONG ADN IBM CIA USB USA EU PME PIB RATP".split()
+        "FBI BBC TV PC UE ONU SNCF TGV GPS TVA DVD CD PDF URL ONG ADN IBM CIA USB USA EU PME PIB RATP IA".split()
     )
     - {"ONU"},
     ordinal_marks="ers?|res?|ères?|eres?|es?|è|[èe]mes?|nde?s?|de?",
@@ -165,5 +165,5 @@ t.=tome; al.=alinéa; app.=appartement; bât.=bâtiment
     address_marks=table(
         "_=tiret bas; -=tiret; /=barre; ?=point d'interrogation; &=et; #=dièse; %=pour cent; +=plus; ~=tilde; :=deux points"
     )
-    | {"=": "égale"},
+    | {"=": "égale", "\\": "antislash"},
 )

@@ -126,7 +126,7 @@ a.c.=avanti cristo; d.c.=dopo cristo; s.p.a.=esse pi a; gen.=gennaio; feb.=febbr
         "a, bi, ci, di, e, effe, gi, acca, i, i lunga, cappa, elle, emme, enne, o, pi, cu, erre, esse, ti, u, vi, "
         "doppia vu, ics, ipsilon, zeta"
     ),
-    spelled=frozenset("FBI BBC TV PC UE GPS IVA DVD CD PDF URL DNA IBM USB USA CGIL".split()) - {"IVA"},
+    spelled=frozenset("FBI BBC TV PC UE GPS IVA DVD CD PDF URL DNA IBM USB USA CGIL IA".split()) - {"IVA"},
     ordinal_marks="º|ª|°|o|a",
     scales=pairs(
         "M=milione/milioni; mln=milione/milioni; mld=miliardo/miliardi; mrd=miliardo/miliardi; k=mila; K=mila"
@@ -165,5 +165,5 @@ vol.=volume; ed.=edizione; tab.=tabella; c.=comma; sez.=sezione; par.=paragrafo;
         "_=trattino basso; -=trattino; /=barra; ?=punto interrogativo; &=e; #=cancelletto; %=per cento; +=più; ~=tilde; "
         ":=due punti"
     )
-    | {"=": "uguale"},
+    | {"=": "uguale", "\\": "barra rovesciata"},
 )

@@ -147,7 +147,7 @@ fev.=fevereiro; abr.=abril; ago.=agosto; set.=setembro; out.=outubro; nov.=novem
         "á, bê, cê, dê, é, efe, gê, agá, i, jota, cá, ele, eme, ene, ó, pê, quê, erre, esse, tê, u, vê, dáblio, xis, "
         "ípsilon, zê"
     ),
-    spelled=frozenset("FBI BBC TV PC UE GPS DVD CD PDF URL IBM USB EUA IBGE CPF INSS SUS CNPJ".split())
+    spelled=frozenset("FBI BBC TV PC UE GPS DVD CD PDF URL IBM USB EUA IBGE CPF INSS SUS CNPJ IA".split())
     - {"SUS"},
     ordinal_marks="º|ª|°|o|a",
     scales=pairs(
@@ -186,5 +186,5 @@ vol.=volume; ed.=edição; séc.=século; inc.=inciso; ap.=apartamento; apto.=ap
     address_marks=table(
         "_=sublinhado; -=hífen; /=barra; ?=interrogação; &=e; #=cerquilha; %=por cento; +=mais; ~=til; :=dois pontos"
     )
-    | {"=": "igual a"},
+    | {"=": "igual a", "\\": "barra invertida"},
 )
