@@ -14,6 +14,7 @@ import speechx
 from speechx.pipeline.local_engine import SpeechEngine
 from speechx.serving import errors
 from speechx.serving.routes.docs import docs_router
+from speechx.serving.routes.live import live_router
 from speechx.serving.routes.openai import openai_router
 from speechx.serving.routes.tasks import task_router
 from speechx.serving.routes.voices import upload_router, voice_router
@@ -52,6 +53,7 @@ def build_app(
     app.state.service = service
     for router in (
         task_router(service),
+        live_router(service),
         openai_router(service),
         voice_router(service),
         upload_router(service),

@@ -9,9 +9,10 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from fastapi import Request
+from starlette.requests import HTTPConnection
 
 from speechx.pipeline.job import Chunk
 from speechx.pipeline.local_engine import SpeechEngine
@@ -25,6 +26,11 @@ from speechx.serving.web.body import BodyReader
 from speechx.serving.web.sandbox import SandboxedDecoder
 from speechx.serving.web.uploads import Uploads
 from speechx.task.voices import VoiceStore
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from speechx.pipeline.live_mask import LiveMask
 
 __all__ = ["AdmittedRequest", "Service"]
 
@@ -48,6 +54,7 @@ class AdmittedRequest:
     started: float = field(default_factory=time.monotonic)
     first_audio: float | None = None
     finished: bool = False
+    live: bool = False  # a live socket lasts as long as its talk: its times are none of the server's
 
     async def read(self, request: Request) -> JsonObject:
         """The fields of the body. A place is taken when all of it is there, so that a slow body holds none.
@@ -55,9 +62,13 @@ class AdmittedRequest:
         Raises ApiError: 400, 408, 413, 415, 429, 503. Raises Disconnected.
         """
         fields = await self.service.bodies.read(request)
+        self.begin()
+        return fields
+
+    def begin(self) -> None:
+        """Take a place. Raises ApiError 429, 503."""
         self.permit = self.service.limited(lambda: self.service.limiter.acquire(self.caller))
         self.service.metrics.under_way.labels(self.task).inc()
-        return fields
 
     def note_first_audio(self) -> None:
         """Record the time of the first audio."""
@@ -79,15 +90,17 @@ class AdmittedRequest:
         if gone:
             metrics.aborted.labels(self.task).inc()
         info = last.info if last is not None else {}
-        if failure is None and self.first_audio is not None:
+        if failure is None and self.first_audio is not None and not self.live:
             metrics.first_audio.labels(self.task).observe(self.first_audio)
         if audio := info.get("audio_seconds"):
             metrics.audio_seconds.labels(self.task).inc(audio)
-            metrics.rtf.labels(self.task).observe(took / audio)
+            if not self.live:
+                metrics.rtf.labels(self.task).observe(took / audio)
         facts: JsonObject = {
             "request_id": self.id,
             "task": self.task,
             "status": status,
+            **({"live": True} if self.live else {}),
             "caller": self.caller,
             "seconds": round(took, 4),
             "first_audio_seconds": self.first_audio and round(self.first_audio, 4),
@@ -100,7 +113,8 @@ class Service:
     """State shared by the routes of one app.
 
     An engine may have `async status() -> dict`, for /readyz. An engine over several replicas may have
-    `async statuses() -> list[dict]`, for /metrics. One with a model may have `async voice_warning(sound)`, for enrollment.
+    `async statuses() -> list[dict]`, for /metrics. One with a model may have `async voice_warning(sound)`, for enrollment,
+    and `async push_live(task, mask, wav_T, last)`, for live sound.
     """
 
     def __init__(self, engine: SpeechEngine, settings: Settings, voices: VoiceStore | None = None) -> None:
@@ -114,12 +128,12 @@ class Service:
         self.bodies = BodyReader(self.limits)
         self.metrics = Metrics()
 
-    def caller(self, request: Request) -> str:
+    def caller(self, request: HTTPConnection) -> str:
         """The caller of a request: the name of its key, else its address. Raises ApiError 401."""
         address = request.client.host if request.client else ""
         return self.limited(lambda: self.keys.caller(request.headers, address))
 
-    def admit(self, request: Request, task: str) -> AdmittedRequest:
+    def admit(self, request: HTTPConnection, task: str) -> AdmittedRequest:
         """Admit a request, before its body is read. Raises ApiError 401, 429, 503."""
         caller = self.caller(request)
         self.limited(lambda: self.limiter.check(caller))
@@ -158,6 +172,17 @@ class Service:
             self.log("voice_check", {"error": type(error).__name__}, error)
             return "audio was not checked for speech: no replica answered"
 
+    async def push_live(
+        self, task: str, mask: LiveMask | None, wav_T: np.ndarray, last: bool
+    ) -> tuple[np.ndarray, LiveMask]:
+        """See `live_mask.push_live`. Raises InputError, and ApiError 503 where the engine has no live sound."""
+        method = getattr(self.engine, "push_live", None)
+        if method is None:
+            raise ApiError(503, "the engine takes no live sound", code="no_live_sound")
+        async with asyncio.timeout(CHECK_SECONDS):
+            masked: tuple[np.ndarray, LiveMask] = await method(task, mask, wav_T, last)
+            return masked
+
     async def statuses(self) -> list[JsonObject]:
         """The status of every replica that responds."""
         try:
@@ -175,7 +200,7 @@ class Service:
         self.decoder.close()
 
 
-def request_id(request: Request) -> str:
+def request_id(request: HTTPConnection) -> str:
     """The client's X-Request-Id where it is valid, else a new one; kept in the request's scope."""
     known = request.scope.get("speechx_request_id")
     if known is None:

@@ -43,6 +43,7 @@ class CrossLingualTTS(Task[CrossLingualTTSRequest]):
     slot = 1
     summary = "say a text in a language that the voice was not recorded in"
     Request = CrossLingualTTSRequest
+    live = "text"
     best_of = 3
     pairs_of = "codes"
 

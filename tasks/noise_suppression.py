@@ -27,6 +27,7 @@ class NoiseSuppression(AlignedTask[NoiseSuppressionRequest]):
     mask_target = "speech"
     summary = "keep the speech of a recording, take the noise away"
     Request = NoiseSuppressionRequest
+    live = "sound"
 
     def mixture(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Mixture:
         speech_T, noise_T, meta = noisy_speech(cut, pool, rng)

@@ -40,6 +40,7 @@ class TTS(Task[TTSRequest]):
     slot = 0
     summary = "say a text in the voice of a short recording"
     Request = TTSRequest
+    live = "text"
     best_of = 3
     pairs_of = "codes"
 

@@ -26,6 +26,9 @@ from speechx.task import registry
 from speechx.task.fields import TaskRequest
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from speechx.pipeline.live_mask import LiveMask
     from speechx.pipeline.pipeline import Pipeline
 
 __all__ = ["RemoteError", "Replica", "ReplicaOptions", "ServedEngine"]
@@ -195,6 +198,22 @@ class Replica:
         """See Frontend.voice_warning. Raises InputError."""
         method = getattr(self.engine, "voice_warning", None)
         return await method(sound) if method else None
+
+    async def push_live(
+        self, task: str, mask: LiveMask | None, wav_T: np.ndarray, last: bool
+    ) -> tuple[np.ndarray, LiveMask] | RemoteError:
+        """See `live_mask.push_live`. Nothing is kept here: the mask is all that the next call needs."""
+        method = getattr(self.engine, "push_live", None)
+        try:
+            if method is None:
+                raise InputError("this model takes no live sound", field="task")
+            masked: tuple[np.ndarray, LiveMask] = await method(task, mask, wav_T, last)
+            return masked
+        except Exception as error:
+            failure = RemoteError.of(error)
+            if failure is None:
+                raise
+            return failure
 
     def check_health(self) -> None:
         """Called by Ray every few seconds; an error restarts the replica."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
@@ -26,6 +26,11 @@ from speechx.serving.cluster.replica import RemoteError, Replica, ReplicaOptions
 from speechx.serving.errors import ApiError
 from speechx.serving.settings import Settings
 from speechx.serving.types import JsonObject, Sound
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from speechx.pipeline.live_mask import LiveMask
 
 __all__ = ["AppArgs", "HandleEngine", "build", "drain"]
 
@@ -63,6 +68,7 @@ class HandleEngine:
         self._stream = handle.options(method_name="stream", stream=True)
         self._status = handle.options(method_name="status")
         self._voice_warning = handle.options(method_name="voice_warning")
+        self._push_live = handle.options(method_name="push_live")
         self._waiting: set[asyncio.Task[Any]] = set()  # for a chunk
         self._lost = False
         self._last_chunk_at = float("-inf")
@@ -86,14 +92,11 @@ class HandleEngine:
                 ended = True
                 return
             except BackPressureError as error:
-                raise ApiError(
-                    429, "all replicas are full: try again", code="overloaded", retry_after=1
-                ) from error
+                raise _full() from error
             except RayActorError as error:
                 ended = True
                 if started or attempt + 1 == RETRIES:
-                    message = "the replica that made it was lost: try again"
-                    raise ApiError(503, message, code="replica_lost", retry_after=2) from error
+                    raise _replica_lost() from error
                 await asyncio.sleep(0.1 * 2**attempt)
             except RayTaskError:
                 ended = True
@@ -141,6 +144,25 @@ class HandleEngine:
         warning: str | None = await self._voice_warning.remote(sound)
         return warning
 
+    async def push_live(
+        self, task: str, mask: LiveMask | None, wav_T: np.ndarray, last: bool
+    ) -> tuple[np.ndarray, LiveMask]:
+        """See `live_mask.push_live`. Any replica continues, so that the loss of one is not noticed."""
+        for attempt in range(RETRIES):
+            try:
+                masked = await self._push_live.remote(task, mask, wav_T, last)
+            except BackPressureError as error:
+                raise _full() from error
+            except RayActorError as error:
+                if attempt + 1 == RETRIES:
+                    raise _replica_lost() from error
+                await asyncio.sleep(0.1 * 2**attempt)
+                continue
+            if isinstance(masked, RemoteError):
+                raise masked.error()
+            return cast("tuple[np.ndarray, LiveMask]", masked)
+        raise AssertionError("unreachable")
+
     async def statuses(self) -> list[JsonObject]:
         """Status of every replica that responds within BUSY_SECONDS."""
         response = self._handle.broadcast("status")
@@ -182,6 +204,15 @@ class Router:
         limiter = self._app.state.service.limiter
         limiter.draining = True
         return int(limiter.under_way)
+
+
+def _full() -> ApiError:
+    return ApiError(429, "all replicas are full: try again", code="overloaded", retry_after=1)
+
+
+def _replica_lost() -> ApiError:
+    message = "the replica that made it was lost: try again"
+    return ApiError(503, message, code="replica_lost", retry_after=2)
 
 
 def _ray_lost() -> ApiError:

@@ -26,7 +26,9 @@ from speechx.serving.errors import ApiError, Disconnected, as_api_error
 from speechx.serving.types import JsonObject
 
 __all__ = [
+    "SEND_SECONDS",
     "StartedStream",
+    "StreamResampler",
     "StreamedResponse",
     "encoded",
     "events",
@@ -96,7 +98,7 @@ async def _next(source: AsyncGenerator[Chunk, None], deadline: float) -> Chunk:
         raise ApiError(500, "the engine ended without a result", code="internal") from None
 
 
-class _StreamResampler:
+class StreamResampler:
     """Streaming resampler."""
 
     def __init__(self, rate: int, to: int) -> None:
@@ -115,7 +117,7 @@ async def encoded(
     """Each chunk with the bytes that are ready after it. rate: of the encoded audio; default the chunks' rate."""
     rate_in = stream.first.sample_rate
     to = rate or supported_rate(rate_in, format)
-    encoder, resampler = StreamEncoder(format, to), _StreamResampler(rate_in, to)
+    encoder, resampler = StreamEncoder(format, to), StreamResampler(rate_in, to)
     async with aclosing(stream.chunks()) as chunks:
         async for chunk in chunks:
             data = encoder.push(resampler.push(chunk.wav_T, chunk.final))

@@ -10,6 +10,7 @@ from speechx.audio.types import Samples
 __all__ = [
     "QUIETEST_RMS",
     "STANDARD_RMS",
+    "RunningLevel",
     "active_rms",
     "clipped_share",
     "db",
@@ -56,18 +57,49 @@ def active_rms(wav_T: Samples, rate: int = 16000) -> float:
     size = rate // 50
     if len(wav_T) // size < 2:
         return rms(wav_T)
-    power_F = frame_power(wav_T, size)
+    return _active_rms(frame_power(wav_T, size))
+
+
+def _active_rms(power_F: NDArray[np.floating]) -> float:
     loud = np.quantile(power_F, 0.9)
     return float(np.sqrt(power_F[power_F >= loud * 1e-3].mean()))
 
 
 def standard_gain(wav_T: Samples, rate: int = 16000) -> float:
     """The factor that brings a recording to `STANDARD_RMS`, 1 for silence. The peak stays within 0.99."""
-    level = active_rms(wav_T, rate)
-    if level < QUIETEST_RMS:
-        return 1.0
-    peak = float(np.abs(wav_T).max())
-    return min(STANDARD_RMS / level, 0.99 / peak)
+    return _standard_gain(active_rms(wav_T, rate), float(np.abs(wav_T).max(initial=0.0)))
+
+
+def _standard_gain(level: float, peak: float) -> float:
+    return 1.0 if level < QUIETEST_RMS else min(STANDARD_RMS / level, 0.99 / peak)
+
+
+class RunningLevel:
+    """`standard_gain` of the last frames of a sound at 16 kHz that arrives in pieces. frames: of 20 ms each."""
+
+    SIZE = 320
+
+    def __init__(self, frames: int) -> None:
+        self.frames = frames
+        self._rest_T = np.zeros(0, np.float32)
+        self._power_F = np.zeros(0, np.float32)
+        self._peak_F = np.zeros(0, np.float32)
+
+    def push(self, wav_T: Samples) -> None:
+        """(T,) more samples. Those after the last whole frame wait for more."""
+        all_T = np.concatenate([self._rest_T, wav_T])
+        whole = len(all_T) // self.SIZE * self.SIZE
+        self._rest_T = all_T[whole:]
+        blocks_FT = all_T[:whole].reshape(-1, self.SIZE)
+        power_F = frame_power(all_T, self.SIZE, dtype=None)
+        self._power_F = np.concatenate([self._power_F, power_F])[-self.frames :]
+        self._peak_F = np.concatenate([self._peak_F, np.abs(blocks_FT).max(1)])[-self.frames :]
+
+    def standard_gain(self) -> float:
+        """1 for silence, and before the first whole frame."""
+        if not len(self._power_F):
+            return 1.0
+        return _standard_gain(_active_rms(self._power_F), float(self._peak_F.max()))
 
 
 def peak_db(wav_T: Samples) -> float:

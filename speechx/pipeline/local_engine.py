@@ -14,10 +14,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
 import torch
 
 from speechx.audio.types import AudioSource
 from speechx.pipeline.job import Chunk, Job
+from speechx.pipeline.live_mask import LiveMask, push_live
 from speechx.pipeline.pipeline import Pipeline
 from speechx.pipeline.running_job import RunningJob
 
@@ -61,6 +63,7 @@ class LocalEngine:
         self._process = os.getpid()
         # One of torch's threads each: see Engine.warm_up.
         self._pool = ThreadPoolExecutor(workers, "speechx-prepare", torch.set_num_threads, (1,))
+        self._live_pool = ThreadPoolExecutor(1, "speechx-live", torch.set_num_threads, (1,))
         self._wake = threading.Condition()
         self._orders: deque[Callable[[], None]] = deque()  # run on the engine thread
         self._listeners: dict[int, _Listener] = {}
@@ -109,7 +112,8 @@ class LocalEngine:
             self._closed = True
             self._wake.notify()
         self._thread.join()
-        self._pool.shutdown(cancel_futures=True)
+        for pool in (self._pool, self._live_pool):
+            pool.shutdown(cancel_futures=True)
 
     def __enter__(self) -> "LocalEngine":
         return self
@@ -166,6 +170,15 @@ class LocalEngine:
         """See `Frontend.voice_warning`: of a recording to enroll, whose field is `audio`."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, self.pipeline.frontend.voice_warning, sound, "audio")
+
+    async def push_live(
+        self, task: str, mask: LiveMask | None, wav_T: np.ndarray, last: bool
+    ) -> tuple[np.ndarray, LiveMask]:
+        """See `live_mask.push_live`."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._live_pool, push_live, self.pipeline.frontend, task, mask, wav_T, last
+        )
 
     def _leave(self, listener: _Listener) -> None:
         if self._listeners.pop(id(listener.job), None) is not None:

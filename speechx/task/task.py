@@ -53,6 +53,9 @@ class Task(ABC, Generic[R]):
     # What the output keeps of the input recording, where it is a mask on it (speechx.pipeline.masking).
     mask_target: ClassVar[MaskTarget | None] = None
 
+    # What a live socket of it takes: text that is said sentence by sentence, or sound that is masked as it arrives.
+    live: ClassVar[Literal["text", "sound"] | None] = None
+
     @abstractmethod
     def prompt(self, req: R, frontend: Frontend) -> Prompt:
         """The prompt of a request that fits one prompt. Used for inference and for training."""
