@@ -60,6 +60,12 @@ class ServedFakeEngine(FakeEngine):
     async def status(self) -> dict[str, Any]:
         return {"model": "fake", "slots": self.slots, "aborted": len(self.aborted)}
 
+    async def push_live(
+        self, task: str, mask: Any, wav_T: np.ndarray, last: bool
+    ) -> tuple[np.ndarray, dict[str, int]]:
+        """Half as loud. The mask is a count of calls."""
+        return wav_T / 2, {"calls": (mask["calls"] if mask else 0) + 1}
+
     async def voice_warning(self, sound: tuple[np.ndarray, int]) -> str | None:
         return None if np.ptp(sound[0]) else "no speech"
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-NEEDED = ("fastapi", "httpx", "multipart", "openai", "prometheus_client", "ray", "schemathesis", "uvicorn")
+NEEDED = (
+    "fastapi", "httpx", "multipart", "openai", "prometheus_client", "ray", "schemathesis", "uvicorn", "websockets",
+)  # fmt: skip
 MISSING = [name for name in NEEDED if find_spec(name) is None]
 
 if not MISSING:

@@ -13,11 +13,14 @@ from typing import Any
 
 import pytest
 
-from speechx.audio import reading
+from speechx.audio import reading, writing
+from speechx.pipeline.live_mask import LATENCY_SECONDS
 from speechx.serving.app import build_app
 from speechx.serving.cluster.replica import ReplicaOptions, make_engine
+from speechx.serving.routes.live_sessions import BLOCK_SECONDS
 from speechx.serving.settings import Limits
 from speechx.task.voices import VoiceStore
+from tests.helpers.fake_engine import ServedFakeEngine
 from tests.serving.common import SAMPLES, running, settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,3 +78,33 @@ def test_limits_are_those_of_the_page() -> None:
     ):  # fmt: skip
         assert value in text
     assert json.loads(re.findall(r"^```json\n(.*?)^```", page, re.DOTALL | re.MULTILINE)[0])["error"]["limit"]
+
+
+def test_clients_of_live_sockets(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (
+        (ROOT / "docs" / "live.md")
+        .read_text("utf-8")
+        .replace("ws://127.0.0.1:8000", address.replace("http", "ws"))
+    )
+    first, second = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert len([line for line in first.splitlines() if line.strip()]) <= 30, (
+        "as the page of the project promises"
+    )
+    monkeypatch.chdir(tmp_path)
+    exec(compile(first, "docs/live.md", "exec"), {})
+    assert len(reading.read("live.wav")) > 3000
+    noisy_T = reading.read(SAMPLES / "noisy.flac")
+    Path("noisy.wav").write_bytes(writing.encode(noisy_T, 16000, "wav"))
+    with running(
+        build_app(ServedFakeEngine(ReplicaOptions(), 3, 0), settings(), VoiceStore(tmp_path / "voices"))
+    ) as other:
+        names: dict[str, Any] = {}
+        exec(compile(second.replace(address[7:], other[7:]), "docs/live.md", "exec"), names)
+    assert len(names["clean"]) == 2 * len(noisy_T)
+
+
+def test_live_limits_are_those_of_the_page() -> None:
+    page, limits = (ROOT / "docs" / "live.md").read_text("utf-8"), Limits()
+    for name in ("live_seconds", "live_idle_seconds", "live_start_seconds"):
+        assert f"`{name}` {getattr(limits, name):g}" in page
+    assert f"`latency_seconds` {LATENCY_SECONDS + BLOCK_SECONDS:g}" in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -21,6 +22,7 @@ import ray
 import yaml
 from ray import serve
 from ray.exceptions import RayActorError
+from websockets.sync.client import connect
 
 from speechx.audio import writing
 from speechx.errors import InputError
@@ -215,6 +217,37 @@ def test_leaving_over_http(address: str) -> None:
     with pytest.raises(httpx.TimeoutException):
         httpx.post(f"{address}/v1/tts", json=TTS, timeout=1.0)
     assert until(lambda: replica.status.remote().result()["aborted"] == before + 2)
+    assert until(lambda: httpx.get(f"{address}/readyz").json()["under_way"] == 0)
+
+
+def test_live_sockets(address: str) -> None:
+    with connect(address.replace("http", "ws") + "/v1/tts/live") as live:
+        live.send(json.dumps({"type": "start", "voice": "heart"}))
+        live.send(json.dumps({"type": "text", "text": "Hello there. "}))
+        live.send(json.dumps({"type": "end"}))
+        heard = list(live)
+    assert json.loads(heard[-1])["audio_seconds"] == 1.2
+    assert sum(len(one) for one in heard if isinstance(one, bytes)) == 6 * 6400
+    with connect(address.replace("http", "ws") + "/v1/noise-suppression/live") as live:
+        live.send(json.dumps({"type": "start"}))
+        for _ in range(10):
+            live.send(np.full(1600, 1000, "<i2").tobytes())
+        live.send(json.dumps({"type": "end"}))
+        sound = b"".join(one for one in live if isinstance(one, bytes))
+    assert np.array_equal(np.frombuffer(sound, "<i2"), np.full(16000, 500))
+    with connect(address.replace("http", "ws") + "/v1/tts/live") as live:
+        live.send(json.dumps({"type": "start", "voice": "nobody"}))
+        assert json.loads(live.recv())["error"]["field"] == "voice"
+
+
+def test_leaving_a_live_socket(address: str) -> None:
+    before = httpx.get(f"{address}/readyz").json()["aborted"]
+    with connect(address.replace("http", "ws") + "/v1/tts/live") as live:
+        live.send(json.dumps({"type": "start", "voice": "heart"}))
+        live.send(json.dumps({"type": "text", "text": "Hello there. And then"}))
+        assert json.loads(live.recv())["type"] == "started"
+        assert json.loads(live.recv())["type"] == "sentence"
+    assert until(lambda: httpx.get(f"{address}/readyz").json()["aborted"] == before + 1)
     assert until(lambda: httpx.get(f"{address}/readyz").json()["under_way"] == 0)
 
 
