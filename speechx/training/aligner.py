@@ -25,8 +25,10 @@ from speechx.models.codec.spectral import SpectralCodec
 from speechx.models.config import StrictConfig
 from speechx.models.ctc import BLANK, CTCStates
 from speechx.models.lora import add_lora
+from speechx.training.group import Group
 from speechx.training.loop import (
     Checkpoint,
+    CheckpointStore,
     Metrics,
     TrainingRun,
     cosine,
@@ -78,8 +80,10 @@ class AlignerTrainer:
         codec: SpectralCodec,
         initial: Aligner | None = None,
         labels: Mapping[Key, FrameLabels] | None = None,
+        group: Group = Group(),
     ) -> None:
         torch.manual_seed(config.seed)
+        self.group = group
         self.config, self.codec, self.labels = config, codec, labels or {}
         shape = {"codec_hash": codec.hash, "latent_dim": codec.config.quantizer_dim + codec.config.latent_dim}
         self.model = initial or Aligner(config.aligner.model_copy(update=shape))
@@ -95,7 +99,7 @@ class AlignerTrainer:
         self.share_of_time = 0.0
 
     def train_step(self, rows: list[TokenRow]) -> Metrics:
-        """One update on a batch of utterances."""
+        """One update on a batch of utterances: the whole one, of which this rank takes its rows."""
         config = self.config
         done = max(self.share_of_time, self.step / config.steps)
         set_learning_rate(self.opt, config.lr * warm_up(self.step, config.warmup) * cosine(done, LR_FLOOR))
@@ -103,12 +107,28 @@ class AlignerTrainer:
         codes_BKF = torch.zeros(len(rows), rows[0].codes_FK.shape[1], int(frames_B.max()), dtype=torch.int64)
         for index, row in enumerate(rows):
             codes_BKF[index, :, : len(row.codes_FK)] = torch.from_numpy(row.codes_FK.T.astype(np.int64))
-        texts = [torch.from_numpy(row.text.ids) for row in rows if row.text is not None]
         latent_BFD = features(codes_BKF, self.codec)
         latent_BFD = latent_BFD + config.latent_noise * latent_BFD.std() * torch.randn_like(latent_BFD)
         self.model.train()
+        self.opt.zero_grad(set_to_none=True)
+        mine = self.group.rows
+        metrics = self._measure(rows[mine], latent_BFD[mine], frames_B[mine], self.group.share(len(rows)))
+        metrics = self.group.sum_gradients([self.opt], metrics)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.opt.step()
+        self.step += 1
+        return metrics
+
+    def _measure(
+        self, rows: list[TokenRow], latent_BFD: torch.Tensor, frames_B: torch.Tensor, share: float
+    ) -> Metrics:
+        """Takes the gradient of the loss of some rows of a batch, which count as its `share`; losses, detached."""
+        config, labeled = self.config, bool(self.config.frame_weight and self.labels)
+        if not rows:  # fewer rows than ranks
+            return {name: torch.zeros(()) for name in ("loss", "frame_loss")[: 1 + labeled]}
+        texts = [torch.from_numpy(row.text.ids) for row in rows if row.text is not None]
         logp_BHP = self.model(latent_BFD)
-        loss = ctc_loss = F.ctc_loss(
+        loss = ctc_loss = share * F.ctc_loss(
             logp_BHP.transpose(0, 1),
             torch.cat(texts),
             frames_B * STEPS_PER_FRAME,
@@ -117,15 +137,11 @@ class AlignerTrainer:
             zero_infinity=True,
         )
         metrics = {"loss": ctc_loss.detach()}
-        if config.frame_weight and self.labels:
-            label_loss = frame_loss(logp_BHP, rows, self.labels)
+        if labeled:
+            label_loss = share * frame_loss(logp_BHP, rows, self.labels)
             loss = ctc_loss + config.frame_weight * label_loss
             metrics["frame_loss"] = label_loss.detach()
-        self.opt.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.opt.step()
-        self.step += 1
         return metrics
 
     def state(self) -> Checkpoint:
@@ -177,6 +193,7 @@ def train(
     config: AlignerTrainConfig, rows: list[TokenRow], dev: list[TokenRow], codec: SpectralCodec, out: str,
     resume: bool = False, max_minutes: float | None = None, finished: Aligner | None = None,
     start_from: Aligner | None = None, labels: Mapping[Key, FrameLabels] | None = None,
+    group: Group = Group(), store: CheckpointStore | None = None,
 ) -> Aligner:  # fmt: skip
     """Runs the recipe; leaves the aligner in `out`/model.
 
@@ -198,10 +215,10 @@ def train(
     if config.languages:
         rows, dev = ([r for r in part if r.row.language in config.languages] for part in (rows, dev))
     usable = usable_rows(rows, config.max_frames)
-    run = TrainingRun(out, max_minutes)
+    run = TrainingRun(out, max_minutes, group=group, store=store)
     plain = copy.deepcopy(finished)
-    trainer = AlignerTrainer(config, codec, finished or start_from, labels)
-    if resume and run.checkpoint.is_file():
+    trainer = AlignerTrainer(config, codec, finished or start_from, labels, group)
+    if run.resumes(resume):
         trainer.load(run.load())
     shares = [config.shares.get(r.row.language or "", 1.0) for r in usable]
     stream = BatchStream(
@@ -223,6 +240,8 @@ def train(
         trainer, run, batches, trainer.train_step, log_every=config.log_every,
         anneal_minutes=config.anneal_minutes, summarize=summarize,
     )  # fmt: skip
+    if not group.first:
+        return trainer.model
     if plain is None:
         trainer.model.eval().save(Path(out) / "model")
     else:

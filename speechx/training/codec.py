@@ -7,18 +7,19 @@ Legend: B batch, T samples, F frames, E teacher dimension.
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 
 from speechx.data.crops import CropDataset
 from speechx.data.packs import AudioPack
-from speechx.models.codec.config import SpectralConfig
 from speechx.models.codec.excitation import NOISE_HOPS
 from speechx.models.codec.spectral import SpectralCodec
-from speechx.models.config import StrictConfig
+from speechx.training.codec_config import CodecTrainConfig
 from speechx.training.codec_losses import (
     EnvelopeLoss,
     MultiScaleMel,
@@ -27,8 +28,10 @@ from speechx.training.codec_losses import (
     pitch_losses,
 )
 from speechx.training.discriminators import Discriminators, discriminator_loss, generator_loss
+from speechx.training.group import Group
 from speechx.training.loop import (
     Checkpoint,
+    CheckpointStore,
     Metrics,
     TrainingRun,
     compiled,
@@ -43,57 +46,30 @@ from speechx.training.loop import (
 )
 
 
-class CodecTrainConfig(StrictConfig):
-    """One recipe."""
+@dataclass(frozen=True)
+class CropRanks:
+    """The ranks of a batch of crops, for what sees all frames of a batch one after the other."""
 
-    codec: SpectralConfig = SpectralConfig()
-    seed: int = 1
-    steps: int = 20000
-    batch: int = 10
-    crop_frames: int = 50
-    workers: int = 0
-    lr: float = 5e-4
-    lr_final: float = 5e-5
-    warmup: int = 200
-    betas: tuple[float, float] = (0.8, 0.99)
-    weight_decay: float = 0.01
-    clip: float = 2.0
-    ema: float = 0.999
-    bf16: bool = True
-    compile: bool = False
-    anneal_minutes: float = 0.0  # with a value: the rate is down, and the run over, after so long or `steps`
-    quantizer_dropout: float = 0.2
-    decoder_only: bool = False  # the codes stay what they are: a better decoder for the same language model
-    semantic_fixed: bool = False  # the first codebook and its encoder stay what they are
-    adversarial_from: int = 6000
-    adversarial_from_share: float = 1.0  # or from this share of anneal_minutes, where that comes first
-    adversarial_seconds: float = 1.0
-    stft_sizes: tuple[int, ...] = (256, 512, 1024)
-    periods: tuple[int, ...] = ()
-    channels: int = 12
-    lr_discriminators: float = 3e-4
-    w_mel: float = 1.0
-    w_fine: float = 0.5
-    w_envelope: float = 1.0
-    w_convergence: float = 0.5
-    w_commit: float = 0.25
-    w_distill: float = 1.0
-    w_pitch: float = 1.0
-    w_bend: float = 0.3
-    w_tone: float = 1.0
-    w_adversarial: float = 0.1
-    w_matching: float = 0.3
-    corpus_weights: dict[str, float] = {}
-    log_every: int = 50
+    group: Group
+    frames: int
+
+    def sum(self, x: torch.Tensor) -> torch.Tensor:
+        return self.group.sum(x)
+
+    def gather(self, x_ND: torch.Tensor) -> torch.Tensor:
+        return self.group.gather(x_ND.unflatten(0, (-1, self.frames))).flatten(0, 1)
 
 
 class CodecTrainer:
     """Holds the networks, the optimizers and the step."""
 
-    def __init__(self, config: CodecTrainConfig, device: str) -> None:
+    def __init__(self, config: CodecTrainConfig, device: str, group: Group = Group()) -> None:
         torch.manual_seed(config.seed)
-        self.config, self.device = config, torch.device(device)
+        group.check_batch(config.batch)
+        self.config, self.device, self.group = config, torch.device(device), group
+        self.share = group.share(config.batch)
         self.codec = SpectralCodec(config.codec).to(self.device)
+        self.codec.share_batches(CropRanks(group, config.crop_frames))
         # Read the quantized semantic latent in the teacher's space; needed in training only.
         self.to_teacher = nn.Linear(config.codec.quantizer_dim, config.codec.teacher_dim).to(self.device)
         self.judges = Discriminators(config.stft_sizes, config.periods, config.channels).to(self.device)
@@ -141,8 +117,8 @@ class CodecTrainer:
         f0_BS: torch.Tensor,
         has_f0_B: torch.Tensor,
     ) -> dict[str, torch.Tensor]:
-        """One update of the codec and, in the adversarial stage, of the discriminators."""
-        config = self.config
+        """One update of the codec and, in the adversarial stage, of the discriminators. Arguments: this rank's rows."""
+        config, whole = self.config, self.config.batch if self.group.world > 1 else len(wav_BT)
         self._schedule()
         self.codec.train()
         noise_from = int(torch.randint(0, NOISE_HOPS, ()))
@@ -153,17 +129,19 @@ class CodecTrainer:
             return self._update(out, wav_BT, f0_BS, has_f0_B, {})
         if config.semantic_fixed:
             self.codec.semantic_quantizer.eval()
-        keep_B = torch.full((wav_BT.shape[0],), config.codec.num_codebooks, device=self.device)
-        dropped_B = torch.rand(wav_BT.shape[0], device=self.device) < config.quantizer_dropout
+        keep_B = torch.full((whole,), config.codec.num_codebooks, device=self.device)
+        dropped_B = torch.rand(whole, device=self.device) < config.quantizer_dropout
         keep_B = torch.where(dropped_B, torch.randint_like(keep_B, 1, config.codec.num_codebooks), keep_B)
+        keep_B = keep_B[self.group.rows]
         with self._autocast():
             out = self.net(wav_BT, keep_B, f0_BS, noise_from)
             teach = [self.to_teacher(out["semantic_q_BFD"]), self.to_teacher(out["semantic_BFD"])]
-        of_codes = {"commit": out["commit"]}
+        of_codes = {"commit": out["commit"] * self.share}
         if not config.semantic_fixed:
-            distill = [distillation_loss(t, teacher_BFE, mask_B) for t in teach]
+            distill = [distillation_loss(t, teacher_BFE, mask_B, self.group) for t in teach]
             of_codes["distill"] = torch.stack(distill).mean()
-        of_codes["bend"], of_codes["tone"] = anchor_losses(out["bend_BFD"].float(), f0_BS, has_f0_B)
+        bend, tone = anchor_losses(out["bend_BFD"].float(), f0_BS, has_f0_B)
+        of_codes["bend"], of_codes["tone"] = bend * self.share, tone * self.share
         return self._update(out, wav_BT, f0_BS, has_f0_B, of_codes)
 
     def _update(
@@ -177,8 +155,8 @@ class CodecTrainer:
         """Losses of what came out, with those of the encoder, and the steps of the optimizers."""
         config = self.config
         made_BT = out["wav_BT"].float()
-        mel, fine, convergence = self.mel(made_BT, wav_BT)
-        envelope = self.envelope(out["level_BSN"], wav_BT)
+        mel, fine, convergence = (loss * self.share for loss in self.mel(made_BT, wav_BT))
+        envelope = self.envelope(out["level_BSN"], wav_BT) * self.share
         loss = (
             config.w_mel * mel
             + config.w_fine * fine
@@ -187,7 +165,7 @@ class CodecTrainer:
         )
         for name, value in of_codes.items():
             loss = loss + getattr(config, f"w_{name}") * value
-        octave, voicing = pitch_losses(out["octave_BS"], out["voicing_BS"], f0_BS, has_f0_B)
+        octave, voicing = pitch_losses(out["octave_BS"], out["voicing_BS"], f0_BS, has_f0_B, self.group)
         loss = loss + config.w_pitch * (octave + voicing)
         metrics = {"mel": mel, "fine": fine, "env": envelope, "conv": convergence, **of_codes}
         metrics |= {"octave": octave, "voicing": voicing}
@@ -196,6 +174,7 @@ class CodecTrainer:
             loss, metrics = loss + judged, metrics | of_judges
         self.opt_g.zero_grad(set_to_none=True)
         loss.backward()
+        metrics = self.group.sum_gradients([self.opt_g], metrics)
         metrics["grad"] = nn.utils.clip_grad_norm_(self.codec.parameters(), config.clip)
         self.opt_g.step()
         update_average(self.average, self.codec, self.step, config.ema)
@@ -219,15 +198,16 @@ class CodecTrainer:
         start = int(torch.randint(0, max(1, wav_BT.shape[1] - length + 1), ()))
         real_BT, fake_BT = wav_BT[:, start : start + length], made_BT[:, start : start + length]
         with self._autocast(judging=True):
-            loss_d = discriminator_loss(self.judge(real_BT), self.judge(fake_BT.detach()))
+            loss_d = discriminator_loss(self.judge(real_BT), self.judge(fake_BT.detach())) * self.share
         self.opt_d.zero_grad(set_to_none=True)
         loss_d.backward()
+        self.group.sum_gradients([self.opt_d], {})
         self.opt_d.step()
         self.judges.requires_grad_(False)
         with self._autocast(judging=True):
             with torch.no_grad():
                 real = self.judge(real_BT)
-            adversarial, matching = generator_loss(real, self.judge(fake_BT))
+            adversarial, matching = generator_loss(real, self.judge(fake_BT), self.group, self.share)
         self.judges.requires_grad_(True)
         ramp = min(1.0, (self.step - self.joined) / 500)
         loss = ramp * (config.w_adversarial * adversarial + config.w_matching * matching)
@@ -303,23 +283,27 @@ def train(
     device: str,
     max_minutes: float | None,
     start_from: str | None = None,
+    group: Group = Group(),
+    store: CheckpointStore | None = None,
 ) -> CodecTrainer:
     """Runs the recipe until its steps or the minutes are over; leaves `last.pt` in `out`."""
-    run = TrainingRun(out, max_minutes)
-    trainer = CodecTrainer(config, device)
-    if resume and run.checkpoint.is_file():
+    run = TrainingRun(out, max_minutes, group=group, store=store)
+    trainer = CodecTrainer(config, device, group)
+    if run.resumes(resume):
         trainer.load(run.load())
     elif start_from:
         trainer.load(torch.load(start_from, map_location="cpu", weights_only=False), weights_only=True)
     data = CropDataset(
         AudioPack(pack), config.crop_frames, config.steps * config.batch, config.seed, config.corpus_weights
     )
-    todo = Subset(data, range(trainer.step * config.batch, len(data)))
+    first = trainer.step * config.batch
+    mine_SB = np.arange(first, len(data)).reshape(-1, config.batch)[:, group.rows]
+    todo = Subset(data, mine_SB.ravel())  # type: ignore[arg-type]  # any sequence will do
     # A loader draws a seed when it is opened; from a generator of its own, or a resumed run would be one draw ahead.
     own = torch.Generator()
     loader = DataLoader(
         todo,
-        batch_size=config.batch,
+        batch_size=mine_SB.shape[1],
         num_workers=config.workers,
         drop_last=True,
         pin_memory=device == "cuda",
@@ -331,7 +315,7 @@ def train(
         return {k: v.detach() for k, v in trainer.train_step(*items).items()}
 
     def summarize(recent: list[Metrics], seconds: float) -> dict[str, float]:
-        codes_BKF = [metrics.pop("codes") for metrics in recent][-1]
+        codes_BKF = [metrics.pop("codes") for metrics in recent][-1]  # of this rank's rows
         use = codebook_use(codes_BKF, config.codec.codebook_size)
         speed = len(recent) * config.batch * config.crop_frames / 25 / seconds
         return mean_metrics(recent) | {"use1": use[0], "use2": use[1], "use8": use[-1], "xrt": speed}

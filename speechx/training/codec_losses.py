@@ -8,6 +8,7 @@ from torch import nn
 
 from speechx.audio.mel import htk_filters
 from speechx.models.codec.acoustic import PITCH_AXES, STFT_FRAMES, pitch_axes
+from speechx.models.ranks import ONE_RANK, Ranks
 
 
 class MultiScaleMel(nn.Module):
@@ -51,26 +52,31 @@ class MultiScaleMel(nn.Module):
 
 
 def distillation_loss(
-    student_BFE: torch.Tensor, teacher_BFE: torch.Tensor, mask_B: torch.Tensor
+    student_BFE: torch.Tensor, teacher_BFE: torch.Tensor, mask_B: torch.Tensor, ranks: Ranks = ONE_RANK
 ) -> torch.Tensor:
     """1 - cosine to the standardized teacher features, over the items that have a teacher (SpeechTokenizer, section
-    3.2).
+    3.2). Of several ranks, the share of these rows in the mean over the whole batch.
     """
     cosine_BF = F.cosine_similarity(student_BFE.float(), teacher_BFE.float(), dim=-1)
     per_item_B = (1 - cosine_BF).mean(1)
-    return (per_item_B * mask_B).sum() / mask_B.sum().clamp_min(1)
+    return (per_item_B * mask_B).sum() / ranks.sum(mask_B.sum()).clamp_min(1)
 
 
 def pitch_losses(
-    octave_BS: torch.Tensor, voicing_BS: torch.Tensor, f0_BS: torch.Tensor, has_f0_B: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """(mean error of F0 in octaves over voiced frames, cross entropy of voicing), over the items whose F0 is known."""
+    octave_BS: torch.Tensor, voicing_BS: torch.Tensor, f0_BS: torch.Tensor, has_f0_B: torch.Tensor,
+    ranks: Ranks = ONE_RANK,
+) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+    """(mean error of F0 in octaves over voiced frames, cross entropy of voicing), over the items whose F0 is known.
+
+    Of several ranks, the share of these rows in the means over the whole batch.
+    """
     known_BS = has_f0_B[:, None].expand_as(f0_BS)
     voiced_BS = (f0_BS > 0).float() * known_BS
     target_BS = (f0_BS.clamp_min(50.0) / 150).log2()
-    octave = ((octave_BS - target_BS).abs() * voiced_BS).sum() / voiced_BS.sum().clamp_min(1)
+    voiced, known = ranks.sum(torch.stack([voiced_BS.sum(), known_BS.sum()])).clamp_min(1)
+    octave = ((octave_BS - target_BS).abs() * voiced_BS).sum() / voiced
     entropy_BS = F.binary_cross_entropy_with_logits(voicing_BS, (f0_BS > 0).float(), reduction="none")
-    return octave, (entropy_BS * known_BS).sum() / known_BS.sum().clamp_min(1)
+    return octave, (entropy_BS * known_BS).sum() / known
 
 
 def anchor_losses(

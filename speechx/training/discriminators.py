@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from speechx.models.ranks import ONE_RANK, Ranks
+
 FLOOR = 1e-4
 """Power below which a bin is not made louder any more."""
 
@@ -113,12 +115,19 @@ def discriminator_loss(real: list, fake: list) -> torch.Tensor:
     return torch.stack(terms).mean()
 
 
-def generator_loss(real: list, fake: list) -> tuple[torch.Tensor, torch.Tensor]:
-    """(adversarial loss, feature matching relative to the real features' size)."""
+def generator_loss(
+    real: list, fake: list, ranks: Ranks = ONE_RANK, share: float = 1.0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(adversarial loss, feature matching relative to the real features' size).
+
+    share: of the batch, that these rows are. Of several ranks, the share in the losses of the whole batch.
+    """
     adversarial = torch.stack([(f[0].float() - 1).square().mean() for f in fake]).mean()
-    matching = [
-        (a.float() - b.float().detach()).abs().mean() / b.float().detach().abs().mean().clamp_min(1e-3)
+    features = [
+        (a, b.float().detach())
         for f, r in zip(fake, real, strict=True)
         for a, b in zip(f[1], r[1], strict=True)
     ]
-    return adversarial, torch.stack(matching).mean()
+    gaps = torch.stack([(a.float() - b).abs().mean() for a, b in features])
+    sizes = ranks.sum(torch.stack([b.abs().mean() for _, b in features]) * share)
+    return adversarial * share, (gaps * share / sizes.clamp_min(1e-3)).mean()

@@ -13,12 +13,14 @@ import torch
 from speechx.data.shards import Shards
 from speechx.models.lm.batch import LMBatch
 from speechx.models.lm.config import LMConfig
-from speechx.models.lm.model import CodecLMCore
+from speechx.models.lm.model import CodecLMCore, LMOutput
 from speechx.models.lora import LoRAAdapter, add_lora, init_lora
+from speechx.training.group import Group
 from speechx.training.lm_config import LMTrainConfig
 from speechx.training.lm_data import LMBatchLoader, dev_batches
 from speechx.training.loop import (
     Checkpoint,
+    CheckpointStore,
     Metrics,
     TrainingRun,
     cosine,
@@ -38,10 +40,12 @@ class LMTrainer:
     """Holds the model, its running average, the optimizer and the step. finished: the model to adapt."""
 
     def __init__(
-        self, config: LMTrainConfig, model_config: LMConfig, device: str, finished: CodecLMCore | None = None
-    ) -> None:
+        self, config: LMTrainConfig, model_config: LMConfig, device: str, finished: CodecLMCore | None = None,
+        group: Group = Group(),
+    ) -> None:  # fmt: skip
         torch.manual_seed(config.seed)
         self.config, self.model_config, self.device = config, model_config, torch.device(device)
+        self.group = group
         self.model = (finished or CodecLMCore(model_config)).to(self.device)
         if finished is not None:
             add_lora(self.model, config.rank, config.seed, config.adapted)
@@ -65,16 +69,28 @@ class LMTrainer:
         for opt in self.opts:
             set_learning_rate(opt, rate)
         self.model.train()
-        with self._autocast():
-            out = self.model(batch)
+        out = self._forward(batch)
         self.model.zero_grad(set_to_none=True)
         out.loss.backward()
+        metrics = self.group.sum_gradients(self.opts, out.metrics | {"loss": out.loss.detach()})
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
         for opt in self.opts:
             opt.step()
         update_average(self.average, self.model, self.step, config.ema)
         self.step += 1
-        return out.metrics | {"loss": out.loss.detach(), "grad": norm}
+        return metrics | {"grad": norm}
+
+    def _forward(self, batch: LMBatch) -> LMOutput:
+        """Of several ranks, the share of this one. Global draws are the same in all of them, dropout is not."""
+        group, whole = self.group, batch.whole_steps
+        if whole is None:
+            with self._autocast():
+                return self.model(batch)
+        drawn_M = self.model.draw_local_steps(whole)
+        with torch.random.fork_rng():
+            torch.manual_seed((self.config.seed * 1_000_003 + self.step) * group.world + group.rank)
+            with self._autocast():
+                return self.model(batch, group, drawn_M)
 
     @torch.no_grad()
     def evaluate(self, batches: list[LMBatch]) -> dict[str, float]:
@@ -128,7 +144,7 @@ def train(
     config: LMTrainConfig, shards: Shards, dev: Shards | None, out: str, *, phone_table_version: int, codec_name: str,
     pause_phones: tuple[int, ...], resume: bool = False, device: str = "cpu", max_minutes: float | None = None,
     start_from: str | None = None, vectors_KVD: torch.Tensor | None = None, finished: CodecLMCore | None = None,
-    adapter: LoRAAdapter | None = None,
+    adapter: LoRAAdapter | None = None, group: Group = Group(), store: CheckpointStore | None = None,
 ) -> LMTrainer:  # fmt: skip
     """Runs the recipe until its steps or the minutes are over; leaves `last.pt` in `out`.
 
@@ -150,9 +166,9 @@ def train(
     else:
         model_config = finished.shape = finished.shape.with_(**config.model)
         finished.train()
-    run = TrainingRun(out, max_minutes)
-    trainer = LMTrainer(config, model_config, device, finished)
-    if resume and run.checkpoint.is_file():
+    run = TrainingRun(out, max_minutes, group=group, store=store)
+    trainer = LMTrainer(config, model_config, device, finished, group)
+    if run.resumes(resume):
         trainer.load(run.load())
     elif start_from:
         state = torch.load(start_from, map_location="cpu", weights_only=False)
@@ -160,12 +176,12 @@ def train(
     elif adapter is not None:
         for model in (trainer.model, trainer.average):
             init_lora(model, adapter.tensors)
-    feeder = LMBatchLoader(shards, config, model_config)
+    feeder = LMBatchLoader(shards, config, model_config, group=group)
     dev_sets = {} if dev is None else dev_batches(dev, config, model_config)
 
     def train_step(batch: LMBatch) -> Metrics:
         metrics = trainer.train_step(batch.to(trainer.device, non_blocking=True))
-        return metrics | {"steps": torch.tensor(batch.num_steps)}
+        return metrics | {"steps": torch.tensor(batch.num_steps * group.world)}
 
     def summarize(recent: list[Metrics], seconds: float) -> dict[str, float]:
         seen = sum(int(metrics.pop("steps")) for metrics in recent)

@@ -14,8 +14,9 @@ from speechx.data.batching import BatchStream
 from speechx.data.shards import Shards
 from speechx.models.lm.batch import LMBatch, TrainExample, collate
 from speechx.models.lm.config import LMConfig
-from speechx.models.lm.prompt import pack, unconditional
+from speechx.models.lm.prompt import Frames, Text, pack, unconditional
 from speechx.task.examples import TrainingPair
+from speechx.training.group import Group
 from speechx.training.lm_config import LMTrainConfig
 
 
@@ -28,8 +29,19 @@ def to_example(pair: TrainingPair, config: LMConfig, drop_condition: bool = Fals
     return TrainExample(packed, pair.target_FK, pair.pointer_F if prompt.track is not None else None)
 
 
-def pair_length(pair: TrainingPair) -> int:
+def sequence_length(pair: TrainingPair) -> int:
     """Steps of the sequence, without packing it."""
+    steps = 1 + len(pair.target_FK)
+    for segment in pair.prompt.segments:
+        if isinstance(segment, Frames):
+            steps += len(segment.codes_FK)
+        else:
+            steps += 1 + (len(segment.ids) if isinstance(segment, Text) else 0)
+    return steps
+
+
+def pair_length(pair: TrainingPair) -> int:
+    """What a pair counts in the budget of a batch: the steps of its sequence and a little more."""
     steps = 1 + len(pair.target_FK)
     for segment in pair.prompt.segments:
         steps += len(getattr(segment, "codes_FK", getattr(segment, "ids", [0]))) + 1
@@ -47,13 +59,19 @@ class _Steps(Dataset[LMBatch]):
 
 
 class LMBatchLoader:
-    """Makes the batch of any step from shards, one step ahead in a thread, or several in `workers` processes."""
+    """Makes the batch of any step from shards, one step ahead in a thread, or several in `workers` processes.
+
+    group: the ranks that share the batches. Random numbers are drawn for the whole batch, pairs are read for this rank.
+    """
 
     def __init__(
-        self, shards: Shards, config: LMTrainConfig, model_config: LMConfig, noise: bool = True
-    ) -> None:
+        self, shards: Shards, config: LMTrainConfig, model_config: LMConfig, noise: bool = True, group: Group = Group()
+    ) -> None:  # fmt: skip
         self.shards, self.config, self.model_config, self.noise = shards, config, model_config, noise
+        self.group = group
         lengths = np.array([pair_length(pair) for pair in shards])
+        sizes = [(sequence_length(p), len(p.target_FK), p.prompt.track_codes_FK is not None) for p in shards]
+        self.lengths, self.target_lengths, self.follows = np.array(sizes).T
         slots = shards.slots()
         shares = np.zeros(len(slots))
         for slot in np.unique(slots):
@@ -67,23 +85,38 @@ class LMBatchLoader:
 
     def make(self, step: int) -> LMBatch:
         rng = np.random.default_rng((self.config.seed, step, 2))
-        pairs = [self.shards[i] for i in self.stream.batch(step)]
-        c = self.model_config
-        parts = [
-            c.condition_dropout if p.prompt.track_codes_FK is None else c.recording_dropout for p in pairs
-        ]
-        dropped = rng.random(len(pairs)) < np.array(parts)
-        examples = [to_example(p, c, bool(d)) for p, d in zip(pairs, dropped, strict=True)]
-        batch = collate(examples, c)
+        whole_B, c = np.array(self.stream.batch(step)), self.model_config
+        rate_B = np.where(self.follows[whole_B], c.recording_dropout, c.condition_dropout)
+        dropped_B = rng.random(len(whole_B)) < rate_B
+        mine = self.group.rows
+        rows = list(zip(whole_B, dropped_B, strict=True))
+        # A rank without a row has the first one, without its targets.
+        examples = [to_example(self.shards[i], c, bool(d)) for i, d in rows[mine] or rows[:1]]
+        if self.group.world == 1:
+            batch = collate(examples, c)
+        else:
+            batch = collate(examples, c, self._longest(whole_B, dropped_B))
+            ends_B = np.cumsum(self.target_lengths[whole_B])
+            spans = zip((ends_B - self.target_lengths[whole_B])[mine], ends_B[mine], strict=True)
+            numbers = [np.arange(first, end) for first, end in spans]
+            batch.whole_steps = int(ends_B[-1])
+            batch.whole_index_N = torch.from_numpy(np.concatenate([np.arange(0), *numbers]))
+            batch.target_index_N = batch.target_index_N[: len(batch.whole_index_N)]
         if self.noise:
-            self._slip(batch, rng)
+            self._slip(batch, len(whole_B), rng)
         return batch
 
-    def _slip(self, batch: LMBatch, rng: np.random.Generator) -> None:
-        """Wrong codes in the input teach the model to recover from its own slips."""
-        codes = batch.codes_BTG
-        drawn = torch.from_numpy(rng.random(codes.shape[:2]))
-        wrong = torch.from_numpy(rng.integers(0, self.model_config.codebook_size, codes.shape))
+    def _longest(self, whole_B: np.ndarray, dropped_B: np.ndarray) -> int:
+        """Steps of the longest sequence of the whole batch. Those whose condition is dropped are shorter than they were."""
+        dropped = (to_example(self.shards[i], self.model_config, True) for i in whole_B[dropped_B])
+        return max([*self.lengths[whole_B[~dropped_B]].tolist(), *map(len, dropped)])
+
+    def _slip(self, batch: LMBatch, whole: int, rng: np.random.Generator) -> None:
+        """Wrong codes in the input teach the model to recover from its own slips. whole: rows of the whole batch."""
+        codes, mine = batch.codes_BTG, self.group.rows if self.group.rank < whole else slice(1)
+        shape = (whole, *codes.shape[1:])
+        drawn = torch.from_numpy(rng.random(shape[:2])[mine])
+        wrong = torch.from_numpy(rng.integers(0, self.model_config.codebook_size, shape)[mine])
         hit = (drawn < self.config.code_noise) & (codes[..., 0] >= 0)
         batch.codes_BTG = torch.where(hit[..., None], wrong, codes)
         if self.config.aligned_noise > 0 and batch.track_codes_BT2G is not None:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from speechx.files import atomic_files
+from speechx.training.group import Group
 
 Checkpoint: TypeAlias = dict[str, Any]
 """What `torch.save` writes: step, weights, optimizers, random generators, config."""
@@ -54,22 +55,25 @@ def fit(
     summarize: a row of the log from the metrics of the steps since the last row and their seconds; default: their means.
     evaluate: called after every step; its row is logged unless empty, and its time is not training time. save: in place of
     `run.save(trainer.state())`.
+    All ranks of the run's group call all of them but `summarize`, which is for rank 0; its clock decides for all.
     """
     summarize, save = summarize or summary, save or (lambda: run.save(trainer.state()))
-    clock, recent = time.monotonic(), list[Metrics]()
+    clock, recent, group = time.monotonic(), list[Metrics](), run.group
     for batch in batches:
-        trainer.share_of_time = run.share_of(anneal_minutes)
+        trainer.share_of_time = group.broadcast(run.share_of(anneal_minutes))
         recent.append(train_step(batch))
         if trainer.step % log_every == 0:
-            run.log(trainer.step, summarize(recent, time.monotonic() - clock))
+            if group.first:
+                run.log(trainer.step, summarize(recent, time.monotonic() - clock))
             clock, recent = time.monotonic(), []
         before = time.monotonic()
         if evaluate is not None and (row := evaluate()):
-            run.log(trainer.step, row)
+            if group.first:
+                run.log(trainer.step, row)
             clock += time.monotonic() - before
-        if run.save_due():
+        if group.broadcast(run.save_due()):
             save()
-        if run.out_of_time() or trainer.share_of_time >= 1:
+        if group.broadcast(run.out_of_time()) or trainer.share_of_time >= 1:
             break
     save()
 
@@ -110,12 +114,31 @@ def update_average(average: nn.Module, model: nn.Module, step: int, most: float)
         mine.copy_(theirs)
 
 
-class TrainingRun:
-    """A folder with `last.pt`, `log.csv` and TensorBoard events, and the time that the run has used."""
+class CheckpointStore(Protocol):
+    """Where checkpoints go besides the folder of a run: storage that outlives the machine."""
 
-    def __init__(self, folder: str | Path, max_minutes: float | None, save_every_minutes: float = 10) -> None:
-        self.folder = Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def latest(self) -> Path | None:
+        """The newest checkpoint of this run, on this machine; None where there is none."""
+        ...
+
+    def save(self, checkpoint: Path | None, step: int) -> None:
+        """Keep a file. All ranks call it; the file is rank 0's."""
+        ...
+
+
+class TrainingRun:
+    """A folder with `last.pt`, `log.csv` and TensorBoard events, and the time that the run has used.
+
+    group: the processes that train together. Rank 0 alone writes to the folder.
+    """
+
+    def __init__(
+        self, folder: str | Path, max_minutes: float | None, save_every_minutes: float = 10, *,
+        group: Group = Group(), store: CheckpointStore | None = None,
+    ) -> None:  # fmt: skip
+        self.folder, self.group, self.store = Path(folder), group, store
+        if group.first:
+            self.folder.mkdir(parents=True, exist_ok=True)
         self.started = self.saved = time.monotonic()
         self.before = 0.0  # seconds of the runs that this one resumes
         self.max_seconds = None if max_minutes is None else max_minutes * 60
@@ -141,15 +164,26 @@ class TrainingRun:
         return time.monotonic() - self.saved >= self.save_every
 
     def save(self, state: Checkpoint) -> None:
-        """Atomic: a run that is cut off leaves the checkpoint before this one."""
-        with atomic_files(self.checkpoint) as (part,):
-            torch.save(state | {"seconds": self.before + self.seconds()}, part)
+        """Atomic: a run that is cut off leaves the checkpoint before this one. All ranks call it."""
+        self.group.check_equal(state)
+        if self.group.first:
+            with atomic_files(self.checkpoint) as (part,):
+                torch.save(state | {"seconds": self.before + self.seconds()}, part)
+        if self.store is not None:
+            self.store.save(self.checkpoint if self.group.first else None, state["step"])
         self.saved = time.monotonic()
 
+    def resumes(self, wanted: bool) -> bool:
+        """Whether there is a checkpoint to go on from. wanted: also from the folder's; one of the store always counts."""
+        return (self.store is not None and self.store.latest() is not None) or (
+            wanted and self.checkpoint.is_file()
+        )
+
     def load(self) -> Checkpoint:
-        if not self.checkpoint.is_file():
-            raise ValueError(f"--resume: there is no checkpoint {self.checkpoint}")
-        state: Checkpoint = torch.load(self.checkpoint, map_location="cpu", weights_only=False)
+        path = (self.store.latest() if self.store is not None else None) or self.checkpoint
+        if not path.is_file():
+            raise ValueError(f"--resume: there is no checkpoint {path}")
+        state: Checkpoint = torch.load(path, map_location="cpu", weights_only=False)
         self.before = state.get("seconds", 0.0)
         return state
 

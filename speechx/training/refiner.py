@@ -23,8 +23,10 @@ from speechx.models.folder import on_grid
 from speechx.models.lora import add_lora
 from speechx.models.refiner import HOP, WINDOW, Refiner, RefinerConfig
 from speechx.task import registry
+from speechx.training.group import Group
 from speechx.training.loop import (
     Checkpoint,
+    CheckpointStore,
     Metrics,
     TrainingRun,
     cosine,
@@ -114,9 +116,11 @@ class RefinerLoss:
 class RefinerTrainer:
     """Holds the net, its average, the optimizer and the step. finished: the net to adapt."""
 
-    def __init__(self, config: RefinerTrainConfig, finished: Refiner | None = None) -> None:
+    def __init__(
+        self, config: RefinerTrainConfig, finished: Refiner | None = None, group: Group = Group()
+    ) -> None:
         torch.manual_seed(config.seed)
-        self.config, self.step, self.share_of_time = config, 0, 0.0
+        self.config, self.step, self.share_of_time, self.group = config, 0, 0.0, group
         self.net = (finished or Refiner(config.net)).train()
         if finished is not None:
             add_lora(self.net, config.rank, config.seed, ADAPTED_MATRICES)
@@ -136,7 +140,7 @@ class RefinerTrainer:
         ).transpose(1, 2)
 
     def measure(self, net: Refiner, batch: RefinerBatch, rng: np.random.Generator | None) -> torch.Tensor:
-        """(B,) losses. With `rng` sounds are colored at random, and estimates that are missing are made up."""
+        """Losses of this rank's rows. With `rng` sounds are colored at random, and missing estimates are made up."""
         recording, estimate, target, other = (
             self.spectrum(torch.from_numpy(wav_BT))
             for wav_BT in (batch.recording_BT, batch.estimate_BT, batch.target_BT, batch.other_BT)
@@ -147,13 +151,14 @@ class RefinerTrainer:
             estimate = torch.where(missing_B11, made, estimate)
             color_B1F = torch.from_numpy(colors(len(batch.task_B), recording.shape[-1], rng))[:, None]
             recording, estimate, target = (x * color_B1F for x in (recording, estimate, target))
-        task_B = torch.from_numpy(batch.task_B)
-        output_BMF = net(recording, estimate, task_B, torch.from_numpy(batch.voice_BV))
-        return self.loss(output_BMF, target, task_B)
+        mine = self.group.rows
+        task_B, voice_BV = torch.from_numpy(batch.task_B)[mine], torch.from_numpy(batch.voice_BV)[mine]
+        output_BMF = net(recording[mine], estimate[mine], task_B, voice_BV)
+        return self.loss(output_BMF, target[mine], task_B)
 
     def train_step(self, batch: RefinerBatch, progress: float, rng: np.random.Generator) -> torch.Tensor:
-        """One update. progress: 0..1, of the whole run. Returns the losses (B,)."""
-        config = self.config
+        """One update. progress: 0..1, of the whole run. Returns the losses of the whole batch (B,)."""
+        config, group = self.config, self.group
         set_learning_rate(
             self.opt, config.lr * warm_up(self.step, config.warmup) * cosine(progress, LR_FLOOR)
         )
@@ -161,7 +166,8 @@ class RefinerTrainer:
         kept = self._coarsen() if coarse else {}
         loss_B = self.measure(self.net, batch, rng)
         self.opt.zero_grad(set_to_none=True)
-        loss_B.mean().backward()
+        (loss_B.mean() * group.share(len(batch.task_B))).backward()
+        group.sum_gradients([self.opt], {})
         with torch.no_grad():
             for name, value in kept.items():
                 self.net.get_parameter(name).copy_(value)
@@ -169,7 +175,7 @@ class RefinerTrainer:
         self.opt.step()
         self.step += 1
         update_average(self.average, self.net, self.step, config.average)
-        return loss_B.detach()
+        return group.gather(loss_B.detach())
 
     @torch.no_grad()
     def _coarsen(self) -> dict[str, torch.Tensor]:
@@ -205,7 +211,8 @@ def colors(count: int, bins: int, rng: np.random.Generator) -> np.ndarray:
 def train(
     config: RefinerTrainConfig, pack: str, estimates: str, codec: SpectralCodec, out: str,
     resume: bool = False, max_minutes: float | None = None, anneal_minutes: float | None = None,
-    start_from: str | None = None, finished: str | None = None,
+    start_from: str | None = None, finished: str | None = None, group: Group = Group(),
+    store: CheckpointStore | None = None,
 ) -> Refiner:  # fmt: skip
     """Runs the recipe; leaves the net in `out`/model.
 
@@ -217,19 +224,22 @@ def train(
     mixtures = Mixtures(
         pack, read_estimates(estimates), codec, config.net.slots, config.shares, config.seconds
     )
-    run, model = TrainingRun(out, max_minutes), Path(out) / "model"
-    trainer = RefinerTrainer(config, net)
+    group.check_batch(config.batch)
+    run, model = TrainingRun(out, max_minutes, group=group, store=store), Path(out) / "model"
+    trainer = RefinerTrainer(config, net, group)
     if start_from is not None:
         weights = torch.load(start_from, map_location="cpu", weights_only=False)["average"]
         for net in (trainer.net, trainer.average):
             net.load_state_dict(weights)
-    if resume and run.checkpoint.is_file():
+    if run.resumes(resume):
         trainer.load(run.load())
     # Gradients through digital silence are so small that a CPU takes thirty times as long for them.
     torch.set_flush_denormal(True)
 
     def save() -> None:
         run.save(trainer.state())
+        if not group.first:
+            return
         if finished is None:
             trainer.average.save(model, config.grid)
         else:

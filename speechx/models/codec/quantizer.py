@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from speechx.models.ranks import ONE_RANK, Ranks
+
 
 class VectorQuantizer(nn.Module):
     """One codebook (V, D). Buffers, not parameters: the mean update needs no gradient."""
@@ -24,6 +26,9 @@ class VectorQuantizer(nn.Module):
     def __init__(self, size: int, dim: int, decay: float = 0.99, restart_below: float = 0.05) -> None:
         super().__init__()
         self.decay, self.restart_below = decay, restart_below
+        self.ranks: Ranks = (
+            ONE_RANK  # in training, the processes that share a batch: all move the entries alike
+        )
         table_VD = torch.randn(size, dim) * dim**-0.5
         self.register_buffer("codebook_VD", table_VD)
         self.register_buffer("count_V", torch.ones(size), persistent=False)
@@ -42,16 +47,16 @@ class VectorQuantizer(nn.Module):
     @torch.no_grad()
     def update(self, x_ND: torch.Tensor, codes_N: torch.Tensor) -> None:
         """Moves the entries towards the vectors assigned to them; restarts the unused."""
-        size = self.codebook_VD.shape[0]
-        count_V = torch.bincount(codes_N, minlength=size).to(x_ND.dtype)
-        sum_VD = torch.zeros_like(self.sum_VD).index_add_(0, codes_N, x_ND)
+        count_V, sum_VD = self._assigned(x_ND, codes_N)
         self.count_V.lerp_(count_V, 1 - self.decay)
         self.sum_VD.lerp_(sum_VD, 1 - self.decay)
-        dead_V = self.count_V < self.restart_below * x_ND.shape[0] / size
+        size, whole = len(count_V), int(count_V.sum())
+        dead_V = self.count_V < self.restart_below * whole / size
         if bool(dead_V.any()):
-            pick = torch.randint(x_ND.shape[0], (int(dead_V.sum()),), device=x_ND.device)
-            fresh = x_ND.shape[0] / size
-            self.sum_VD[dead_V] = x_ND[pick] * fresh
+            whole_ND = self.ranks.gather(x_ND)
+            pick = torch.randint(whole, (int(dead_V.sum()),), device=x_ND.device)
+            fresh = whole / size
+            self.sum_VD[dead_V] = whole_ND[pick] * fresh
             self.count_V[dead_V] = fresh
         self.codebook_VD.copy_(self.sum_VD / self.count_V.clamp_min(1e-4)[:, None])
 
@@ -59,18 +64,23 @@ class VectorQuantizer(nn.Module):
     def start(self, x_ND: torch.Tensor, rounds: int = 8) -> None:
         """k-means of the first batch, so that no entry starts far from the data."""
         size = self.codebook_VD.shape[0]
-        pick = torch.randint(x_ND.shape[0], (size,), device=x_ND.device)
-        self.codebook_VD.copy_(x_ND[pick] + 1e-3 * torch.randn_like(x_ND[pick]))
+        whole_ND = self.ranks.gather(x_ND)
+        pick = torch.randint(whole_ND.shape[0], (size,), device=x_ND.device)
+        self.codebook_VD.copy_(whole_ND[pick] + 1e-3 * torch.randn_like(whole_ND[pick]))
         for _ in range(rounds):
-            codes_N = self.nearest(x_ND)
-            count_V = torch.bincount(codes_N, minlength=size).to(x_ND.dtype)
-            sum_VD = torch.zeros_like(self.sum_VD).index_add_(0, codes_N, x_ND)
+            count_V, sum_VD = self._assigned(x_ND, self.nearest(x_ND))
             used_V = count_V > 0
             self.codebook_VD[used_V] = sum_VD[used_V] / count_V[used_V, None]
-        fresh = x_ND.shape[0] / size
+        fresh = whole_ND.shape[0] / size
         self.sum_VD.copy_(self.codebook_VD * fresh)
         self.count_V.fill_(fresh)
         self.started.fill_(True)
+
+    def _assigned(self, x_ND: torch.Tensor, codes_N: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """How many vectors of the whole batch each entry got (V,), and their sum (V, D)."""
+        count_V = torch.bincount(codes_N, minlength=len(self.codebook_VD)).to(x_ND.dtype)
+        sum_VD = torch.zeros_like(self.sum_VD).index_add_(0, codes_N, x_ND)
+        return self.ranks.sum(count_V), self.ranks.sum(sum_VD)
 
     def forward(self, x_ND: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(N, D) -> (quantized (N, D) without gradient, codes (N,)); learns when in training mode."""

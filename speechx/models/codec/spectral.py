@@ -27,6 +27,7 @@ from speechx.models.codec.chunked import SpectralStream
 from speechx.models.codec.config import SpectralConfig
 from speechx.models.codec.networks import SpectralDecoder, SpectralEncoder
 from speechx.models.codec.quantizer import ResidualQuantizer, VectorQuantizer
+from speechx.models.ranks import ONE_RANK, Ranks
 
 
 class SpectralCodec(nn.Module):
@@ -51,6 +52,7 @@ class SpectralCodec(nn.Module):
         self.register_buffer("mean_D", torch.zeros(config.acoustic_dim))
         self.register_buffer("scale_D", torch.ones(config.acoustic_dim))
         self.decoder = SpectralDecoder(config)
+        self.ranks: Ranks = ONE_RANK
 
     mean_D: torch.Tensor
     scale_D: torch.Tensor
@@ -60,6 +62,12 @@ class SpectralCodec(nn.Module):
         return cls(config).eval()
 
     licence = "Apache-2.0"
+
+    def share_batches(self, ranks: Ranks) -> None:
+        """In training: this process has a part of each batch, the other ranks have the rest."""
+        self.ranks = self.semantic_quantizer.ranks = ranks
+        for index in range(len(self.acoustic_quantizer.layers)):
+            self.acoustic_quantizer.layer(index).ranks = ranks
 
     @property
     def hop(self) -> int:
@@ -171,7 +179,7 @@ class SpectralCodec(nn.Module):
         # The acoustic path learns to use the semantic code as it is, without bending it to its needs.
         base_BFD = self.semantic_in(first_ND.view(batch, frames, dim)).float()
         if self.training and not bool(self.acoustic_quantizer.layer(0).started):
-            axes_ND = acoustic_BFD.detach().flatten(0, 1)
+            axes_ND = self.ranks.gather(acoustic_BFD.detach().flatten(0, 1))
             self.mean_D.copy_(axes_ND.mean(0))
             # The axes that nobody has taught yet (pitch) are near nothing now, and will not be.
             self.scale_D.copy_(1 / axes_ND.std(0).clamp_min(0.1))

@@ -4,6 +4,7 @@ Shape suffixes: B examples, T steps, F codec frames, S target steps, G codes of 
 batch.
 """
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Self
@@ -52,15 +53,16 @@ class LMBatch:
     target_codes_BTG: Tensor  # -100 where no loss
     target_advance_BT: Tensor  # -100 where no loss
     target_index_N: Tensor  # flat indices (in B * T) of the target steps
+    # Of a part of a larger batch: how many target steps that one has, and which of them these are.
+    whole_steps: int | None = None
+    whole_index_N: Tensor | None = None
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Self:
-        moved = {
-            f.name: v.to(device, non_blocking=non_blocking)
-            if isinstance(v := getattr(self, f.name), Tensor)
-            else v
-            for f in fields(self)
-        }
-        return type(self)(**moved)
+        moved = copy.copy(self)
+        for field in fields(self):
+            if isinstance(value := getattr(self, field.name), Tensor):
+                setattr(moved, field.name, value.to(device, non_blocking=non_blocking))
+        return moved
 
     @property
     def num_steps(self) -> int:
@@ -96,13 +98,13 @@ def track_inputs(pointer_S: np.ndarray, track: TextTrack) -> tuple[np.ndarray, n
     return phones, age
 
 
-def collate(examples: Sequence[TrainExample], config: LMConfig) -> LMBatch:
-    """Lay examples out side by side in their order.
+def collate(examples: Sequence[TrainExample], config: LMConfig, steps: int = 0) -> LMBatch:
+    """Lay examples out side by side in their order. steps: pad to at least so many.
 
     Raises ValueError for one longer than config.max_positions.
     """
     B, G = len(examples), config.num_codebooks
-    T = max(map(len, examples))
+    T = max([steps, *map(len, examples)])
     if config.max_positions < T:
         raise ValueError(f"an example has {T} steps; the model takes at most {config.max_positions}")
     tokens = np.full((B, T), PAD, dtype=np.int64)

@@ -37,6 +37,7 @@ from speechx.models.lm.transformer import (
     rms_norm,
     rope_table,
 )
+from speechx.models.ranks import ONE_RANK, Ranks
 from speechx.models.vocab import NUM_PHONES, VOCAB_SIZE
 
 if TYPE_CHECKING:
@@ -240,47 +241,56 @@ class CodecLMCore(nn.Module):
             logits = CopyPath.add(logits, (x * self.copy.gates).sum(-1).T, track_MG[:, 1:].T)
         return logits
 
-    def forward(self, batch: LMBatch) -> LMOutput:
-        """Loss of a batch. Draws the local transformer's steps from torch's global generator."""
+    def draw_local_steps(self, count: int) -> Tensor | None:
+        """Target steps (M,) of `count` that train the local transformer, from torch's global generator; None for all."""
+        M = max(1, round(count * self.shape.local_fraction))
+        return torch.randperm(count, device=self.embed.weight.device)[:M] if count > M else None
+
+    def forward(self, batch: LMBatch, ranks: Ranks = ONE_RANK, drawn_M: Tensor | None = None) -> LMOutput:
+        """Loss of a batch. Draws the local transformer's steps unless they are given.
+
+        Of a batch that is a part of a larger one, loss and metrics are its share: their sum over the ranks is the whole's.
+        drawn_M: numbers of target steps in the whole batch.
+        """
         c = self.shape
         h_ND = self.hidden(batch)
-        N = len(h_ND)
+        whole = batch.whole_steps or len(h_ND)
+        chosen_M = self.draw_local_steps(whole) if drawn_M is None else drawn_M
+        if chosen_M is not None and batch.whole_index_N is not None:
+            chosen_M = torch.isin(batch.whole_index_N, chosen_M).nonzero()[:, 0]
         target_NG = batch.target_codes_BTG.flatten(0, 1)[batch.target_index_N]
         advance_N = batch.target_advance_BT.flatten()[batch.target_index_N]
+        local_target = (target_NG if chosen_M is None else target_NG[chosen_M])[:, 1:]
+        targets = [advance_N, target_NG[:, 0], *local_target.T]
+        counts = ranks.sum(torch.stack([(t != IGNORE).sum() for t in targets])).clamp(min=1)
+
         advance_logits = self.advance_head(h_ND).float()
-        advance_ce = _mean_ce(advance_logits, advance_N)
         track_NG = self.track_codes(batch)
         first_logits = self.first_logits(h_ND, track_NG)
-        first_ce = _mean_ce(first_logits, target_NG[:, 0], c.label_smoothing)
-
-        M = max(1, round(N * c.local_fraction))
-        if M < N:
-            chosen = torch.randperm(N, device=h_ND.device)[:M]
-            track_MG = None if track_NG is None else track_NG[chosen]
-            local_logits = self.local_logits(h_ND[chosen], target_NG[chosen], track_MG)
-            local_target = target_NG[chosen, 1:]
+        if chosen_M is None:
+            local_logits = self.local_logits(h_ND, target_NG, track_NG)
         else:
-            local_logits, local_target = self.local_logits(h_ND, target_NG, track_NG), target_NG[:, 1:]
-        local_ce = [
-            _mean_ce(logits.float(), wanted, c.label_smoothing)
-            for logits, wanted in zip(local_logits, local_target.T, strict=True)
+            track_MG = None if track_NG is None else track_NG[chosen_M]
+            local_logits = self.local_logits(h_ND[chosen_M], target_NG[chosen_M], track_MG)
+        advance_ce = _sum_ce(advance_logits, advance_N) / counts[0]
+        sums = [
+            _sum_ce(logits.float(), wanted, c.label_smoothing)
+            for logits, wanted in zip([first_logits, *local_logits], targets[1:], strict=True)
         ]
-        ces = torch.stack([first_ce, *local_ce])
+        ces = torch.stack(sums) / counts[1:]
         weights = torch.tensor(c.loss_weights, device=ces.device)
         loss = (ces * weights).sum() / weights.sum() + c.advance_weight * advance_ce
         with torch.no_grad():
             metrics = {f"ce_{i + 1}": ce for i, ce in enumerate(ces.detach())}
-            metrics["acc_1"] = (first_logits.argmax(-1) == target_NG[:, 0]).float().mean()
+            metrics["acc_1"] = (first_logits.argmax(-1) == target_NG[:, 0]).sum() / whole
             metrics["advance_ce"] = advance_ce.detach()
-            moved = advance_N != IGNORE
-            right = (advance_logits.argmax(-1) == advance_N) & moved
-            metrics["advance_acc"] = right.sum() / moved.sum().clamp(min=1)
+            right = (advance_logits.argmax(-1) == advance_N) & (advance_N != IGNORE)
+            metrics["advance_acc"] = right.sum() / counts[0]
         return LMOutput(loss, metrics)
 
 
-def _mean_ce(logits_NV: Tensor, target_N: Tensor, smoothing: float = 0.0) -> Tensor:
-    """Mean cross entropy over the targets that count; 0 where none does."""
-    total = F.cross_entropy(
+def _sum_ce(logits_NV: Tensor, target_N: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Summed cross entropy over the targets that count."""
+    return F.cross_entropy(
         logits_NV, target_N, ignore_index=IGNORE, reduction="sum", label_smoothing=smoothing
     )
-    return total / (target_N != IGNORE).sum().clamp(min=1)

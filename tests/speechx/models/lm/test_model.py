@@ -159,7 +159,7 @@ def test_sizes(preset: str, low: float, high: float) -> None:
         count = sum(p.numel() for p in core.parameters())
         assert low < count < high, f"{preset} has {count / 1e6:.1f} M parameters"
         batch = collate(examples(), config)
-        batch = LMBatch(**{k: v.to("meta") for k, v in vars(batch).items()})
+        batch = batch.to("meta")
         h_ND = core.hidden(batch)
         local = core.local_logits(h_ND, torch.zeros(len(h_ND), 8, dtype=torch.int64))
     assert h_ND.shape == (24, config.dim) and local.shape == (7, 24, 1024)
