@@ -11,9 +11,10 @@ import json
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
-from speechx.errors import InputError
+from speechx.errors import InputError, did_you_mean
 from speechx.serving.types import JsonObject
 
 __all__ = ["ApiError", "Disconnected", "as_api_error", "error_response", "install"]
@@ -113,8 +114,23 @@ def install(app: FastAPI) -> None:
     async def respond(request: Request, error: Exception) -> Response:
         return error_response(error, request.scope.get("speechx_request_id"))
 
-    for kind in (ApiError, InputError, HTTPException, TimeoutError, Exception):
+    async def respond_unrouted(request: Request, error: Exception) -> Response:
+        if isinstance(error, HTTPException) and error.status_code in (404, 405):
+            error = HTTPException(error.status_code, _unrouted(app, request, error), error.headers)
+        return await respond(request, error)
+
+    for kind in (ApiError, InputError, TimeoutError, Exception):
         app.add_exception_handler(kind, respond)
+    app.add_exception_handler(HTTPException, respond_unrouted)
+
+
+def _unrouted(app: FastAPI, request: Request, error: HTTPException) -> str:
+    """What is wrong with a path that no route has, or with its method."""
+    path = request.url.path[:80]
+    if error.status_code == 405:
+        allowed = Headers(error.headers).get("allow")
+        return f"{path!r} does not take {request.method}" + (f", but {allowed}" if allowed else "")
+    return f"this server has no {path!r}{did_you_mean(path, app.openapi()['paths'])}"
 
 
 SCHEMA: JsonObject = {

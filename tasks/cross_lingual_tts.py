@@ -15,11 +15,13 @@ import numpy as np
 from pydantic import Field
 
 from speechx.audio import levels
+from speechx.errors import InputError
 from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, TextTrack, Token
 from speechx.task import fields
 from speechx.task.examples import CodedUtterance, CodePool, Example, TrainingPair, Utterance, UtterancePool
 from speechx.task.plan import Plan
 from speechx.task.task import Task, TaskRequest
+from speechx.tasks._shared import phone_spans
 from speechx.tasks._shared.enrollment import ENR, crop, crop_codes
 from speechx.tasks._shared.sentences import sentence_plan
 
@@ -69,6 +71,12 @@ class CrossLingualTTS(Task[CrossLingualTTSRequest]):
         return Prompt(self.slot, segments, TextTrack(speech.ids, 0, len(speech.ids)))
 
     def plan(self, req: CrossLingualTTSRequest, frontend: Frontend) -> Plan:
+        if req.voice_text:
+            try:
+                req = req.model_copy(update={"voice_text": _text_of_prompt(req, frontend)})
+            except InputError as error:
+                problem = error.message.removeprefix("text ").removeprefix("text: ")
+                raise InputError(f"voice_text: {problem}", field="voice_text") from error
         return sentence_plan(self, req, frontend)
 
     def example(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Example | None:
@@ -104,3 +112,20 @@ class CrossLingualTTS(Task[CrossLingualTTSRequest]):
         return TrainingPair(
             self.prompt_from_codes(voice_FK, voice_speech, cut.speech), cut.codes_FK, cut.pointer_F
         )
+
+
+def _text_of_prompt(req: CrossLingualTTSRequest, frontend: Frontend) -> str | None:
+    """The words of `voice_text` that are spoken in the part of the voice that the prompt has.
+
+    A transcript that says more than the prompt would be spoken with the text.
+    """
+    assert req.voice_text
+    codes_FK, _ = frontend.voice_codes(req.voice)
+    speech = frontend.phones(req.voice_text, req.voice_language or "en")
+    wav_T = frontend.trimmed_voice(req.voice)
+    reader = frontend.reader(wav_T * levels.standard_gain(wav_T))
+    if reader.frames <= len(codes_FK):
+        return req.voice_text
+    pointer_F = frontend.follow(reader, speech).pointer(0, len(codes_FK))
+    part, _ = phone_spans.spoken_in(speech, pointer_F)
+    return " ".join(word.text for word in part.words) if part else None

@@ -25,6 +25,8 @@ from speechx.task.examples import CodedUtterance, CodePool, Example, TrainingPai
 from speechx.task.plan import GeneratedPart, Part, Plan
 from speechx.task.task import Task, TaskRequest
 from speechx.tasks._editing import examples, locate, splice
+from speechx.tasks._shared.notes import notes
+from speechx.text import text_warning
 
 if TYPE_CHECKING:
     from speechx.task.frontend import Frontend
@@ -137,7 +139,8 @@ class SpeechEditing(Task[SpeechEditingRequest]):
         def parts() -> Iterator[Part]:
             yield from splice.spliced(source_T, rate, work, generated)
 
-        return Plan(parts(), sample_rate=rate, fade=splice.fade_samples(rate))
+        warning = text_warning(req.text, req.language)
+        return Plan(parts(), sample_rate=rate, fade=splice.fade_samples(rate), notes=notes(warning))
 
     def example(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Example | None:
         if cut.text is None or cut.seconds < 1.5:

@@ -15,7 +15,7 @@ from speechx.audio.stretch import TimeStretch
 from speechx.audio.writing import FORMATS, MEDIA_TYPES
 from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.result import Speech, collect
-from speechx.serving.errors import ApiError, Disconnected
+from speechx.serving.errors import ApiError, Disconnected, as_api_error
 from speechx.serving.service import AdmittedRequest, Service
 from speechx.serving.types import JsonObject
 from speechx.serving.web.stream import (
@@ -43,11 +43,13 @@ async def speak(
     in_json: bool = False,
     rate: Callable[[str], int | None] = lambda format: None,
     speed: Callable[[], float] = lambda: 1.0,
+    as_error: Callable[[BaseException], ApiError] = as_api_error,
 ) -> Response:
     """Run an admitted request and respond.
 
     read: reads the body. sse: whether to send events, called after `read`. in_json: send a JSON object.
     rate: the sample rate that a format must have, None for the model's own. speed: of the speech, called after `read`.
+    as_error: the error that an event tells of an exception.
     """
     try:
         req = await read()
@@ -61,7 +63,7 @@ async def speak(
         admitted.note_first_audio()
         format = req.format or "wav"
         if wants_events:
-            body = events(stream, format, rate(format), req.timestamps)
+            body = events(stream, format, rate(format), req.timestamps, as_error)
             return StreamedResponse(body, _headers(stream.first.info), EVENT_STREAM, admitted.finish)
         if req.stream:
             body = encoded(stream, format, rate(format))
@@ -118,7 +120,12 @@ def _headers(info: JsonObject) -> dict[str, str]:
         "X-SpeechX-Warning": info.get("warning"),
         "X-SpeechX-Watermark": info.get("watermark", "none"),
     }
-    return {name: str(value) for name, value in named.items() if value is not None}
+    # A warning may quote words of any script; a header is ASCII.
+    return {
+        name: str(value).encode("ascii", "backslashreplace").decode()
+        for name, value in named.items()
+        if value is not None
+    }
 
 
 def _deadline(request: Request, most: float) -> float:

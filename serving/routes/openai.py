@@ -111,7 +111,7 @@ def openai_router(service: Service) -> APIRouter:
         try:
             return await speak(
                 service, admitted, request, read, sse=lambda: asked is not None and asked.stream_format == "sse",
-                rate=_rate, speed=lambda: 1.0 if asked is None else asked.speed,
+                rate=_rate, speed=lambda: 1.0 if asked is None else asked.speed, as_error=_in_its_words,
             )  # fmt: skip
         except (InputError, ApiError) as error:
             raise _in_its_words(error) from error
@@ -163,7 +163,7 @@ async def _tts_fields(service: Service, body: SpeechRequest) -> JsonObject:
     return {k: v for k, v in fields.items() if v is not None}
 
 
-def _in_its_words(error: InputError | ApiError) -> ApiError:
+def _in_its_words(error: BaseException) -> ApiError:
     """An error about a field of the tts task, said of the field that the client sent."""
     told = as_api_error(error)
     sent = {"text": "input", "format": "response_format"}.get(told.field or "")

@@ -125,11 +125,15 @@ async def encoded(
 
 
 async def events(
-    stream: StartedStream, format: str, rate: int | None = None, words: bool = False
+    stream: StartedStream,
+    format: str,
+    rate: int | None = None,
+    words: bool = False,
+    as_error: Callable[[BaseException], ApiError] = as_api_error,
 ) -> AsyncGenerator[tuple[Chunk, bytes], None]:
     """Server-sent events: speech.audio.delta with base64, speech.words with new word times, speech.audio.done or error.
 
-    Event names are those of OpenAI's API, but for speech.words.
+    Event names are those of OpenAI's API, but for speech.words. as_error: the error to tell of an exception.
     """
     sent_words = 0
     chunk = stream.first
@@ -150,7 +154,7 @@ async def events(
                     batch.append(done)
                 yield chunk, b"".join(_event(event) for event in batch)
     except Exception as error:  # the status line was sent already
-        yield replace(chunk, final=True), _event({"type": "error", **as_api_error(error).body()})
+        yield replace(chunk, final=True), _event({"type": "error", **as_error(error).body()})
 
 
 def _event(data: JsonObject) -> bytes:

@@ -10,6 +10,8 @@ Shapes: T samples, C channels.
 
 from __future__ import annotations
 
+import inspect
+import io
 import os
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeAlias
@@ -64,8 +66,17 @@ def as_source(value: object) -> AudioSource:
 
 
 def _rest_of(file: Any) -> bytes:
-    """The bytes of an open file from where it stands."""
-    data = file.read()
+    """The bytes of an open file from where it stands. An upload of an async framework is read by its file."""
+    if inspect.iscoroutinefunction(file.read) and hasattr(file, "file"):
+        file = file.file
+    if getattr(file, "closed", False):
+        raise InputError("is a closed file: read it while it is open")
+    try:
+        data = file.read()
+    except UnicodeDecodeError:
+        data = ""
+    except io.UnsupportedOperation:
+        raise InputError("is a file that is not open for reading: open it with mode 'rb'") from None
     if isinstance(data, str):
         raise InputError("is a file open as text: open it with mode 'rb'")
     if not isinstance(data, bytes | bytearray | memoryview):

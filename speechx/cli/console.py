@@ -36,6 +36,12 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def warn(warning: str | None) -> None:
+    """A warning, if there is one."""
+    if warning:
+        say(f"speechx: warning: {warning}")
+
+
 def load(model: str | Path | None, slots: int = 8, device: str = "cpu") -> SpeechX:
     """Loads the model; prints the time where it took longer than 3 s."""
     from speechx.api import SpeechX

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from speechx.audio import reading, writing
-from speechx.cli.console import Heartbeat, JsonOption, ModelOption, load, put_json, say
+from speechx.cli.console import Heartbeat, JsonOption, ModelOption, load, put_json, say, warn
 from speechx.cli.inputs import check_one_pipe, check_output, file_option, given_audio, given_voice, read_texts
 from speechx.errors import InputError
 from speechx.task import registry
@@ -117,11 +117,11 @@ def perform(task: AnyTask, fields: dict[str, Any], output: str, model: Path | No
         if output == "-":
             whole = format == "flac" and not fields.get("stream")  # its header holds the length
             info = _whole_to_stdout(chunks, format) if whole else _to_stdout(chunks, format)
-            _say_warning(info)
+            warn(info.get("warning"))
             return say(_summary("standard output", info))
         speech: Speech = collect(chunks)
         speech.save(output, format)
-    _say_warning(speech.info)
+    warn(speech.info.get("warning"))
     if as_json:
         put_json({"output": output, **speech.info, "words": [w.as_dict() for w in speech.words]})
     else:
@@ -129,11 +129,6 @@ def perform(task: AnyTask, fields: dict[str, Any], output: str, model: Path | No
         if fields.get("timestamps"):
             for word in speech.words:
                 typer.echo(f"{word.start:.2f}\t{word.end:.2f}\t{word.text}")
-
-
-def _say_warning(info: Info) -> None:
-    if "warning" in info:
-        say(f"speechx: warning: {info['warning']}")
 
 
 def _watched(chunks: Iterable[Chunk], beat: Heartbeat) -> Iterator[Chunk]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from speechx.cli.console import JsonOption, LanguageOption, put_json
+from speechx.cli.console import JsonOption, LanguageOption, put_json, warn
 from speechx.cli.inputs import file_option, given_text
 
 
@@ -19,7 +19,7 @@ def text(
     json: JsonOption = False,
 ) -> None:
     """Print how a text is read: the spoken words of each sentence, then its phones."""
-    from speechx.text import TextFrontend, check_text, say, split_sentences
+    from speechx.text import TextFrontend, check_text, say, split_sentences, text_warning
 
     text = given_text(text, text_file)
     check_text(text, language)
@@ -29,6 +29,7 @@ def text(
         if said := say(sentence, language):
             phones = " ".join(frontend(sentence, language).phones)
             rows.append({"text": sentence, "said": " ".join(said), "phones": phones})
+    warn(text_warning(text, language))
     if json:
         put_json({"language": language, "sentences": rows})
         return

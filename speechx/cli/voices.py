@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from speechx.audio.reading import SAMPLE_RATE
-from speechx.cli.console import JsonOption, ModelOption, put_json, say
+from speechx.cli.console import JsonOption, ModelOption, put_json, say, warn
 from speechx.errors import InputError, did_you_mean
 from speechx.task.voices import VoiceStore
 from speechx.text.languages import LANGUAGES, check_language
@@ -53,8 +53,7 @@ def add(
     voice = store.enroll(audio, voice_id, name=name, language=language, consent=consent, overwrite=overwrite)
     say(f"voice {voice.id}: {voice.seconds:.1f} s")
     recording = store.wav(voice.id), SAMPLE_RATE
-    if (warning := load_front(model).voice_warning(recording, "audio")) is not None:
-        say(f"speechx: warning: {warning}")
+    warn(load_front(model).voice_warning(recording, "audio"))
 
 
 @app.command()

@@ -178,6 +178,10 @@ class Frontend:
             raise InputError(f"{field} is badly clipped: record it at a lower level", field=field)
         return wav_T
 
+    def trimmed_voice(self, source: AudioSource, field: str = "voice") -> np.ndarray:
+        """`voice` without the silence at both ends, of which the prompt has the first VOICE_SECONDS."""
+        return trim(self.voice(source, field))
+
     def voice_codes(self, source: AudioSource, field: str = "voice") -> tuple[np.ndarray, str]:
         """(codes (F, K) of the voice's prompt, a key of their content), kept for the next request."""
         known_T = self._known_voice(source)  # by content: an id may be enrolled anew
@@ -186,7 +190,7 @@ class Frontend:
             if name in self._voices:
                 self._voices.move_to_end(name)
                 return self._voices[name]
-        wav_T = trim(self.voice(source, field))[: round(VOICE_SECONDS * self.sample_rate)]
+        wav_T = self.trimmed_voice(source, field)[: round(VOICE_SECONDS * self.sample_rate)]
         codes_FK, _ = self.encode_recording(wav_T)
         made = codes_FK, hashlib.sha256(codes_FK.tobytes()).hexdigest()[:32]
         with self._lock:

@@ -4,7 +4,7 @@ from speechx.text.diff import WordEdit, diff_words
 from speechx.text.frontend import MAX_CHARS, TextFrontend, check_text
 from speechx.text.languages import LANGUAGES
 from speechx.text.phones import PHONE_IDS, PHONE_TABLE_VERSION, PHONES
-from speechx.text.say import say
+from speechx.text.say import say, text_warning, unsaid_words
 from speechx.text.sentences import MAX_SENTENCE_CHARS, split_sentences
 from speechx.text.types import PhoneSequence, Word, WordTime
 
@@ -24,4 +24,6 @@ __all__ = [
     "diff_words",
     "say",
     "split_sentences",
+    "text_warning",
+    "unsaid_words",
 ]

@@ -10,6 +10,8 @@ import numpy as np
 
 from speechx.errors import InputError
 from speechx.task.plan import GeneratedPart, Part, Plan, ReadyPart
+from speechx.tasks._shared.notes import notes
+from speechx.text import text_warning
 
 if TYPE_CHECKING:
     from speechx.task.frontend import Frontend
@@ -42,8 +44,7 @@ def sentence_plan(task: AnyTask, req: Any, frontend: Frontend) -> Plan:
             yield ReadyPart(np.zeros(round(PAUSE_SECONDS * 16000), np.float32))
             yield part(sentence)
 
-    warning = frontend.voice_warning(req.voice)
-    return Plan(parts(), notes={"warning": warning} if warning else {})
+    return Plan(parts(), notes=notes(frontend.voice_warning(req.voice), text_warning(req.text, req.language)))
 
 
 def _check_sentence(sentence: str, language: str, frontend: Frontend) -> None:

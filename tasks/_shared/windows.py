@@ -23,6 +23,8 @@ from speechx.task.examples import Example, Utterance, UtterancePool
 from speechx.task.plan import GeneratedPart, MaskedRecording, Plan
 from speechx.task.task import Task, TaskRequest
 from speechx.tasks._shared import phone_spans
+from speechx.tasks._shared.notes import notes
+from speechx.text import text_warning
 
 if TYPE_CHECKING:
     from speechx.task.frontend import Frontend
@@ -117,15 +119,15 @@ class AlignedTask(Task[A]):
                 words = stretch.words if stretch is not None else ()
                 yield GeneratedPart(prompt, words, keep, joined=index > 0, gain=1 / gain, speech=stretch)
 
-        warnings = [
+        warnings = notes(
             self.voice_warning(req, frontend),
             "the recording is clipped" if is_clipped(wav_T) else None,
-        ]
-        notes: dict[str, object] = {"warning": text} if (text := "; ".join(filter(None, warnings))) else {}
+            text_warning(req.text if self.uses_text else None, req.language),
+        )
         recording = None
         if self.mask_target is not None:
             recording = MaskedRecording(wav_T, self.slot, self.voice(req, frontend), self.mask_target)
-        return Plan(parts(), samples=len(wav_T), recording=recording, notes=notes)
+        return Plan(parts(), samples=len(wav_T), recording=recording, notes=warnings)
 
     @abstractmethod
     def mixture(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Mixture | None:

@@ -15,8 +15,11 @@ from speechx.serving.cluster.replica import ReplicaOptions
 class FakeEngine:
     """A SpeechEngine: every job gives `chunks` chunks of 0.2 s of a tone, `delay` seconds apart, or raises `error`.
 
-    jobs: all jobs it was given. aborted: ids of those whose stream was closed early.
+    jobs: all jobs it was given. aborted: ids of those whose stream was closed early. late_error: raised after the first
+    chunk. notes: added to the info of each chunk.
     """
+
+    late_error: Exception | None = None
 
     def __init__(
         self, chunks: int = 3, delay: float = 0.0, error: Exception | None = None, rate: int = 16000
@@ -24,6 +27,7 @@ class FakeEngine:
         self.chunks, self.delay, self.error, self.rate = chunks, delay, error, rate
         self.jobs: list[Job] = []
         self.aborted: list[str] = []
+        self.notes: dict[str, Any] = {}
 
     async def stream(self, job: Job) -> AsyncIterator[Chunk]:
         self.jobs.append(job)
@@ -36,7 +40,11 @@ class FakeEngine:
             for index in range(self.chunks):
                 await asyncio.sleep(self.delay)
                 final = index == self.chunks - 1
+                if index and self.late_error is not None:
+                    finished = True
+                    raise self.late_error
                 info = {"task": job.task, "seed": getattr(job.request, "seed", None) or 0, "model": "fake"}
+                info |= self.notes
                 if final:
                     seconds = self.chunks * len(tone_T) / self.rate
                     info |= {"audio_seconds": seconds, "seconds": 0.0, "rtf": 0.0, "first_audio_seconds": 0.0}

@@ -17,6 +17,7 @@ import pytest
 import scipy.io.wavfile
 import soundfile
 import torch
+from starlette.datastructures import UploadFile
 
 from speechx import Chunk, InputError, Speech, SpeechX
 from speechx.audio.coercion import as_source
@@ -64,6 +65,7 @@ SAME: dict[str, Any] = {
     "memoryview": lambda: memoryview(wav_bytes()),
     "BytesIO": lambda: io.BytesIO(wav_bytes()),
     "a temporary file": spooled,
+    "an upload of FastAPI": lambda: UploadFile(spooled(), filename="a.wav"),
     "(array, rate)": lambda: (WAV_T, 16000),
     "(rate, array)": lambda: (16000, WAV_T),
     "a list of both": lambda: [WAV_T.tolist(), 16000],
@@ -87,6 +89,14 @@ def test_what_counts_as_audio(sx: SpeechX, kind: str) -> None:
     expected = sx.noise_suppression((WAV_T, 16000), seed=1)
     assert sx.noise_suppression(SAME[kind](), seed=1).wav_T.tobytes() == expected.wav_T.tobytes()
     assert sx.align(SAME[kind](), "hi there").words == sx.align((WAV_T, 16000), "hi there").words
+
+
+def test_a_file_that_cannot_be_read(sx: SpeechX, tmp_path: Path) -> None:
+    message = "audio: is a file that is not open for reading: open it with mode 'rb'"
+    with (tmp_path / "new.wav").open("wb") as file, pytest.raises(InputError, match=message):
+        sx.noise_suppression(file)
+    with pytest.raises(InputError, match="audio: is a closed file"):
+        sx.noise_suppression(file)
 
 
 def test_an_open_file(sx: SpeechX, wav_file: Path) -> None:
@@ -125,6 +135,10 @@ def test_a_tensor_on_a_gpu(sx: SpeechX) -> None:
         (([WAV_T, WAV_T[:99]], 16000), "audio: has blocks of different lengths: give one array"),
         ({"audio": WAV_T}, "audio: must have array and sampling_rate, or bytes, or path; it has audio"),
         (io.StringIO("text"), "audio: is a file open as text: open it with mode 'rb'"),
+        (
+            io.TextIOWrapper(io.BytesIO(b"RIFF\xff\xfe")),
+            "audio: is a file open as text: open it with mode 'rb'",
+        ),
         (b"", "audio: is empty"),
         (3, "audio: must be a path"),
     ],

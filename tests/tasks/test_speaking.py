@@ -85,6 +85,44 @@ def test_cross_lingual_has_both_texts(pipeline: Any) -> None:
     assert [s.language for s in prompt.segments if isinstance(s, Text)] == ["en", "es"]
 
 
+@pytest.mark.usefixtures("aligned")
+def test_the_transcript_of_a_long_voice_is_cut_as_the_voice_is(pipeline: Any, speech: Any) -> None:
+    """The prompt has the first 6 s of a voice: more text than sound would be spoken with the request's text."""
+    words = "one two three four five six seven eight nine ten".split()
+    fields = {
+        "text": "Hola a todos.",
+        "language": "es",
+        "voice_language": "en",
+        "voice_text": " ".join(words),
+    }
+    for seconds, kept in ((5, 10), (10, 6)):
+        pipeline.speak(pipeline.job("cross_lingual_tts", voice=(speech(seconds), 16000), **fields))
+        prompt = pipeline.runner.engine.added[-1][0]
+        told = next(s for s in prompt.segments if isinstance(s, Text) and s.language == "en")
+        expected = pipeline.frontend.phones(" ".join(words[:kept]), "en")
+        assert told.ids.tolist() == expected.ids.tolist()
+
+
+def test_a_bad_transcript_of_a_voice_is_named(pipeline: Any) -> None:
+    job = pipeline.job("cross_lingual_tts", text="Hola.", language="es", voice="heart", voice_text="你好")
+    with pytest.raises(InputError, match=r"^voice_text: has nothing that can be said") as caught:
+        pipeline.speak(job)
+    assert caught.value.field == "voice_text"
+
+
+@pytest.mark.parametrize(
+    ("task", "fields"),
+    [
+        ("tts", {"text": "Hello 你好.", "voice": "heart"}),
+        ("noise_suppression", {"text": "Hello 你好.", "audio": (np.tile([0.1, -0.1], 16000), 16000)}),
+    ],
+)
+@pytest.mark.usefixtures("aligned")
+def test_letters_of_another_script_are_warned_of(pipeline: Any, task: str, fields: Any) -> None:
+    result = pipeline.speak(pipeline.job(task, **fields))
+    assert "cannot be said in language 'en' and are left out: '你好'" in result.info["warning"]
+
+
 @pytest.mark.parametrize(
     ("voice", "says"),
     [

@@ -15,6 +15,7 @@ import pytest
 import soundfile
 
 from speechx.audio import reading
+from speechx.errors import InputError
 from speechx.serving.app import build_app
 from speechx.task.voices import VoiceStore
 from tests.helpers.fake_engine import FakeEngine
@@ -77,6 +78,28 @@ def test_events(client: Any) -> None:
         lines = [line for line in answer.iter_lines() if line.startswith("data: ")]
     assert len(lines) == 4 and '"speech.audio.done"' in lines[-1] and '"total_tokens": 15' in lines[-1]
     assert base64.b64decode(lines[0].split('"audio": "')[1].split('"')[0])
+
+
+def test_an_error_amid_events_is_about_what_was_sent(client: Any, spoken: FakeEngine) -> None:
+    asked = {"model": "tts-1", "voice": "heart", "input": "Hello.", "stream_format": "sse"}
+    spoken.late_error = InputError("text: 'x' cannot be said", field="text")
+    try:
+        with client.audio.speech.with_streaming_response.create(**asked) as answer:
+            *_, last = [line for line in answer.iter_lines() if line.startswith("data: ")]
+    finally:
+        spoken.late_error = None
+    told = json.loads(last.removeprefix("data: "))
+    assert told["type"] == "error" and told["error"]["param"] == "input"
+    assert told["error"]["message"] == "input: 'x' cannot be said"
+
+
+def test_a_warning_in_any_script(client: Any, spoken: FakeEngine) -> None:
+    spoken.notes = {"warning": "left out: '你好'"}
+    try:
+        raw = client.audio.speech.with_raw_response.create(model="tts-1", voice="heart", input="Hello 你好.")
+    finally:
+        spoken.notes = {}
+    assert raw.headers["x-speechx-warning"] == r"left out: '\u4f60\u597d'"
 
 
 def test_more_fields(client: Any, spoken: FakeEngine) -> None:

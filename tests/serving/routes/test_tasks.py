@@ -198,9 +198,14 @@ def test_broken_forms(client: TestClient, body: bytes) -> None:
 def test_other_types_and_places(client: TestClient) -> None:
     assert client.post("/v1/tts", content=b"x", headers={"Content-Type": "text/plain"}).status_code == 415
     assert client.post("/v1/tts").status_code == 415
-    assert client.get("/v1/tts").status_code == 405
-    missing = client.post("/v1/nothing", json={})
+    other = client.get("/v1/tts")
+    assert other.status_code == 405 and other.headers["allow"] == "POST"
+    assert other.json()["error"]["message"] == "'/v1/tts' does not take GET, but POST"
+    missing = client.post("/v1/audio/speach", json={})
     assert missing.status_code == 404 and missing.json()["error"]["type"] == "not_found"
+    assert missing.json()["error"]["message"] == (
+        "this server has no '/v1/audio/speach'; did you mean '/v1/audio/speech'?"
+    )
 
 
 def test_sizes(make: Make, engine: FakeEngine, noisy: bytes) -> None:

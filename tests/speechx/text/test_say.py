@@ -10,7 +10,7 @@ import pytest
 
 from speechx.cli.main import main
 from speechx.errors import InputError
-from speechx.text import TextFrontend, say
+from speechx.text import TextFrontend, say, text_warning, unsaid_words
 from speechx.text.normalize import clean
 
 FRONTEND = TextFrontend()
@@ -66,3 +66,18 @@ def test_the_command_prints_words_and_phones(capsys: pytest.CaptureFixture[str])
     assert main(["text", "Hallo Welt.", "--language", "de"]) == 0
     assert capsys.readouterr().out.splitlines()[0] == "hallo welt"
     assert main(["text", "", "--language", "de"]) == 2
+
+
+def test_words_of_another_script_are_named() -> None:
+    assert unsaid_words("Hello 你好, abb一样 and α, 5 µm, 5 Ω, ﬁne.", "en") == ["你好", "abb一样"]
+    assert unsaid_words("Grüße, ça va, Łódź, naïve, 1º, ½.", "de") == []
+    assert text_warning("Привет Anna, ты и я, да.", "en") == (
+        "the text has letters that cannot be said in language 'en' and are left out: 'Привет', 'ты', 'и' and 2 more"
+    )
+    assert text_warning("Hello.", "en") is text_warning(None, "en") is None
+
+
+def test_the_command_warns_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["text", "Hello 你好."]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("hello 你好") and "warning: the text has letters" in err and "'你好'" in err
