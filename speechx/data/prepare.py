@@ -14,7 +14,7 @@ from speechx.data.sources import SourceRow, hold_out_speakers, read_source
 from speechx.errors import InputError
 from speechx.files import atomic_files
 
-__all__ = ["PrepareReport", "prepare_pack"]
+__all__ = ["PrepareReport", "prepare_pack", "prepare_rows"]
 
 MAX_SECONDS = 1800.0
 CHUNK = 32  # files given to a process at once
@@ -45,9 +45,6 @@ def prepare_pack(
     already. keep_paths: the index has the path of each recording, so
     that `speechx.data.transport` can take the file as it is.
     """
-    out = Path(out)
-    if (out / "index.jsonl").exists():
-        raise InputError(f"out: {out} holds a pack already; choose another folder", field="out")
     found = [row for source in sources for row in read_source(source, language)]
     keys = {(row.corpus, row.id) for row in found}
     if len(keys) != len(found):
@@ -56,7 +53,23 @@ def prepare_pack(
             field="sources",
         )
     rows, held_out = hold_out_speakers(found)
-    made = PrepareReport(held_out=held_out)
+    made = prepare_rows(rows, out, workers, progress, keep_paths)
+    made.held_out = held_out
+    return made
+
+
+def prepare_rows(
+    rows: list[SourceRow],
+    out: str | Path,
+    workers: int = 2,
+    progress: Callable[[int, int], None] | None = None,
+    keep_paths: bool = True,
+) -> PrepareReport:
+    """`prepare_pack` of rows that are known already. Raises InputError if OUT has a pack, or none of them can be read."""
+    out = Path(out)
+    if (out / "index.jsonl").exists():
+        raise InputError(f"out: {out} holds a pack already; choose another folder", field="out")
+    made = PrepareReport()
     out.mkdir(parents=True, exist_ok=True)
     offset = 0
     with (

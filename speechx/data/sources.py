@@ -1,7 +1,7 @@
 """Recordings of a corpus with their metadata, from any of the usual layouts.
 
     read_source("LibriSpeech")      LibriSpeech, LibriTTS, VCTK, Common Voice: as they are published
-    read_source("my_corpus")        a folder with metadata.jsonl or metadata.csv
+    read_source("my_corpus")        a folder with metadata.jsonl or metadata.csv, or of recordings alone (NAME.wav, NAME.txt)
     read_source("clips.csv")        CSV, TSV or JSONL with column audio, and text, speaker, language, split, id, kind
     read_source("cuts.jsonl.gz")    manifests of lhotse (a hundred more corpora), if it is installed
 
@@ -89,9 +89,11 @@ def _reader(path: Path) -> Callable[[Path], Iterable[SourceRow]]:
         return _librispeech
     if next(path.rglob("*.normalized.txt"), None) is not None:
         return _libritts
+    if next(_recordings(path), None) is not None:
+        return _plain_folder
     raise InputError(
-        f"source: {path} is in no layout that is known; give a CSV or JSONL with the columns audio, text, speaker, "
-        "language",
+        f"source: {path} is in no layout that is known, and no recording is in it; give a CSV or JSONL with the columns "
+        "audio, text, speaker, language",
         field="sources",
     )
 
@@ -210,6 +212,24 @@ def _common_voice(root: Path) -> Iterator[SourceRow]:
                 language=_language(row.get("locale") or root.name),
                 text=row["sentence"],
             )
+
+
+def _recordings(root: Path) -> Iterator[Path]:
+    return (path for path in sorted(root.rglob("*")) if path.suffix.lower() in AUDIO_SUFFIXES)
+
+
+def _plain_folder(root: Path) -> Iterator[SourceRow]:
+    """Recordings of one speaker, each with its text beside it (NAME.txt or NAME.lab) or without one."""
+    for path in _recordings(root):
+        texts = (path.with_suffix(suffix) for suffix in (".txt", ".lab"))
+        found = next((text for text in texts if text.is_file()), None)
+        yield SourceRow(
+            path=path,
+            id=path.relative_to(root).as_posix(),
+            corpus=root.resolve().name,
+            speaker=root.resolve().name,
+            text=None if found is None else found.read_text(encoding="utf-8-sig").strip() or None,
+        )
 
 
 def _with_audio(stem: Path) -> Path | None:

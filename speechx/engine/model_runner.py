@@ -95,7 +95,7 @@ class ModelRunner:
         self.config, self.rows = c, core.rows
         self.device = core.embed.weight.device
         self.precision = precision
-        self._core, self._own = core, core.adapter
+        self._core, self._own = core, core.adapters
         self._adapted = AdaptedRows()  # shared by all products
         self._products: list[AdaptableProduct] = []
         self.table = core.embed.weight.detach().float()
@@ -125,8 +125,8 @@ class ModelRunner:
         self.local_tables = core.local_embed.weight.detach().float().split(c.codebook_size)
         self.local_heads = [PackedLinear(w.t(), local, self._adapted) for w in core.local_heads]
         self._products += [local_head(head, k) for k, head in enumerate(self.local_heads)]
-        if self._own is not None:
-            self.add_adapter(self._own)
+        for adapter in core.adapters:
+            self.add_adapter(adapter)
         self.copy = deepcopy(core.copy).float() if c.copies else None
         self.rope = torch.complex(core.rope[:, 0].float(), core.rope[:, 1].float())
         # Half as many bytes to read, where attention in them is no slower; the codes are as good (docs/log.md).
@@ -157,8 +157,9 @@ class ModelRunner:
         self._adapted.choose(names_N, self.device)
 
     def own_adapter(self, prompt: PackedPrompt) -> str | None:
-        """The name of the model's own adapter where it applies to this prompt, else None."""
-        return self._own.name if self._own is not None and self._own.scope.holds(prompt.tokens_T) else None
+        """The name of the last of the model's own adapters that applies to this prompt; None where none does."""
+        fits = (adapter.name for adapter in reversed(self._own) if adapter.scope.holds(prompt.tokens_T))
+        return next(fits, None)
 
     # Inputs
 

@@ -29,7 +29,8 @@ METADATA = "speechx_adapter"
 class AdapterInfo(StrictConfig):
     """What an adapter is and was made of.
 
-    base: weights_hash of the language model that it changes. languages: of the output text, where it is used; empty: all.
+    base: weights_hash of the language model that it changes. languages, slots: of the output text and of the tasks that it
+    is used for; empty: all.
     seconds: of recordings it was trained on. minutes: of training. consent: whether the speaker agreed.
     """
 
@@ -37,6 +38,7 @@ class AdapterInfo(StrictConfig):
     name: str = Field(min_length=1, max_length=64)
     base: str
     languages: tuple[str, ...] = ()
+    slots: tuple[int, ...] = ()
     rank: int = 0
     seconds: float = 0.0
     minutes: float = 0.0
@@ -67,7 +69,7 @@ def read_adapter(data: bytes, field: str = "adapter") -> tuple[AdapterInfo, LoRA
         )
     try:
         info = AdapterInfo.from_dict(json.loads(metadata[METADATA]))
-        scope = LoRAScope(languages=info.languages)
+        scope = LoRAScope(info.languages, info.slots)
     except (ValidationError, ValueError) as error:
         raise InputError(f"{field}: its description cannot be read: {error}", field=field) from error
     odd = [name for name in tensors if not name.endswith((UP, DOWN))]

@@ -136,6 +136,6 @@ def weights_hash(folder: Path) -> str:
     """16 hex digits over all weight files of a model folder: part of every result, so that it can be traced."""
     digest = hashlib.sha256()
     for part in ("codec", "lm", "aligner", "mask"):
-        for file in sorted((folder / part).glob("*.safetensors")):
+        for file in sorted((folder / part).rglob("*.safetensors")):
             digest.update(f"{part}/{file.name}".encode() + hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:16]

@@ -42,6 +42,7 @@ __all__ = [
     "Voice",
     "VoiceStore",
     "VoiceTaken",
+    "check_voice_id",
     "default_root",
     "known_voice",
     "unknown_voice",
@@ -80,6 +81,15 @@ class VoiceTaken(InputError):
 
 Ids: TypeAlias = "list[str]"  # VoiceStore.list hides the builtin within the class
 Voices: TypeAlias = "list[Voice]"
+
+
+def check_voice_id(voice_id: str) -> None:
+    """Raises InputError for what cannot be the id of a voice."""
+    if not _ID.fullmatch(voice_id):
+        raise InputError(
+            f"id {voice_id!r} must be 1-64 of a-z, 0-9, '-' and '_', and begin with a letter or digit",
+            field="id",
+        )
 
 
 def known_voice(name: str, ids: Collection[str]) -> str | None:
@@ -194,11 +204,7 @@ class VoiceStore:
         The recording has a name of its own, which the description tells: of several callers with one id one succeeds, and
         no description is ever read with another's recording.
         """
-        if not _ID.fullmatch(voice_id):
-            raise InputError(
-                f"id {voice_id!r} must be 1-64 of a-z, 0-9, '-' and '_', and begin with a letter or digit",
-                field="id",
-            )
+        check_voice_id(voice_id)
         if not consent:
             raise InputError(
                 "consent must be true: a voice is enrolled only when its speaker has agreed to it",

@@ -7,6 +7,7 @@ minutes N]`; with `rank` in the recipe and `--adapt MODEL/lm`, a LoRA adapter of
 from __future__ import annotations
 
 import copy
+from dataclasses import asdict, dataclass
 
 import torch
 
@@ -36,6 +37,16 @@ from speechx.training.new_codebooks import start_codes
 from speechx.training.optimizers import optimizers
 
 
+@dataclass
+class BestWeights:
+    """The averaged weights at the evaluation with the least loss. first: loss before training; worse: evaluations since."""
+
+    first: float
+    loss: float
+    worse: int
+    tensors: dict[str, torch.Tensor]
+
+
 class LMTrainer:
     """Holds the model, its running average, the optimizer and the step. finished: the model to adapt."""
 
@@ -56,6 +67,8 @@ class LMTrainer:
         )  # fmt: skip
         self.step = 0
         self.share_of_time = 0.0
+        self.minutes = 0.0  # of training, with those of the runs that this one resumed
+        self.best: BestWeights | None = None  # where the recipe has `patience`
         if config.compile:
             self.model.compile_blocks()  # after the average was copied from it: a compiled block does not copy
 
@@ -94,21 +107,55 @@ class LMTrainer:
 
     @torch.no_grad()
     def evaluate(self, batches: list[LMBatch]) -> dict[str, float]:
-        """Mean metrics of the averaged weights."""
+        """Mean metrics of the averaged weights, over the same steps of the local transformer each time."""
         self.average.eval()
         rows = []
-        for batch in batches:
-            with self._autocast():
-                out = self.average(batch.to(self.device))
-            rows.append(out.metrics | {"loss": out.loss})
+        with torch.random.fork_rng():
+            torch.manual_seed(self.config.seed)
+            for batch in batches:
+                with self._autocast():
+                    out = self.average(batch.to(self.device))
+                rows.append(out.metrics | {"loss": out.loss})
         return {k: float(torch.stack([r[k].float().cpu() for r in rows]).mean()) for k in rows[0]}
+
+    def _trained(self) -> dict[str, torch.Tensor]:
+        """The averaged weights that this run changes."""
+        trained = [name for name, p in self.model.named_parameters() if p.requires_grad]
+        state = self.average.state_dict()
+        return {name: state[name] for name in trained}
+
+    def note_dev_loss(self, loss: float) -> None:
+        """Keeps a copy of the averaged weights if no evaluation before had a smaller loss."""
+        before = self.best
+        if before is not None and loss >= before.loss:
+            before.worse += 1
+            return
+        tensors = {name: value.clone() for name, value in self._trained().items()}
+        self.best = BestWeights(loss if before is None else before.first, loss, 0, tensors)
+
+    def restore_best(self) -> None:
+        """Puts the weights of the best evaluation into the average."""
+        if self.best is not None:
+            self.average.load_state_dict(self.best.tensors, strict=False)
 
     def state(self) -> Checkpoint:
         return {
             "step": self.step, "config": self.config.model_dump(), "model_config": self.model_config.to_dict(),
             "model": self.model.state_dict(), "average": self.average.state_dict(),
             "opt": [opt.state_dict() for opt in self.opts], "rng": rng_state(),
+            "best": None if self.best is None else asdict(self.best),
         }  # fmt: skip
+
+    def begin(
+        self, start_from: str | None, adapter: LoRAAdapter | None, vectors_KVD: torch.Tensor | None
+    ) -> None:
+        """The first weights: of the checkpoint of another stage, of an adapter, or as they are."""
+        if start_from:
+            state = torch.load(start_from, map_location="cpu", weights_only=False)
+            self.load(state, weights_only=True, vectors_KVD=vectors_KVD)
+        elif adapter is not None:
+            for model in (self.model, self.average):
+                init_lora(model, adapter.tensors)
 
     def load(
         self, state: Checkpoint, weights_only: bool = False, vectors_KVD: torch.Tensor | None = None
@@ -138,6 +185,8 @@ class LMTrainer:
             opt.load_state_dict(saved)
         set_rng_state(state["rng"])
         self.step = state["step"]
+        kept = state.get("best")  # absent in checkpoints of earlier releases
+        self.best = None if kept is None else BestWeights(**kept)
 
 
 def train(
@@ -149,33 +198,21 @@ def train(
     """Runs the recipe until its steps or the minutes are over; leaves `last.pt` in `out`.
 
     finished: the model to adapt (`rank`); adapter: what the new one starts from. Raises
-    ValueError where one is given without the other.
+    ValueError where one is given without the other, and where no pair is in the scope of the recipe.
     """
-    if (finished is None) != (config.rank == 0):
-        raise ValueError(
-            "a recipe with `rank` needs a finished model to change (--adapt), and only such a recipe"
-        )
     facts = {
         "codec_name": codec_name,
         "codec_hash": shards.codec_hash,
         "phone_table_version": phone_table_version,
     }
-    if finished is None:
-        fields = {"pause_phones": pause_phones, **facts, **config.model}
-        model_config = LMConfig.preset(config.preset, **fields)
-    else:
-        model_config = finished.shape = finished.shape.with_(**config.model)
-        finished.train()
+    model_config = _model_config(config, finished, {"pause_phones": pause_phones, **facts})
     run = TrainingRun(out, max_minutes, group=group, store=store)
     trainer = LMTrainer(config, model_config, device, finished, group)
     if run.resumes(resume):
         trainer.load(run.load())
-    elif start_from:
-        state = torch.load(start_from, map_location="cpu", weights_only=False)
-        trainer.load(state, weights_only=True, vectors_KVD=vectors_KVD)
-    elif adapter is not None:
-        for model in (trainer.model, trainer.average):
-            init_lora(model, adapter.tensors)
+    else:
+        trainer.begin(start_from, adapter, vectors_KVD)
+    _check_scope(config, shards)
     feeder = LMBatchLoader(shards, config, model_config, group=group)
     dev_sets = {} if dev is None else dev_batches(dev, config, model_config)
 
@@ -188,15 +225,54 @@ def train(
         return mean_metrics(recent) | {"epoch": float(feeder.stream.epoch), "steps_per_s": seen / seconds}
 
     def evaluate() -> dict[str, float]:
-        if trainer.step % config.eval_every:
-            return {}
+        return {} if trainer.step % config.eval_every else scores_now()
+
+    def scores_now() -> dict[str, float]:
         scores = {slot: trainer.evaluate(batches) for slot, batches in dev_sets.items()}
+        if config.patience:
+            trainer.note_dev_loss(sum(s["loss"] for s in scores.values()) / len(scores))
         return {
             f"dev{slot}_{k}": s[k] for slot, s in scores.items() for k in ("loss", "ce_1", "ce_2", "acc_1")
         }
 
+    if config.patience and not dev_sets:
+        raise ValueError("a recipe with `patience` needs pairs of the dev split (--dev)")
+    if config.patience and trainer.best is None:
+        run.log_first(trainer.step, scores_now())
     fit(
         trainer, run, feeder.steps(trainer.step, config.steps), train_step, log_every=config.log_every,
         anneal_minutes=config.anneal_minutes, summarize=summarize, evaluate=evaluate,
+        stop=lambda: trainer.best is not None and trainer.best.worse >= config.patience,
     )  # fmt: skip
+    trainer.minutes = (run.before + run.seconds()) / 60
+    if config.patience:
+        run.log_first(trainer.step, scores_now())
+        trainer.restore_best()
     return trainer
+
+
+def _model_config(config: LMTrainConfig, finished: CodecLMCore | None, facts: dict[str, object]) -> LMConfig:
+    """Of a new model, or of the finished one with what the recipe changes. facts: what the model will be used with."""
+    if (finished is None) != (config.rank == 0):
+        raise ValueError(
+            "a recipe with `rank` needs a finished model to change (--adapt), and only such a recipe"
+        )
+    if finished is None:
+        return LMConfig.preset(config.preset, **{**facts, **config.model})
+    finished.shape = finished.shape.with_(**config.model)
+    finished.train()
+    return finished.shape
+
+
+def _check_scope(config: LMTrainConfig, shards: Shards) -> None:
+    """Raises ValueError where the adapter of a recipe would be used for none of the pairs."""
+    if not config.rank or not (config.languages or config.slots):
+        return
+    for pair in shards:
+        of_task = not config.slots or pair.prompt.slot in config.slots
+        if of_task and (not config.languages or pair.prompt.language in (None, *config.languages)):
+            return
+    raise ValueError(
+        f"the adapter is for languages {', '.join(config.languages) or 'all'} and task slots "
+        f"{', '.join(map(str, config.slots)) or 'all'}, and none of {len(shards)} training pairs is one of these"
+    )

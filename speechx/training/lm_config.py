@@ -42,6 +42,9 @@ class LMTrainConfig(StrictConfig):
         str, ...
     ] = ()  # of the output text: the scope of the adapter (speechx.models.lora); empty: any
     slots: tuple[int, ...] = ()  # of the tasks in scope; empty: any
+    patience: int = (
+        0  # with a value: ends after so many evaluations without a better one, and keeps the best weights
+    )
     workers: int = 0
     log_every: int = 50
     eval_every: int = 500

@@ -27,6 +27,8 @@ Metrics: TypeAlias = dict[str, Tensor]
 
 Batch = TypeVar("Batch")
 
+LOG_SECONDS = 10.0
+
 
 class Trainer(Protocol):
     """Networks, optimizers and the number of steps done."""
@@ -49,31 +51,35 @@ def fit(
     summarize: Callable[[list[Metrics], float], dict[str, float]] | None = None,
     evaluate: Callable[[], dict[str, float]] | None = None,
     save: Callable[[], None] | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> None:
     """Trains until the batches, the minutes of the run or `anneal_minutes` are over, and saves a checkpoint.
 
     summarize: a row of the log from the metrics of the steps since the last row and their seconds; default: their means.
     evaluate: called after every step; its row is logged unless empty, and its time is not training time. save: in place of
-    `run.save(trainer.state())`.
-    All ranks of the run's group call all of them but `summarize`, which is for rank 0; its clock decides for all.
+    `run.save(trainer.state())`. stop: whether to end after this step, the same on all ranks.
+    All ranks of the run's group call all of them but `summarize`, which is for rank 0; its clock decides for all. A row is
+    logged after the first step, too, and every 10 s at least.
     """
     summarize, save = summarize or summary, save or (lambda: run.save(trainer.state()))
     clock, recent, group = time.monotonic(), list[Metrics](), run.group
+    first = True
     for batch in batches:
         trainer.share_of_time = group.broadcast(run.share_of(anneal_minutes))
         recent.append(train_step(batch))
-        if trainer.step % log_every == 0:
+        if first or trainer.step % log_every == 0 or time.monotonic() - clock >= LOG_SECONDS:
+            first = False
+            left = {"minutes_left": anneal_minutes * (1 - trainer.share_of_time)} if anneal_minutes else {}
             if group.first:
-                run.log(trainer.step, summarize(recent, time.monotonic() - clock))
+                run.log(trainer.step, summarize(recent, time.monotonic() - clock) | left)
             clock, recent = time.monotonic(), []
         before = time.monotonic()
         if evaluate is not None and (row := evaluate()):
-            if group.first:
-                run.log(trainer.step, row)
+            run.log_first(trainer.step, row)
             clock += time.monotonic() - before
         if group.broadcast(run.save_due()):
             save()
-        if group.broadcast(run.out_of_time()) or trainer.share_of_time >= 1:
+        if group.broadcast(run.out_of_time()) or trainer.share_of_time >= 1 or stop():
             break
     save()
 
@@ -186,6 +192,11 @@ class TrainingRun:
         state: Checkpoint = torch.load(path, map_location="cpu", weights_only=False)
         self.before = state.get("seconds", 0.0)
         return state
+
+    def log_first(self, step: int, values: dict[str, float]) -> None:
+        """`log` on rank 0, nothing on the others."""
+        if self.group.first:
+            self.log(step, values)
 
     def log(self, step: int, values: dict[str, float]) -> None:
         """A line to the terminal, a row to log.csv, scalars to TensorBoard where it is installed."""

@@ -1,4 +1,4 @@
-"""Folders of the language model (speechx.models.folder).
+"""Folders of the language model (speechx.models.folder). They may hold adapters of voices: FOLDER/adapters/NAME.safetensors.
 
 speechx.models.lm.pretrained.CodecLM (transformers) reads the same folder; `load_model` does not need transformers.
 """
@@ -11,11 +11,14 @@ import torch
 from torch import Tensor
 
 from speechx.errors import InputError
+from speechx.models.adapter_file import AdapterInfo
+from speechx.models.adapter_file import read_adapter as read_adapter_file
 from speechx.models.folder import CONFIG_FILE, ModelFolder, matrices_on_grid
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.model import CodecLMCore
 from speechx.models.lora import LoRAAdapter, LoRAScope, check_lora, merge_lora
 
+ADAPTERS = "adapters"
 MODEL_TYPE = "speechx-codec-lm"
 LM_FOLDER = ModelFolder(
     MODEL_TYPE, LMConfig, "language model", extra={"architectures": ["CodecLM"], "dtype": "float16"}
@@ -23,13 +26,14 @@ LM_FOLDER = ModelFolder(
 
 
 def save_model(model: CodecLMCore, folder: str | Path, step: float = 0.0) -> str:
-    """Writes a model folder, with the scoped adapter that the model may have; the weights' hash.
+    """Writes a model folder, with the scoped adapter of its own that the model may have; the weights' hash.
 
     step: see `on_grid`; of matrices alone. The larger, the smaller the file packs, which a repository that ships it feels.
     """
     digest = LM_FOLDER.write(folder, model.shape, matrices_on_grid(model.state_dict(), step))
-    if model.adapter is not None:
-        save_adapter(folder, model.adapter.tensors, scope=model.adapter.scope)
+    for own in model.adapters:
+        if not own.name:
+            save_adapter(folder, own.tensors, scope=own.scope)
     return digest
 
 
@@ -54,11 +58,11 @@ def load_model(
     dtype: torch.dtype = torch.float32,
     adapter: bool = True,
 ) -> CodecLMCore:
-    """The model of a folder, in eval mode, on the CPU. An adapter with a scope is its `adapter`, any other is merged.
+    """The model of a folder, in eval mode, on the CPU. Adapters with a scope are its `adapters`, one without is merged.
 
     codec_name, codec_hash, phone_table_version: what the caller will use it with, where to be checked. adapter: whether with
-    the adapter that the folder may hold (`read_adapter`). Raises InputError where files are missing, damaged, of another
-    format, or do not belong together.
+    the adapters that the folder may hold (`read_adapter`, `voice_adapters`). Raises InputError where files are missing,
+    damaged, of another format, or do not belong together.
     """
     config, tensors = LM_FOLDER.read(folder)
     _check_use("codec", config.codec_name, codec_name)
@@ -75,9 +79,18 @@ def load_model(
         found = read_adapter(folder) if adapter else None
         if found is not None and found.scope:
             check_lora(model, found.tensors, found.scope)
-            model.adapter = found
+            model.adapters = (found,)
         elif found is not None:
             merge_lora(model, found.tensors)
+        for info, more in voice_adapters(folder) if adapter else ():
+            if info.base != LM_FOLDER.weights_hash(folder):
+                raise InputError(
+                    f"the adapter {info.name} in {folder} was made for language model {info.base}, not for "
+                    f"{LM_FOLDER.weights_hash(folder)}",
+                    field="model",
+                )
+            check_lora(model, more.tensors, more.scope)
+            model.adapters = (*model.adapters, more)
     except InputError:
         raise
     except (RuntimeError, ValueError, TypeError) as error:
@@ -90,6 +103,14 @@ def load_model(
 def read_adapter(folder: str | Path) -> LoRAAdapter | None:
     """The adapter that a model folder holds. Raises InputError."""
     return LM_FOLDER.read_adapter(folder)
+
+
+def voice_adapters(folder: str | Path) -> list[tuple[AdapterInfo, LoRAAdapter]]:
+    """The adapters of voices that a model folder holds, by the names of their files. Raises InputError."""
+    return [
+        read_adapter_file(p.read_bytes(), "model")
+        for p in sorted(Path(folder, ADAPTERS).glob("*.safetensors"))
+    ]
 
 
 def _check_use(what: str, trained: str, used: str | None) -> None:

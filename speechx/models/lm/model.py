@@ -104,7 +104,9 @@ class CodecLMCore(nn.Module):
         """draw: whether to draw initial weights; not where they are about to be loaded."""
         super().__init__()
         self.shape = config
-        self.adapter: LoRAAdapter | None = None  # one with a scope; the engine applies it
+        self.adapters: tuple[
+            LoRAAdapter, ...
+        ] = ()  # with a scope each; the engine applies the last one that fits
         c, G, V = config, config.num_codebooks, config.codebook_size
         self.rows = EmbeddingRows(config)
         self.embed = nn.Embedding(self.rows.count, c.dim, padding_idx=EmbeddingRows.NONE)

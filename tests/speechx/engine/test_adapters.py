@@ -62,7 +62,7 @@ def test_rows_of_a_batch_have_adapters_of_their_own() -> None:
 def test_the_adapter_of_a_voice_is_used_in_place_of_the_models_own() -> None:
     own, anna = adapter("", 3), adapter("anna", 1)
     core = model()
-    core.adapter = LoRAAdapter(LoRAScope(languages=("en",)), own.tensors)
+    core.adapters = (LoRAAdapter(LoRAScope(languages=("en",)), own.tensors),)
     engine = Engine(core, slots=2, precision="float32")
     plain, of_anna = spoken(engine, prompt(), prompt(anna))
     np.testing.assert_array_equal(of_anna, spoken(Engine(model(), precision="float32"), prompt(anna))[0])

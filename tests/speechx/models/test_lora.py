@@ -163,9 +163,9 @@ def test_a_model_is_saved_with_its_change(core: CodecLMCore, tmp_path: Path) -> 
     save_adapter(tmp_path / "one", learned(core), step=0.5, scope=LoRAScope(languages=("es",)))
     before = load_model(tmp_path / "one")
     save_model(before, tmp_path / "two")
-    after = load_model(tmp_path / "two").adapter
-    assert before.adapter is not None and after is not None and after.scope == before.adapter.scope
-    assert all(torch.equal(after.tensors[name], value) for name, value in before.adapter.tensors.items())
+    (after,) = load_model(tmp_path / "two").adapters
+    assert after.scope == before.adapters[0].scope
+    assert all(torch.equal(after.tensors[name], value) for name, value in before.adapters[0].tensors.items())
 
 
 def test_a_scope_that_was_tampered_with(core: CodecLMCore, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A voice with an adapter: who names it by its id speaks with it; nobody else does."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -56,3 +57,25 @@ def test_an_adapter_of_another_model_is_refused_by_name(sx: SpeechX, tiny_folder
     ) as caught:
         sx.tts(voice="bert", **TEXT)
     assert caught.value.field == "voice"
+
+
+def test_a_model_folder_with_an_adapter_speaks_that_language_with_it(
+    sx: SpeechX, tiny_folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_folder, tmp_path / "anna")
+    (tmp_path / "anna" / "lm" / "adapters").mkdir()
+    base = LM_FOLDER.weights_hash(tiny_folder / "lm")
+    path = tmp_path / "anna" / "lm" / "adapters" / "anna.safetensors"
+    path.write_bytes(adapter_bytes(load_model(tiny_folder / "lm"), base, languages=("en",)))
+    own = SpeechX.load(tmp_path / "anna", slots=4)
+    assert own.pipeline.model != sx.pipeline.model, "results name the model that made them"
+    np.testing.assert_array_equal(own.tts(voice="bert", **TEXT).wav_T, sx.tts(voice="anna", **TEXT).wav_T)
+    spanish = {**TEXT, "language": "es"}
+    np.testing.assert_array_equal(
+        own.tts(voice="bert", **spanish).wav_T, sx.tts(voice="bert", **spanish).wav_T
+    )
+    path.write_bytes(adapter_bytes(load_model(tiny_folder / "lm"), "feedfeedfeedfeed"))
+    with pytest.raises(
+        InputError, match=f"adapter anna in .* language model feedfeedfeedfeed, not for {base}"
+    ):
+        SpeechX.load(tmp_path / "anna")

@@ -18,6 +18,7 @@ from speechx.models.lm.config import LMConfig
 from speechx.models.lm.folder import load_model, read_adapter, save_adapter, save_model
 from speechx.models.lora import LoRAScope, lora_factors
 from speechx.training import lm
+from speechx.training.loop import read_log
 
 FACTS: dict[str, Any] = {"phone_table_version": 1, "codec_name": "x", "pause_phones": (1,)}
 RECIPE = lm.LMTrainConfig(
@@ -90,7 +91,7 @@ def test_a_change_goes_on_from_the_one_before(
 ) -> None:
     save_codec(codec, tmp_path / "codec")
     save_model(finished(shards), tmp_path / "lm0")
-    scope = {"languages": ["es"], "slots": [0, 1]}
+    scope = {"languages": ["en"], "slots": [0, 1]}
     for n, changes in enumerate(({"lr": 0.05}, {"lr": 1e-9, "lr_final": 1e-9, "rank": 1, **scope})):
         recipe = {**RECIPE.model_dump(mode="json"), **changes}
         (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
@@ -105,10 +106,37 @@ def test_a_change_goes_on_from_the_one_before(
     assert weights[0] == weights[1] == weights[2], "only the change changes"
     first, second = (read_adapter(tmp_path / f"lm{n}") for n in (1, 2))
     assert first is not None and second is not None and not first.scope
-    assert second.scope == LoRAScope(("es",), (0, 1))
+    assert second.scope == LoRAScope(("en",), (0, 1))
     matrix = "blocks.0.qkv.weight"
     (up_2, down_2), (up_1, down_1) = first.factors(matrix) or (), second.factors(matrix) or ()
     sizes = torch.linalg.svdvals(up_2 @ down_2)
     gone = torch.linalg.matrix_norm(up_2 @ down_2 - up_1 @ down_1)
     assert up_1.shape[1] == 1 and sizes[1] > 0
     torch.testing.assert_close(gone, sizes[1], rtol=0.02, atol=1e-4)
+
+
+def test_a_scope_that_no_pair_is_in(shards: Shards, tmp_path: Path) -> None:
+    recipe = RECIPE.model_copy(update={"languages": ("es",), "slots": (0, 1)})
+    message = (
+        rf"for languages es and task slots 0, 1, and none of {len(shards)} training pairs is one of these"
+    )
+    with pytest.raises(ValueError, match=message):
+        lm.train(recipe, shards, None, str(tmp_path), finished=finished(shards), **FACTS)
+
+
+def test_the_best_weights_are_kept_and_a_run_that_gets_worse_ends(shards: Shards, tmp_path: Path) -> None:
+    """At an absurd rate everything after some first steps is worse than these."""
+    recipe = RECIPE.with_(steps=40, eval_every=1, patience=3, lr=3.0, lr_final=3.0, eval_batches=1)
+    trainer = lm.train(recipe, shards, shards, str(tmp_path), finished=finished(shards), **FACTS)
+    losses = [row["dev0_loss"] for row in read_log(tmp_path / "log.csv") if "dev0_loss" in row]
+    assert trainer.step < 40 and trainer.best is not None
+    assert trainer.best.first == pytest.approx(losses[0], rel=1e-4)
+    assert trainer.best.loss == pytest.approx(min(losses), rel=1e-4) and trainer.best.worse >= 3
+    scores = trainer.evaluate(lm.dev_batches(shards, recipe, trainer.model_config)[0])
+    assert scores["loss"] == pytest.approx(min(losses), rel=1e-4), "the best weights are those that are left"
+
+
+def test_patience_needs_a_dev_split(shards: Shards, tmp_path: Path) -> None:
+    recipe = RECIPE.model_copy(update={"patience": 2})
+    with pytest.raises(ValueError, match=r"needs pairs of the dev split \(--dev\)"):
+        lm.train(recipe, shards, None, str(tmp_path), finished=finished(shards), **FACTS)

@@ -1,0 +1,184 @@
+"""`speechx adapt`: from recordings of one person to a model that speaks in that voice."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias, cast
+
+import typer
+
+from speechx.audio.reading import SAMPLE_RATE
+from speechx.cli.cluster import launcher
+from speechx.cli.console import LanguageOption, ModelOption, output_option, say
+from speechx.cli.recipes import find_recipe
+from speechx.data.code_pool import MAX_PER
+from speechx.data.progress import ticker
+from speechx.errors import InputError
+from speechx.files import atomic_files, atomic_write
+from speechx.task.voices import VoiceStore, check_voice_id
+from speechx.text.languages import check_language
+
+if TYPE_CHECKING:
+    from speechx.data.recordings import CheckedRecordings, Recognize
+    from speechx.task.frontend import Frontend
+
+    Means: TypeAlias = dict[str, tuple[float | None, float | None]]
+
+FEWEST_SECONDS = 40.0
+"""Of recordings to train on: a minute, less what is held out."""
+
+VOICE_SECONDS = 5.0
+"""The training recording nearest to this length is enrolled."""
+
+
+Recordings = Annotated[
+    Path,
+    typer.Argument(help="folder of recordings (NAME.wav, NAME.txt), or a CSV or JSONL with audio and text"),
+]
+Name = Annotated[str, typer.Option(help="id of the voice: a-z, 0-9, - and _")]
+Output = Annotated[Path | None, output_option("model folder to write (default: models/NAME)")]
+Minutes = Annotated[float, typer.Option(min=0.05, help="at most so many minutes of training")]
+Consent = Annotated[
+    bool, typer.Option("--consent", help="the speaker agreed: enroll the voice with its adapter")
+]
+License = Annotated[str, typer.Option(help="licence of the recordings, kept in the adapter")]
+Recognizer = Annotated[
+    str, typer.Option(help="of recordings without text: whisper-base, whisper:FOLDER, or none")
+]
+MaxPER = Annotated[float, typer.Option(help="phone error rate above which a text does not fit its recording")]
+Config = Annotated[Path, typer.Option(help="recipe: a YAML file or a packaged name", callback=find_recipe)]
+Resume = Annotated[bool, typer.Option("--resume", help="continue a run that was interrupted")]
+Report = Annotated[bool, typer.Option(help="say held-out sentences before and after, and score them")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace what is in the output folder")]
+
+
+def adapt(
+    recordings: Recordings, name: Name, language: LanguageOption = "en", output: Output = None, minutes: Minutes = 20.0,
+    consent: Consent = False, license: License = "", recognizer: Recognizer = "whisper-base", max_per: MaxPER = MAX_PER,
+    config: Config = Path("lm/adapt"), resume: Resume = False, report: Report = True, overwrite: Overwrite = False,
+    model: ModelOption = None,
+) -> None:  # fmt: skip
+    """Adapt the language model to the recordings of one person, from 1 minute to 5 hours."""
+    from speechx.pipeline.loading import load_front, model_folder
+    from speechx.training.adapt import adapt_voice, prepare_voice
+    from speechx.training.lm_config import LMTrainConfig
+
+    check_language(language)
+    check_voice_id(name)
+    base = model_folder(model, parts=("codec", "lm", "aligner"))
+    folder = output or Path("models") / name
+    work = folder.with_name(f".{folder.name}.work")
+    _check_output(folder, work, overwrite, resume)
+    if not resume:
+        checked = _checked(recordings, load_front(base), language, recognizer)
+        errors = prepare_voice(checked, base, work, max_per, ticker("prepare"))
+        _write_table(work / "recordings.csv", checked, errors, max_per)
+    seconds = _training_seconds(work / "recordings.csv")
+    made = adapt_voice(
+        LMTrainConfig.read(config), base, work, name=name, language=language, minutes=minutes, seconds=seconds,
+        consent=consent, license=license, resume=resume,
+    )  # fmt: skip
+    say(f"loss of held-out recordings: {made.loss[0]:.3f} before, {made.loss[1]:.3f} after")
+    _write_folder(base, folder, work, made.data, name)
+    say(f"model -> {folder}; use it with --model {folder}")
+    if consent:
+        _enroll(work, name, language, license, made.data)
+    if report:
+        _report(work, model, folder, language)
+    shutil.rmtree(work)
+
+
+def _check_output(folder: Path, work: Path, overwrite: bool, resume: bool) -> None:
+    """Raises InputError where something would be overwritten, or there is nothing to resume."""
+    if folder.exists() and not overwrite:
+        raise InputError(f"output: {folder} exists; choose another folder, or --overwrite", field="output")
+    has_run = (work / "recordings.csv").is_file()
+    if resume and not has_run:
+        raise InputError(f"resume: there is no interrupted run in {work}", field="resume")
+    if has_run and not resume and not overwrite:
+        raise InputError(
+            f"output: {work} holds an interrupted run; continue it with --resume, or begin anew with --overwrite",
+            field="output",
+        )
+
+
+def _checked(recordings: Path, frontend: Frontend, language: str, recognizer: str) -> CheckedRecordings:
+    from speechx.data.recordings import check_recordings, speaker_rows
+
+    rows, recognize = speaker_rows(recordings, language), None
+    if recognizer != "none" and any(not row.text for row in rows):
+        say(f"some recordings have no text; {recognizer} transcribes them")
+        recognize = cast("Recognize", launcher("recognizer")(recognizer))
+    checked = check_recordings(rows, frontend, language, recognize, ticker("check"))
+    say(checked.table())
+    if checked.minutes("train") * 60 < FEWEST_SECONDS:
+        raise InputError(
+            f"recordings: {checked.minutes('train') * 60:.0f} s are left to train on; give at least a minute",
+            field="recordings",
+        )
+    return checked
+
+
+def _write_table(path: Path, checked: CheckedRecordings, errors: dict[str, float], max_per: float) -> None:
+    """What became of each recording, for people: id, seconds, used for, text, phone error rate, why not."""
+    with atomic_files(path) as (part,), part.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["id", "seconds", "used_for", "text", "phone_error_rate", "why_not"])
+        for row, seconds in zip(checked.rows, checked.seconds, strict=True):
+            error = errors.get(row.id)
+            fits = error is not None and error <= max_per
+            used = {"train": "training", "dev": "held out"}[row.split] if fits else ""
+            table.writerow(
+                [row.id, f"{seconds:.2f}", used, row.text, error, "" if fits else "its text does not fit"]
+            )
+        for drop in checked.dropped:
+            table.writerow([drop.id, f"{drop.seconds:.2f}", "", "", "", drop.why])
+    wrong = sum(errors.get(row.id, max_per + 1) > max_per for row in checked.rows)
+    if wrong:
+        say(f"{'dropped: its text does not fit':32}{wrong:6}")
+
+
+def _training_seconds(path: Path) -> float:
+    with path.open(newline="", encoding="utf-8") as file:
+        return sum(float(row["seconds"]) for row in csv.DictReader(file) if row["used_for"] == "training")
+
+
+def _write_folder(base: Path, folder: Path, work: Path, adapter: bytes, name: str) -> None:
+    """The base model with the adapter, and the table of recordings. The folder appears whole."""
+    made = work / "model"
+    shutil.rmtree(made, ignore_errors=True)
+    shutil.copytree(base, made)
+    (made / "lm" / "adapters").mkdir(exist_ok=True)
+    atomic_write(made / "lm" / "adapters" / f"{name}.safetensors", adapter)
+    shutil.copy(work / "recordings.csv", made / "recordings.csv")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made.rename(folder)
+
+
+def _enroll(work: Path, name: str, language: str, license: str, adapter: bytes) -> None:
+    """Keeps a recording of the speaker and the adapter among the voices."""
+    from speechx.data.packs import AudioPack
+    from speechx.task.voices import MAX_ENROLL_SECONDS
+
+    pack = AudioPack(work / "pack")
+    row = min((r for r in pack.rows if r.split == "train"), key=lambda r: abs(r.seconds - VOICE_SECONDS))
+    wav_T = pack.audio(row)[: round(MAX_ENROLL_SECONDS * SAMPLE_RATE)]
+    store, kept = VoiceStore(), {"license": license} if license else {}
+    store.enroll((wav_T, SAMPLE_RATE), name, language=language, consent=True, overwrite=True, **kept)
+    store.set_adapter(name, adapter)
+    say(f"voice {name} is enrolled with its adapter: use it with --voice {name}")
+
+
+def _report(work: Path, base: Path | None, folder: Path, language: str) -> None:
+    try:
+        means = cast("Means", launcher("compare")(work, base, folder, language, folder / "report", say))
+    except ModuleNotFoundError as error:
+        say(f"no report: {error.name} is not installed (pip install 'speechx[eval]')")
+        return
+    say(f"{'held-out sentences':20}{'before':>10}{'after':>10}")
+    for metric, values in means.items():
+        say(f"{metric:20}" + "".join("       n/a" if value is None else f"{value:10.3f}" for value in values))
+    say(f"report with players: {folder / 'report' / 'report.html'}")

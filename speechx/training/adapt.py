@@ -1,0 +1,112 @@
+"""A LoRA adapter of the language model for one person's recordings.
+
+    rows -> pack -> codes, phones, word times -> pairs of tts from codes -> factors, the best by the held-out recordings
+
+Source: low-rank adaptation (Hu et al. 2021), here of a zero-shot model to one speaker.
+"""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from speechx.data.annotate.alignments import align_pack, read_alignments
+from speechx.data.annotate.codes import encode_pack, phonemize_pack
+from speechx.data.code_pool import MAX_PER
+from speechx.data.packs import AudioPack
+from speechx.data.pairs import mix_shards
+from speechx.data.prepare import prepare_rows
+from speechx.data.recordings import CheckedRecordings
+from speechx.data.shards import Shards
+from speechx.errors import InputError
+from speechx.models.adapter_file import AdapterInfo, write_adapter
+from speechx.models.codec.folder import load_codec
+from speechx.models.lm.folder import LM_FOLDER, load_model, read_adapter
+from speechx.models.lora import LoRAAdapter, balanced_factors
+from speechx.text import PHONE_TABLE_VERSION
+from speechx.training.export import pause_phones
+from speechx.training.lm import train
+from speechx.training.lm_config import LMTrainConfig
+
+__all__ = ["AdaptedVoice", "adapt_voice", "prepare_voice"]
+
+TASK = "tts"
+PAIRS_PER_UTTERANCE, MOST_PAIRS, DEV_PAIRS = 30, 6000, 48
+
+
+@dataclass(frozen=True)
+class AdaptedVoice:
+    """data: the adapter's file. loss: of the held-out recordings before and after. utterances: trained on, held out."""
+
+    data: bytes
+    info: AdapterInfo
+    loss: tuple[float, float]
+
+
+def prepare_voice(
+    checked: CheckedRecordings, model: Path, work: Path, max_per: float = MAX_PER,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, float]:  # fmt: skip
+    """Makes WORK/pack and WORK/shards of checked recordings; the phone error rate of each text, by the row's id.
+
+    A text with a phone error rate above max_per does not fit: it gives no pairs. Raises InputError where none fits.
+    """
+    shutil.rmtree(work, ignore_errors=True)
+    pack = work / "pack"
+    prepare_rows(list(checked.rows), pack, workers=1, progress=progress)
+    codec = load_codec(model / "codec")
+    phonemize_pack(pack)
+    encode_pack(pack, codec)
+    align_pack(pack, model / "codec", model / "aligner", progress)
+    errors = {key[1]: found.per for key, found in read_alignments(pack, codec.hash).items()}
+    for split in ("train", "dev"):
+        rows = [row for row in AudioPack(pack).rows if row.split == split]
+        fit = [row for row in rows if errors.get(row.id, max_per + 1) <= max_per]
+        if not fit:
+            raise InputError(
+                f"recordings: none of {len(rows)} texts fits its recording (phone error rate at most {max_per:g}): check "
+                "the texts and the language",
+                field="recordings",
+            )
+        count = min(MOST_PAIRS, PAIRS_PER_UTTERANCE * len(fit)) if split == "train" else DEV_PAIRS
+        mix_shards(
+            pack, model / "codec", model / "aligner", work / "shards" / split, tasks=[TASK], split=split, count=count,
+            rooms=0, from_codes=True, max_per=max_per,
+        )  # fmt: skip
+    return errors
+
+
+def adapt_voice(
+    recipe: LMTrainConfig, model: Path, work: Path, *, name: str, language: str, minutes: float, seconds: float,
+    consent: bool = False, license: str = "", resume: bool = False,
+) -> AdaptedVoice:  # fmt: skip
+    """Trains the adapter on WORK/shards for at most so many minutes.
+
+    An adapter that the model has for this language is where it starts. seconds: of the recordings, for the file.
+    """
+    codec = load_codec(model / "codec")
+    finished = load_model(model / "lm", codec_hash=codec.hash, adapter=False)
+    recipe = recipe.with_(languages=(language,), anneal_minutes=minutes)
+    trainer = train(
+        recipe, Shards([work / "shards" / "train"], codec.hash), Shards([work / "shards" / "dev"], codec.hash),
+        str(work / "run"), phone_table_version=PHONE_TABLE_VERSION, codec_name=codec.name, pause_phones=pause_phones(),
+        finished=finished, adapter=_start(model / "lm", language), resume=resume,
+    )  # fmt: skip
+    assert trainer.best is not None, "a recipe of `speechx adapt` has `patience`"
+    info = AdapterInfo(
+        name=name, base=LM_FOLDER.weights_hash(model / "lm"), languages=(language,), slots=recipe.slots, rank=recipe.rank,
+        seconds=round(seconds, 1), minutes=round(trainer.minutes, 1), license=license, consent=consent,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )  # fmt: skip
+    data = write_adapter(info, balanced_factors(trainer.average))
+    return AdaptedVoice(data, info, (trainer.best.first, trainer.best.loss))
+
+
+def _start(lm_folder: Path, language: str) -> LoRAAdapter | None:
+    """The model's own adapter, where it is used for the language."""
+    found = read_adapter(lm_folder)
+    own = found is not None and (not found.scope.languages or language in found.scope.languages)
+    return found if own else None

@@ -1,0 +1,161 @@
+"""`speechx adapt` and `speechx adapters`: from a folder of recordings to a voice that is used by its name."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from speechx.api import SpeechX
+from speechx.cli.main import main
+from speechx.data.packs import AudioPack
+from speechx.data.synthetic import synthetic_pack
+from speechx.models.lm.folder import LM_FOLDER, load_model
+from speechx.task.voices import VoiceStore
+from tests.helpers.adapters import adapter_bytes
+
+TEXT = {"text": "One two three.", "seed": 1, "best_of": 1}
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Half a minute and more of one generated voice, each recording with its text."""
+    made, folder = tmp_path_factory.mktemp("made"), tmp_path_factory.mktemp("recordings") / "anna"
+    folder.mkdir()
+    pack = AudioPack(synthetic_pack(made, utterances=24, speakers=1, noises=1))
+    for number, row in enumerate(row for row in pack.rows if row.text and row.language == "en"):
+        rest_T = np.zeros(8000, np.float32)
+        soundfile.write(
+            folder / f"{number:02d}.wav", np.concatenate([rest_T, pack.audio(row), rest_T]), 16000
+        )
+        (folder / f"{number:02d}.txt").write_text(row.text or "")
+    return folder
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SPEECHX_VOICES", str(tmp_path / "voices"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def adapt(recordings: Path, tiny_folder: Path, *more: str) -> int:
+    # The aligner of the tiny model has learned nothing, so no text is refused.
+    options = ["--model", str(tiny_folder), "--minutes", "0.05", "--max-per", "99", "--no-report"]
+    return main(["adapt", str(recordings), "--name", "anna", *options, *more])
+
+
+def test_from_recordings_to_a_voice(
+    recordings: Path, tiny_folder: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert adapt(recordings, tiny_folder, "--consent", "--license", "CC0") == 0
+    said = capsys.readouterr()
+    assert "held out" in said.err and "loss of held-out recordings" in said.err and "minutes_left" in said.out
+    assert "use it with --voice anna" in said.err
+    folder = here / "models" / "anna"
+    with (folder / "recordings.csv").open(newline="") as file:
+        used = [row["used_for"] for row in csv.DictReader(file)]
+    assert used.count("held out") == 2 and used.count("training") >= 5
+    assert not list((here / "models").glob(".*")), "nothing is left of the work"
+
+    file = folder / "lm" / "adapters" / "anna.safetensors"
+    assert main(["adapters", "info", str(file)]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (
+        facts["name"] == "anna"
+        and facts["languages"] == ["en"]
+        and facts["license"] == "CC0"
+        and facts["consent"]
+    )
+    assert facts["base"] == LM_FOLDER.weights_hash(tiny_folder / "lm") and facts["seconds"] > 30
+
+    assert main(["adapters", "list", "--json"]) == 0
+    assert [row["voice"] for row in json.loads(capsys.readouterr().out)] == ["anna"]
+    by_voice = SpeechX.load(tiny_folder).tts(voice="anna", **TEXT)
+    by_model = SpeechX.load(folder).tts(voice=(VoiceStore().wav("anna"), 16000), **TEXT)
+    np.testing.assert_array_equal(by_voice.wav_T, by_model.wav_T)
+    assert main(["adapters", "remove", "anna"]) == 0 and VoiceStore().get("anna").adapter == ""
+
+
+def test_what_exists_is_not_overwritten(
+    recordings: Path, tiny_folder: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "models" / "anna").mkdir(parents=True)
+    assert adapt(recordings, tiny_folder) == 2
+    assert "models/anna exists; choose another folder, or --overwrite" in capsys.readouterr().err
+    shutil.rmtree(here / "models" / "anna")
+    assert adapt(recordings, tiny_folder, "--resume") == 2
+    assert "no interrupted run" in capsys.readouterr().err
+    (here / "models" / ".anna.work").mkdir()
+    (here / "models" / ".anna.work" / "recordings.csv").write_text("id\n")
+    assert adapt(recordings, tiny_folder) == 2
+    assert "continue it with --resume" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--name", "Anna B"], "id 'Anna B' must be 1-64 of a-z"),
+        (["--language", "english"], "did you mean 'en'?"),
+        (["--config", "lm/nothing"], "neither a file nor a packaged recipe"),
+        (["--model", "nowhere"], "is no model folder"),
+    ],
+)
+def test_unusable_options(
+    recordings: Path,
+    tiny_folder: Path,
+    here: Path,
+    options: list[str],
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert adapt(recordings, tiny_folder, *options) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_recordings_that_are_none(tiny_folder: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "empty").mkdir()
+    assert adapt(here / "empty", tiny_folder) == 2
+    assert "no recording is in it" in capsys.readouterr().err
+    assert adapt(here / "missing", tiny_folder) == 2
+    assert "does not exist" in capsys.readouterr().err
+
+
+@pytest.fixture
+def enrolled(here: Path, tiny_folder: Path, speech: Callable[..., np.ndarray]) -> Path:
+    """The file of an adapter, and an enrolled voice without one."""
+    VoiceStore().enroll((speech(4.0), 16000), "anna", consent=True)
+    file = here / "anna.safetensors"
+    file.write_bytes(
+        adapter_bytes(load_model(tiny_folder / "lm"), LM_FOLDER.weights_hash(tiny_folder / "lm"))
+    )
+    return file
+
+
+def test_an_adapter_moves_to_a_voice_or_a_model(
+    enrolled: Path, tiny_folder: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = ["--model", str(tiny_folder)]
+    assert main(["adapters", "add", str(enrolled), "anna", *model]) == 0
+    assert VoiceStore().get("anna").adapter
+    assert main(["adapters", "merge", str(enrolled), "-o", "merged", *model]) == 0
+    adapted = SpeechX.load(tiny_folder).tts(voice="anna", **TEXT).wav_T
+    VoiceStore().set_adapter("anna", None)
+    np.testing.assert_array_equal(SpeechX.load("merged").tts(voice="anna", **TEXT).wav_T, adapted)
+    for args, words in (
+        (["add", str(enrolled), "anne", *model], "voice 'anne' is not enrolled; did you mean 'anna'?"),
+        (["add", str(enrolled), "anna"], "it was made for language model"),
+        (["add", "nowhere", "anna"], "nowhere cannot be read"),
+        (["merge", str(enrolled), "-o", "merged", *model], "merged exists"),
+        (["remove", "anna"], "voice 'anna' has no adapter"),
+        (["info", str(here / "merged" / "lm" / "config.json")], "no safetensors file"),
+    ):
+        capsys.readouterr()
+        assert main(["adapters", *args]) == 2
+        assert words in capsys.readouterr().err
