@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -79,6 +80,7 @@ def mix_shards(
     """
     from speechx.task import registry
 
+    _check_split(pack_folder, split)
     codec = load_codec(codec_folder)
     phonemize_pack(pack_folder, progress)
     encode_pack(pack_folder, codec, progress)
@@ -106,6 +108,16 @@ def mix_shards(
             f"; {n} {why}" for why, n in sorted(failures.items())
         )
     return report
+
+
+def _check_split(pack_folder: str | Path, split: str) -> None:
+    """Raises InputError for a split without speech, before anything is encoded."""
+    spoken = Counter(row.split for row in AudioPack(pack_folder).rows if row.speaker is not None)
+    if not spoken[split]:
+        there = ", ".join(f"{name} {count}" for name, count in sorted(spoken.items())) or "none at all"
+        raise InputError(
+            f"split: {pack_folder} has no speech in the split {split!r} (recordings: {there})", field="split"
+        )
 
 
 class PairMaker:

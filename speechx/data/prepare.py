@@ -38,13 +38,15 @@ def prepare_pack(
     progress: Callable[[int, int], None] | None = None,
     language: str | None = None,
     keep_paths: bool = True,
+    needs_language: bool = True,
 ) -> PrepareReport:
     """Decodes every recording of the sources to 16 kHz int16 in OUT/pcm.i16, with OUT/index.jsonl.
 
-    Unreadable files are left out and counted. Raises InputError if a source is no corpus, or if OUT has a pack
-    already. keep_paths: the index has the path of each recording, so
-    that `speechx.data.transport` can take the file as it is.
+    Unreadable files are left out and counted. Raises InputError if a source is no corpus, if speech has no language
+    (unless `needs_language` is false), or if OUT has a pack already. keep_paths: the index has the path of each recording,
+    so that `speechx.data.transport` can take the file as it is.
     """
+    _check_free(Path(out))
     found = [row for source in sources for row in read_source(source, language)]
     keys = {(row.corpus, row.id) for row in found}
     if len(keys) != len(found):
@@ -52,10 +54,26 @@ def prepare_pack(
             "sources: two of them have the same name; rename one, so that rows can be told apart",
             field="sources",
         )
+    if needs_language:
+        _check_languages(found)
     rows, held_out = hold_out_speakers(found)
     made = prepare_rows(rows, out, workers, progress, keep_paths)
     made.held_out = held_out
     return made
+
+
+def _check_free(out: Path) -> None:
+    if (out / "index.jsonl").exists():
+        raise InputError(f"out: {out} holds a pack already; choose another folder", field="out")
+
+
+def _check_languages(rows: Sequence[SourceRow]) -> None:
+    if untold := [row for row in rows if row.kind is None and not row.language]:
+        raise InputError(
+            f"language: {len(untold)} recordings of speech name no language (the first is {untold[0].path}): give it with "
+            "--language, or in a column `language`; noise has a column `kind`",
+            field="language",
+        )
 
 
 def prepare_rows(
@@ -67,8 +85,7 @@ def prepare_rows(
 ) -> PrepareReport:
     """`prepare_pack` of rows that are known already. Raises InputError if OUT has a pack, or none of them can be read."""
     out = Path(out)
-    if (out / "index.jsonl").exists():
-        raise InputError(f"out: {out} holds a pack already; choose another folder", field="out")
+    _check_free(out)
     made = PrepareReport()
     out.mkdir(parents=True, exist_ok=True)
     offset = 0

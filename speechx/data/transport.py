@@ -215,7 +215,7 @@ def join_parts(
                     _unpack(tar, folders[-1])
             except (tarfile.TarError, EOFError) as error:
                 raise InputError(f"parts: {part} is broken: {error}", field="parts") from error
-        made = prepare_pack(folders, out, workers, progress, keep_paths=False)
+        made = prepare_pack(folders, out, workers, progress, keep_paths=False, needs_language=False)
         _join_features(folders, out)
     return made
 

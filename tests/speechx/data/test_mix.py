@@ -12,6 +12,7 @@ import torch
 from speechx.data.pairs import mix_shards
 from speechx.data.shards import Shards, encode_pair
 from speechx.data.synthetic import synthetic_pack
+from speechx.errors import InputError
 from speechx.models.aligner import Aligner, AlignerConfig
 from speechx.models.codec.config import SpectralConfig
 from speechx.models.codec.folder import load_codec, save_codec
@@ -69,3 +70,15 @@ def test_short_sounds_are_silence_for_the_most_part(folders: dict[str, Path], tm
         return float(np.mean([(p.target_FK[1:] == p.target_FK[:-1]).all(1).mean() for p in pairs]))
 
     assert still("short", short=1.0) > 0.3 > still("long")
+
+
+def test_a_split_without_speech_is_an_error_before_anything_is_made(
+    pack_folder: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        InputError, match=r"has no speech in the split 'trian' \(recordings: .*train \d+\)"
+    ) as caught:
+        mix_shards(
+            pack_folder, tmp_path / "no codec", tmp_path / "no aligner", tmp_path / "out", split="trian"
+        )
+    assert caught.value.field == "split" and not (tmp_path / "out").exists()

@@ -69,7 +69,7 @@ def test_recordings_travel_as_they_were(tmp_path: Path) -> None:
     (corpus / "metadata.jsonl").write_text(
         json.dumps({"id": "a", "audio": "a.opus", "split": "train"}) + "\n"
     )
-    prepare_pack([corpus], tmp_path / "pack", workers=1)
+    prepare_pack([corpus], tmp_path / "pack", workers=1, language="en")
     (part,) = split_pack(tmp_path / "pack", tmp_path / "parts")
     with tarfile.open(part) as tar:
         member = tar.extractfile("audio/000000.opus")

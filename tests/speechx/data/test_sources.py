@@ -161,7 +161,7 @@ def test_a_pack_leaves_out_what_cannot_be_read(tmp_path: Path) -> None:
         prepare_pack([corpus], tmp_path / "pack")
     (corpus / "metadata.jsonl").write_text(lines[2])
     with pytest.raises(InputError, match="none of 1 recordings"):
-        prepare_pack([corpus], tmp_path / "other", workers=1)
+        prepare_pack([corpus], tmp_path / "other", workers=1, language="en")
 
 
 def test_the_pitch_of_a_pack(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_the_pitch_of_a_pack(tmp_path: Path) -> None:
         soundfile.write(corpus / f"{name}.wav", 0.2 * saw_T, 16000)
     rows = [{"id": n, "audio": f"{n}.wav", "split": "train"} for n in ("low", "high")]
     (corpus / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    prepare_pack([corpus], tmp_path / "pack", workers=1)
+    prepare_pack([corpus], tmp_path / "pack", workers=1, language="en")
     assert add_pitch(tmp_path / "pack", workers=1) == 200
     pack = AudioPack(tmp_path / "pack")
     for row, hertz in zip(pack.rows, (110, 220), strict=True):
@@ -191,6 +191,32 @@ def test_many_processes_keep_the_order(tmp_path: Path) -> None:
         json.dumps({"id": f"{n:02d}", "audio": f"{n:02d}.wav", "split": "train"}) + "\n" for n in range(70)
     ]
     (tmp_path / "c/metadata.jsonl").write_text("".join(rows))
-    prepare_pack([tmp_path / "c"], tmp_path / "pack", workers=2)
+    prepare_pack([tmp_path / "c"], tmp_path / "pack", workers=2, language="en")
     index = [json.loads(line) for line in (tmp_path / "pack/index.jsonl").read_text().splitlines()]
     assert [row["samples"] for row in index] == [320 + 16 * n for n in range(70)]
+
+
+def test_speech_without_a_language_is_refused_with_the_fix(tmp_path: Path) -> None:
+    sound(tmp_path / "a.wav")
+    sound(tmp_path / "b.wav")
+    table = tmp_path / "clips.csv"
+    table.write_text("audio,text,kind,language\na.wav,Hello.,,\nb.wav,,rain,\n")
+    message = r"1 recordings of speech name no language \(the first is .*a\.wav\): give it with --language"
+    with pytest.raises(InputError, match=message) as caught:
+        prepare_pack([table], tmp_path / "pack", workers=1)
+    assert caught.value.field == "language" and not (tmp_path / "pack").exists()
+    assert prepare_pack([table], tmp_path / "pack", workers=1, language="en").rows == 2
+
+
+def test_a_folder_of_recordings_alone(tmp_path: Path) -> None:
+    for name in ("b.wav", "a.flac", "deep/c.WAV"):
+        sound(tmp_path / "anna" / name)
+    (tmp_path / "anna" / "a.txt").write_text("Hello there.\n")
+    (tmp_path / "anna" / "deep" / "c.lab").write_text("")
+    rows = read_source(tmp_path / "anna", language="en")
+    assert [(row.id, row.text) for row in rows] == [
+        ("a.flac", "Hello there."),
+        ("b.wav", None),
+        ("deep/c.WAV", None),
+    ]
+    assert {row.speaker for row in rows} == {"anna"}
