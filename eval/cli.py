@@ -17,7 +17,7 @@ from speechx.cli.cluster import (
     cluster_options,
     cluster_runner,
 )
-from speechx.cli.console import JsonOption, ModelOption, output_option, put_json, say
+from speechx.cli.console import CodecOption, JsonOption, ModelOption, output_option, put_json, say
 from speechx.errors import InputError
 from speechx.task import registry
 
@@ -126,6 +126,7 @@ def run(
     gpus: GpusOption = 0.0,
     device: DeviceOption = "cpu",
     model: ModelOption = None,
+    codec: CodecOption = None,
 ) -> None:
     """Score a model, references and baselines on a set; a second call continues an interrupted run."""
     from speechx.eval.run.session import EvalOptions, run_evaluation
@@ -134,11 +135,13 @@ def run(
     runner = None
     if ray or address:
         # Nobody is timed on a cluster: an engine may as well be full.
-        runner = cluster_runner(cluster_options(model, max(slots, 8), address, actors, cpus, gpus, device))
+        runner = cluster_runner(
+            cluster_options(model, max(slots, 8), address, actors, cpus, gpus, device, codec)
+        )
     run_evaluation(
         EvalOptions(
             test_set, output, tasks=names, items=items, systems=system, slots=slots, speaks=not no_model, asr=asr,
-            speaker=speaker, mos=mos, workers=workers, model=model, runner=runner,
+            speaker=speaker, mos=mos, workers=workers, model=model, runner=runner, codec=codec,
         ),
         say,
     )  # fmt: skip

@@ -7,7 +7,7 @@ import numpy as np
 from speechx.audio.levels import is_silent
 from speechx.eval import shared
 from speechx.eval.evaluator import Evaluator
-from speechx.eval.items import Item
+from speechx.eval.items import RATE, Item
 from speechx.eval.metrics import signal, words
 from speechx.eval.scores import Bar, Metric, Score, Scores, Unmeasurable
 
@@ -46,7 +46,7 @@ class SpeechRemovalEvaluator(Evaluator):
             lambda: {
                 "speech_left": 0.0
                 if is_silent(wav_T)
-                else self.judges.speech_seconds(wav_T) * 16000 / len(wav_T)
+                else self.judges.speech_seconds(wav_T) * RATE / len(wav_T)
             },
         )
         scores.add(("mcd",), lambda: {"mcd": signal.mcd(shared.replace_silence(wav_T), item.target_T)})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from speechx.cli.console import JsonOption, ModelOption, put_json, say
+from speechx.cli.console import CodecOption, JsonOption, ModelOption, put_json, say
 from speechx.errors import InputError
 from speechx.serving.types import JsonObject
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 def serve(
     model: ModelOption = None,
+    codec: CodecOption = None,
     host: Annotated[str, typer.Option(help="address to listen on; 0.0.0.0 for all")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
     replicas: Annotated[int, typer.Option(min=1, help="copies of the model")] = 1,
@@ -46,12 +47,13 @@ def serve(
     ] = False,
 ) -> None:
     """Serve all tasks over HTTP on this machine: see /docs there. Ctrl-C ends it."""
-    from speechx.pipeline.loading import model_folder
+    from speechx.models.codec.sources import absolute_source
+    from speechx.pipeline.loading import model_folder, parts_of
     from speechx.serving.cluster.replica import ReplicaOptions
     from speechx.serving.logs import json_lines
     from speechx.serving.settings import Settings
 
-    folder = str(model_folder(model).resolve())  # raises InputError before anything starts
+    folder = str(model_folder(model, parts_of(codec)).resolve())  # raises InputError before anything starts
     settings = Settings.from_env(
         voices=voices,
         cors_origins=cors or [],
@@ -60,7 +62,14 @@ def serve(
     if not _port_is_free(host, port):
         say(f"speechx: port {port} of {host} is in use: choose another one with --port")
         raise typer.Exit(1)
-    options = ReplicaOptions(model=folder, slots=slots, waiting=waiting, device=device, voices=voices)
+    options = ReplicaOptions(
+        model=folder,
+        codec=codec and absolute_source(codec),
+        slots=slots,
+        waiting=waiting,
+        device=device,
+        voices=voices,
+    )
     if in_process:
         for name, wanted in (("replicas", replicas > 1 or max_replicas), ("routers", routers > 1)):
             if wanted:

@@ -69,15 +69,23 @@ class SpeechX(metaclass=TaskMethods):
         self.pipeline = pipeline
 
     @classmethod
-    def load(cls, path: str | Path | None = None, *, device: str = "cpu", slots: int = 8) -> SpeechX:
+    def load(
+        cls,
+        path: str | Path | None = None,
+        *,
+        codec: str | Path | None = None,
+        device: str = "cpu",
+        slots: int = 8,
+    ) -> SpeechX:
         """Loads a model folder: `path`, else $SPEECHX_MODEL, else the weights in the package.
 
-        slots: candidates in the engine's batch at once; a request that speaks has three. Raises InputError where the folder,
+        codec: another place of the codec than the folder (speechx.models.codec.sources). slots: candidates in the engine's
+        batch at once; a request that speaks has three. Raises InputError where the folder,
         the weights or their codec do not fit.
         """
         from speechx.pipeline.loading import load_pipeline
 
-        return cls(load_pipeline(path, device=device, slots=slots))
+        return cls(load_pipeline(path, codec=codec, device=device, slots=slots))
 
     @property
     def tasks(self) -> dict[str, str]:

@@ -91,12 +91,12 @@ class CrossLingualTTS(Task[CrossLingualTTSRequest]):
         voice_text = source.text if whole and rng.random() < 0.5 else None
         request = self.Request(
             text=cut.text,
-            voice=(voice_T, 16000),
+            voice=(voice_T, cut.sample_rate),
             language=cut.language,
             voice_language=source.language,
             voice_text=voice_text,
         )
-        target_T = cut.wav_T * levels.standard_gain(cut.wav_T)
+        target_T = cut.wav_T * levels.standard_gain(cut.wav_T, cut.sample_rate)
         meta = {"id": cut.id, "seconds": cut.seconds, "voice_language": source.language}
         return Example(request, target_T, cut.text, cut.language, cut.speaker, meta, {"voice": voice_T})
 
@@ -104,7 +104,7 @@ class CrossLingualTTS(Task[CrossLingualTTSRequest]):
         self, cut: CodedUtterance, pool: CodePool, rng: np.random.Generator
     ) -> TrainingPair | None:
         source = pool.other_language(cut, rng)
-        voice_FK = crop_codes(source.codes_FK, rng) if source is not None else None
+        voice_FK = crop_codes(source.codes_FK, pool.frame_rate, rng) if source is not None else None
         if source is None or voice_FK is None:
             return None
         whole = len(voice_FK) == len(source.codes_FK)

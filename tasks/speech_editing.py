@@ -65,7 +65,8 @@ class SpeechEditing(Task[SpeechEditingRequest]):
     summary = "change words of a recording, leave the rest untouched"
     Request = SpeechEditingRequest
     # The rhythm is that of the words around; chance in it drags single phones out, and over noise all of them.
-    sampling = {**Task.sampling, "advance_temperature": 0.1, "max_pace": 4.0}
+    sampling = {**Task.sampling, "advance_temperature": 0.1}
+    max_pace_seconds = 0.16
     best_of = 3
     pairs_of = "either"  # codes: clean speech, and no other words in the gap
 
@@ -85,17 +86,19 @@ class SpeechEditing(Task[SpeechEditingRequest]):
         codes_FK, gain = frontend.encode_recording(wav_T)
         new = frontend.phones(req.text, req.language)
         if req.span is not None:
-            locate.span_frames(req.span, len(codes_FK))
+            locate.span_frames(req.span, len(codes_FK), frontend.frame_rate)
         old = frontend.phones(req.transcript, req.language) if req.transcript else new
         if req.transcript and frontend.phone_errors(codes_FK, old) > frontend.max_phone_errors:
             raise InputError(
                 "transcript does not match the audio: the aligner hears other words", field="transcript"
             )
-        transcript = locate.AlignedTranscript.of(old, frontend.align(codes_FK, old), len(codes_FK))
+        transcript = locate.AlignedTranscript.of(
+            old, frontend.align(codes_FK, old), len(codes_FK), frontend.frame_rate
+        )
         if req.transcript:
             edits = locate.edits_between(transcript, new, len(codes_FK))
             if req.span is not None and edits:
-                edits = [e for e in edits if _overlaps(e, req.span)]
+                edits = [e for e in edits if _overlaps(e, req.span, frontend.frame_rate)]
                 if not edits:
                     raise InputError("span holds none of the words that text changes", field="span")
         else:
@@ -133,7 +136,9 @@ class SpeechEditing(Task[SpeechEditingRequest]):
             if not script.words:
                 return None
             prompt = self.edit_prompt(work.codes_FK, edit, script, req.keep_background)
-            floor = splice.background(source_T, rate, edit) if req.keep_background else None
+            floor = (
+                splice.background(source_T, rate, edit, frontend.frame_rate) if req.keep_background else None
+            )
             return work.generated(edit, script, prompt, floor)
 
         def parts() -> Iterator[Part]:
@@ -145,7 +150,7 @@ class SpeechEditing(Task[SpeechEditingRequest]):
     def example(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Example | None:
         if cut.text is None or cut.seconds < 1.5:
             return None
-        start, stop = examples.random_span(cut, rng)
+        start, stop = examples.random_span(cut, pool.frame_rate, rng)
         swapped = examples.EditedRecording(cut.wav_T, cut.wav_T, (start, stop), None)
         noisy, other = bool(rng.random() < 0.5), pool.same_speaker(cut, rng)
         # The codes around the gap hear a little of what is in it. At use these are the old words: so they are here, in
@@ -153,12 +158,12 @@ class SpeechEditing(Task[SpeechEditingRequest]):
         if other is not None and (noisy or rng.random() < 0.5):
             swapped = examples.other_words(cut, other, (start, stop), noisy, pool, rng)
         keeps = swapped.snr_db is not None
-        gain = levels.standard_gain(swapped.edited_T)
+        gain, rate = levels.standard_gain(swapped.edited_T, cut.sample_rate), cut.sample_rate
         request = self.Request(
-            audio=(swapped.edited_T * gain, 16000), text=cut.text, span=swapped.span, language=cut.language,
+            audio=(swapped.edited_T * gain, rate), text=cut.text, span=swapped.span, language=cut.language,
             keep_background=keeps,
         )  # fmt: skip
-        target_T = swapped.original_T[round(start * 16000) : round(stop * 16000)] * gain
+        target_T = swapped.original_T[round(start * rate) : round(stop * rate)] * gain
         meta = {"id": cut.id, "seconds": cut.seconds, "keep_background": keeps, "span": (start, stop)}
         meta |= {"snr_db": swapped.snr_db} if keeps else {}
         references = {"whole": swapped.original_T * gain, "speech": cut.wav_T * gain}
@@ -170,10 +175,10 @@ class SpeechEditing(Task[SpeechEditingRequest]):
         text = frontend.phones(req.text, req.language)
         aligned = frontend.align(self.alignment_codes(example, frontend, whole_FK), text)
         # Which words fill the span is known from the true recording, also where the request's has others in their place.
-        transcript = locate.AlignedTranscript.of(text, aligned, len(whole_FK))
+        transcript = locate.AlignedTranscript.of(text, aligned, len(whole_FK), frontend.frame_rate)
         edit = locate.edit_of_span(transcript, truth, len(whole_FK))
         first, last = edit.start, edit.stop
-        start, stop = locate.span_frames(req.span, len(codes_FK))
+        start, stop = locate.span_frames(req.span, len(codes_FK), frontend.frame_rate)
         transcript.frames_W2[transcript.frames_W2 >= last] += stop - last
         edit = replace(edit, start=start, stop=stop)
         script = locate.edit_script(edit, transcript, text, len(codes_FK))
@@ -189,7 +194,7 @@ class SpeechEditing(Task[SpeechEditingRequest]):
     ) -> TrainingPair | None:
         """Words of a clean recording, generated again in their own place."""
         frames = len(cut.codes_FK)
-        transcript = locate.AlignedTranscript.spoken(cut.speech, cut.pointer_F)
+        transcript = locate.AlignedTranscript.spoken(cut.speech, cut.pointer_F, pool.frame_rate)
         first, last = examples.random_words(transcript, frames, rng)
         start, stop = locate.gap(transcript, first, last, frames)
         edit = locate.Edit(first, last, first, last, start, stop)
@@ -206,5 +211,5 @@ def _shift(script: locate.EditScript, edit: locate.Edit, text: PhoneSequence) ->
     return script.start - (text.words[edit.new_start - 1].stop if edit.new_start > 0 else 0)
 
 
-def _overlaps(edit: locate.Edit, span: tuple[float, float]) -> bool:
-    return edit.start / locate.FRAME_RATE <= span[1] and edit.stop / locate.FRAME_RATE >= span[0]
+def _overlaps(edit: locate.Edit, span: tuple[float, float], frame_rate: float) -> bool:
+    return edit.start / frame_rate <= span[1] and edit.stop / frame_rate >= span[0]

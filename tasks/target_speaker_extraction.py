@@ -69,4 +69,6 @@ class TargetSpeakerExtraction(AlignedTask[TargetSpeakerExtractionRequest]):
         other_T = mixing.scaled_to_ratio(speech_T, other_T, ratio_db)
         meta = {"sir_db": ratio_db, "reverberant": room, "interferer": other.speaker}
         references = {"speech": cut.wav_T, "interferer": other_T, "voice": voice_T}
-        return Mixture(cut, speech_T + other_T, cut.wav_T, references, meta, {"enrollment": (voice_T, 16000)})
+        return Mixture(
+            cut, speech_T + other_T, cut.wav_T, references, meta, {"enrollment": (voice_T, cut.sample_rate)}
+        )

@@ -64,9 +64,9 @@ class TTS(Task[TTSRequest]):
         if enrolled is None or enrolled[1].text is None:
             return None
         voice_T, cut = enrolled
-        target_T = cut.wav_T * levels.standard_gain(cut.wav_T)
-        request = self.Request(text=cut.text, voice=(voice_T, 16000), language=cut.language)
-        meta = {"id": cut.id, "seconds": cut.seconds, "voice_seconds": len(voice_T) / 16000}
+        target_T = cut.wav_T * levels.standard_gain(cut.wav_T, cut.sample_rate)
+        request = self.Request(text=cut.text, voice=(voice_T, cut.sample_rate), language=cut.language)
+        meta = {"id": cut.id, "seconds": cut.seconds, "voice_seconds": len(voice_T) / cut.sample_rate}
         return Example(request, target_T, cut.text, cut.language, cut.speaker, meta, {"voice": voice_T})
 
     def pair_from_codes(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from speechx.audio.levels import rms
+from speechx.eval.items import RATE
 from speechx.eval.judges.base import JudgeInfo, file_hash, package_version, packaged_file
 from speechx.eval.metrics.mel import mel_power
 from speechx.eval.scores import Unmeasurable
@@ -60,7 +61,7 @@ class GE2E:
         level = rms(wav_T)
         if level < 1e-4:
             raise Unmeasurable("silence has no speaker")
-        wav_T = trim(wav_T)
+        wav_T = trim(wav_T, RATE)
         mel_SM = mel_power(wav_T * max(1.0, LEVEL / level)).astype(np.float32)
         mel_SM = np.pad(mel_SM, ((0, max(0, FRAMES - len(mel_SM))), (0, 0)))
         starts = range(0, len(mel_SM) - FRAMES + 1, FRAMES // 2)

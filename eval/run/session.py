@@ -40,6 +40,7 @@ class EvalOptions:
     built-in's name. slots: requests at once. speaks: whether the model is evaluated. mos: besides DistillMOS and DNSMOS.
     workers: processes that score, 0 is one per core. model: a folder, the shipped one by default. runner: makes the outputs
     on a cluster, into the folder `outputs` of the run. outputs: a folder of a finished batch job, with the model's outputs.
+    codec: where the model does not hold it.
     """
 
     test_set: Path
@@ -56,6 +57,7 @@ class EvalOptions:
     model: Path | None = None
     runner: Runner | None = None
     outputs: Path | None = None
+    codec: str | None = None
 
 
 def run_evaluation(options: EvalOptions, say: Callable[[str], None] = lambda text: None) -> Report:
@@ -78,7 +80,9 @@ def run_evaluation(options: EvalOptions, say: Callable[[str], None] = lambda tex
         raise InputError(f"task: the set {options.test_set} has no items of {asked}", field="task")
     model, codec, model_hash = _model(options, items, say)
     mos = ("distillmos", "dnsmos", *options.mos)
-    config = JudgesConfig(options.asr, options.speaker, mos, options.model, codec=options.speaks)
+    config = JudgesConfig(
+        options.asr, options.speaker, mos, options.model, codec=options.speaks, codec_source=options.codec
+    )
     judges = config.load(codec)
     for name in built_in_names:
         built_in(name, judges)  # an unknown name is an error before anything runs
@@ -148,19 +152,19 @@ def _model(
     if not options.speaks:
         return None, None, "none"
     if options.runner is None and options.outputs is None:
-        return load_model(options.model, options.slots)
+        return load_model(options.model, options.slots, options.codec)
     from speechx.eval.run.workers import round_trip
     from speechx.eval.systems.systems import FolderSystem
-    from speechx.pipeline.loading import load_front, model_folder, weights_hash
+    from speechx.pipeline.loading import load_front, model_folder, parts_of, weights_hash
 
-    model_hash = weights_hash(model_folder(options.model))
+    model_hash = weights_hash(model_folder(options.model, parts_of(options.codec)))
     if options.outputs is not None:
         system = FolderSystem("speechx", options.outputs, timed=False)
     else:
         assert options.runner is not None
         folder = options.output / "outputs"
         system = outputs_on_cluster(options.runner, options.test_set, items, model_hash, folder, say)
-    return system, partial(round_trip, load_front(options.model)), model_hash
+    return system, partial(round_trip, load_front(options.model, codec=options.codec)), model_hash
 
 
 def evaluate_outputs(test_set: Path, outputs: Path, model: Path | None, say: Callable[[str], None]) -> None:
@@ -197,14 +201,16 @@ def outputs_on_cluster(
     return FolderSystem("speechx", folder, timed=False)
 
 
-def load_model(folder: Path | None, slots: int) -> tuple[ModelSystem[LocalEngine], RoundTrip, str]:
+def load_model(
+    folder: Path | None, slots: int, codec: str | None = None
+) -> tuple[ModelSystem[LocalEngine], RoundTrip, str]:
     """(the system, its codec round trip, the hash of its weights)."""
     from speechx.eval.run.workers import round_trip
     from speechx.eval.systems.systems import ModelSystem
     from speechx.pipeline.loading import load_pipeline
     from speechx.pipeline.local_engine import LocalEngine
 
-    pipeline = load_pipeline(folder, slots=max(1, slots))
+    pipeline = load_pipeline(folder, codec=codec, slots=max(1, slots))
     return (
         ModelSystem(LocalEngine(pipeline), slots=slots),
         partial(round_trip, pipeline.frontend),

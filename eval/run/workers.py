@@ -37,27 +37,29 @@ RoundTrip: TypeAlias = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class JudgesConfig:
-    """What a process needs to load judges of its own. model: the folder of the codec. codec: whether one is used."""
+    """What a process needs to load judges of its own. model: the folder of the codec. codec: whether one is used.
+    codec_source: where it is, if not in the folder."""
 
     asr: str
     speaker: str
     mos: tuple[str, ...]
     model: Path | None = None
     codec: bool = True
+    codec_source: str | None = None
 
     def load(self, codec: RoundTrip | None = None) -> Judges:
         """codec: one that is loaded already; otherwise it is loaded when it is first needed."""
         from speechx.eval.judges.judges import Judges
 
         if codec is None and self.codec:
-            codec = partial(_lazy_round_trip, cache(partial(_load_frontend, self.model)))
+            codec = partial(_lazy_round_trip, cache(partial(_load_frontend, self.model, self.codec_source)))
         return Judges(self.asr, self.speaker, self.mos, codec=codec)
 
 
-def _load_frontend(model: Path | None) -> Frontend:
+def _load_frontend(model: Path | None, codec: str | None) -> Frontend:
     from speechx.pipeline.loading import load_front
 
-    return load_front(model)
+    return load_front(model, codec=codec)
 
 
 def _lazy_round_trip(frontend: Callable[[], Frontend], wav_T: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ import numpy as np
 from speechx.audio import reading
 from speechx.data.sources import SourceRow, read_source
 from speechx.errors import InputError
-from speechx.eval.items import JsonObject
+from speechx.eval.items import RATE, JsonObject
 from speechx.eval.sets.build import seeded_rng
 from speechx.eval.sets.store import SetWriter
 
@@ -133,7 +133,7 @@ def libri2mix(root: Path, transcripts: Path | None) -> Iterator[ConvertedItem]:
         if not others:
             continue
         enrollment = reading.read(others[int(seeded_rng("libri2mix", name).integers(len(others)))].path)[
-            : 6 * 16000
+            : 6 * RATE
         ]
         text = utterance.text.lower() if utterance.text else None
         first, second = root / "s1" / mixture.name, root / "s2" / mixture.name

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from speechx.audio import reading
 from speechx.data.packs import AudioPack, PackRow
 from speechx.data.prepare import decode
 from speechx.data.sources import SourceRow, read_source
@@ -34,6 +35,7 @@ class Corpus:
 
         Raises InputError where nothing is left.
         """
+        self.sample_rate = RATE
         self.rows: list[PackRow] = []
         self._load: list[Callable[[], np.ndarray]] = []
         self._decoded: OrderedDict[int, np.ndarray] = OrderedDict()
@@ -46,7 +48,7 @@ class Corpus:
             if (source / "index.jsonl").is_file():
                 pack = AudioPack(source)
                 for row in filter(keep, pack.rows):
-                    self._add(row, partial(pack.audio, row))
+                    self._add(row, partial(pack.audio_at, RATE, row))
                 continue
             for found in filter(keep, read_source(source)):
                 if (seconds := _seconds(found)) is not None:
@@ -56,7 +58,9 @@ class Corpus:
 
     def _add(self, row: PackRow, load: Callable[[], np.ndarray]) -> None:
         # The offset names the recording; order and split are the caller's.
-        self.rows.append(replace(row, offset=len(self.rows), split="any"))
+        samples = round(row.samples * RATE / row.sample_rate)
+        placed = replace(row, samples=samples, sample_rate=RATE, offset=len(self.rows), split="any")
+        self.rows.append(placed)
         self._load.append(load)
 
     def audio(self, row: PackRow) -> np.ndarray:
@@ -66,6 +70,10 @@ class Corpus:
             while len(self._decoded) > DECODED:
                 self._decoded.popitem(last=False)
         return self._decoded[row.offset]
+
+    def audio_at(self, rate: int, row: PackRow) -> np.ndarray:
+        """(T,) float32 at another sample rate."""
+        return reading.resample(self.audio(row), RATE, rate)
 
 
 def expand_sources(sources: Iterable[Path]) -> list[Path]:
@@ -111,4 +119,4 @@ def _pack_row(row: SourceRow, seconds: float) -> PackRow:
 
 
 def _decode(row: SourceRow) -> np.ndarray:
-    return decode(row)[0].astype(np.float32) / 32768
+    return decode(row, RATE)[0].astype(np.float32) / 32768

@@ -43,7 +43,9 @@ class RowActor:
     """A model in an actor of its own. Ray Data calls it for many rows at once."""
 
     def __init__(self, options: ClusterOptions, store: Storage, model: str) -> None:
-        pipeline = load_pipeline(options.model, device=options.device, slots=options.slots)
+        pipeline = load_pipeline(
+            options.model, codec=options.codec, device=options.device, slots=options.slots
+        )
         if pipeline.model != model:
             raise InputError(
                 f"model: a node has the weights {pipeline.model}, the job was started with {model}",

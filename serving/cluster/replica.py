@@ -43,6 +43,7 @@ class ReplicaOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
     model: str | None = Field(None, description="model folder; default: $SPEECHX_MODEL, else the package's")
+    codec: str | None = Field(None, description="codec, where the model folder does not hold it")
     device: str = Field("cpu", description="torch device of the language model")
     slots: int = Field(8, ge=1, description="requests in the engine's batch at once")
     waiting: int = Field(8, ge=0, description="requests that may wait for a slot; more are refused")
@@ -155,7 +156,12 @@ def make_served_engine(options: ReplicaOptions) -> ServedEngine:
         torch.set_num_threads(options.threads)
     voices = VoiceStore(options.voices)
     pipeline = load_pipeline(
-        options.model, device=options.device, slots=options.slots, voices=voices, paths=False
+        options.model,
+        codec=options.codec,
+        device=options.device,
+        slots=options.slots,
+        voices=voices,
+        paths=False,
     )
     if "tts" in registry.task_names():  # load word lists and warm up before the first request
         pipeline.speak(pipeline.job("tts", text="Hello.", voice=voices.ids()[0], seed=0))

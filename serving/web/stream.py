@@ -162,9 +162,12 @@ def _event(data: JsonObject) -> bytes:
 
 
 def _usage(chunk: Chunk) -> dict[str, int]:
-    """OpenAI's token counts, in codec frames of 40 ms."""
-    frames = round(float(chunk.info.get("audio_seconds") or 0) * 25)
-    return {"input_tokens": 0, "output_tokens": frames, "total_tokens": frames}
+    """OpenAI's token counts: 40 ms of audio count as a token, whatever the codec."""
+    tokens = round(float(chunk.info.get("audio_seconds") or 0) * TOKENS_PER_SECOND)
+    return {"input_tokens": 0, "output_tokens": tokens, "total_tokens": tokens}
+
+
+TOKENS_PER_SECOND = 25
 
 
 async def until_disconnect(receive: Receive, work: Awaitable[T]) -> T:

@@ -33,7 +33,8 @@ class ClusterOptions:
     """How rows run on a cluster.
 
     address: None for a cluster of its own on this machine. actors: fewest and most models at once. slots: requests in each
-    engine. cpus, gpus: reserved for an actor. device: of the language model. model: folder on every node.
+    engine. cpus, gpus: reserved for an actor. device: of the language model. model: folder on every node. codec: where
+    the model does not hold it.
     """
 
     address: str | None = None
@@ -43,6 +44,7 @@ class ClusterOptions:
     gpus: float = 0.0
     device: str = "cpu"
     model: str | None = None
+    codec: str | None = None
 
 
 class Runner(Protocol):

@@ -28,7 +28,7 @@ from speechx.cli.cluster import (
     cluster_runner,
     launcher,
 )
-from speechx.cli.console import Heartbeat, JsonOption, ModelOption, load, put_json, say
+from speechx.cli.console import CodecOption, Heartbeat, JsonOption, ModelOption, load, put_json, say
 from speechx.errors import InputError
 from speechx.files import Storage
 from speechx.pipeline import loading
@@ -82,6 +82,7 @@ def batch(
     gpus: GpusOption = 0.0,
     device: DeviceOption = "cpu",
     model: ModelOption = None,
+    codec: CodecOption = None,
     json: JsonOption = False,
 ) -> None:
     """Run every row of a manifest; start it again to continue where it stopped.
@@ -96,10 +97,10 @@ def batch(
     if output is None:
         raise InputError("output is missing: name a folder with --output", field="output")
     store = Storage(output if "://" in output else str(Path(output).absolute()))
-    folder = loading.model_folder(model)
+    folder = loading.model_folder(model, loading.parts_of(codec))
     if evaluate is not None and not (store.is_local and (evaluate / "set.json").is_file()):
         raise InputError("evaluate: it needs the folder of a test set, and a local output", field="evaluate")
-    options = cluster_options(model, slots, address, actors, cpus, gpus, device)
+    options = cluster_options(model, slots, address, actors, cpus, gpus, device, codec)
     runner = cluster_runner(options) if ray or address else local_runner(options)
     out = sys.stdout
     # Ray prints its errors on standard output, which is the events' alone.
@@ -125,7 +126,9 @@ def local_runner(options: ClusterOptions) -> Runner:
     """Runs rows in this process."""
 
     def run(rows: Sequence[ManifestRow], store: Storage, model: str) -> Iterator[ResultRow]:
-        with LocalEngine(load(options.model, options.slots, options.device).pipeline) as engine:
+        with LocalEngine(
+            load(options.model, options.slots, options.device, options.codec).pipeline
+        ) as engine:
             # Two more than slots, so that the next ones are ready when slots get free.
             yield from run_here(engine, rows, store, model, options.slots + 2)
 

@@ -122,7 +122,7 @@ def codec_speed(sx: SpeechX, path: Path) -> float:
     frontend.decode(frontend.encode(wav_T))  # warm up
     started = time.monotonic()
     frontend.decode(frontend.encode(wav_T))
-    return round(len(wav_T) / 16000 / (time.monotonic() - started), 1)
+    return round(len(wav_T) / frontend.sample_rate / (time.monotonic() - started), 1)
 
 
 def measure(sx: SpeechX, sample: Sample, repeat: int) -> dict[str, Any]:

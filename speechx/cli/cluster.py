@@ -37,14 +37,23 @@ DeviceOption = Annotated[str, typer.Option(help="torch device of the language mo
 
 
 def cluster_options(
-    model: Path | None, slots: int, address: str | None, actors: str, cpus: float, gpus: float, device: str
+    model: Path | None,
+    slots: int,
+    address: str | None,
+    actors: str,
+    cpus: float,
+    gpus: float,
+    device: str,
+    codec: str | None = None,
 ) -> ClusterOptions:
     """Raises InputError for a range that is none."""
     fewest, _, most = actors.partition(":")
     if not (fewest.isdecimal() and (most or fewest).isdecimal() and 1 <= int(fewest) <= int(most or fewest)):
         raise InputError(f"actors: {actors!r} is neither N nor MIN:MAX, at least 1", field="actors")
     folder = None if model is None else str(model.absolute())
-    return ClusterOptions(address, (int(fewest), int(most or fewest)), slots, cpus, gpus, device, folder)
+    return ClusterOptions(
+        address, (int(fewest), int(most or fewest)), slots, cpus, gpus, device, folder, codec
+    )
 
 
 def cluster_runner(options: ClusterOptions) -> Runner:

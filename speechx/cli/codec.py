@@ -15,7 +15,7 @@ import numpy as np
 import typer
 
 from speechx.audio import writing
-from speechx.cli.console import ModelOption, say
+from speechx.cli.console import CodecOption, ModelOption, say
 from speechx.cli.inputs import check_output, given_audio
 from speechx.errors import InputError
 
@@ -28,14 +28,14 @@ Recording = Annotated[str, typer.Argument(metavar="FILE", help="a recording")]
 
 
 @app.command()
-def encode(audio: Recording, output: Output, model: ModelOption = None) -> None:
+def encode(audio: Recording, output: Output, model: ModelOption = None, codec: CodecOption = None) -> None:
     """Write the codes of a recording."""
     from speechx.files import atomic_write
     from speechx.pipeline.loading import load_front
 
     check_output(output)
     given = given_audio(audio)
-    frontend = load_front(model)
+    frontend = load_front(model, codec=codec)
     wav_T = frontend.load_audio(given)
     codes_FK = frontend.encode(wav_T)
     buffer = io.BytesIO()
@@ -48,7 +48,10 @@ def encode(audio: Recording, output: Output, model: ModelOption = None) -> None:
 
 @app.command()
 def decode(
-    codes: Annotated[Path, typer.Argument(help="a file of codes")], output: Output, model: ModelOption = None
+    codes: Annotated[Path, typer.Argument(help="a file of codes")],
+    output: Output,
+    model: ModelOption = None,
+    codec: CodecOption = None,
 ) -> None:
     """Write the sound of a file of codes."""
     from speechx.pipeline.loading import load_front
@@ -56,7 +59,7 @@ def decode(
 
     writing.format_of(check_output(output))
     codes_KF, made_by, samples = _read_codes(codes)
-    frontend = load_front(model)
+    frontend = load_front(model, codec=codec)
     if made_by != frontend.codec.hash:
         raise InputError(
             f"codes: {codes} was made by codec {made_by}, this model has {frontend.codec.hash}", field="codes"
@@ -65,23 +68,22 @@ def decode(
 
 
 @app.command()
-def roundtrip(audio: Recording, output: Output, model: ModelOption = None) -> None:
+def roundtrip(audio: Recording, output: Output, model: ModelOption = None, codec: CodecOption = None) -> None:
     """Turn a recording into codes and back: what the codec alone does to it."""
     from speechx.pipeline.loading import load_front
     from speechx.pipeline.result import Speech
 
     writing.format_of(check_output(output))
     given = given_audio(audio)
-    frontend = load_front(model)
+    frontend = load_front(model, codec=codec)
     wav_T = frontend.load_audio(given)
     started = time.monotonic()
     codes_FK, gain = frontend.encode_recording(wav_T)
     made_T = frontend.decode(codes_FK)[: len(wav_T)] / gain
     seconds = time.monotonic() - started
     Speech(made_T, frontend.sample_rate).save(output)
-    say(
-        f"{output}: {len(wav_T) / 16000:.2f} s in {seconds:.2f} s, {len(wav_T) / 16000 / seconds:.0f} times real time"
-    )
+    length = len(wav_T) / frontend.sample_rate
+    say(f"{output}: {length:.2f} s in {seconds:.2f} s, {length / seconds:.0f} times real time")
 
 
 def _read_codes(path: Path) -> tuple[np.ndarray, str, int]:

@@ -20,6 +20,11 @@ ModelOption = Annotated[
     Path | None,
     typer.Option("--model", help="model folder (default: $SPEECHX_MODEL, else the one in the package)"),
 ]
+CODEC_HELP = (
+    "codec: a folder, org/name of the Hugging Face hub, or encodec-24khz, mimi, dac-16khz, dac-24khz, dac-44khz; "
+    ":K uses K codebooks, @REVISION pins one"
+)
+CodecOption = Annotated[str | None, typer.Option("--codec", help=f"{CODEC_HELP} (default: the model's)")]
 LanguageOption = Annotated[
     str, typer.Option("--language", metavar="|".join(LANGUAGES), help="language of the text")
 ]
@@ -42,12 +47,12 @@ def warn(warning: str | None) -> None:
         say(f"speechx: warning: {warning}")
 
 
-def load(model: str | Path | None, slots: int = 8, device: str = "cpu") -> SpeechX:
+def load(model: str | Path | None, slots: int = 8, device: str = "cpu", codec: str | None = None) -> SpeechX:
     """Loads the model; prints the time where it took longer than 3 s."""
     from speechx.api import SpeechX
 
     started = time.monotonic()
-    sx = SpeechX.load(model, device=device, slots=slots)
+    sx = SpeechX.load(model, codec=codec, device=device, slots=slots)
     if (seconds := time.monotonic() - started) > 3:
         say(f"model loaded in {seconds:.1f} s")
     return sx

@@ -15,12 +15,12 @@ from speechx.cli.cluster import (
     cluster_mixer,
     cluster_options,
 )
-from speechx.cli.console import ModelOption, output_option
+from speechx.cli.console import CODEC_HELP, CodecOption, ModelOption, output_option
 
 app = typer.Typer(help="Prepare training data.", no_args_is_help=True)
 
 Pack = Annotated[Path, typer.Option(help="audio pack")]
-Codec = Annotated[Path, typer.Option(help="codec folder")]
+Codec = Annotated[str, typer.Option(help=CODEC_HELP)]
 Short = Annotated[float | None, typer.Option(help="share of the noises that are one short sound in silence")]
 
 
@@ -35,6 +35,9 @@ def prepare(
     ] = None,
     workers: Annotated[int, typer.Option(help="processes that decode")] = 2,
     language: Annotated[str | None, typer.Option(help="language of speech whose corpus names none")] = None,
+    rate: Annotated[
+        int, typer.Option(min=8000, max=48000, help="sample rate: the highest of the codecs to use")
+    ] = 16000,
 ) -> None:
     """Decode corpora to one audio pack, with the pitch of all speech."""
     from speechx.data.annotate.pitch import add_pitch
@@ -42,7 +45,9 @@ def prepare(
     from speechx.data.prepare import prepare_pack
     from speechx.data.progress import ticker
 
-    made = prepare_pack(sources, out, workers=workers, progress=ticker("decode"), language=language)
+    made = prepare_pack(
+        sources, out, workers=workers, progress=ticker("decode"), language=language, rate=rate
+    )
     typer.echo(
         f"{made.rows} recordings, {made.hours:.2f} h; {made.damaged} read in part, "
         f"{made.unreadable} unreadable, {made.held_out} left out (speaker held out elsewhere)"
@@ -60,6 +65,7 @@ def example(
     count: Annotated[int, typer.Option(min=1, help="number of examples")] = 3,
     seed: Annotated[int, typer.Option(help="same seed, same examples")] = 1,
     model: ModelOption = None,
+    codec: CodecOption = None,
 ) -> None:
     """Write training examples of a task as wav files and JSON, to check before training."""
     from tempfile import TemporaryDirectory
@@ -70,7 +76,7 @@ def example(
 
     with TemporaryDirectory() as folder:
         source = pack or synthetic_pack(folder, utterances=24, speakers=4, noises=8)
-        for path in write_examples(task, source, out, load_front(model), count=count, seed=seed):
+        for path in write_examples(task, source, out, load_front(model, codec=codec), count=count, seed=seed):
             typer.echo(f"{path}: {(path / 'example.json').read_text('utf-8')}")
 
 
@@ -103,10 +109,10 @@ def encode(pack: Pack, codec: Codec) -> None:
     """Add the codes of a codec, and the phones of the texts, to a pack."""
     from speechx.data.annotate.codes import encode_pack, phonemize_pack
     from speechx.data.progress import ticker
-    from speechx.models.codec.folder import load_codec
+    from speechx.models.codec.sources import open_codec
 
     typer.echo(phonemize_pack(pack, ticker("phones")))
-    typer.echo(encode_pack(pack, load_codec(codec), ticker("codes")))
+    typer.echo(encode_pack(pack, open_codec(codec), ticker("codes")))
 
 
 @app.command()
@@ -185,13 +191,14 @@ def estimate(
     count: Annotated[int, typer.Option(help="examples of each task")] = 500,
     seed: int = 1,
     short: Short = None,
+    codec: CodecOption = None,
 ) -> None:
     """Make training examples for `speechx train refiner`: mixtures of known parts, answered by the language model."""
     from speechx.data.progress import ticker
     from speechx.data.refiner_examples import make_estimates
     from speechx.pipeline.loading import load_pipeline
 
-    pipeline = load_pipeline(model)
+    pipeline = load_pipeline(model, codec=codec)
     for name in task:
         typer.echo(
             make_estimates(

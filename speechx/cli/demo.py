@@ -76,7 +76,7 @@ def perform(sx: SpeechX, sample: Sample, output: Path, name: str) -> DemoResult:
 
     with Heartbeat("   "):
         after = collect(sx.stream(sample.task, **sample.fields))
-    before = Speech(reading.read(sample.before), 16000)
+    before = Speech(reading.read(sample.before), reading.SAMPLE_RATE)
     before.save(output / f"{name}-before.wav")
     after.save(output / f"{name}-after.wav")
     what = "voice" if "voice" in sample.fields else "before"

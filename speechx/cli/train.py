@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from speechx.cli.console import output_option
+from speechx.cli.console import CODEC_HELP, output_option
 from speechx.cli.recipes import RecipeOption
 from speechx.errors import InputError
 
@@ -35,9 +35,7 @@ Anneal = Annotated[
         help="bring the learning rate down, and stop, after so many minutes of all resumed runs together"
     ),
 ]
-Codec = Annotated[
-    Path, typer.Option(help="codec folder (config.json, model.safetensors, decoder.safetensors)")
-]
+Codec = Annotated[str, typer.Option(help=CODEC_HELP)]
 
 
 def _check_resume(out: Path, resume: bool) -> None:
@@ -114,10 +112,10 @@ def aligner(
     from speechx.data.annotate.codes import read_tokens
     from speechx.data.annotate.frame_labels import read_frame_labels
     from speechx.models.aligner import Aligner
-    from speechx.models.codec.folder import load_codec
+    from speechx.models.codec.sources import open_codec
     from speechx.training.aligner import AlignerTrainConfig, train
 
-    made = load_codec(codec)
+    made = open_codec(codec)
     rows = [row for folder in pack for row in read_tokens(folder, made)]
     dev = [row for row in rows if row.row.split == "dev" and row.text is not None][:100]
     train(
@@ -159,14 +157,14 @@ def lm(
     """Train the language model; writes the averaged weights to OUT/model."""
     _check_resume(out, resume)
     from speechx.data.shards import Shards
-    from speechx.models.codec.folder import load_codec
+    from speechx.models.codec.sources import open_codec
     from speechx.models.lm.folder import load_model, read_adapter, save_adapter, save_model
     from speechx.models.lora import LoRAScope, balanced_factors
     from speechx.text import PHONE_TABLE_VERSION
     from speechx.training.export import export_lm, pause_phones
     from speechx.training.lm import LMTrainConfig, train
 
-    made = load_codec(codec)
+    made = open_codec(codec)
     recipe = _with_minutes(LMTrainConfig.read(config), anneal_minutes)
     trainer = train(
         recipe,
@@ -174,7 +172,7 @@ def lm(
         None if dev is None else Shards([dev], made.hash),
         str(out),
         phone_table_version=PHONE_TABLE_VERSION,
-        codec_name=made.name,
+        codec=made,
         pause_phones=pause_phones(),
         resume=resume,
         device=device,
@@ -215,11 +213,11 @@ def refiner(
 ) -> None:
     """Train the refiner, the net that masks recordings; write it to OUT/model."""
     _check_resume(out, resume)
-    from speechx.models.codec.folder import load_codec
+    from speechx.models.codec.sources import open_codec
     from speechx.training.refiner import RefinerTrainConfig, train
 
     train(
-        RefinerTrainConfig.read(config), str(pack), str(estimates), load_codec(codec), str(out), resume,
+        RefinerTrainConfig.read(config), str(pack), str(estimates), open_codec(codec), str(out), resume,
         max_minutes, anneal_minutes, None if start_from is None else str(start_from),
         None if finished is None else str(finished),
     )  # fmt: skip

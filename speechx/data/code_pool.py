@@ -16,6 +16,9 @@ from speechx.task.examples import CodedUtterance
 
 __all__ = ["EncodedCorpus"]
 
+MIN_SECONDS, VOICE_SECONDS, OTHER_VOICE_SECONDS = 1.0, 2.0, 1.5
+"""Of an utterance at least; of enrollments, where there are such: of the same language, and of another."""
+
 MAX_PER = 0.6
 """Above this phone error rate text and recording do not belong together."""
 
@@ -30,7 +33,10 @@ class EncodedCorpus:
         split: str,
         max_frames: int,
         max_per: float = MAX_PER,
+        *,
+        frame_rate: float,
     ) -> None:
+        self.frame_rate = frame_rate
         self.utterances: list[CodedUtterance] = []
         self.corpora: list[str] = []
         self.by_speaker: dict[str, list[CodedUtterance]] = defaultdict(list)
@@ -38,7 +44,7 @@ class EncodedCorpus:
             row, found = token.row, aligned.get((token.row.corpus, token.row.id))
             if row.split != split or row.speaker is None or token.text is None or found is None:
                 continue
-            if found.per > max_per or not 25 <= len(token.codes_FK) <= max_frames:
+            if found.per > max_per or not MIN_SECONDS * frame_rate <= len(token.codes_FK) <= max_frames:
                 continue
             cut = CodedUtterance(row.id, token.codes_FK, token.text, found.pointer_F, row.speaker)
             self.utterances.append(cut)
@@ -47,12 +53,13 @@ class EncodedCorpus:
 
     def same_speaker(self, cut: CodedUtterance, rng: np.random.Generator) -> CodedUtterance | None:
         """Another utterance of the same speaker, 2 s or longer where there is one."""
-        return _pick([u for u in self.by_speaker[cut.speaker] if u.id != cut.id], 50, rng)
+        rows = [u for u in self.by_speaker[cut.speaker] if u.id != cut.id]
+        return _pick(rows, round(VOICE_SECONDS * self.frame_rate), rng)
 
     def other_language(self, cut: CodedUtterance, rng: np.random.Generator) -> CodedUtterance | None:
         """The same voice in another language."""
         rows = [u for u in self.by_speaker[cut.speaker] if u.speech.language != cut.speech.language]
-        return _pick(rows, 38, rng)
+        return _pick(rows, round(OTHER_VOICE_SECONDS * self.frame_rate), rng)
 
 
 def _pick(rows: list[CodedUtterance], frames: int, rng: np.random.Generator) -> CodedUtterance | None:

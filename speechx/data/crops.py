@@ -16,7 +16,11 @@ F0_AHEAD = 2
 """100 Hz frames by which the decoder's source must know F0 before its STFT frame."""
 
 
-def synthetic_room(rng: np.random.Generator, sample_rate: int = 16000) -> np.ndarray:
+FRAMES_OF_MEAN = 25
+"""Of an utterance, from which mean and deviation of the teacher's features are taken."""
+
+
+def synthetic_room(rng: np.random.Generator, sample_rate: int) -> np.ndarray:
     """A direct path and an exponentially decaying noise tail, RT60 0.15-0.6 s. Cheap, and enough for robustness
     to rooms.
     """
@@ -59,7 +63,7 @@ class CropDataset(Dataset):
         weights = np.array([row.seconds * corpus_weights.get(row.corpus, 1.0) for row in self.speech])
         self.cumulative = np.cumsum(weights / weights.sum())
         features = np.concatenate(
-            [pack.features(r, 0, min(25, r.teacher[1])) for r in self.speech[::40] if r.teacher]
+            [pack.features(r, 0, min(FRAMES_OF_MEAN, r.teacher[1])) for r in self.speech[::40] if r.teacher]
             or [np.zeros((1, TEACHER_DIM))]
         )
         self.teacher_mean = features.mean(0).astype(np.float32)
@@ -98,7 +102,7 @@ class CropDataset(Dataset):
         f0_S = self.pack.tone(row, start * 4 + F0_AHEAD, self.frames * 4)
         kind = rng.random()
         if kind < 0.12:
-            wav_T = convolve(wav_T, synthetic_room(rng))
+            wav_T = convolve(wav_T, synthetic_room(rng, self.pack.sample_rate))
         if 0.08 < kind < 0.28 and self.noise:
             wav_T = wav_T + mixing.scaled_to_ratio(wav_T, self._noise(rng), rng.uniform(-5, 20))
         elif 0.28 < kind < 0.36:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["describe_prompt", "write_examples"]
 
-RATE = 16000
 TRIES = 8
 """Utterances tried per example: a corpus may lack what a task needs of some."""
 
@@ -34,7 +33,11 @@ def write_examples(
 
     Raises InputError where the corpus lacks what the task needs.
     """
-    chosen, pool, folders = registry.task(task), PackPool(AudioPack(pack), "train", rooms=0), list[Path]()
+    chosen, pool, folders = (
+        registry.task(task),
+        PackPool(AudioPack(pack), "train", rooms=0, codec=frontend.codec),
+        list[Path](),
+    )
     if not pool.speech:
         raise InputError(f"{pack} has no speech of a known speaker in its train split", field="pack")
     rng = np.random.default_rng(seed)
@@ -43,7 +46,7 @@ def write_examples(
         example = chosen.example(cut, pool, rng)
         if example is not None:
             folders.append(Path(out) / chosen.name / str(len(folders)))
-            _write(folders[-1], example, chosen.pair(example, frontend))
+            _write(folders[-1], example, chosen.pair(example, frontend), frontend.sample_rate)
         if len(folders) == count:
             return folders
     raise InputError(
@@ -52,7 +55,7 @@ def write_examples(
     )
 
 
-def _write(folder: Path, example: Example, pair: TrainingPair) -> None:
+def _write(folder: Path, example: Example, pair: TrainingPair, rate: int) -> None:
     sounds = {"target": example.target_T, **{f"reference-{k}": v for k, v in example.references.items()}}
     fields = {}
     for name, value in example.request.model_dump(exclude_unset=True).items():
@@ -63,7 +66,7 @@ def _write(folder: Path, example: Example, pair: TrainingPair) -> None:
             fields[name] = value
     folder.mkdir(parents=True, exist_ok=True)
     for name, wav_T in sounds.items():
-        write(folder / f"{name}.wav", np.clip(wav_T, -1, 1), RATE)
+        write(folder / f"{name}.wav", np.clip(wav_T, -1, 1), rate)
     facts = {
         "request": fields, "text": example.text, "language": example.language, "meta": example.meta,
         "prompt": describe_prompt(pair.prompt), "target_frames": len(pair.target_FK),

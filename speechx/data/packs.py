@@ -1,6 +1,7 @@
-"""Audio packs: a corpus decoded once to 16 kHz int16 in one flat file. A training step reads slices of it.
+"""Audio packs: a corpus decoded once to int16 in one flat file. A training step reads slices of it.
 
 DIR/pcm.i16        all samples, end to end
+DIR/pack.json      optional: sample_rate; 16 kHz without it
 DIR/index.jsonl    one row per utterance: id, corpus, split, offset, samples, speaker | None, language, text, kind (noise)
 DIR/texts.jsonl    optional: Whisper's transcripts of rows without text
 DIR/teacher.f16    optional: Whisper encoder features at 25 Hz, (frames, 512) end to end
@@ -15,7 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
+from speechx.audio import reading
+from speechx.files import atomic_write
+
+PACK_RATE = reading.SAMPLE_RATE
+"""Of a pack that names none."""
+
 FRAME = 640
+"""Samples per frame of SpeechX's own codec, whose training reads packs of 16 kHz."""
 TEACHER_DIM = 512
 
 
@@ -34,10 +42,11 @@ class PackRow:
     kind: str | None
     teacher: tuple[int, int] | None
     pitch: tuple[int, int, int] | None = None
+    sample_rate: int = PACK_RATE
 
     @property
     def seconds(self) -> float:
-        return self.samples / 16000
+        return self.samples / self.sample_rate
 
 
 class AudioPack:
@@ -49,6 +58,7 @@ class AudioPack:
             raise ValueError(
                 f"{folder} is no audio pack: it has no index.jsonl (make one with `speechx data prepare`)"
             )
+        self.sample_rate = pack_rate(folder)
         self.pcm = np.memmap(folder / "pcm.i16", dtype=np.int16, mode="r")
         teachers: dict[tuple[str, str], tuple[int, int]] = {}
         if (folder / "teacher.jsonl").is_file():
@@ -87,6 +97,7 @@ class AudioPack:
                     split=row["split"],
                     offset=row["offset"],
                     samples=row["samples"],
+                    sample_rate=self.sample_rate,
                     teacher=teachers.get((row["corpus"], row["id"])),
                     pitch=tones.get((row["corpus"], row["id"])),
                     **fields,
@@ -97,6 +108,10 @@ class AudioPack:
         """(T,) float32 of the row from sample `start`."""
         stop = row.samples if samples is None else min(row.samples, start + samples)
         return self.pcm[row.offset + start : row.offset + stop].astype(np.float32) / 32768
+
+    def audio_at(self, rate: int, row: PackRow) -> np.ndarray:
+        """(T,) float32 of the whole row at another sample rate."""
+        return reading.resample(self.audio(row), self.sample_rate, rate)
 
     def features(self, row: PackRow, start_frame: int, frames: int) -> np.ndarray | None:
         """(frames, 512) float32 teacher features, or None where they are missing or too short."""
@@ -114,3 +129,15 @@ class AudioPack:
             np.float32
         )
         return np.pad(f0_S, (0, frames - len(f0_S)))
+
+
+def pack_rate(folder: str | Path) -> int:
+    """Sample rate of a pack."""
+    path = Path(folder) / "pack.json"
+    return int(json.loads(path.read_text())["sample_rate"]) if path.is_file() else PACK_RATE
+
+
+def write_rate(folder: str | Path, rate: int) -> None:
+    """Notes the sample rate of a pack, unless it is the usual one."""
+    if rate != PACK_RATE:
+        atomic_write(Path(folder) / "pack.json", json.dumps({"sample_rate": rate}).encode())

@@ -21,8 +21,8 @@ from speechx.data.packs import AudioPack
 from speechx.data.pools import PackPool
 from speechx.data.shards import ShardWriter
 from speechx.errors import InputError
-from speechx.models.aligner import Aligner
-from speechx.models.codec.folder import load_codec
+from speechx.models.aligner import load_aligner
+from speechx.models.codec.sources import CodecSource, absolute_source, open_codec
 from speechx.task.examples import TrainingPair
 from speechx.task.frontend import Frontend
 from speechx.text import PHONE_TABLE_VERSION
@@ -65,7 +65,7 @@ class PairMapper(Protocol):
 
 
 def mix_shards(
-    pack_folder: str | Path, codec_folder: str | Path, aligner_folder: str | Path, out: str | Path, *,
+    pack_folder: str | Path, codec_source: CodecSource, aligner_folder: str | Path, out: str | Path, *,
     tasks: list[str] | None = None, split: str = "train", count: int = 1000, seed: int = 1,
     rooms: int = 200, max_per: float = MAX_PER, from_codes: bool = False, short: float | None = None,
     progress: Callable[[int, int], None] | None = None, mapper: PairMapper | None = None,
@@ -81,12 +81,15 @@ def mix_shards(
     from speechx.task import registry
 
     _check_split(pack_folder, split)
-    codec = load_codec(codec_folder)
+    codec = open_codec(codec_source)
+    load_aligner(aligner_folder, codec)  # an error before the work, not after it
     phonemize_pack(pack_folder, progress)
     encode_pack(pack_folder, codec, progress)
-    align_pack(pack_folder, codec_folder, aligner_folder, progress)
-    pack, codec_path, aligner = (str(Path(f).absolute()) for f in (pack_folder, codec_folder, aligner_folder))
-    source = PairSource(pack, codec_path, aligner, split, rooms, max_per, short, from_codes)
+    align_pack(pack_folder, codec_source, aligner_folder, progress)
+    pack, aligner = (str(Path(f).absolute()) for f in (pack_folder, aligner_folder))
+    source = PairSource(
+        pack, absolute_source(codec_source), aligner, split, rooms, max_per, short, from_codes
+    )
     mapper = mapper or map_here(PairMaker(source))
     chosen = {name: registry.task(name) for name in tasks or registry.task_names()}
     if unable := [name for name, task in chosen.items() if from_codes and task.pairs_of == "sound"]:
@@ -125,16 +128,17 @@ class PairMaker:
 
     def __init__(self, source: PairSource) -> None:
         self.source, self.split, self.max_per = source, source.split, source.max_per
-        codec, aligner = load_codec(source.codec), Aligner.load(source.aligner)
+        codec = open_codec(source.codec)
+        aligner = load_aligner(source.aligner, codec)
         pack_folder, split, rooms, short = source.pack, source.split, source.rooms, source.short
         aligned = read_alignments(pack_folder, codec.hash)
         self.frontend = Frontend(codec, aligner=aligner)
         words = {key: found.words for key, found in aligned.items()}
         audio = AudioPack(pack_folder)
         self.pool = (
-            PackPool(audio, split, words, rooms=rooms)
+            PackPool(audio, split, words, rooms=rooms, codec=codec)
             if short is None
-            else NoisyPool(audio, split, words, rooms, short)
+            else NoisyPool(audio, split, words, rooms, short, codec)
         )
         self.rows = [row for row in self.pool.speech if row.seconds <= MAX_SECONDS]
         self.row_odds = _odds([row.seconds for row in self.rows], [row.corpus for row in self.rows])
@@ -144,6 +148,7 @@ class PairMaker:
             split,
             round(MAX_SECONDS * codec.frame_rate),
             self.max_per,
+            frame_rate=codec.frame_rate,
         )
         self.coded_odds = _odds([len(cut.codes_FK) for cut in self.coded.utterances], self.coded.corpora)
 

@@ -17,7 +17,7 @@ import numpy as np
 import soxr
 
 from speechx.data.annotate.codes import one_thread_each
-from speechx.data.packs import FRAME, AudioPack, PackRow
+from speechx.data.packs import FRAME, AudioPack, PackRow, write_rate
 from speechx.errors import InputError
 from speechx.files import atomic_files
 
@@ -56,8 +56,11 @@ def perturb_pack(
         wav_T = pack.audio(row)
         if row.speaker is None:
             return wav_T
-        return np.asarray(soxr.resample(wav_T, 16000 * speed_of(row, seed), 16000), np.float32)
+        return np.asarray(
+            soxr.resample(wav_T, pack.sample_rate * speed_of(row, seed), pack.sample_rate), np.float32
+        )
 
+    samples_of = {(row.corpus, row.id): row.samples for row in rows}
     with (
         atomic_files(out / "pcm.i16", out / "index.jsonl") as (pcm, index),
         pcm.open("wb") as samples,
@@ -83,11 +86,19 @@ def perturb_pack(
         for path in (*folder.glob("phones-v*.jsonl"), *folder.glob("words-*.jsonl")):
             kept = (json.loads(line) for line in path.read_text().splitlines())
             taken = [
-                _scaled(item, *made[key]) for item in kept if (key := (item["corpus"], item["id"])) in made
+                _scaled(item, *made[key])
+                for item in kept
+                if (key := (item["corpus"], item["id"])) in made and _fits(item, samples_of[key])
             ]
             (out / path.name).write_text("".join(json.dumps(i, ensure_ascii=False) + "\n" for i in taken))
         index.write_text("".join(lines))
+    write_rate(out, pack.sample_rate)
     return len(made)
+
+
+def _fits(item: dict[str, Any], samples: int) -> bool:
+    """Whether a row is of phones, or an alignment for SpeechX's own codec. `mix` aligns anew for others."""
+    return "pointer" not in item or len(item["pointer"]) == -(-samples // FRAME)
 
 
 def _scaled(item: dict[str, Any], id: str, speed: float, frames: int) -> dict[str, Any]:

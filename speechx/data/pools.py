@@ -1,4 +1,7 @@
-"""The corpus as tasks see it: `speechx.task.examples.UtterancePool` over an audio pack. Shapes: T samples at 16 kHz."""
+"""The corpus as tasks see it: `speechx.task.examples.UtterancePool` over an audio pack.
+
+Shapes: T samples at the pool's rate.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,20 @@ from speechx.data.packs import AudioPack, PackRow
 from speechx.task.examples import Utterance
 
 if TYPE_CHECKING:
+    from speechx.models.codec.base import Codec
     from speechx.text.types import WordTime
 
 MIN_SECONDS = 1.0
+
+GRID_RATE = 25.0
+"""Frames per second on which spans lie where no codec is given: test sets are for every codec."""
 
 
 class PackPool:
     """Utterances, noises and rooms of one split. words: word times by (corpus, id), in addition to the pack.
 
-    rooms: number of simulated rooms; 0: exponential tails, which need no simulator.
+    rooms: number of simulated rooms; 0: exponential tails, which need no simulator. codec: its sample rate and frame rate
+    are those of the pool; None: the pack's, and GRID_RATE.
     """
 
     def __init__(
@@ -31,8 +39,11 @@ class PackPool:
         words: dict[tuple[str, str], tuple[WordTime, ...]] | None = None,
         skip: set[tuple[str, str]] | None = None,
         rooms: int = 200,
+        codec: Codec | None = None,
     ) -> None:
         self.pack, self.words, self.rooms = pack, words or {}, rooms
+        self.sample_rate = pack.sample_rate if codec is None else codec.sample_rate
+        self.frame_rate = GRID_RATE if codec is None else codec.frame_rate
         rows = [
             row for row in pack.rows if row.split == split and (row.corpus, row.id) not in (skip or set())
         ]
@@ -45,9 +56,12 @@ class PackPool:
 
     def utterance(self, row: PackRow) -> Utterance:
         return Utterance(
-            id=row.id, wav_T=self.pack.audio(row), text=row.text, language=row.language or "en",
-            speaker=str(row.speaker), words=self.words.get((row.corpus, row.id)), voice=str(row.speaker),
+            id=row.id, wav_T=self._audio(row), text=row.text, language=row.language or "en", speaker=str(row.speaker),
+            sample_rate=self.sample_rate, words=self.words.get((row.corpus, row.id)), voice=str(row.speaker),
         )  # fmt: skip
+
+    def _audio(self, row: PackRow) -> np.ndarray:
+        return self.pack.audio_at(self.sample_rate, row)
 
     def _pick(self, rows: list[PackRow], rng: np.random.Generator) -> Utterance:
         return self.utterance(rows[int(rng.integers(len(rows)))])
@@ -76,23 +90,26 @@ class PackPool:
     def noise(self, rng: np.random.Generator, seconds: float) -> np.ndarray:
         if not self.noises:
             raise ValueError("the corpus has no noise: give a folder whose rows have a `kind`")
-        need, parts, have = round(seconds * 16000), list[np.ndarray](), 0
+        need, parts, have = round(seconds * self.sample_rate), list[np.ndarray](), 0
         while have < need:
             row = self.noises[int(rng.integers(len(self.noises)))]
-            wav_T = self.pack.audio(row)
+            wav_T = self._audio(row)
             start = int(rng.integers(0, max(1, len(wav_T) - need + 1)))
             parts.append(wav_T[start : start + need - have])
             have += len(parts[-1])
         return np.concatenate(parts)[:need]
 
     def reverberate(self, wav_T: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        room_T = simulated_room(int(rng.integers(self.rooms))) if self.rooms else synthetic_room(rng)
+        rate = self.sample_rate
+        room_T = (
+            simulated_room(int(rng.integers(self.rooms)), rate) if self.rooms else synthetic_room(rng, rate)
+        )
         return convolve(wav_T, room_T)
 
 
 @functools.lru_cache(maxsize=512)
-def simulated_room(number: int) -> np.ndarray:
-    """Impulse response of a random shoe-box room (image sources), direct path at sample 0 with gain 1.
+def simulated_room(number: int, rate: int) -> np.ndarray:
+    """Impulse response at a sample rate of a random shoe-box room (image sources), direct path at sample 0 with gain 1.
 
     RT60 0.15-0.7 s, source 0.5-3 m away. The same number is the same room on every machine.
     """
@@ -103,7 +120,7 @@ def simulated_room(number: int) -> np.ndarray:
     rt60 = float(rng.uniform(0.15, 0.7))
     absorption, order = pyroomacoustics.inverse_sabine(max(rt60, 0.2), size)
     room = pyroomacoustics.ShoeBox(
-        size, fs=16000, materials=pyroomacoustics.Material(absorption), max_order=min(order, 12)
+        size, fs=rate, materials=pyroomacoustics.Material(absorption), max_order=min(order, 12)
     )
     mic = size * rng.uniform(0.25, 0.75, 3)
     direction = rng.standard_normal(3)
@@ -113,4 +130,4 @@ def simulated_room(number: int) -> np.ndarray:
     room.compute_rir()
     response_T = np.asarray(room.rir[0][0], np.float32)
     peak = int(np.abs(response_T).argmax())
-    return response_T[peak : peak + 16000] / response_T[peak]
+    return response_T[peak : peak + rate] / response_T[peak]

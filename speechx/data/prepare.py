@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from speechx.data.packs import PACK_RATE, write_rate
 from speechx.data.sources import SourceRow, hold_out_speakers, read_source
 from speechx.errors import InputError
 from speechx.files import atomic_files
@@ -39,8 +40,9 @@ def prepare_pack(
     language: str | None = None,
     keep_paths: bool = True,
     needs_language: bool = True,
+    rate: int = PACK_RATE,
 ) -> PrepareReport:
-    """Decodes every recording of the sources to 16 kHz int16 in OUT/pcm.i16, with OUT/index.jsonl.
+    """Decodes every recording of the sources to int16 at `rate` in OUT/pcm.i16, with OUT/index.jsonl.
 
     Unreadable files are left out and counted. Raises InputError if a source is no corpus, if speech has no language
     (unless `needs_language` is false), or if OUT has a pack already. keep_paths: the index has the path of each recording,
@@ -57,7 +59,7 @@ def prepare_pack(
     if needs_language:
         _check_languages(found)
     rows, held_out = hold_out_speakers(found)
-    made = prepare_rows(rows, out, workers, progress, keep_paths)
+    made = prepare_rows(rows, out, workers, progress, keep_paths, rate)
     made.held_out = held_out
     return made
 
@@ -82,6 +84,7 @@ def prepare_rows(
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
     keep_paths: bool = True,
+    rate: int = PACK_RATE,
 ) -> PrepareReport:
     """`prepare_pack` of rows that are known already. Raises InputError if OUT has a pack, or none of them can be read."""
     out = Path(out)
@@ -94,7 +97,9 @@ def prepare_rows(
         pcm.open("wb") as samples,
         index.open("w", encoding="utf-8") as lines,
     ):
-        for done, (row, (wav_T, damaged)) in enumerate(zip(rows, _decode_all(rows, workers), strict=True), 1):
+        for done, (row, (wav_T, damaged)) in enumerate(
+            zip(rows, _decode_all(rows, workers, rate), strict=True), 1
+        ):
             if progress is not None:
                 progress(done, len(rows))
             if not len(wav_T):
@@ -107,7 +112,8 @@ def prepare_rows(
             made.rows += 1
         if not made.rows:
             raise InputError(f"sources: none of {len(rows)} recordings can be read", field="sources")
-    made.hours = offset / 16000 / 3600
+    made.hours = offset / rate / 3600
+    write_rate(out, rate)
     return made
 
 
@@ -126,38 +132,38 @@ def _entry(row: SourceRow, offset: int, samples: int, keep_path: bool) -> dict[s
     return entry | {name: value for name, value in optional.items() if value is not None}
 
 
-def _decode_all(rows: list[SourceRow], workers: int) -> Iterator[tuple[np.ndarray, bool]]:
+def _decode_all(rows: list[SourceRow], workers: int, rate: int) -> Iterator[tuple[np.ndarray, bool]]:
     """The samples of each row, in order, decoded a few chunks ahead at most."""
     if workers <= 1:
-        yield from map(decode, rows)
+        yield from _decode_chunk(rows, rate)
         return
     with ProcessPoolExecutor(workers) as pool:
         ahead = workers * 2
         chunks = [rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK)]
-        waiting = [pool.submit(_decode_chunk, chunk) for chunk in chunks[:ahead]]
+        waiting = [pool.submit(_decode_chunk, chunk, rate) for chunk in chunks[:ahead]]
         for number in range(len(chunks)):
             yield from waiting.pop(0).result()
             if number + ahead < len(chunks):
-                waiting.append(pool.submit(_decode_chunk, chunks[number + ahead]))
+                waiting.append(pool.submit(_decode_chunk, chunks[number + ahead], rate))
 
 
-def _decode_chunk(rows: list[SourceRow]) -> list[tuple[np.ndarray, bool]]:
-    return [decode(row) for row in rows]
+def _decode_chunk(rows: list[SourceRow], rate: int) -> list[tuple[np.ndarray, bool]]:
+    return [decode(row, rate) for row in rows]
 
 
-def decode(row: SourceRow) -> tuple[np.ndarray, bool]:
-    """(samples (T,) int16 at 16 kHz, whether the file is damaged); T is 0 for an unreadable file."""
+def decode(row: SourceRow, rate: int) -> tuple[np.ndarray, bool]:
+    """(samples (T,) int16 at `rate`, whether the file is damaged); T is 0 for an unreadable file."""
     from speechx.audio import reading
 
     damaged = False
     try:
-        wav_T = reading.read(row.path, max_seconds=MAX_SECONDS)
+        wav_T = reading.read(row.path, max_seconds=MAX_SECONDS, rate=rate)
     except InputError:
         damaged = True
         try:
-            wav_T = reading.read(row.path, max_seconds=MAX_SECONDS, whole=False)
+            wav_T = reading.read(row.path, max_seconds=MAX_SECONDS, rate=rate, whole=False)
         except InputError:
             return np.zeros(0, np.int16), True
     if row.start is not None and row.stop is not None:
-        wav_T = wav_T[round(row.start * 16000) : round(row.stop * 16000)]
+        wav_T = wav_T[round(row.start * rate) : round(row.stop * rate)]
     return np.clip(np.round(wav_T * 32768), -32768, 32767).astype(np.int16), damaged

@@ -1,6 +1,6 @@
 """Training examples of the refiner (speechx.models.refiner): mixtures of known parts, and the model's estimate of each.
 
-DIR/TASK-SPLIT-SEED.i16     of each example recording, other, target, estimate, end to end, mono 16 kHz int16
+DIR/TASK-SPLIT-SEED.i16     of each example recording, other, target, estimate, end to end, mono int16 at the codec's rate
 DIR/TASK-SPLIT-SEED.jsonl   a row each: task, samples, text_given (whether the prompt had the transcript), voice (codes)
 
 Tasks make the recordings (`Task.example`), at the standard level. Shapes: T samples, F codec frames, K
@@ -78,11 +78,11 @@ def make_estimates(
     from speechx.task import registry
 
     chosen = registry.task(task)
-    audio = AudioPack(pack_folder)
+    audio, codec = AudioPack(pack_folder), pipeline.frontend.codec
     pool = (
-        PackPool(audio, split, rooms=rooms)
+        PackPool(audio, split, rooms=rooms, codec=codec)
         if short is None
-        else NoisyPool(audio, split, rooms=rooms, short=short)
+        else NoisyPool(audio, split, rooms=rooms, short=short, codec=codec)
     )
     base = Path(out) / f"{task}-{split}-{seed}"
     base.parent.mkdir(parents=True, exist_ok=True)
@@ -131,7 +131,7 @@ def _cut(pool: PackPool, rng: np.random.Generator) -> Utterance:
     cut = pool.utterance(row)
     if cut.seconds <= SECONDS[1]:
         return cut
-    part_T = random_crop(cut.wav_T, round(float(rng.uniform(4, SECONDS[1])) * 16000), rng)
+    part_T = random_crop(cut.wav_T, round(float(rng.uniform(4, SECONDS[1])) * cut.sample_rate), rng)
     return replace(cut, wav_T=part_T, text=None)
 
 
@@ -149,7 +149,7 @@ def _made(
             except InputError:  # a silent enrollment
                 continue
             assert isinstance(part, GeneratedPart)
-            params = replace(task.params(example.request, part.prompt), seed=index)
+            params = replace(task.params(example.request, part.prompt, frontend.frame_rate), seed=index)
             key = runner.engine.add(runner.pack(part.prompt), params)
             under_way[key] = index, example, part.gain, []
         for emission in runner.engine.step():

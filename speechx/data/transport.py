@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from speechx.data.annotate.features import feature_files
-from speechx.data.packs import TEACHER_DIM, AudioPack, PackRow
+from speechx.data.packs import PACK_RATE, TEACHER_DIM, AudioPack, PackRow
 from speechx.data.prepare import PrepareReport, prepare_pack
 from speechx.errors import InputError
 from speechx.files import atomic_files
@@ -85,6 +85,11 @@ def split_pack(
     Rows are dealt at random, so each part is a small corpus.
     """
     pack, out = AudioPack(pack_folder), Path(out)
+    if pack.sample_rate != PACK_RATE:
+        raise InputError(
+            f"path: {pack_folder} has {pack.sample_rate} Hz; only packs of {PACK_RATE} Hz can be split",
+            field="path",
+        )
     paths = _original_paths(Path(pack_folder))
     out.mkdir(parents=True, exist_ok=True)
     axes = (
@@ -147,7 +152,7 @@ def _part_file(pack: AudioPack, row: PackRow, path: Path | None, axes: Principal
             return PartFile(row, path.suffix, data, teacher_FD, f0_S)
     from speechx.audio import writing
 
-    return PartFile(row, ".opus", writing.encode(pack.audio(row), 16000, "opus"), teacher_FD, f0_S)
+    return PartFile(row, ".opus", writing.encode(pack.audio(row), pack.sample_rate, "opus"), teacher_FD, f0_S)
 
 
 def _write_part(out: Path, number: int, items: list[PartFile], axes: PrincipalAxes | None) -> Path:

@@ -106,7 +106,9 @@ class Engine:
         if prompt.track is not None:
             longest = min(c.max_phone_frames, params.max_phone_frames or c.max_phone_frames)
             pause, pace = c.max_pause_frames, params.max_pace
-            pointer = TextPointer(prompt, longest, pause, self._pauses, c.max_advance, pace)
+            pointer = TextPointer(
+                prompt, longest, pause, self._pauses, c.max_advance, pace, params.pace_slack
+            )
         sequence = Sequence(self._next_id, prompt, params, pointer, c.num_codebooks)
         sequence.limit = min(sequence.limit, room)
         sequence.guided = self._guides and (params.guidance, params.fine_guidance) != (1, 1)

@@ -31,7 +31,7 @@ class SamplingParams:
     guidance_knows: "recording" where that step knows the recording's frame of the same moment, too, so that text and
     voice alone are pushed (for models trained with recording_dropout; left out for others).
     max_phone_frames: no phone lasts longer, pauses apart; the model's own limit holds, too.
-    max_pace: frames that a spoken phone takes at most on average; a dozen more are free.
+    max_pace: frames that a spoken phone takes at most on average; pace_slack more are free.
     max_frames: hard limit of the target. deadline: a time.monotonic() value after which the sequence ends.
     """
 
@@ -49,6 +49,7 @@ class SamplingParams:
     guidance_knows: Literal["frames", "recording"] = "frames"
     max_phone_frames: int | None = None
     max_pace: float | None = None
+    pace_slack: int = 12
     max_frames: int = 1500
     deadline: float | None = None
 

@@ -6,14 +6,12 @@ from speechx.engine.model_runner import ahead_phones
 from speechx.models.lm.batch import LOOKAHEAD, legal_pointer
 from speechx.models.lm.prompt import PackedPrompt
 
-SLACK = 12
-"""Frames that spoken phones may take beyond the pace: one may be drawn out, not each."""
-
 
 class TextPointer:
     """A sequence's place in its phones, with the hard bounds on how long a phone lasts.
 
-    max_phone, max_pause: frames of one. max_pace: frames of a spoken phone on average; None: no bound.
+    max_phone, max_pause: frames of one. max_pace: frames of a spoken phone on average; None: no bound. slack: frames that
+    spoken phones may take beyond the pace.
     """
 
     def __init__(
@@ -24,6 +22,7 @@ class TextPointer:
         pauses: frozenset[int],
         max_advance: int,
         max_pace: float | None = None,
+        slack: int = 0,
     ) -> None:
         assert packed.track is not None
         track = packed.track
@@ -36,7 +35,7 @@ class TextPointer:
         self.clamps = packed.frames is not None  # the length ends the target, not the pointer
         self.ahead = ahead_phones(track.ids)
         self.limits = [max_pause if int(i) in pauses else max_phone for i in track.ids]
-        self.max_pace, self.spoken = max_pace, [int(i) not in pauses for i in track.ids]
+        self.max_pace, self.slack, self.spoken = max_pace, slack, [int(i) not in pauses for i in track.ids]
         self.taken = 0  # frames of spoken phones
         self.allowed = 0.0  # those that the phones so far may take
 
@@ -51,7 +50,7 @@ class TextPointer:
         drags = False
         if self.max_pace is not None and self.spoken[self.at]:
             self.taken += 1
-            drags = self.taken >= self.allowed + self.max_pace + SLACK
+            drags = self.taken >= self.allowed + self.max_pace + self.slack
         if self.path_S is not None:
             advance = int(self.path_S[min(self.steps, len(self.path_S) - 1)]) - self.at
         elif advance == 0 and (drags or self.age >= self.limits[self.at]):

@@ -1,10 +1,10 @@
 """The aligner: which phone is spoken in which codec frame.
 
-A small ConvNeXt reads the codec's quantised latents and gives CTC log-probabilities of phones at 50 Hz. It serves forced
+A small ConvNeXt reads the codec's features and gives CTC log-probabilities of phones at 50 Hz or more. It serves forced
 alignment for editing, word times, training pointers for the language model, and phone error rates to rank several tries.
 CTC puts each phone on one or two steps; a phone is taken to last from half-way to the one before to half-way to the next.
 
-Legend: B batch, F codec frames (25 Hz), H half frames (50 Hz), S chain states, N phones of a text, P phone table, D latent.
+Legend: B batch, F codec frames, H steps of the aligner, S chain states, N phones of a text, P phone table, D latent.
 Source: CTC (Graves et al. 2006), its forced alignment (Kürzinger et al. 2020, section 2).
 """
 
@@ -19,13 +19,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from speechx.models.codec.base import check_codec
 from speechx.models.codec.layers import ConvNeXt, Upsample
 from speechx.models.config import ModelConfig
 from speechx.models.ctc import (
     BLANK,
     PAUSES,
     SILENT,
-    STEPS_PER_FRAME,
+    STEP_RATE,
     CTCStates,
     greedy_decode,
     phone_errors,
@@ -37,25 +38,26 @@ from speechx.models.running_alignment import RunningAlignment
 from speechx.text.types import WordTime
 
 if TYPE_CHECKING:
-    from speechx.models.codec.spectral import SpectralCodec
+    from speechx.models.codec.base import Codec
     from speechx.text import PhoneSequence
 
 CONTEXT = 16
 """Frames of context on one side of a stretch: more than the receptive field."""
 
-STEPS_PER_SECOND = 25 * STEPS_PER_FRAME
-RICHEST = 4 * STEPS_PER_SECOND
-"""Steps of the window in which different phones are counted: a voice may begin or end with a pause."""
+RICHEST_SECONDS = 4
+"""The window in which different phones are counted: a voice may begin or end with a pause."""
 
 ERROR_NATS = 3.0
 """What a phone error weighs beside the likelihood, of tries at the same phones."""
 
 
 class AlignerConfig(ModelConfig):
-    """Everything that shapes the aligner."""
+    """Everything that shapes the aligner. frame_rate: of its codec. steps: that it makes of a frame."""
 
     version: int = 1
     codec_hash: str = ""
+    frame_rate: float = 25.0
+    steps: int = 2
     phone_table_version: int = 1
     num_phones: int = 384
     latent_dim: int = 112
@@ -66,6 +68,22 @@ class AlignerConfig(ModelConfig):
         "default": {},
         "tiny": {"latent_dim": 64, "dim": 32, "blocks": 1},
     }
+
+    @property
+    def step_rate(self) -> float:
+        """Steps per second."""
+        return self.frame_rate * self.steps
+
+    def for_codec(self, codec: Codec) -> AlignerConfig:
+        """The same for another codec."""
+        return self.model_copy(
+            update={
+                "codec_hash": codec.hash,
+                "latent_dim": codec.feature_dim,
+                "frame_rate": codec.frame_rate,
+                "steps": max(1, round(STEP_RATE / codec.frame_rate)),
+            }
+        )
 
 
 @dataclass(frozen=True)
@@ -82,7 +100,7 @@ class Alignment:
 
 
 class Aligner(nn.Module):
-    """Quantized latents (B, F, D) -> phone log-probabilities (B, 2 F, P).
+    """Features of a codec (B, F, D) -> phone log-probabilities (B, steps F, P).
 
     adapted: the copy that is used for the languages of its scope.
     """
@@ -96,7 +114,7 @@ class Aligner(nn.Module):
         self.at_25hz = nn.ModuleList(
             [ConvNeXt(config.dim, depth=config.blocks) for _ in range(config.blocks - half)]
         )
-        self.to_50hz = Upsample(config.dim, config.dim, STEPS_PER_FRAME)
+        self.to_50hz = Upsample(config.dim, config.dim, config.steps)
         self.at_50hz = nn.ModuleList([ConvNeXt(config.dim, depth=config.blocks) for _ in range(half)])
         self.out = nn.Sequential(nn.LayerNorm(config.dim), nn.Linear(config.dim, config.num_phones))
 
@@ -114,52 +132,53 @@ class Aligner(nn.Module):
         return adapted.network if adapted is not None and language in adapted.scope.languages else self
 
     @torch.inference_mode()
-    def posteriors(self, codes_FK: np.ndarray, codec: SpectralCodec) -> np.ndarray:
-        """Codes (F, K) -> log-probabilities (2 F, P) float32."""
+    def posteriors(self, codes_FK: np.ndarray, codec: Codec) -> np.ndarray:
+        """Codes (F, K) -> log-probabilities (steps F, P) float32."""
         codes_BKF = torch.from_numpy(np.ascontiguousarray(codes_FK.T, dtype=np.int64))[None]
-        return self(features(codes_BKF, codec))[0].numpy()
+        return self(codec.features(codes_BKF))[0].numpy()
 
-    def align(self, codes_FK: np.ndarray, text: PhoneSequence, codec: SpectralCodec) -> Alignment:
+    def align(self, codes_FK: np.ndarray, text: PhoneSequence, codec: Codec) -> Alignment:
         """The most likely alignment of a text with codec frames.
 
         Raises ValueError where the audio is too short to hold the phones.
         """
         logp_HP = self._for_language(text.language).posteriors(codes_FK, codec)
         states = CTCStates.of(text)
-        states.check_room(len(logp_HP))
+        states.check_room(len(logp_HP), self.config.step_rate)
         path_H = states.best_path(logp_HP[:, states.phones_S])
         forced = logp_HP[np.arange(len(path_H)), states.phones_S[path_H]]
         peak_N = states.peaks(path_H)
         return Alignment(
-            pointer_F=pointer_of_peaks(peak_N, len(codes_FK)),
-            words=word_times(logp_HP, peak_N, text),
+            pointer_F=pointer_of_peaks(peak_N, len(codes_FK), self.config.steps),
+            words=word_times(logp_HP, peak_N, text, self.config.step_rate),
             score=float((forced - logp_HP.max(1)).mean()),
         )
 
     def follow(
-        self, text: PhoneSequence, frames: int, read: Callable[[int, int], np.ndarray], codec: SpectralCodec
+        self, text: PhoneSequence, frames: int, read: Callable[[int, int], np.ndarray], codec: Codec
     ) -> RunningAlignment:
         """The alignment of a long recording of so many frames; `read` gives its codes (F, K) of frames [start, stop)."""
-        aligner = self._for_language(text.language)
+        aligner, steps = self._for_language(text.language), self.config.steps
 
         def posteriors(start: int, stop: int) -> np.ndarray:
             early, late = max(0, start - CONTEXT), min(frames, stop + CONTEXT)
             logp_HP = aligner.posteriors(read(early, late), codec)
-            return logp_HP[(start - early) * STEPS_PER_FRAME : (stop - early) * STEPS_PER_FRAME]
+            return logp_HP[(start - early) * steps : (stop - early) * steps]
 
-        return RunningAlignment(text, frames, posteriors)
+        return RunningAlignment(text, frames, posteriors, self.config.frame_rate, steps)
 
-    def phones_per_second(self, codes_FK: np.ndarray, codec: SpectralCodec) -> float:
+    def phones_per_second(self, codes_FK: np.ndarray, codec: Codec) -> float:
         """Different phones per second in the richest 4 s, each counted by its highest probability.
 
         Speech has 3 to 8, other sounds fewer.
         """
         prob_HP = np.exp(np.delete(self.posteriors(codes_FK, codec), sorted(SILENT), axis=1))
-        size = min(RICHEST, len(prob_HP))
+        rate = self.config.step_rate
+        size = min(round(RICHEST_SECONDS * rate), len(prob_HP))
         starts = range(0, len(prob_HP) - size + 1, size // 8 or 1)
-        return max(float(prob_HP[at : at + size].max(0).sum()) for at in starts) * STEPS_PER_SECOND / size
+        return max(float(prob_HP[at : at + size].max(0).sum()) for at in starts) * rate / size
 
-    def phone_errors(self, codes_FK: np.ndarray, text: PhoneSequence, codec: SpectralCodec) -> float:
+    def phone_errors(self, codes_FK: np.ndarray, text: PhoneSequence, codec: Codec) -> float:
         """Phone error rate of greedy decoding against the text, silences and pauses not counted."""
         decoded = greedy_decode(self._for_language(text.language).posteriors(codes_FK, codec))
         return phone_errors(text.ids, decoded) / max(1, sum(phone not in PAUSES for phone in text.phones))
@@ -170,7 +189,7 @@ class Aligner(nn.Module):
         codes_FK: np.ndarray,
         ids_N: np.ndarray,
         language: str | None,
-        codec: SpectralCodec,
+        codec: Codec,
         start: int = 0,
     ) -> float:
         """How well the frames from `start` on fit phones (table indices); higher is better, about 0 the best.
@@ -181,7 +200,7 @@ class Aligner(nn.Module):
         """
         early = max(0, start - CONTEXT)
         aligner = self._for_language(language)
-        logp_HP = aligner.posteriors(codes_FK[early:], codec)[(start - early) * STEPS_PER_FRAME :]
+        logp_HP = aligner.posteriors(codes_FK[early:], codec)[(start - early) * self.config.steps :]
         steps, phones = torch.tensor([len(logp_HP)]), torch.tensor([len(ids_N)])
         loss = torch.nn.functional.ctc_loss(
             torch.from_numpy(logp_HP)[:, None], torch.from_numpy(ids_N.astype(np.int64))[None], steps, phones,
@@ -214,21 +233,26 @@ class Aligner(nn.Module):
 ALIGNER_FOLDER = ModelFolder("speechx-aligner", AlignerConfig, "aligner")
 
 
-def features(codes_BKF: torch.Tensor, codec: SpectralCodec) -> torch.Tensor:
-    """Codes (B, K, F) -> what the aligner reads of them (B, F, D): the semantic entry and the decoder's input."""
-    semantic_BFD = codec.semantic_quantizer.lookup(codes_BKF[:, 0])
-    return torch.cat([semantic_BFD, codec.latent(codes_BKF).float()], -1)
+def load_aligner(folder: str | Path, codec: Codec) -> Aligner:
+    """The aligner of a folder, for its codec. Raises InputError where it was trained on another one."""
+    aligner = Aligner.load(folder)
+    check_codec("aligner", aligner.config.codec_hash, codec)
+    return aligner
 
 
 SILENCE_COST = 0.6
 """Nats by which a step of silence must be likelier than one of the phone before or after."""
 
-RELEASE = 2
-"""Steps (40 ms) that a word goes on after its last peak at least, if no other begins: a final stop is released after it."""
+RELEASE_SECONDS = 0.04
+"""A word goes on so long after its last peak at least, if no other begins: a final stop is released after it."""
 
 
-def word_times(logp_HP: np.ndarray, peak_N: np.ndarray, text: PhoneSequence) -> tuple[WordTime, ...]:
+def word_times(
+    logp_HP: np.ndarray, peak_N: np.ndarray, text: PhoneSequence, rate: float
+) -> tuple[WordTime, ...]:
     """Start and end in seconds of each word, from log-probabilities (H, P) and the middles of the text's phones.
+
+    rate: steps per second.
 
     CTC puts a phone on one or two steps in its middle and blanks on the rest, which says little about where it ends. So
     this is the best path on which each step belongs to a phone, or to silence between words.
@@ -248,7 +272,10 @@ def word_times(logp_HP: np.ndarray, peak_N: np.ndarray, text: PhoneSequence) -> 
         steps = np.flatnonzero((word.start <= phone_H) & (phone_H < word.stop))
         last = peak_N[word.stop - 1]
         after = peak_N[word.stop] if word.stop < len(peak_N) else limit
-        start, end = float(steps[0]), max(steps[-1], min((last + after) / 2, last + RELEASE)) + 1
-        times.append(WordTime(word.text, round(start / 50, 3), round(float(min(end, limit)) / 50, 3)))
+        start, end = (
+            float(steps[0]),
+            max(steps[-1], min((last + after) / 2, last + RELEASE_SECONDS * rate)) + 1,
+        )
+        times.append(WordTime(word.text, round(start / rate, 3), round(float(min(end, limit)) / rate, 3)))
         limit = start
     return tuple(reversed(times))

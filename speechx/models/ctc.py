@@ -1,6 +1,6 @@
 """CTC over phones: the states of a text, the best path through them, greedy decoding and phone errors.
 
-Legend: H steps (50 Hz), S states of a text, N phones of a text, P phone table.
+Legend: H steps, S states of a text, N phones of a text, P phone table.
 Source: CTC (Graves et al. 2006).
 """
 
@@ -17,8 +17,8 @@ from speechx.text.phones import PHONE_IDS, SILENCE
 if TYPE_CHECKING:
     from speechx.text import PhoneSequence
 
-STEPS_PER_FRAME = 2
-"""Steps (50 Hz) in a codec frame (25 Hz)."""
+STEP_RATE = 50.0
+"""Steps per second that an aligner makes at least: phones last 40 ms and longer."""
 
 BLANK = 0
 """Entry "<unk>" of the phone table serves as CTC's blank: no training text has it."""
@@ -68,11 +68,11 @@ class CTCStates:
         search.extend(score_HS)
         return search.path()
 
-    def check_room(self, steps: int) -> None:
-        """Raises ValueError where so many steps cannot hold the phones."""
+    def check_room(self, steps: int, rate: float) -> None:
+        """Raises ValueError where so many steps, at so many per second, cannot hold the phones."""
         if self.shortest() > steps:
             raise ValueError(
-                f"the text has {len(self.phones_S) // 2} phones, too many for {steps / 50:.2f} s of audio: "
+                f"the text has {len(self.phones_S) // 2} phones, too many for {steps / rate:.2f} s of audio: "
                 "they don't belong together"
             )
 
@@ -133,10 +133,13 @@ class ViterbiSearch:
         return path_H
 
 
-def pointer_of_peaks(peak_N: np.ndarray, frames: int) -> np.ndarray:
-    """The phone spoken in each codec frame, (F,) int32: from half-way to the peak before to half-way to the peak after."""
+def pointer_of_peaks(peak_N: np.ndarray, frames: int, steps: int) -> np.ndarray:
+    """The phone spoken in each codec frame, (F,) int32: from half-way to the peak before to half-way to the peak after.
+
+    steps: in a frame.
+    """
     start_N = np.concatenate([[0], np.ceil((peak_N[:-1] + peak_N[1:]) / 2)])
-    middle_F = np.arange(frames) * STEPS_PER_FRAME + (STEPS_PER_FRAME - 1) / 2
+    middle_F = np.arange(frames) * steps + (steps - 1) / 2
     return (np.searchsorted(start_N, middle_F, side="right") - 1).astype(np.int32)
 
 

@@ -27,12 +27,12 @@ from speechx.models.folder import ModelFolder, matrices_on_grid
 from speechx.models.lora import AdaptedCopy, LoRAAdapter, LoRAScope, balanced_factors
 
 if TYPE_CHECKING:
-    from speechx.models.codec.spectral import SpectralCodec
+    from speechx.models.codec.base import Codec
 
 __all__ = ["Refiner", "RefinerConfig", "to_bins", "voice_vector"]
 
-WINDOW, HOP = 512, 256
-BINS = WINDOW // 2 + 1
+HOP_SECONDS = 0.016
+"""Half a window: 256 samples at 16 kHz. Bins are 31.25 Hz apart at every rate."""
 LOOK = 3
 """Frames of the estimate after the one whose gains are wanted: 48 ms."""
 AHEAD = 16
@@ -44,30 +44,53 @@ FLOOR = 1e-6
 
 
 class RefinerConfig(ModelConfig):
-    """Everything that shapes the net."""
+    """Everything that shapes the net. sample_rate: of its codec."""
 
     codec_hash: str = ""
+    sample_rate: int = 16000
     slots: tuple[int, ...] = (2, 3, 4)  # tasks it was trained for
     bands: int = 96
     width: int = 160
     fused: int = 144
     voice_dim: int = 96
 
+    @property
+    def hop(self) -> int:
+        """Samples from frame to frame of the short-time spectrum."""
+        return round(HOP_SECONDS * self.sample_rate)
+
+    @property
+    def window(self) -> int:
+        return 2 * self.hop
+
+    @property
+    def bins(self) -> int:
+        return self.hop + 1
+
+    def for_codec(self, codec: Codec) -> RefinerConfig:
+        """The same for another codec."""
+        shape = {
+            "codec_hash": codec.hash,
+            "sample_rate": codec.sample_rate,
+            "voice_dim": 2 * codec.latent_dim,
+        }
+        return self.model_copy(update=shape)
+
 
 @cache
-def to_bins(bands: int) -> np.ndarray:
+def to_bins(bands: int, bins: int) -> np.ndarray:
     """(F, N): how bins lie between bands. The rows add up to 1: gains of bands become gains of bins."""
     rest = bands - SINGLE
     center_N = np.concatenate(
-        [np.arange(SINGLE), SINGLE * ((BINS - 1) / SINGLE) ** (np.arange(rest) / (rest - 1))]
+        [np.arange(SINGLE), SINGLE * ((bins - 1) / SINGLE) ** (np.arange(rest) / (rest - 1))]
     )
-    return np.stack([np.interp(np.arange(BINS), center_N, row) for row in np.eye(bands)], 1).astype(
+    return np.stack([np.interp(np.arange(bins), center_N, row) for row in np.eye(bands)], 1).astype(
         np.float32
     )
 
 
-def voice_vector(codes_FK: np.ndarray, codec: SpectralCodec) -> torch.Tensor:
-    """Codes of an enrollment -> (V,): mean and deviation of the decoder's input (cepstra and pitch)."""
+def voice_vector(codes_FK: np.ndarray, codec: Codec) -> torch.Tensor:
+    """Codes of an enrollment -> (V,): mean and deviation of the decoder's input."""
     codes_BKF = torch.from_numpy(np.ascontiguousarray(codes_FK.T, np.int64))[None]
     with torch.inference_mode():
         latent_FD = codec.latent(codes_BKF)[0].float()
@@ -85,7 +108,7 @@ class Refiner(nn.Module):
         self.config = config
         self.adapted: AdaptedCopy[Refiner] | None = None
         bands, width, fused = config.bands, config.width, config.fused
-        spread_FN = torch.from_numpy(to_bins(bands))
+        spread_FN = torch.from_numpy(to_bins(bands, config.bins))
         self.register_buffer("spread_FN", spread_FN, persistent=False)
         self.register_buffer("gather_FN", spread_FN / spread_FN.sum(0), persistent=False)
         self.task_in, self.task_fused = (

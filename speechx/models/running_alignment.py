@@ -6,7 +6,7 @@ at any phone; how likely each is follows from the time and the text that are lef
 reached so far and the last one. Scores fall with every phone where little is heard, so that the best path would wait: what
 they fall by on average is taken off. docs/log.md compares with aligning the whole.
 
-Shapes: F codec frames (25 Hz), H half frames (50 Hz), S states of the text, N phones of the text, P phone table.
+Shapes: F codec frames, H steps of the aligner, S states of the text, N phones of the text, P phone table.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speechx.models.ctc import STEPS_PER_FRAME, CTCStates, ViterbiSearch, pointer_of_peaks
+from speechx.models.ctc import CTCStates, ViterbiSearch, pointer_of_peaks
 
 if TYPE_CHECKING:
     from speechx.text import PhoneSequence
 
-__all__ = ["LOOKAHEAD", "RunningAlignment"]
+__all__ = ["LOOKAHEAD_SECONDS", "RunningAlignment"]
 
-LOOKAHEAD = 180
-"""Frames (7.2 s) that are read beyond those whose phones are asked for."""
+LOOKAHEAD_SECONDS = 7.2
+"""So much is read beyond the frames whose phones are asked for."""
 
 WANDER = 16.0
 """By how many phones speech, with its pauses, strays from its mean pace in a second; it grows with the square
@@ -34,36 +34,44 @@ root of time."""
 class RunningAlignment:
     """The phone of each frame of a recording, asked for from its start to its end.
 
-    posteriors: frames [start, stop) of the recording -> (2 (stop - start), P) log-probabilities of the phones.
+    posteriors: frames [start, stop) of the recording -> (steps (stop - start), P) log-probabilities of the phones.
+    frame_rate: frames per second. steps: of the aligner, in a frame.
     """
 
     def __init__(
-        self, text: PhoneSequence, frames: int, posteriors: Callable[[int, int], np.ndarray]
+        self,
+        text: PhoneSequence,
+        frames: int,
+        posteriors: Callable[[int, int], np.ndarray],
+        frame_rate: float,
+        steps: int,
     ) -> None:
         self._states = CTCStates.of(text)
-        self._states.check_room(frames * STEPS_PER_FRAME)
+        self._frame_rate, self._steps = frame_rate, steps
+        self._lookahead = round(LOOKAHEAD_SECONDS * frame_rate)
+        self._states.check_room(frames * steps, frame_rate * steps)
         self._count, self._frames, self._posteriors = len(text.ids), frames, posteriors
         self._search = ViterbiSearch(self._states)
         self._reached = (0, 0)  # frame and phone from which on the rest is open
 
     def pointer(self, start: int, stop: int) -> np.ndarray:
         """(stop - start,) int32: index into the text's phones spoken in each of these frames, never falling."""
-        until = min(self._frames, stop + LOOKAHEAD)
+        until = min(self._frames, stop + self._lookahead)
         self._read(until)
         path_H = self._search.path(None if until == self._frames else self._likely_ends(until))
-        pointer_F = pointer_of_peaks(self._states.peaks(path_H), until)
+        pointer_F = pointer_of_peaks(self._states.peaks(path_H), until, self._steps)
         self._reached = start, int(pointer_F[start])
         return pointer_F[start:stop]
 
     def _read(self, until: int) -> None:
-        known = self._search.steps // STEPS_PER_FRAME
+        known = self._search.steps // self._steps
         if until > known:
             self._search.extend(self._posteriors(known, until)[:, self._states.phones_S])
 
     def _likely_ends(self, frame: int) -> np.ndarray:
         """(S,) log-prior of the state at `frame`."""
         at, phone = self._reached
-        seconds, rest = (frame - at) / 25, (self._frames - frame) / 25
+        seconds, rest = (frame - at) / self._frame_rate, (self._frames - frame) / self._frame_rate
         mean = phone + (self._count - phone) * seconds / (seconds + rest)
         variance = WANDER**2 * seconds * rest / (seconds + rest)
         phone_S = np.arange(len(self._states.phones_S)) / 2

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from speechx.audio import levels
+from speechx.audio import levels, reading
 from speechx.errors import InputError
 from speechx.models import refiner
 from speechx.pipeline.masking import RefinerMask
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LATENCY_SECONDS", "LiveMask", "push_live"]
 
-RATE = 16000
-LATENCY_SECONDS = (refiner.AHEAD * refiner.HOP + refiner.WINDOW) / RATE
+LIVE_RATE = reading.SAMPLE_RATE
+LATENCY_SECONDS = (refiner.AHEAD + 2) * refiner.HOP_SECONDS
 """What the net must have heard after a sample: 288 ms. A block of the input and its computation come on top."""
 
 LEVEL_SECONDS = 10.0
@@ -61,7 +61,7 @@ class LiveMask(RefinerMask):
         heard = (self._dropped + len(self._recording_T)) // self._hop  # whole frames
         until = heard - refiner.AHEAD
         if until > self._done:
-            self._add_estimate(np.zeros((until - self._frames, refiner.BINS), np.complex64))
+            self._add_estimate(np.zeros((until - self._frames, self._net.config.bins), np.complex64))
             self._frames = until
         out_T = self._resynthesized(until)
         keep_from = max(0, self._read * self._hop - self._lead)
@@ -97,6 +97,11 @@ def push_live(
         raise InputError(f"task {task!r} takes no live sound", field="task")
     if net is None or chosen.slot not in net.config.slots:
         raise InputError("this model comes without a refiner: it takes no live sound", field="task")
+    if frontend.sample_rate != LIVE_RATE:
+        raise InputError(
+            f"live sound has {LIVE_RATE} Hz, the codec of this model {frontend.sample_rate}: send whole recordings",
+            field="task",
+        )
     if mask is None:
         mask = LiveMask(net.for_slot(chosen.slot), chosen.slot)
     else:

@@ -1,5 +1,5 @@
 """From a model folder to a pipeline. A model folder has codec/ and lm/, and may have aligner/ and mask/, each a config.json
-and weights.
+and weights. Its codec may be one by others (speechx.models.codec.sources), and lie elsewhere.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from speechx.errors import InputError
 
 if TYPE_CHECKING:
     from speechx.models.aligner import Aligner
-    from speechx.models.codec.spectral import SpectralCodec
+    from speechx.models.codec.base import Codec
+    from speechx.models.codec.sources import CodecSource
     from speechx.models.refiner import Refiner
     from speechx.pipeline.pipeline import Pipeline
     from speechx.task.frontend import Frontend, VoiceBook
@@ -24,7 +25,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Network = TypeVar("Network", "Aligner", "Refiner")
 
-__all__ = ["load_front", "load_pipeline", "model_folder"]
+__all__ = ["load_front", "load_pipeline", "model_folder", "parts_of"]
+
+
+def parts_of(codec: CodecSource | None) -> tuple[str, ...]:
+    """What a model folder must have to speak, where its codec is another one."""
+    return ("codec", "lm") if codec is None else ("lm",)
 
 
 def model_folder(path: str | Path | None = None, parts: tuple[str, ...] = ("codec", "lm")) -> Path:
@@ -41,22 +47,26 @@ def model_folder(path: str | Path | None = None, parts: tuple[str, ...] = ("code
 
 
 def load_front(
-    path: str | Path | None = None, *, voices: VoiceBook | None = None, paths: bool = True
+    path: str | Path | None = None,
+    *,
+    codec: CodecSource | None = None,
+    voices: VoiceBook | None = None,
+    paths: bool = True,
 ) -> Frontend:
     """What needs no language model: codec, aligner, text, voices. Raises InputError as `load_pipeline` does."""
     from speechx.models.aligner import Aligner
-    from speechx.models.codec.folder import load_codec
+    from speechx.models.codec.sources import open_codec
     from speechx.models.lm.folder import LM_FOLDER
     from speechx.models.refiner import Refiner
     from speechx.task.frontend import Frontend
     from speechx.task.voices import VoiceStore
 
-    folder = model_folder(path, parts=("codec",))
-    codec = _checked("codec", folder / "codec", load_codec)
+    folder = model_folder(path, parts=("codec",) if codec is None else ())
+    used = _checked("codec", folder / "codec", open_codec) if codec is None else open_codec(codec)
     has_lm = (folder / "lm" / "config.json").is_file()
     return Frontend(
-        codec, aligner=_optional("aligner", folder / "aligner", Aligner.load, codec), voices=voices or VoiceStore(),
-        refiner=_optional("mask", folder / "mask", Refiner.load, codec), paths=paths,
+        used, aligner=_optional("aligner", folder / "aligner", Aligner.load, used), voices=voices or VoiceStore(),
+        refiner=_optional("mask", folder / "mask", Refiner.load, used), paths=paths,
         language_model=_checked("lm", folder / "lm", LM_FOLDER.weights_hash) if has_lm else "",
     )  # fmt: skip
 
@@ -64,6 +74,7 @@ def load_front(
 def load_pipeline(
     path: str | Path | None = None,
     *,
+    codec: CodecSource | None = None,
     device: str = "cpu",
     slots: int = 8,
     voices: VoiceBook | None = None,
@@ -72,7 +83,7 @@ def load_pipeline(
     """A pipeline over the weights of a folder. Raises InputError where weights are missing or do not belong together.
 
     slots: candidates in the engine's batch at once, at least as many as a part gets by default.
-    voices: known voices (default: VoiceStore()). paths: see `Frontend`.
+    codec: another place of the codec than the folder. voices: known voices (default: VoiceStore()). paths: see `Frontend`.
     """
     import torch
 
@@ -86,13 +97,13 @@ def load_pipeline(
     from speechx.task import registry
     from speechx.text import PHONE_TABLE_VERSION
 
-    folder = model_folder(path)
+    folder = model_folder(path, parts_of(codec))
     processors = Processors(torch.get_num_threads())  # now, so that it knows them when the weights are there
     with cpu_threads(1):  # see `Engine.warm_up`
-        frontend = load_front(path, voices=voices, paths=paths)
-        codec = frontend.codec
+        frontend = load_front(path, codec=codec, voices=voices, paths=paths)
+        used = frontend.codec
         use = partial(
-            load_model, codec_name=codec.name, codec_hash=codec.hash, phone_table_version=PHONE_TABLE_VERSION
+            load_model, codec_name=used.name, codec_hash=used.hash, phone_table_version=PHONE_TABLE_VERSION
         )
         core = _checked("lm", folder / "lm", use)
     config = core.shape
@@ -102,9 +113,7 @@ def load_pipeline(
     return Pipeline(frontend, runner, model=weights_hash(folder))
 
 
-def _optional(
-    name: str, folder: Path, load: Callable[[Path], Network], codec: SpectralCodec
-) -> Network | None:
+def _optional(name: str, folder: Path, load: Callable[[Path], Network], codec: Codec) -> Network | None:
     """A network that a model may come without. Raises InputError for one that was trained on another codec."""
     if not folder.exists():
         return None

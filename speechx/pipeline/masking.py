@@ -11,7 +11,7 @@ Shapes: T samples, M STFT frames, F bins, B bands.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,7 +21,6 @@ from speechx.audio.mel import htk_filters
 from speechx.models import refiner
 
 if TYPE_CHECKING:
-    from speechx.models.codec.spectral import SpectralCodec
     from speechx.models.refiner import Refiner
     from speechx.task.frontend import Frontend
     from speechx.task.plan import MaskedRecording
@@ -33,7 +32,7 @@ class Mask(ABC):
     """`push` the estimate as it is made, from the first sample on; `close` at the end. Gives the masked recording, as long
     as what was pushed, some 70 ms later. The same in pieces and as a whole.
 
-    recording_T: at 16 kHz; the estimate at its level and its moments. hop: samples from frame to frame. look: frames of the
+    recording_T: the estimate at its level and its moments. hop: samples from frame to frame. look: frames of the
     estimate that must be known after the one that is given its gain. overlap: what the windows' squares add up to.
     """
 
@@ -114,12 +113,13 @@ def recording_mask(recording: MaskedRecording | None, frontend: Frontend) -> Mas
         return None
     net = frontend.refiner
     if net is None or recording.slot not in net.config.slots:
-        return RatioMask(recording.wav_T) if recording.target == "speech" else None
-    codec = cast("SpectralCodec", frontend.codec)  # checked by speechx.pipeline.loading
-    voice_V = None if recording.voice_FK is None else refiner.voice_vector(recording.voice_FK, codec)
+        return RatioMask(recording.wav_T, frontend.sample_rate) if recording.target == "speech" else None
+    voice_V = None if recording.voice_FK is None else refiner.voice_vector(recording.voice_FK, frontend.codec)
     return RefinerMask(recording.wav_T, net.for_slot(recording.slot), recording.slot, voice_V)
 
 
+HOP_SECONDS = 0.008
+"""A quarter of a window."""
 LOOK = 4
 """Frames on both sides that say how loud a moment is: 32 ms."""
 NEAR = 1
@@ -134,14 +134,15 @@ FLOOR, FLOOR_IN_SILENCE = 0.2, 0.03
 class RatioMask(Mask):
     """A band passes as far as the estimate, of this moment, has power there."""
 
-    def __init__(self, recording_T: np.ndarray) -> None:
-        window_T = np.hanning(512 + 1)[:-1].astype(np.float32)
-        super().__init__(recording_T, window_T, hop=128, look=LOOK, overlap=1.5)
-        self._bands_BF = htk_filters(16000, 512, BANDS)
+    def __init__(self, recording_T: np.ndarray, rate: int) -> None:
+        hop = round(HOP_SECONDS * rate)
+        window_T = np.hanning(4 * hop + 1)[:-1].astype(np.float32)
+        super().__init__(recording_T, window_T, hop=hop, look=LOOK, overlap=1.5)
+        self._bands_BF = htk_filters(rate, 4 * hop, BANDS)
         spread_FB = self._bands_BF.T.copy()
         spread_FB[0, 0] = spread_FB[-1, -1] = 1  # no triangle reaches the ends
         self._spread_FB = spread_FB / spread_FB.sum(1, keepdims=True)
-        self._spectrum_MF = np.zeros((0, 257), np.complex64)  # of the recording, from frame _kept on
+        self._spectrum_MF = np.zeros((0, 2 * hop + 1), np.complex64)  # of the recording, from frame _kept on
         self._power_M2B = np.zeros(
             (0, 2, BANDS + 1), np.float32
         )  # estimate, recording; the last band is all of them
@@ -182,9 +183,10 @@ class RefinerMask(Mask):
     def __init__(
         self, recording_T: np.ndarray, net: Refiner, slot: int, voice_V: torch.Tensor | None = None
     ) -> None:
-        window_T = np.sqrt(np.hanning(refiner.WINDOW + 1)[:-1]).astype(np.float32)
-        super().__init__(recording_T, window_T, refiner.HOP, refiner.LOOK, overlap=1.0)
-        self._net, self._gain = net, np.float32(levels.standard_gain(recording_T))
+        shape = net.config
+        window_T = np.sqrt(np.hanning(shape.window + 1)[:-1]).astype(np.float32)
+        super().__init__(recording_T, window_T, shape.hop, refiner.LOOK, overlap=1.0)
+        self._net, self._gain = net, np.float32(levels.standard_gain(recording_T, shape.sample_rate))
         if voice_V is None:
             voice_V = torch.zeros(net.config.voice_dim)
         with torch.inference_mode():
@@ -193,7 +195,7 @@ class RefinerMask(Mask):
         self._ahead_state: torch.Tensor | None = None
         self._fused_state: torch.Tensor | None = None
         # Of the recording, and of the estimate: spectra and features from frame _done on.
-        self._recording_MF = self._estimate_MF = np.zeros((0, refiner.BINS), np.complex64)
+        self._recording_MF = self._estimate_MF = np.zeros((0, shape.bins), np.complex64)
         empty_BMN = torch.zeros(1, 0, net.config.bands)
         self._recording_BMN = self._estimate_BMN = empty_BMN
         self._known_BMH = torch.zeros(1, 0, net.config.width)  # from frame _done + AHEAD on

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RunningJob"]
 
-FIRST_FRAMES, NEXT_FRAMES = 4, 10
-"""Frames per streamed chunk: 160 ms twice, then as many as were sent so far, up to 400 ms. A longer second chunk would let
+FIRST_SECONDS, NEXT_SECONDS = 0.16, 0.4
+"""Per streamed chunk: 160 ms twice, then as much as was sent so far, up to 400 ms. A longer second chunk would let
 a player that starts with the first one run dry."""
 
 
@@ -109,7 +109,7 @@ class RunningJob:
             active.stops = phrase_ends(part)
         for index in range(self.best_of):
             active.candidates.append(Candidate(active))
-            params = self.task.params(self.job.request, part.prompt)
+            params = self.task.params(self.job.request, part.prompt, self.frontend.frame_rate)
             seed = (self.seed + 7919 * self._num_generated + 104_729 * index) % 2**31
             yield active.candidates[-1], replace(params, seed=seed, deadline=self.job.deadline)
 
@@ -174,7 +174,8 @@ class RunningJob:
         frames = slice(*part.keep) if part.keep else slice(None)
         codes = [c.codes_FK()[:count][frames] for c in rendered]
         codes_FK, pointer_F = codes[0], rendered[0].pointer_F()[:count][frames]
-        enough = min(NEXT_FRAMES, max(FIRST_FRAMES, active.decoded))
+        first, most = (max(1, round(s * self.frontend.frame_rate)) for s in (FIRST_SECONDS, NEXT_SECONDS))
+        enough = min(most, max(first, active.decoded))
         if not finished and len(codes_FK) - active.decoded < enough:
             return False, rest_T
         if streamable:

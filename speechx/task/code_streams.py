@@ -18,15 +18,19 @@ __all__ = ["CodeReader", "WaveStream"]
 
 
 class CodeReader:
-    """Codes of a recording, encoded in blocks of 8 s with 1.6 s of sound on both sides, more than the encoder sees."""
+    """Codes of a recording, encoded in blocks with sound on both sides, more than the encoder of our own codec sees."""
 
-    BLOCK, CONTEXT, ONE_GO = 200, 40, 375
+    BLOCK_SECONDS, CONTEXT_SECONDS, ONE_GO_SECONDS = 8.0, 1.6, 15.0
 
-    def __init__(self, encode: Callable[[np.ndarray], np.ndarray], wav_T: np.ndarray, hop: int) -> None:
+    def __init__(
+        self, encode: Callable[[np.ndarray], np.ndarray], wav_T: np.ndarray, hop: int, frame_rate: float
+    ) -> None:
         self._encode, self._wav_T, self._hop = encode, wav_T, hop
         self.frames = -(-len(wav_T) // hop)
         self._blocks: dict[int, np.ndarray] = {}
-        self._size = self.frames if self.frames <= self.ONE_GO else self.BLOCK
+        whole = self.frames <= self.ONE_GO_SECONDS * frame_rate
+        self._size = self.frames if whole else round(self.BLOCK_SECONDS * frame_rate)
+        self._context = round(self.CONTEXT_SECONDS * frame_rate)
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Codes (stop - start, K) of the frames [start, stop)."""
@@ -38,7 +42,7 @@ class CodeReader:
     def _block(self, index: int) -> np.ndarray:
         if index not in self._blocks:
             start, stop = index * self._size, min((index + 1) * self._size, self.frames)
-            early, late = max(0, start - self.CONTEXT), min(self.frames, stop + self.CONTEXT)
+            early, late = max(0, start - self._context), min(self.frames, stop + self._context)
             codes_FK = self._encode(self._wav_T[early * self._hop : late * self._hop])
             self._blocks[index] = codes_FK[start - early : stop - early]
         return self._blocks[index]

@@ -1,7 +1,7 @@
 """Training examples: what a task makes, and the pools of utterances it makes them from. Imports no torch.
 
 A task names the protocols `UtterancePool` and `CodePool`; speechx.data implements them.
-Shapes: T samples at 16 kHz, F codec frames, K codebooks.
+Shapes: T samples at the pool's rate, F codec frames, K codebooks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["CodePool", "CodedUtterance", "Example", "TrainingPair", "Utterance",
 class Utterance:
     """One clean recording of one speaker.
 
-    wav_T: float32 at 16 kHz. text: None where no transcript is known. words: times of its words, where aligned.
+    wav_T: float32 at `sample_rate`. text: None where no transcript is known. words: times of its words, where aligned.
     voice: what other recordings of the same voice in any language share (a multilingual speaker); else the speaker.
     """
 
@@ -33,16 +33,23 @@ class Utterance:
     text: str | None
     language: str
     speaker: str
+    sample_rate: int
     words: tuple[WordTime, ...] | None = None
     voice: str | None = None
 
     @property
     def seconds(self) -> float:
-        return len(self.wav_T) / 16000
+        return len(self.wav_T) / self.sample_rate
 
 
 class UtterancePool(Protocol):
-    """The rest of the corpus, as a task sees it. Every choice comes from the given generator, so it can be repeated."""
+    """The rest of the corpus, as a task sees it. Every choice comes from the given generator, so it can be repeated.
+
+    sample_rate: of all sounds that it gives. frame_rate: of the codec whose frames the spans of examples lie on.
+    """
+
+    sample_rate: int
+    frame_rate: float
 
     def same_speaker(self, cut: Utterance, rng: np.random.Generator) -> Utterance | None:
         """Another utterance of the same speaker; None where there is none."""
@@ -57,7 +64,7 @@ class UtterancePool(Protocol):
         ...
 
     def noise(self, rng: np.random.Generator, seconds: float) -> np.ndarray:
-        """Noise without speech, (round(seconds * 16000),) float32, any level."""
+        """Noise without speech, (round(seconds * sample_rate),) float32, any level."""
         ...
 
     def reverberate(self, wav_T: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -77,7 +84,12 @@ class CodedUtterance:
 
 
 class CodePool(Protocol):
-    """Encoded utterances of a corpus. Every choice comes from the given generator, so it can be repeated."""
+    """Encoded utterances of a corpus. Every choice comes from the given generator, so it can be repeated.
+
+    frame_rate: codec frames per second.
+    """
+
+    frame_rate: float
 
     def same_speaker(self, cut: CodedUtterance, rng: np.random.Generator) -> CodedUtterance | None:
         """Another utterance of the same speaker; None where there is none."""
@@ -92,10 +104,10 @@ class CodePool(Protocol):
 class Example:
     """An example for training and for test sets.
 
-    request: the task's own request (a pydantic model), its audio fields as (float32 array, 16000).
+    request: the task's own request (a pydantic model), its audio fields as (float32 array, the pool's rate).
     target_T: the audio that the request should give (for editing: of the edited span alone).
     text: transcript of the target, whether or not the request has it; None where unknown.
-    meta: numbers and names for slices, such as snr_db. references: 16 kHz waves for the evaluator and for `Task.pair`.
+    meta: numbers and names for slices, such as snr_db. references: waves for the evaluator and for `Task.pair`.
     """
 
     request: Any

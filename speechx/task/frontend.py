@@ -1,6 +1,6 @@
 """What a task is given: the codec, text to phones, alignment, voices.
 
-Shapes: T samples at the codec's rate (16 kHz), F codec frames, K codebooks.
+Shapes: T samples at the codec's rate, F codec frames, K codebooks.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from speechx.models.adapter_file import AdapterInfo
     from speechx.models.aligner import Aligner, Alignment
     from speechx.models.codec.base import Codec
-    from speechx.models.codec.spectral import SpectralCodec
     from speechx.models.lora import LoRAAdapter
     from speechx.models.refiner import Refiner
     from speechx.models.running_alignment import RunningAlignment
@@ -88,7 +87,7 @@ class Frontend:
         self.max_phone_errors = max_phone_errors
         self.sample_rate = codec.sample_rate
         self.frame_rate = codec.frame_rate
-        self.hop = round(codec.sample_rate / codec.frame_rate)
+        self.hop = codec.hop
         self._text = text
         self._lock = threading.Lock()
         self._voices: OrderedDict[str, tuple[np.ndarray, str]] = OrderedDict()
@@ -108,12 +107,12 @@ class Frontend:
 
     def encode_recording(self, wav_T: np.ndarray) -> tuple[np.ndarray, float]:
         """(codes (F, K) of the recording at the standard level, the gain that brought it there)."""
-        gain = levels.standard_gain(wav_T)
+        gain = levels.standard_gain(wav_T, self.sample_rate)
         return self.encode(wav_T * gain), gain
 
     def reader(self, wav_T: np.ndarray) -> CodeReader:
         """The codes of a long recording, encoded on demand."""
-        return CodeReader(self._encode, wav_T, self.hop)
+        return CodeReader(self._encode, wav_T, self.hop, self.frame_rate)
 
     def _encode(self, wav_T: np.ndarray) -> np.ndarray:
         wav_BT = torch.from_numpy(np.ascontiguousarray(wav_T, np.float32))[None]
@@ -135,7 +134,7 @@ class Frontend:
         max_seconds: float = reading.MAX_SECONDS,
         rate: int | None = None,
     ) -> np.ndarray:
-        """The recording as (T,) float32, mono, at 16 kHz or `rate`. Raises InputError naming `field`: see audio.read."""
+        """(T,) float32, mono, at the codec's rate or `rate`. Raises InputError naming `field`: see audio.read."""
         self._check_path(source, field)
         wav_T = reading.read(
             source,
@@ -180,7 +179,7 @@ class Frontend:
 
     def trimmed_voice(self, source: AudioSource, field: str = "voice") -> np.ndarray:
         """`voice` without the silence at both ends, of which the prompt has the first VOICE_SECONDS."""
-        return trim(self.voice(source, field))
+        return trim(self.voice(source, field), self.sample_rate)
 
     def voice_codes(self, source: AudioSource, field: str = "voice") -> tuple[np.ndarray, str]:
         """(codes (F, K) of the voice's prompt, a key of their content), kept for the next request."""
@@ -232,7 +231,9 @@ class Frontend:
 
     def _known_voice(self, source: AudioSource) -> np.ndarray | None:
         voice_id = self._voice_id(source)
-        return None if voice_id is None or self.voices is None else self.voices.wav(voice_id)
+        if voice_id is None or self.voices is None:
+            return None
+        return reading.resample(self.voices.wav(voice_id), reading.SAMPLE_RATE, self.sample_rate)
 
     def _voice_id(self, source: AudioSource) -> str | None:
         """The id of a known voice that a string stands for."""
@@ -293,16 +294,16 @@ class Frontend:
         """Score of phones (table indices) from frame `start` on: see `Aligner.fit`."""
         return self._with_aligner(lambda aligner, codec: aligner.fit(codes_FK, ids_N, language, codec, start))
 
-    def _with_aligner(self, act: Callable[[Aligner, SpectralCodec], T]) -> T:
+    def _with_aligner(self, act: Callable[[Aligner, Codec], T]) -> T:
         if self.aligner is None:
             raise InputError("this model comes without an aligner: it cannot place words in sound")
         try:
-            return act(self.aligner, cast("SpectralCodec", self.codec))  # by loading: of the aligner's kind
+            return act(self.aligner, self.codec)
         except ValueError as error:
             raise InputError(str(error), field="text") from error
 
 
-def trim(wav_T: np.ndarray, rate: int = 16000, below_db: float = 40.0, margin: float = 0.1) -> np.ndarray:
+def trim(wav_T: np.ndarray, rate: int, below_db: float = 40.0, margin: float = 0.1) -> np.ndarray:
     """Without the silence at both ends: 20 ms frames `below_db` under the loudest, but for a margin in seconds."""
     size = rate // 50
     power_F = levels.frame_power(wav_T, size, dtype=None)

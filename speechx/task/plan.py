@@ -63,8 +63,9 @@ MaskTarget = Literal["speech", "background"]
 class MaskedRecording:
     """The input recording. Generated audio is not played; it decides how much of this recording passes in each band.
 
-    See speechx.pipeline.masking. wav_T: at 16 kHz. slot: of the task. voice_FK: codes of the target speaker, if any.
-    target: what the mask keeps. Without a refiner for the task, speech is masked by rule; generated background is played.
+    See speechx.pipeline.masking. wav_T: at the codec's rate. slot: of the task. voice_FK: codes of the target
+    speaker, if any. target: what the mask keeps. Without a refiner for the task, speech is masked by rule; generated
+    background is played.
     """
 
     wav_T: np.ndarray
@@ -78,13 +79,14 @@ class Plan:
     """A task's answer to a request.
 
     parts: may be lazy, so that first audio of a long text does not wait for the last sentence.
-    sample_rate: of the output; generated parts are resampled to it. fade: samples by which neighbouring parts that are
+    sample_rate: of the output, the codec's unless the task has a reason; generated parts are resampled to it. fade:
+    samples by which neighbouring parts that are
     not `joined` overlap (each part brings them). samples: exact output length where known (windows end on a frame).
     recording: set where the parts are a mask on a recording. notes: added to the result's info.
     """
 
     parts: Iterable[Part]
-    sample_rate: int = 16000
+    sample_rate: int
     fade: int = 0
     samples: int | None = None
     recording: MaskedRecording | None = None

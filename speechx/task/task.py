@@ -43,8 +43,10 @@ class Task(ABC, Generic[R]):
         "advance_temperature": 0.3,
         "guidance": 2.5,
         "fine_guidance": 3.0,
-        "max_phone_frames": 12,
     }
+    # The longest phone, and the longest that spoken phones take on average, in seconds; None: the model's own limit.
+    max_phone_seconds: ClassVar[float | None] = 0.48
+    max_pace_seconds: ClassVar[float | None] = None
     # Candidates at each phrase where a request does not set `best_of`.
     best_of: ClassVar[int] = 1
     # The source of training pairs: `example`, `pair_from_codes` (nothing has to be mixed), or whichever is asked for.
@@ -62,23 +64,30 @@ class Task(ABC, Generic[R]):
 
     def plan(self, req: R, frontend: Frontend) -> Plan:
         """The parts of the output, by default one generated part. Raises InputError for an impossible request."""
-        return Plan((GeneratedPart(self.prompt(req, frontend)),))
+        return Plan((GeneratedPart(self.prompt(req, frontend)),), frontend.sample_rate)
 
-    def params(self, req: R, prompt: Prompt) -> SamplingParams:
-        """Sampling parameters of one prompt. The pipeline sets the seed of each part and try."""
+    def params(self, req: R, prompt: Prompt, frame_rate: float) -> SamplingParams:
+        """Sampling parameters of one prompt for a codec of so many frames per second.
+
+        The pipeline sets the seed of each part and try.
+        """
         from speechx.engine.sampling import SamplingParams
 
+        limits: dict[str, Any] = {"seed": req.seed or 0, "max_frames": frame_limit(prompt, frame_rate)}
+        if self.max_phone_seconds is not None:
+            limits["max_phone_frames"] = max(1, round(self.max_phone_seconds * frame_rate))
+        if self.max_pace_seconds is not None:
+            limits["max_pace"] = max(1.0, self.max_pace_seconds * frame_rate)
+            limits["pace_slack"] = round(PACE_SLACK_SECONDS * frame_rate)
         if req.temperature == 0:
-            kept = {
-                name: self.sampling[name]
-                for name in ("guidance", "fine_guidance", "guidance_knows", "max_phone_frames", "max_pace")
-                if name in self.sampling
-            }
-            return SamplingParams(greedy=True, **kept, seed=req.seed or 0, max_frames=frame_limit(prompt))
+            names = ("guidance", "fine_guidance", "guidance_knows")
+            kept = {name: self.sampling[name] for name in names if name in self.sampling}
+            return SamplingParams(greedy=True, **kept, **limits)
         given = {"temperature": req.temperature, "top_p": req.top_p}
         asked = {name: value for name, value in given.items() if value is not None}
         settings: dict[str, Any] = {**self.sampling, **asked}
-        return SamplingParams(**settings, seed=req.seed or 0, max_frames=frame_limit(prompt))
+        window = max(1, round(REPETITION_SECONDS * frame_rate))
+        return SamplingParams(**settings, repetition_window=window, **limits)
 
     @abstractmethod
     def example(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Example | None:
@@ -116,9 +125,16 @@ AnyTask: TypeAlias = Task[Any]
 """A task whose request class is not known statically."""
 
 
-def frame_limit(prompt: Prompt) -> int:
+REPETITION_SECONDS = 0.4
+"""In which a first code may not be repeated too often."""
+
+PACE_SLACK_SECONDS = 0.48
+"""That spoken phones may take beyond the pace: one may be drawn out, not each."""
+
+
+def frame_limit(prompt: Prompt, frame_rate: float) -> int:
     """Most frames of a target: the exact length where known, else 2 s and 0.32 s per phone (slow speech has 0.15 s)."""
     if prompt.frames is not None:
         return prompt.frames
     assert prompt.track is not None
-    return 50 + 8 * (prompt.track.stop - prompt.track.start)
+    return round((2 + 0.32 * (prompt.track.stop - prompt.track.start)) * frame_rate)

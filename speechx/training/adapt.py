@@ -23,7 +23,7 @@ from speechx.data.recordings import CheckedRecordings
 from speechx.data.shards import Shards
 from speechx.errors import InputError
 from speechx.models.adapter_file import AdapterInfo, write_adapter
-from speechx.models.codec.folder import load_codec
+from speechx.models.codec.sources import open_codec
 from speechx.models.lm.folder import LM_FOLDER, load_model, read_adapter
 from speechx.models.lora import LoRAAdapter, balanced_factors
 from speechx.text import PHONE_TABLE_VERSION
@@ -57,7 +57,7 @@ def prepare_voice(
     shutil.rmtree(work, ignore_errors=True)
     pack = work / "pack"
     prepare_rows(list(checked.rows), pack, workers=1, progress=progress)
-    codec = load_codec(model / "codec")
+    codec = open_codec(model / "codec")
     phonemize_pack(pack)
     encode_pack(pack, codec)
     align_pack(pack, model / "codec", model / "aligner", progress)
@@ -87,12 +87,12 @@ def adapt_voice(
 
     An adapter that the model has for this language is where it starts. seconds: of the recordings, for the file.
     """
-    codec = load_codec(model / "codec")
+    codec = open_codec(model / "codec")
     finished = load_model(model / "lm", codec_hash=codec.hash, adapter=False)
     recipe = recipe.with_(languages=(language,), anneal_minutes=minutes)
     trainer = train(
         recipe, Shards([work / "shards" / "train"], codec.hash), Shards([work / "shards" / "dev"], codec.hash),
-        str(work / "run"), phone_table_version=PHONE_TABLE_VERSION, codec_name=codec.name, pause_phones=pause_phones(),
+        str(work / "run"), phone_table_version=PHONE_TABLE_VERSION, codec=codec, pause_phones=pause_phones(),
         finished=finished, adapter=_start(model / "lm", language), resume=resume,
     )  # fmt: skip
     assert trainer.best is not None, "a recipe of `speechx adapt` has `patience`"

@@ -1,6 +1,6 @@
 """Trains the aligner with CTC and, where the phone times of an utterance are known, with frame labels.
 
-Legend: B batch, F codec frames, H half frames (50 Hz), N phones, P phone table, D latent.
+Legend: B batch, F codec frames, H steps of the aligner, N phones, P phone table, D latent.
 `speechx train aligner --config aligner/1-ctc --pack DIR [--pack DIR ...] --codec DIR --output DIR`; with `rank` in the
 recipe and `--adapt MODEL/aligner`, a LoRA adapter of a finished one (speechx.models.lora). `--start-from MODEL/aligner`
 continues all weights of a finished one.
@@ -20,8 +20,8 @@ from speechx.data.annotate.alignments import Key
 from speechx.data.annotate.codes import TokenRow
 from speechx.data.annotate.frame_labels import FrameLabels
 from speechx.data.batching import BatchStream
-from speechx.models.aligner import STEPS_PER_FRAME, Aligner, AlignerConfig, features
-from speechx.models.codec.spectral import SpectralCodec
+from speechx.models.aligner import Aligner, AlignerConfig
+from speechx.models.codec.base import Codec
 from speechx.models.config import StrictConfig
 from speechx.models.ctc import BLANK, CTCStates
 from speechx.models.lora import add_lora
@@ -77,7 +77,7 @@ class AlignerTrainer:
     def __init__(
         self,
         config: AlignerTrainConfig,
-        codec: SpectralCodec,
+        codec: Codec,
         initial: Aligner | None = None,
         labels: Mapping[Key, FrameLabels] | None = None,
         group: Group = Group(),
@@ -85,8 +85,7 @@ class AlignerTrainer:
         torch.manual_seed(config.seed)
         self.group = group
         self.config, self.codec, self.labels = config, codec, labels or {}
-        shape = {"codec_hash": codec.hash, "latent_dim": codec.config.quantizer_dim + codec.config.latent_dim}
-        self.model = initial or Aligner(config.aligner.model_copy(update=shape))
+        self.model = initial or Aligner(config.aligner.for_codec(codec))
         if config.rank:
             add_lora(self.model, config.rank, config.seed, ADAPTED_MATRICES)
         self.opt = torch.optim.AdamW(
@@ -107,7 +106,7 @@ class AlignerTrainer:
         codes_BKF = torch.zeros(len(rows), rows[0].codes_FK.shape[1], int(frames_B.max()), dtype=torch.int64)
         for index, row in enumerate(rows):
             codes_BKF[index, :, : len(row.codes_FK)] = torch.from_numpy(row.codes_FK.T.astype(np.int64))
-        latent_BFD = features(codes_BKF, self.codec)
+        latent_BFD = self.codec.features(codes_BKF).clone()  # `clone`: no tensor of inference mode
         latent_BFD = latent_BFD + config.latent_noise * latent_BFD.std() * torch.randn_like(latent_BFD)
         self.model.train()
         self.opt.zero_grad(set_to_none=True)
@@ -131,14 +130,14 @@ class AlignerTrainer:
         loss = ctc_loss = share * F.ctc_loss(
             logp_BHP.transpose(0, 1),
             torch.cat(texts),
-            frames_B * STEPS_PER_FRAME,
+            frames_B * self.model.config.steps,
             torch.tensor([len(ids) for ids in texts]),
             blank=BLANK,
             zero_infinity=True,
         )
         metrics = {"loss": ctc_loss.detach()}
         if labeled:
-            label_loss = share * frame_loss(logp_BHP, rows, self.labels)
+            label_loss = share * frame_loss(logp_BHP, rows, self.labels, self.model.config)
             loss = ctc_loss + config.frame_weight * label_loss
             metrics["frame_loss"] = label_loss.detach()
         loss.backward()
@@ -160,7 +159,7 @@ class AlignerTrainer:
 
 
 def frame_loss(
-    logp_BHP: torch.Tensor, rows: list[TokenRow], labels: Mapping[Key, FrameLabels]
+    logp_BHP: torch.Tensor, rows: list[TokenRow], labels: Mapping[Key, FrameLabels], shape: AlignerConfig
 ) -> torch.Tensor:
     """Cross entropy of the labeled steps, averaged over all steps of the batch.
 
@@ -170,8 +169,8 @@ def frame_loss(
     for index, row in enumerate(rows):
         found = labels.get((row.row.corpus, row.row.id))
         if found is not None:
-            count = len(row.codes_FK) * STEPS_PER_FRAME
-            label_BH[index, :count] = torch.from_numpy(found.steps(count, 25.0 * STEPS_PER_FRAME))
+            count = len(row.codes_FK) * shape.steps
+            label_BH[index, :count] = torch.from_numpy(found.steps(count, shape.step_rate))
     known_BH = label_BH >= 0
     if not bool(known_BH.any()):
         return logp_BHP.sum() * 0.0
@@ -179,7 +178,7 @@ def frame_loss(
     return F.nll_loss(phones_KP, label_BH[known_BH] - 1, reduction="sum") / label_BH.numel()
 
 
-def phone_error_rate(model: Aligner, rows: list[TokenRow], codec: SpectralCodec) -> float:
+def phone_error_rate(model: Aligner, rows: list[TokenRow], codec: Codec) -> float:
     """Phone error rate of free recognition over some utterances, pauses and silences not counted."""
     errors = total = 0.0
     for row in rows:
@@ -190,7 +189,7 @@ def phone_error_rate(model: Aligner, rows: list[TokenRow], codec: SpectralCodec)
 
 
 def train(
-    config: AlignerTrainConfig, rows: list[TokenRow], dev: list[TokenRow], codec: SpectralCodec, out: str,
+    config: AlignerTrainConfig, rows: list[TokenRow], dev: list[TokenRow], codec: Codec, out: str,
     resume: bool = False, max_minutes: float | None = None, finished: Aligner | None = None,
     start_from: Aligner | None = None, labels: Mapping[Key, FrameLabels] | None = None,
     group: Group = Group(), store: CheckpointStore | None = None,
@@ -205,16 +204,16 @@ def train(
         raise ValueError(
             "a recipe with `rank` and `languages` needs a finished aligner to change (--adapt), and only such a recipe"
         )
-    if start_from is not None:
-        if finished is not None:
-            raise ValueError("an aligner is either adapted (--adapt) or continued (--start-from)")
-        if start_from.config.codec_hash != codec.hash:
-            raise ValueError(
-                f"--start-from: an aligner of codec {start_from.config.codec_hash}, not {codec.hash}"
-            )
+    if start_from is not None and finished is not None:
+        raise ValueError("an aligner is either adapted (--adapt) or continued (--start-from)")
+    for option, given in (("--adapt", finished), ("--start-from", start_from)):
+        if given is not None and given.config.codec_hash != codec.hash:
+            raise ValueError(f"{option}: an aligner of codec {given.config.codec_hash}, not {codec.hash}")
     if config.languages:
         rows, dev = ([r for r in part if r.row.language in config.languages] for part in (rows, dev))
-    usable = usable_rows(rows, config.max_frames)
+    ready = finished or start_from
+    steps = ready.config.steps if ready else config.aligner.for_codec(codec).steps
+    usable = usable_rows(rows, config.max_frames, steps)
     run = TrainingRun(out, max_minutes, group=group, store=store)
     plain = copy.deepcopy(finished)
     trainer = AlignerTrainer(config, codec, finished or start_from, labels, group)
@@ -250,10 +249,13 @@ def train(
     return trainer.model
 
 
-def usable_rows(rows: list[TokenRow], max_frames: int) -> list[TokenRow]:
-    """The utterances with a text and a length that CTC can train on. Raises ValueError where there is none."""
+def usable_rows(rows: list[TokenRow], max_frames: int, steps: int) -> list[TokenRow]:
+    """The utterances with a text and a length that CTC can train on. Raises ValueError where there is none.
+
+    steps: of the aligner, in a frame.
+    """
     usable = [r for r in rows if r.text is not None and 10 <= len(r.codes_FK) <= max_frames]
-    usable = [r for r in usable if CTCStates.of(r.text).shortest() < 1.8 * len(r.codes_FK)]  # type: ignore[arg-type]
+    usable = [r for r in usable if CTCStates.of(r.text).shortest() < 0.9 * steps * len(r.codes_FK)]  # type: ignore[arg-type]
     # CTC cannot have its blank, the unknown phone, in a text.
     usable = [r for r in usable if r.text is not None and bool((r.text.ids != BLANK).all())]
     if not usable:

@@ -317,7 +317,7 @@ def train(
     def summarize(recent: list[Metrics], seconds: float) -> dict[str, float]:
         codes_BKF = [metrics.pop("codes") for metrics in recent][-1]  # of this rank's rows
         use = codebook_use(codes_BKF, config.codec.codebook_size)
-        speed = len(recent) * config.batch * config.crop_frames / 25 / seconds
+        speed = len(recent) * config.batch * config.crop_frames / trainer.codec.frame_rate / seconds
         return mean_metrics(recent) | {"use1": use[0], "use2": use[1], "use8": use[-1], "xrt": speed}
 
     fit(

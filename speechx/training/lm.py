@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 import torch
 
 from speechx.data.shards import Shards
+from speechx.models.codec.base import Codec
 from speechx.models.lm.batch import LMBatch
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.model import CodecLMCore, LMOutput
@@ -190,7 +191,7 @@ class LMTrainer:
 
 
 def train(
-    config: LMTrainConfig, shards: Shards, dev: Shards | None, out: str, *, phone_table_version: int, codec_name: str,
+    config: LMTrainConfig, shards: Shards, dev: Shards | None, out: str, *, phone_table_version: int, codec: Codec,
     pause_phones: tuple[int, ...], resume: bool = False, device: str = "cpu", max_minutes: float | None = None,
     start_from: str | None = None, vectors_KVD: torch.Tensor | None = None, finished: CodecLMCore | None = None,
     adapter: LoRAAdapter | None = None, group: Group = Group(), store: CheckpointStore | None = None,
@@ -201,10 +202,10 @@ def train(
     ValueError where one is given without the other, and where no pair is in the scope of the recipe.
     """
     facts = {
-        "codec_name": codec_name,
-        "codec_hash": shards.codec_hash,
-        "phone_table_version": phone_table_version,
-    }
+        "codec_name": codec.name, "codec_hash": shards.codec_hash, "num_codebooks": codec.num_codebooks,
+        "codebook_size": codec.codebook_size, "phone_table_version": phone_table_version,
+        **LMConfig.pace(codec.frame_rate),
+    }  # fmt: skip
     model_config = _model_config(config, finished, {"pause_phones": pause_phones, **facts})
     run = TrainingRun(out, max_minutes, group=group, store=store)
     trainer = LMTrainer(config, model_config, device, finished, group)

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 
 from speechx.data.refiner_examples import read_estimates
-from speechx.models.codec.spectral import SpectralCodec
+from speechx.models.codec.base import Codec
 from speechx.models.config import StrictConfig
 from speechx.models.folder import on_grid
 from speechx.models.lora import add_lora
-from speechx.models.refiner import HOP, WINDOW, Refiner, RefinerConfig
+from speechx.models.refiner import Refiner, RefinerConfig
 from speechx.task import registry
 from speechx.training.group import Group
 from speechx.training.loop import (
@@ -126,17 +126,18 @@ class RefinerTrainer:
             add_lora(self.net, config.rank, config.seed, ADAPTED_MATRICES)
         self.average = copy.deepcopy(self.net)
         self.loss = RefinerLoss(config, self.net)
-        self.window_T = torch.hann_window(WINDOW).sqrt()
+        self.window_T = torch.hann_window(self.net.config.window).sqrt()
         self.opt = torch.optim.AdamW(
             [p for p in self.net.parameters() if p.requires_grad],
             lr=config.lr, weight_decay=config.weight_decay, betas=(0.9, 0.98),
         )  # fmt: skip
 
     def spectrum(self, wav_BT: torch.Tensor) -> torch.Tensor:
-        """(B, T) -> (B, M, F), frame m from m * HOP - HOP on."""
-        padded_BT = torch.nn.functional.pad(wav_BT, (WINDOW - HOP, WINDOW))
+        """(B, T) -> (B, M, F), frame m from m * hop - hop on."""
+        window, hop = self.net.config.window, self.net.config.hop
+        padded_BT = torch.nn.functional.pad(wav_BT, (window - hop, window))
         return torch.stft(
-            padded_BT, WINDOW, HOP, window=self.window_T, center=False, return_complex=True
+            padded_BT, window, hop, window=self.window_T, center=False, return_complex=True
         ).transpose(1, 2)
 
     def measure(self, net: Refiner, batch: RefinerBatch, rng: np.random.Generator | None) -> torch.Tensor:
@@ -209,7 +210,7 @@ def colors(count: int, bins: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def train(
-    config: RefinerTrainConfig, pack: str, estimates: str, codec: SpectralCodec, out: str,
+    config: RefinerTrainConfig, pack: str, estimates: str, codec: Codec, out: str,
     resume: bool = False, max_minutes: float | None = None, anneal_minutes: float | None = None,
     start_from: str | None = None, finished: str | None = None, group: Group = Group(),
     store: CheckpointStore | None = None,
@@ -266,7 +267,7 @@ def train(
 
 
 def _started(
-    config: RefinerTrainConfig, codec: SpectralCodec, finished: str | None
+    config: RefinerTrainConfig, codec: Codec, finished: str | None
 ) -> tuple[RefinerTrainConfig, Refiner | None]:
     """The recipe with the shape of the net, and the finished net to adapt. Raises ValueError where they do not fit."""
     if (finished is None) != (config.rank == 0) or (finished is None) != (not config.slots):
@@ -274,10 +275,7 @@ def _started(
             "a recipe with `rank` and `slots` needs a finished net to change (--adapt), and only such a recipe"
         )
     net = None if finished is None else Refiner.load(finished, adapter=False)
-    shape = {"codec_hash": codec.hash, "voice_dim": 2 * codec.config.latent_dim}
-    config = config.model_copy(
-        update={"net": config.net.model_copy(update=shape) if net is None else net.config}
-    )
+    config = config.model_copy(update={"net": config.net.for_codec(codec) if net is None else net.config})
     if config.net.codec_hash != codec.hash:
         raise ValueError(f"{finished} is of codec {config.net.codec_hash}, not of {codec.hash}")
     if not set(config.slots) <= set(config.net.slots):

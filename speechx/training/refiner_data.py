@@ -23,11 +23,11 @@ from speechx.models.refiner import Refiner, voice_vector
 from speechx.task import registry
 
 if TYPE_CHECKING:
-    from speechx.models.codec.spectral import SpectralCodec
+    from speechx.models.codec.base import Codec
     from speechx.task.examples import Utterance
 
-VOICES = 4
-"""Enrollments of a speaker that are encoded; fresh mixtures choose among them."""
+VOICES, VOICE_SECONDS = 4, 5
+"""Enrollments of a speaker that are encoded, and their length; fresh mixtures choose among them."""
 
 
 class RefinerShares(StrictConfig):
@@ -74,16 +74,18 @@ class Mixtures:
     """Draws batches; the same generator gives the same batch."""
 
     def __init__(
-        self, pack: str, examples: Sequence[RefinerExample], codec: SpectralCodec, slots: Sequence[int],
+        self, pack: str, examples: Sequence[RefinerExample], codec: Codec, slots: Sequence[int],
         shares: RefinerShares, seconds: float,
     ) -> None:  # fmt: skip
-        self.codec, self.shares, self.samples = codec, shares, round(seconds * 16000)
+        self.codec, self.shares, self.rate = codec, shares, codec.sample_rate
+        self.samples = round(seconds * self.rate)
         self.tasks: list[Any] = [t for t in registry.tasks().values() if t.slot in slots]
         self.tasks.sort(key=lambda task: slots.index(task.slot))
         self.weights = np.array([getattr(shares, task.name) for task in self.tasks])
         audio = AudioPack(pack)
         self.pools = [
-            NoisyPool(audio, "train", rooms=rooms, short=shares.short) for rooms in {0, shares.rooms}
+            NoisyPool(audio, "train", rooms=rooms, short=shares.short, codec=codec)
+            for rooms in {0, shares.rooms}
         ]
         self.speech = [row for row in self.pools[0].speech if row.seconds >= 2]
         self.examples: dict[str, list[RefinerExample]] = defaultdict(list)
@@ -100,7 +102,7 @@ class Mixtures:
         )
         missing_B = fresh_B & ~silent_B
         none_T = np.zeros(self.samples, np.float32)
-        none_V = np.zeros(2 * self.codec.config.latent_dim, np.float32)
+        none_V = np.zeros(2 * self.codec.latent_dim, np.float32)
         return RefinerBatch(
             recording_BT=np.stack([item.recording_T for item in items]),
             estimate_BT=np.stack(
@@ -120,7 +122,7 @@ class Mixtures:
         """(B,) whether the target is a short sound: the language model seldom generates those (docs/log.md)."""
         return np.array(
             [
-                self.tasks[i].mask_target == "background" and audible_share(item.target_T) < 0.2
+                self.tasks[i].mask_target == "background" and audible_share(item.target_T, self.rate) < 0.2
                 for i, item in zip(task_B, items, strict=True)
             ]
         )
@@ -159,8 +161,8 @@ class Mixtures:
         rows = self.pools[0].by_speaker[speaker]
         row = rows[int(rng.integers(VOICES)) * 7919 % len(rows)]
         if row.offset not in self._voices:
-            wav_T = self.pools[0].utterance(row).wav_T[: 5 * 16000]
-            wav_BT = torch.from_numpy(wav_T * np.float32(levels.standard_gain(wav_T)))[None]
+            wav_T = self.pools[0].utterance(row).wav_T[: VOICE_SECONDS * self.rate]
+            wav_BT = torch.from_numpy(wav_T * np.float32(levels.standard_gain(wav_T, self.rate)))[None]
             codes_FK = self.codec.encode(wav_BT)[0].T.numpy()
             self._voices[row.offset] = voice_vector(codes_FK, self.codec).numpy()
         return self._voices[row.offset]
@@ -182,7 +184,7 @@ class Mixtures:
                 )
             heard_T = heard_T * factor
         elif swapped and voice_V is None:
-            noise_T = pool.noise(rng, len(other_T) / 16000)
+            noise_T = pool.noise(rng, len(other_T) / self.rate)
             other_T = mixing.scaled_to_ratio(heard_T, noise_T[: len(other_T)], rng.uniform(-5, 20))
         else:
             other_T = other_T * (factor if voice_V is None else factor * np.float32(1.4))
@@ -190,7 +192,7 @@ class Mixtures:
 
     def _fitted(self, item: RefinerItem, rng: np.random.Generator) -> RefinerItem:
         """A stretch of each sound, at about the standard level."""
-        gain = np.float32(levels.standard_gain(item.recording_T) * 10 ** (rng.uniform(-3, 3) / 20))
+        gain = np.float32(levels.standard_gain(item.recording_T, self.rate) * 10 ** (rng.uniform(-3, 3) / 20))
         at = int(rng.integers(0, max(1, len(item.recording_T) - self.samples + 1)))
 
         def fitted(wav_T: np.ndarray) -> np.ndarray:

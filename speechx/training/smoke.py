@@ -141,7 +141,7 @@ def _lm(codec: SpectralCodec, shards: Path, out: Path, minutes: float, say: Call
     )
     train(
         config, Shards([shards], codec.hash), None, str(out), phone_table_version=PHONE_TABLE_VERSION,
-        codec_name=codec.name, pause_phones=pause_phones(), max_minutes=minutes,
+        codec=codec, pause_phones=pause_phones(), max_minutes=minutes,
     )  # fmt: skip
     export_lm(out / "last.pt", out / "model")
 
@@ -159,5 +159,5 @@ def alignment_error(pack: Path, codec: SpectralCodec, aligner: Path) -> float:
         pointer_F = model.align(row.codes_FK, row.text, codec).pointer_F
         phones = np.arange(len(row.text.ids))
         gaps = np.searchsorted(pointer_F, phones) - np.searchsorted(truth[row.row.id], phones)
-        distances += (40.0 * np.abs(gaps)).tolist()
+        distances += (1000 / codec.frame_rate * np.abs(gaps)).tolist()
     return float(np.median(distances))

@@ -1,4 +1,4 @@
-"""Making training examples of edits out of clean speech. Shapes: T samples at 16 kHz."""
+"""Making training examples of edits out of clean speech. Shapes: T samples at the pool's rate."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ import numpy as np
 
 from speechx.audio import levels, mixing
 from speechx.task.examples import Utterance, UtterancePool
-from speechx.tasks._editing.locate import FRAME_RATE, AlignedTranscript
+from speechx.tasks._editing.locate import AlignedTranscript
 
-FADE = 240
-"""Samples of the cross-fades at the borders of swapped words: 15 ms."""
+FADE_SECONDS = 0.015
+"""Of the cross-fades at the borders of swapped words."""
+
+GRID_SECONDS = 0.04
+"""Words in the place of others are a multiple of this long."""
 
 
-def random_span(cut: Utterance, rng: np.random.Generator) -> tuple[float, float]:
+def random_span(cut: Utterance, frame_rate: float, rng: np.random.Generator) -> tuple[float, float]:
     """10-50 % of the utterance in seconds, on the codec's frames; between words where their times are known."""
     start, stop = _part(cut.seconds, rng)
     if cut.words:
@@ -22,9 +25,9 @@ def random_span(cut: Utterance, rng: np.random.Generator) -> tuple[float, float]
         if not inside:
             inside = [min(cut.words, key=lambda w: abs(w.start - start))]
         start, stop = inside[0].start, inside[-1].end
-    first = int(start * FRAME_RATE)
-    last = max(first + 2, round(stop * FRAME_RATE))
-    return first / FRAME_RATE, min(last, int(cut.seconds * FRAME_RATE)) / FRAME_RATE
+    first = int(start * frame_rate)
+    last = max(first + 2, round(stop * frame_rate))
+    return first / frame_rate, min(last, int(cut.seconds * frame_rate)) / frame_rate
 
 
 def random_words(transcript: AlignedTranscript, frames: int, rng: np.random.Generator) -> tuple[int, int]:
@@ -66,22 +69,24 @@ def other_words(
     They take 0.7 to 1.4 times as long, for an edit changes the length too. The noise is the same before and after the
     gap, and another stretch of the same noise in it.
     """
-    a, b = round(span[0] * 16000), round(span[1] * 16000)
-    samples = max(640, round((b - a) * float(rng.uniform(0.7, 1.4)) / 640) * 640)
+    rate = cut.sample_rate
+    a, b, grid, fade = (round(s * rate) for s in (*span, GRID_SECONDS, FADE_SECONDS))
+    samples = max(grid, round((b - a) * float(rng.uniform(0.7, 1.4)) / grid) * grid)
     mid_T = mixing.fit_length(mixing.random_crop(other.wav_T, samples, rng), samples)
-    level = min(10.0, levels.active_rms(cut.wav_T) / max(levels.active_rms(mid_T), levels.QUIETEST_RMS))
+    quiet = max(levels.active_rms(mid_T, rate), levels.QUIETEST_RMS)
+    level = min(10.0, levels.active_rms(cut.wav_T, rate) / quiet)
     mid_T, original_T, snr_db = mid_T * level, cut.wav_T, None
     if noisy:
         snr_db = float(rng.uniform(-5, 20))
-        noise_T = pool.noise(rng, cut.seconds + samples / 16000)
+        noise_T = pool.noise(rng, cut.seconds + samples / rate)
         noise_T = mixing.scaled_to_ratio(np.resize(cut.wav_T, len(noise_T)), noise_T, snr_db)
         original_T = original_T + noise_T[: len(original_T)]
         mid_T = mid_T + noise_T[len(original_T) :][:samples]
     # In a real recording nothing clicks at the borders of the span.
     mid_T = mid_T.copy()
-    mid_T[:FADE] = mixing.crossfade(original_T[a : a + FADE], mid_T[:FADE])
-    mid_T[-FADE:] = mixing.crossfade(mid_T[-FADE:], original_T[b - FADE : b])
+    mid_T[:fade] = mixing.crossfade(original_T[a : a + fade], mid_T[:fade])
+    mid_T[-fade:] = mixing.crossfade(mid_T[-fade:], original_T[b - fade : b])
     edited_T = np.concatenate([original_T[:a], mid_T, original_T[b:]]).astype(np.float32)
     return EditedRecording(
-        original_T.astype(np.float32), edited_T, (span[0], span[0] + samples / 16000), snr_db
+        original_T.astype(np.float32), edited_T, (span[0], span[0] + samples / rate), snr_db
     )

@@ -18,43 +18,55 @@ if TYPE_CHECKING:
     from speechx.models.aligner import Alignment
     from speechx.text import PhoneSequence, Word
 
-FRAME_RATE = 25
-MARGIN = 2
-"""Frames of silence beside a changed word that are generated with it, where there are so many."""
+MARGIN_SECONDS = 0.08
+"""Silence beside a changed word that is generated with it, where there is so much."""
 
-NEAR = 5
-"""Changes with fewer untouched frames between them are one change: the cross-fades need room."""
+NEAR_SECONDS = 0.2
+"""Changes with less untouched between them are one change: the cross-fades need room."""
 
-CONTEXT_BEFORE, CONTEXT_AFTER = 150, 100
-"""Frames around the gap that the prompt shows: 6 s and 4 s."""
+EDGE_SECONDS = 0.08
+"""A gap that leaves less before or after it takes that, too: a cross-fade needs room."""
+
+BEFORE_SECONDS, AFTER_SECONDS = 6.0, 4.0
+"""What the prompt shows of the recording around the gap."""
 
 
 @dataclass(frozen=True)
 class AlignedTranscript:
-    """A recording's transcript: its phones, and the frames of each word, (W, 2) [start, stop)."""
+    """A recording's transcript: its phones, and the frames of each word, (W, 2) [start, stop).
+
+    frame_rate: frames per second.
+    """
 
     speech: PhoneSequence
     frames_W2: np.ndarray
+    frame_rate: float
 
     @classmethod
-    def of(cls, speech: PhoneSequence, alignment: Alignment, frames: int) -> AlignedTranscript:
+    def of(
+        cls, speech: PhoneSequence, alignment: Alignment, frames: int, frame_rate: float
+    ) -> AlignedTranscript:
         """Frames of every word. A word that the alignment skips has none, at the end of the word before it."""
         spans, at, times = [], 0, list(alignment.words)
         for word in speech.words:
             if times and times[0].text == word.text:
                 time = times.pop(0)
-                start = min(frames, max(at, round(time.start * FRAME_RATE)))
-                at = min(frames, max(start + 1, round(time.end * FRAME_RATE)))  # half a frame is a word too
+                start = min(frames, max(at, round(time.start * frame_rate)))
+                at = min(frames, max(start + 1, round(time.end * frame_rate)))  # half a frame is a word too
                 spans.append((start, at))
             else:
                 spans.append((at, at))
-        return cls(speech, np.array(spans, np.int64).reshape(-1, 2))
+        return cls(speech, np.array(spans, np.int64).reshape(-1, 2), frame_rate)
 
     @classmethod
-    def spoken(cls, speech: PhoneSequence, pointer_F: np.ndarray) -> AlignedTranscript:
+    def spoken(cls, speech: PhoneSequence, pointer_F: np.ndarray, frame_rate: float) -> AlignedTranscript:
         """Frames of every word, from the phone of each frame."""
         borders_W2 = np.array([(word.start, word.stop) for word in speech.words], np.int64).reshape(-1, 2)
-        return cls(speech, np.searchsorted(pointer_F, borders_W2))
+        return cls(speech, np.searchsorted(pointer_F, borders_W2), frame_rate)
+
+    def frames(self, seconds: float) -> int:
+        """Frames of so many seconds."""
+        return round(seconds * self.frame_rate)
 
 
 @dataclass(frozen=True)
@@ -76,7 +88,7 @@ def edits_between(transcript: AlignedTranscript, new: PhoneSequence, frames: int
     for change in diff_words(transcript.speech, new, new.language):
         i, i2, j, j2 = change.old_start, change.old_stop, change.new_start, change.new_stop
         start, stop = gap(transcript, i, i2, frames)
-        if found and start - found[-1].stop < NEAR:
+        if found and start - found[-1].stop < transcript.frames(NEAR_SECONDS):
             last = found.pop()
             i, j = last.old_start, last.new_start
             start, stop = gap(transcript, i, i2, frames)
@@ -86,7 +98,7 @@ def edits_between(transcript: AlignedTranscript, new: PhoneSequence, frames: int
 
 def edit_of_span(transcript: AlignedTranscript, span: tuple[float, float], frames: int) -> Edit:
     """The change of a span in seconds: the words whose middle lies in it. `transcript` is the new text on the old sound."""
-    start, stop = span_frames(span, frames)
+    start, stop = span_frames(span, frames, transcript.frame_rate)
     middle_W = transcript.frames_W2.mean(1)
     inside = np.flatnonzero((middle_W >= start) & (middle_W < stop))
     first, last = (
@@ -95,40 +107,41 @@ def edit_of_span(transcript: AlignedTranscript, span: tuple[float, float], frame
     return Edit(first, last, first, last, start, stop)
 
 
-def span_frames(span: tuple[float, float], frames: int) -> tuple[int, int]:
+def span_frames(span: tuple[float, float], frames: int, frame_rate: float) -> tuple[int, int]:
     """A span in seconds as frames. Raises InputError where it reaches outside the recording."""
-    if span[1] > (frames + 0.5) / FRAME_RATE:
-        seconds = frames / FRAME_RATE
+    if span[1] > (frames + 0.5) / frame_rate:
+        seconds = frames / frame_rate
         raise InputError(
             f"span ends at {span[1]:g} s, outside the audio, which is {seconds:.2f} s long", field="span"
         )
-    start = int(np.floor(span[0] * FRAME_RATE + 1e-6))
-    stop = min(frames, int(np.ceil(span[1] * FRAME_RATE - 1e-6)))
-    return to_edges(min(start, stop - 1), stop, frames)
+    start = int(np.floor(span[0] * frame_rate + 1e-6))
+    stop = min(frames, int(np.ceil(span[1] * frame_rate - 1e-6)))
+    return to_edges(min(start, stop - 1), stop, frames, frame_rate)
 
 
-def to_edges(start: int, stop: int, frames: int) -> tuple[int, int]:
-    """A gap that leaves less than two frames before or after it takes them too: a cross-fade needs room."""
-    return 0 if start < 2 else start, frames if stop > frames - 2 else stop
+def to_edges(start: int, stop: int, frames: int, frame_rate: float) -> tuple[int, int]:
+    """The gap, up to an edge of the recording that is nearer than EDGE_SECONDS."""
+    room = round(EDGE_SECONDS * frame_rate)
+    return 0 if start < room else start, frames if stop > frames - room else stop
 
 
 def gap(transcript: AlignedTranscript, first: int, last: int, frames: int) -> tuple[int, int]:
     """Frames [start, stop) to generate for the words [first, last): whole words, and a little of the silence around."""
-    spans = transcript.frames_W2
+    spans, margin, rate = transcript.frames_W2, transcript.frames(MARGIN_SECONDS), transcript.frame_rate
     before = int(spans[first - 1, 1]) if first > 0 else 0
     after = int(spans[last, 0]) if last < len(spans) else frames
     if first == last:  # an insertion goes into the silence between the two words, or close to the only one
         if first == 0:
-            middle = max(0, after - MARGIN)
+            middle = max(0, after - margin)
         elif first == len(spans):
-            middle = min(frames, before + MARGIN)
+            middle = min(frames, before + margin)
         else:
             middle = (before + after) // 2
-        start, stop = to_edges(middle, middle, frames)
+        start, stop = to_edges(middle, middle, frames, rate)
         return (start, start) if start < middle else (stop, stop)
-    start = max(before, int(spans[first, 0]) - MARGIN)
-    stop = min(after, int(spans[last - 1, 1]) + MARGIN)
-    return to_edges(start, max(start, stop), frames)
+    start = max(before, int(spans[first, 0]) - margin)
+    stop = min(after, int(spans[last - 1, 1]) + margin)
+    return to_edges(start, max(start, stop), frames, rate)
 
 
 @dataclass(frozen=True)
@@ -149,9 +162,10 @@ class EditScript:
 def edit_script(edit: Edit, transcript: AlignedTranscript, new: PhoneSequence, frames: int) -> EditScript:
     """The text of one edit and the frames [before, start) and [stop, after) of its context, which ends at word borders."""
     old, spans = transcript.speech, transcript.frames_W2
-    early = int(np.searchsorted(spans[: edit.old_start, 0], edit.start - CONTEXT_BEFORE))
+    shown_before, shown_after, second = (transcript.frames(s) for s in (BEFORE_SECONDS, AFTER_SECONDS, 1.0))
+    early = int(np.searchsorted(spans[: edit.old_start, 0], edit.start - shown_before))
     late = edit.old_stop + int(
-        np.searchsorted(spans[edit.old_stop :, 1], edit.stop + CONTEXT_AFTER, side="right")
+        np.searchsorted(spans[edit.old_stop :, 1], edit.stop + shown_after, side="right")
     )
     # The new words bring the pauses of the new text on both sides with them.
     first = new.words[edit.new_start - 1].stop if edit.new_start > 0 else 0
@@ -167,9 +181,9 @@ def edit_script(edit: Edit, transcript: AlignedTranscript, new: PhoneSequence, f
     words = tuple(w for w in speech.words if start <= w.start and w.stop <= stop)
     # Where a neighbor is too far away to be shown, so is all but a second of the silence on the way to it.
     before = int(spans[early, 0]) if 0 < early < edit.old_start else 0
-    reach = CONTEXT_BEFORE if early < edit.old_start else 0
-    before = max(min(before, edit.start), edit.start - reach - FRAME_RATE)
+    reach = shown_before if early < edit.old_start else 0
+    before = max(min(before, edit.start), edit.start - reach - second)
     after = int(spans[late - 1, 1]) if edit.old_stop < late < len(spans) else frames
-    reach = CONTEXT_AFTER if edit.old_stop < late else 0
-    after = min(max(after, edit.stop), edit.stop + reach + FRAME_RATE)
+    reach = shown_after if edit.old_stop < late else 0
+    after = min(max(after, edit.stop), edit.stop + reach + second)
     return EditScript(speech, start, stop, words, max(0, before), after)

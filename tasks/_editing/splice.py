@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from speechx.text import PhoneSequence
 
 FADE_SECONDS = 0.015
-DECODE_BEFORE, DECODE_AFTER = 12, 4
-"""Frames of the recording decoded around a generated span, as context for the decoder; dropped except for fades."""
+DECODE_BEFORE_SECONDS, DECODE_AFTER_SECONDS = 0.48, 0.16
+"""What of the recording is decoded around a generated span, as context for the decoder; dropped except for fades."""
 
 AROUND_SECONDS = 5.0
 """So much of the recording on both sides of a change tells what its background is."""
@@ -32,7 +32,7 @@ AROUND_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class EditPlan:
-    """A recording under edit: samples at 16 kHz, codes at the standard level, words, the changes in order."""
+    """A recording under edit: its number of samples, codes at the standard level, words, the changes in order."""
 
     samples: int
     codes_FK: np.ndarray
@@ -48,8 +48,9 @@ class EditPlan:
         self, edit: Edit, script: EditScript, prompt: Prompt, floor: NoiseFloor | None = None
     ) -> GeneratedPart:
         """The part that fills the gap of one change. floor: the background that goes on under it."""
-        before_FK = self.codes_FK[max(0, edit.start - DECODE_BEFORE) : edit.start]
-        after_FK = self.codes_FK[edit.stop : edit.stop + DECODE_AFTER]
+        before, after = map(self.transcript.frames, (DECODE_BEFORE_SECONDS, DECODE_AFTER_SECONDS))
+        before_FK = self.codes_FK[max(0, edit.start - before) : edit.start]
+        after_FK = self.codes_FK[edit.stop : edit.stop + after]
         return GeneratedPart(
             prompt,
             script.words,
@@ -65,12 +66,9 @@ def fade_samples(rate: int) -> int:
     return round(FADE_SECONDS * rate)
 
 
-def background(source_T: np.ndarray, rate: int, edit: Edit) -> NoiseFloor:
+def background(source_T: np.ndarray, rate: int, edit: Edit, frame_rate: float) -> NoiseFloor:
     """The steady sound around one change, in a recording (T,) at its own rate."""
-    start, stop = (
-        edit.start / locate.FRAME_RATE - AROUND_SECONDS,
-        edit.stop / locate.FRAME_RATE + AROUND_SECONDS,
-    )
+    start, stop = edit.start / frame_rate - AROUND_SECONDS, edit.stop / frame_rate + AROUND_SECONDS
     return NoiseFloor(source_T[max(0, round(start * rate)) : round(stop * rate)], rate)
 
 
@@ -79,10 +77,10 @@ def spliced(
 ) -> Iterator[Part]:
     """The recording (T,) at its own rate with each gap filled, or closed where the edit deletes words."""
     at, half = 0, fade_samples(rate) // 2
-    whole = fade_samples(rate)
+    whole, frame_rate = fade_samples(rate), work.transcript.frame_rate
     for edit in work.edits:
         part = generated(edit)
-        start, stop = (min(round(f * 640 * rate / 16000), len(source_T)) for f in (edit.start, edit.stop))
+        start, stop = (min(round(f * rate / frame_rate), len(source_T)) for f in (edit.start, edit.stop))
         # A closed gap is cross-faded around its two borders, half a fade to each side.
         lead, lag = (0, 0) if part is not None else (half, whole - half)
         if start > at:
@@ -96,12 +94,12 @@ def spliced(
 
 def _ready(source_T: np.ndarray, start: int, stop: int, rate: int, work: EditPlan) -> ReadyPart:
     """A stretch of the recording with the times of the words in it."""
-    words = []
+    words, frame_rate = [], work.transcript.frame_rate
     for word, (first, last) in zip(
         work.transcript.speech.words, work.transcript.frames_W2.tolist(), strict=True
     ):
-        middle = (first + last) / 2 / locate.FRAME_RATE * rate
+        middle = (first + last) / 2 / frame_rate * rate
         if first < last and start <= middle < stop:
-            seconds = (first / locate.FRAME_RATE - start / rate, last / locate.FRAME_RATE - start / rate)
+            seconds = (first / frame_rate - start / rate, last / frame_rate - start / rate)
             words.append(WordTime(word.text, max(0.0, seconds[0]), min((stop - start) / rate, seconds[1])))
     return ReadyPart(source_T[start:stop], tuple(words))

@@ -41,10 +41,14 @@ def sentence_plan(task: AnyTask, req: Any, frontend: Frontend) -> Plan:
     def parts() -> Iterator[Part]:
         yield first
         for sentence in sentences[1:]:
-            yield ReadyPart(np.zeros(round(PAUSE_SECONDS * 16000), np.float32))
+            yield ReadyPart(np.zeros(round(PAUSE_SECONDS * frontend.sample_rate), np.float32))
             yield part(sentence)
 
-    return Plan(parts(), notes=notes(frontend.voice_warning(req.voice), text_warning(req.text, req.language)))
+    return Plan(
+        parts(),
+        frontend.sample_rate,
+        notes=notes(frontend.voice_warning(req.voice), text_warning(req.text, req.language)),
+    )
 
 
 def _check_sentence(sentence: str, language: str, frontend: Frontend) -> None:

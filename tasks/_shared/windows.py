@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from speechx.task.frontend import Frontend
     from speechx.text import PhoneSequence
 
-WINDOW, OVERLAP = 200, 25
-"""Codec frames: 8 s, of which 1 s is shared with the next window."""
+WINDOW_SECONDS, OVERLAP_SECONDS = 8.0, 1.0
+"""A window, and how much of it is shared with the next."""
 
-ONE_GO = 250
-"""A recording up to this many frames (10 s) is one window."""
+ONE_GO_SECONDS = 10.0
+"""A recording up to this length is one window."""
 
 
 class AlignedRequest(TaskRequest):
@@ -60,8 +60,8 @@ class AlignedTask(Task[A]):
         "top_p": 0.8,
         "guidance": 2.0,
         "guidance_knows": "recording",
-        "max_phone_frames": None,
     }
+    max_phone_seconds = None
 
     def condition(self, req: A, frontend: Frontend) -> tuple[Segment, ...]:
         """Segments before the marker (an enrollment)."""
@@ -102,13 +102,13 @@ class AlignedTask(Task[A]):
 
     def plan(self, req: A, frontend: Frontend) -> Plan:
         wav_T = frontend.load_audio(req.audio, "audio")
-        gain = levels.standard_gain(wav_T)
+        gain = levels.standard_gain(wav_T, frontend.sample_rate)
         reader = frontend.reader(wav_T * gain)
         speech = self.speech(req, frontend)
         before = self.condition(req, frontend)
 
         def parts() -> Iterator[GeneratedPart]:
-            spans = windows(reader.frames)
+            spans = windows(reader.frames, frontend.frame_rate)
             # Aligned with the recording, so that the pointer cannot lose its place in the text.
             alignment = frontend.follow(reader, speech) if speech is not None else None
             for index, (start, stop, keep) in enumerate(spans):
@@ -127,7 +127,7 @@ class AlignedTask(Task[A]):
         recording = None
         if self.mask_target is not None:
             recording = MaskedRecording(wav_T, self.slot, self.voice(req, frontend), self.mask_target)
-        return Plan(parts(), samples=len(wav_T), recording=recording, notes=warnings)
+        return Plan(parts(), frontend.sample_rate, samples=len(wav_T), recording=recording, notes=warnings)
 
     @abstractmethod
     def mixture(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Mixture | None:
@@ -139,10 +139,10 @@ class AlignedTask(Task[A]):
             return None
         cut = mixed.cut
         # Inference brings its input to the standard level: here it is done before, with the target by the same factor.
-        gain = levels.standard_gain(mixed.input_T)
+        gain = levels.standard_gain(mixed.input_T, cut.sample_rate)
         text_given = cut.text is not None and rng.random() < 0.5
         values: dict[str, Any] = {
-            "audio": (mixed.input_T * gain, 16000),
+            "audio": (mixed.input_T * gain, cut.sample_rate),
             "language": cut.language,
             **mixed.fields,
         }
@@ -175,14 +175,15 @@ def noisy_speech(
     return speech_T, noise_T, {"snr_db": snr_db, "reverberant": room}
 
 
-def windows(
-    frames: int, window: int = WINDOW, overlap: int = OVERLAP
-) -> list[tuple[int, int, tuple[int, int]]]:
-    """(start, stop, keep) of each window; keep [a, b) counts from its start, and the kept frames tile [0, frames).
+def windows(frames: int, frame_rate: float) -> list[tuple[int, int, tuple[int, int]]]:
+    """(start, stop, keep) of each window, in frames.
+
+    keep [a, b) counts from the window's start, and the kept frames tile [0, frames).
 
     The last window is moved back to full length: the model is not asked for a scrap without context.
     """
-    if frames <= max(window, ONE_GO):
+    window, overlap = round(WINDOW_SECONDS * frame_rate), round(OVERLAP_SECONDS * frame_rate)
+    if frames <= ONE_GO_SECONDS * frame_rate:
         return [(0, frames, (0, frames))]
     starts = [*range(0, frames - window, window - overlap), frames - window]
     seams = [0, *((a + window + b) // 2 for a, b in itertools.pairwise(starts)), frames]

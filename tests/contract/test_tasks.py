@@ -64,7 +64,7 @@ def test_prompts_can_be_packed(name: str, pipeline: Any, speech: Any) -> None:
     prompt = task.prompt(job.request, pipeline.frontend)
     packed = pack(prompt)
     assert len(packed) > 3
-    params = task.params(job.request, prompt)
+    params = task.params(job.request, prompt, pipeline.frontend.frame_rate)
     assert params.max_frames >= 2
 
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import torch
 
 from speechx.models.codec.base import Codec
+from speechx.models.codec.config import SpectralConfig
 from speechx.models.codec.dac import DacCodec
 from speechx.models.codec.encodec import EncodecCodec
 from speechx.models.codec.mimi import MimiCodec
+from speechx.models.codec.spectral import SpectralCodec
 
-__all__ = ["ARCHITECTURES", "small_codec"]
+__all__ = ["ARCHITECTURES", "TINY_CODEC", "small_codec"]
+
+TINY_CODEC = SpectralCodec.from_config(SpectralConfig.preset("tiny"))
+"""SpeechX's own, for what wants a codec and does not use it."""
 
 ARCHITECTURES = ("encodec", "dac", "mimi")
 

@@ -83,7 +83,7 @@ def _lm(root: Path, out: Path, steps: int, options: dict[str, Any]) -> None:
         batch_steps=600, log_every=1, warmup=2, bf16=False, eval_every=10, eval_batches=1,
     )  # fmt: skip
     lm.train(
-        config, shards, shards, str(out), phone_table_version=1, codec_name=made.name, pause_phones=(1,), **options
+        config, shards, shards, str(out), phone_table_version=1, codec=made, pause_phones=(1,), **options
     )  # fmt: skip
 
 

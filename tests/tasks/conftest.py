@@ -20,12 +20,16 @@ SENTENCES = {
 class ToyPool:
     """Two speakers; the first has two utterances in English and one in Spanish. See speechx.task.examples.UtterancePool."""
 
+    sample_rate, frame_rate = 16000, 25.0
+
     def __init__(self, speech: Any) -> None:
         self.speech = speech
 
     def cut(self, number: int, speaker: str = "a", language: str = "en", seconds: float = 5.0) -> Utterance:
         wav_T = self.speech(seconds, seed=number, pitch=110 if speaker == "a" else 190)
-        return Utterance(f"{speaker}{number}", wav_T, SENTENCES[language], language, speaker)
+        return Utterance(
+            f"{speaker}{number}", wav_T, SENTENCES[language], language, speaker, self.sample_rate
+        )
 
     def same_speaker(self, cut: Utterance, rng: np.random.Generator) -> Utterance | None:
         return self.cut(2) if cut.speaker == "a" else None

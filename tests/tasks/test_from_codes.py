@@ -28,7 +28,7 @@ def corpus(frontend: Any, texts: list[tuple[str, str]], per: float = 0.1) -> Enc
         tokens.append(TokenRow(row, np.full((150, 8), number, np.int16), speech))
         pointer_F = np.linspace(0, len(speech.ids) - 1, 150).astype(np.int32)
         aligned["toy", row.id] = UtteranceAlignment((), pointer_F, per)
-    return EncodedCorpus(tokens, aligned, "train", max_frames=400)
+    return EncodedCorpus(tokens, aligned, "train", max_frames=400, frame_rate=25)
 
 
 def test_both_speaking_tasks_use_codes() -> None:

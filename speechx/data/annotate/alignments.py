@@ -15,8 +15,8 @@ import numpy as np
 
 from speechx.data.annotate.codes import TokenRow, one_thread_each, read_tokens
 from speechx.files import atomic_files
-from speechx.models.aligner import Aligner
-from speechx.models.codec.folder import load_codec
+from speechx.models.aligner import load_aligner
+from speechx.models.codec.sources import CodecSource, open_codec
 from speechx.text.types import WordTime
 
 __all__ = ["UtteranceAlignment", "align_pack", "read_alignments"]
@@ -35,7 +35,7 @@ class UtteranceAlignment:
 
 def align_pack(
     pack_folder: str | Path,
-    codec_folder: str | Path,
+    codec_source: CodecSource,
     aligner_folder: str | Path,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -43,7 +43,8 @@ def align_pack(
 
     An utterance too short for its text is left out.
     """
-    codec, aligner = load_codec(codec_folder), Aligner.load(aligner_folder)
+    codec = open_codec(codec_source)
+    aligner = load_aligner(aligner_folder, codec)
     path = Path(pack_folder) / f"words-{codec.hash}.jsonl"
     if path.exists():
         return path

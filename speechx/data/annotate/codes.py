@@ -24,7 +24,7 @@ from speechx.errors import InputError
 from speechx.files import atomic_files
 
 if TYPE_CHECKING:
-    from speechx.models.codec.spectral import SpectralCodec
+    from speechx.models.codec.base import Codec
     from speechx.text import PhoneSequence
 
 
@@ -49,9 +49,7 @@ def one_thread_each() -> Iterator[ThreadPoolExecutor]:
         torch.set_num_threads(threads)
 
 
-def encode_pack(
-    folder: str | Path, codec: SpectralCodec, progress: Callable[[int, int], None] | None = None
-) -> Path:
+def encode_pack(folder: str | Path, codec: Codec, progress: Callable[[int, int], None] | None = None) -> Path:
     """Writes the codes of every utterance and noise of a pack, unless they exist. Returns the code file."""
     folder = Path(folder)
     codes_path = folder / f"codes-{codec.hash}.i16"
@@ -62,9 +60,9 @@ def encode_pack(
     offset, index = 0, []
 
     def codes_of(row: PackRow) -> np.ndarray:
-        wav_T = pack.audio(row)
+        wav_T = pack.audio_at(codec.sample_rate, row)
         if row.speaker is not None:
-            wav_T = wav_T * levels.standard_gain(wav_T)
+            wav_T = wav_T * levels.standard_gain(wav_T, codec.sample_rate)
         return codec.encode(torch.from_numpy(wav_T)[None])[0].T.to(torch.int16).contiguous().numpy()
 
     # An utterance is too short for the threads of one operator: each has a core of its own.
@@ -114,7 +112,7 @@ def phonemize_pack(folder: str | Path, progress: Callable[[int, int], None] | No
     return path
 
 
-def read_tokens(folder: str | Path, codec: SpectralCodec) -> list[TokenRow]:
+def read_tokens(folder: str | Path, codec: Codec) -> list[TokenRow]:
     """All rows of a pack that have codes. Raises ValueError if the pack is not encoded with this codec."""
     from speechx.text import PHONE_TABLE_VERSION, PhoneSequence, Word
 

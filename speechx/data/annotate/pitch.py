@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from speechx.data.annotate.f0 import pitch
+from speechx.data.annotate.f0 import RATE, pitch
 from speechx.data.annotate.features import feature_files
 from speechx.data.packs import AudioPack, PackRow
 
@@ -44,4 +44,4 @@ def _all(folder: Path, rows: list[PackRow], workers: int) -> Iterator[np.ndarray
 
 def _some(folder: Path, rows: list[PackRow]) -> list[np.ndarray]:
     pack = AudioPack(folder)
-    return [pitch(pack.audio(row)).astype(np.float16) for row in rows]
+    return [pitch(pack.audio_at(2 * RATE, row)).astype(np.float16) for row in rows]

@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
+from speechx.audio import reading
 from speechx.audio.mel import slaney_filters
 from speechx.data.annotate.features import feature_files
 from speechx.data.packs import FRAME, TEACHER_DIM, AudioPack
@@ -48,7 +49,9 @@ def add_teacher(
     rows = [row for row in pack.rows if row.speaker is not None]
     with feature_files(folder, "teacher") as features:
         for done, row in enumerate(rows, 1):
-            features_FE = _features(model, pack.audio(row), ctranslate2.StorageView.from_array)
+            features_FE = _features(
+                model, pack.audio_at(reading.SAMPLE_RATE, row), ctranslate2.StorageView.from_array
+            )
             features.add(row.corpus, row.id, features_FE)
             if progress is not None:
                 progress(done, len(rows))

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from speechx.audio import reading
 from speechx.data.packs import AudioPack
 from speechx.errors import InputError
 from speechx.files import atomic_files
@@ -43,7 +44,10 @@ def transcribe_pack(
         file.write(path.read_text(encoding="utf-8") if path.is_file() else "")
         for done, row in enumerate(rows, 1):
             segments, _ = model.transcribe(
-                pack.audio(row), language=row.language, beam_size=5, condition_on_previous_text=False
+                pack.audio_at(reading.SAMPLE_RATE, row),
+                language=row.language,
+                beam_size=5,
+                condition_on_previous_text=False,
             )
             text = " ".join(segment.text.strip() for segment in segments)
             if text:

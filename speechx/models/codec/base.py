@@ -9,6 +9,8 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
+from speechx.errors import InputError
+
 
 class StreamDecoder(Protocol):
     """Decodes streams of code frames, side by side, piece by piece; equals the offline decode to 1e-4."""
@@ -75,6 +77,15 @@ class Codec(Protocol):
     def code_vectors(self) -> torch.Tensor:
         """What each code adds to `latent`, (K, V, D) float32: new embeddings start from them."""
         ...
+
+
+def check_codec(name: str, trained: str, codec: Codec) -> None:
+    """Raises InputError where a network was trained on another codec, whose hash it names (none: it knows no codec)."""
+    if trained and trained != codec.hash:
+        raise InputError(
+            f"{name}: it was trained on codec {trained}, not on {codec.name} {codec.hash}: the two do not belong together",
+            field=name,
+        )
 
 
 def check_wav(wav_BT: torch.Tensor) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -109,9 +111,10 @@ class PretrainedCodec(ABC):
                 else codec_error(f"{folder / 'model.safetensors'} is missing")
             )
         try:
-            model, report = cls._model_class().from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, output_loading_info=True
-            )
+            with no_progress_bars():
+                model, report = cls._model_class().from_pretrained(
+                    folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+                )
             absent = [*report["missing_keys"], *report["mismatched_keys"]]
             if absent:
                 raise codec_error(
@@ -127,7 +130,8 @@ class PretrainedCodec(ABC):
     def save(self, folder: str | Path) -> None:
         """Writes a folder that `load` and transformers read: config.json and model.safetensors."""
         setattr(self.model.config, CODEBOOKS_KEY, self.num_codebooks)
-        self.model.save_pretrained(folder)
+        with no_progress_bars():
+            self.model.save_pretrained(folder)
 
     # The protocol
 
@@ -173,6 +177,20 @@ class PretrainedCodec(ABC):
     @torch.inference_mode()
     def features(self, codes_BKF: torch.Tensor) -> torch.Tensor:
         return self.latent(codes_BKF).float()
+
+
+@contextmanager
+def no_progress_bars() -> Iterator[None]:
+    """transformers draws none meanwhile: a codec is read in a second."""
+    from transformers.utils import logging
+
+    drawn = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if drawn:
+            logging.enable_progress_bar()
 
 
 def codec_error(message: str) -> InputError:

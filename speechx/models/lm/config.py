@@ -81,6 +81,16 @@ class LMConfig(ModelConfig):
             raise ValueError("codebook_weights must not be empty, pause_phones must be phone table indices")
         return self
 
+    @staticmethod
+    def pace(frame_rate: float) -> dict[str, int]:
+        """The fields that count frames or phones per frame, for a codec of so many frames per second."""
+        return {
+            "max_advance": max(2, round(75 / frame_rate)),
+            "max_phone_age": max(8, round(1.28 * frame_rate)),
+            "max_phone_frames": round(frame_rate),
+            "max_pause_frames": round(2 * frame_rate),
+        }
+
     @property
     def loss_weights(self) -> tuple[float, ...]:
         """Loss weight of each codebook."""

@@ -65,8 +65,15 @@ def load_model(
     damaged, of another format, or do not belong together.
     """
     config, tensors = LM_FOLDER.read(folder)
-    _check_use("codec", config.codec_name, codec_name)
-    _check_use("codec hash", config.codec_hash, codec_hash)
+    if (codec_hash and config.codec_hash not in ("", codec_hash)) or (
+        codec_name and config.codec_name not in ("", codec_name)
+    ):
+        used = " ".join(filter(None, (codec_name, codec_hash)))
+        raise InputError(
+            f"the language model was trained with codec {config.codec_name} {config.codec_hash}, not with {used}: "
+            "the two do not belong together",
+            field="model",
+        )
     if phone_table_version is not None and config.phone_table_version > phone_table_version:
         raise InputError(
             f"the language model needs phone table {config.phone_table_version}, this release has "
@@ -111,11 +118,3 @@ def voice_adapters(folder: str | Path) -> list[tuple[AdapterInfo, LoRAAdapter]]:
         read_adapter_file(p.read_bytes(), "model")
         for p in sorted(Path(folder, ADAPTERS).glob("*.safetensors"))
     ]
-
-
-def _check_use(what: str, trained: str, used: str | None) -> None:
-    if used is not None and trained and trained != used:
-        raise InputError(
-            f"the language model was trained with {what} {trained}, not {used}: the two do not belong together",
-            field="model",
-        )

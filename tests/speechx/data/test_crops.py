@@ -41,5 +41,5 @@ def test_a_room_keeps_the_direct_path_in_place() -> None:
     rng = np.random.default_rng(2)
     click_T = np.zeros(8000, np.float32)
     click_T[100] = 1
-    wet_T = convolve(click_T, synthetic_room(rng))
+    wet_T = convolve(click_T, synthetic_room(rng, 16000))
     assert len(wet_T) == 8000 and int(np.abs(wet_T).argmax()) == 100 and np.abs(wet_T[:100]).max() < 1e-5

@@ -100,7 +100,7 @@ def test_manifests_of_lhotse(tmp_path: Path) -> None:
     lhotse.SupervisionSet.from_segments(said).to_file(tmp_path / "x_supervisions.jsonl.gz")
     rows = read_source(tmp_path)
     assert [(r.start, r.stop, r.text, r.speaker) for r in rows] == [(0, 0.5, "hi", "s"), (1, 1.5, "hi", "s")]
-    wav_T, damaged = decode(rows[1])
+    wav_T, damaged = decode(rows[1], 16000)
     assert len(wav_T) == 8000 and not damaged
 
 

@@ -7,7 +7,6 @@ import torch
 from speechx.engine.engine import Engine, StepOutput
 from speechx.engine.packed_linear import Precision, has_float16, has_int8
 from speechx.engine.sampling import SamplingParams
-from speechx.engine.text_pointer import SLACK
 from speechx.models.lm.batch import TrainExample, collate
 from speechx.models.lm.prompt import (
     Frames,
@@ -232,11 +231,11 @@ def test_speech_does_not_drag() -> None:
     engine = Engine(core, slots=1, precision="float32")
     stay = torch.nn.functional.one_hot(torch.tensor([0]), 4).float()
     engine.runner.advance_head = lambda h_ND: stay.expand(len(h_ND), -1)  # type: ignore[assignment]
-    engine.add(packed, SamplingParams(greedy=True, max_pace=2.0, max_frames=200))
+    engine.add(packed, SamplingParams(greedy=True, max_pace=2.0, pace_slack=12, max_frames=200))
     pointer_F = np.concatenate([e.pointer_F for e in run(engine)[0]])
     counts = np.bincount(pointer_F)[packed.track.start :].tolist()
     pause = counts.pop(5 - packed.track.start)
-    assert counts == [2 + SLACK] + [2] * (len(counts) - 1) and pause == 9
+    assert counts == [2 + 12] + [2] * (len(counts) - 1) and pause == 9
 
 
 def test_abort_and_deadline() -> None:

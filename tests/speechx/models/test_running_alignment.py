@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from speechx.models.ctc import BLANK, CTCStates, ViterbiSearch, pointer_of_peaks
-from speechx.models.running_alignment import LOOKAHEAD, RunningAlignment
+from speechx.models.running_alignment import LOOKAHEAD_SECONDS, RunningAlignment
 from speechx.text import PhoneSequence
 
 
@@ -42,12 +42,12 @@ def test_windows_of_a_long_recording_are_placed_without_reading_all_of_it() -> N
         read.append(stop)
         return score_HP[2 * start : 2 * stop]
 
-    alignment = RunningAlignment(text, frames, posteriors)
-    truth_F = pointer_of_peaks(step_N.astype(float), frames)
+    alignment = RunningAlignment(text, frames, posteriors, 25, 2)
+    truth_F = pointer_of_peaks(step_N.astype(float), frames, 2)
     for start in range(0, frames, 200):
         stop = min(frames, start + 200)
         assert np.abs(alignment.pointer(start, stop) - truth_F[start:stop]).max() <= 1
-        assert read[-1] <= stop + LOOKAHEAD
+        assert read[-1] <= stop + 25 * LOOKAHEAD_SECONDS
 
 
 def test_what_is_heard_badly_does_not_lose_its_place() -> None:
@@ -55,8 +55,8 @@ def test_what_is_heard_badly_does_not_lose_its_place() -> None:
     text, step_N, score_HP = spoken(60, seed=1)
     score_HP[step_N, text.ids], score_HP[step_N, BLANK] = -4.5, -0.1  # no phone is likelier than none
     frames = len(score_HP) // 2
-    alignment = RunningAlignment(text, frames, lambda start, stop: score_HP[2 * start : 2 * stop])
-    truth_F = pointer_of_peaks(step_N.astype(float), frames)
+    alignment = RunningAlignment(text, frames, lambda start, stop: score_HP[2 * start : 2 * stop], 25, 2)
+    truth_F = pointer_of_peaks(step_N.astype(float), frames, 2)
     for start in range(0, frames, 200):
         stop = min(frames, start + 200)
         assert np.abs(alignment.pointer(start, stop) - truth_F[start:stop]).max() <= 25  # about 3 s
@@ -65,4 +65,4 @@ def test_what_is_heard_badly_does_not_lose_its_place() -> None:
 def test_a_text_too_long_is_refused_before_anything_is_read() -> None:
     text, *_ = spoken(60)
     with pytest.raises(ValueError, match="don't belong together"):
-        RunningAlignment(text, 100, lambda start, stop: np.zeros((0, 30)))
+        RunningAlignment(text, 100, lambda start, stop: np.zeros((0, 30)), 25, 2)

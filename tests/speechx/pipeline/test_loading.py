@@ -114,7 +114,7 @@ def spoil(folder: Path, how: str) -> None:
         ("broken lm", "not valid JSON"),
         ("broken codec", "codec"),
         ("broken aligner", "aligner"),
-        ("other codec lm", "hash"),
+        ("other codec lm", "trained with codec spectral-v2 0123456789abcdef, not with"),
         ("other codec aligner", "trained on codec 0123456789abcdef"),
         ("other weights", "hash"),
     ],

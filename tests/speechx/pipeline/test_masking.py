@@ -24,7 +24,7 @@ def whole(mask: Mask, estimate_T: np.ndarray) -> np.ndarray:
 
 
 def masked(recording_T: np.ndarray, estimate_T: np.ndarray) -> np.ndarray:
-    return whole(RatioMask(recording_T), estimate_T)
+    return whole(RatioMask(recording_T, 16000), estimate_T)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,11 @@ def test_pieces_give_what_the_whole_gives(noisy_T: np.ndarray, net: Refiner, see
     estimate_T = 0.1 * rng.standard_normal(len(recording_T) + int(rng.integers(0, 640))).astype(np.float32)
 
     def mask() -> Mask:
-        return RatioMask(recording_T) if kind == "rule" else RefinerMask(recording_T, net, 3, torch.ones(96))
+        return (
+            RatioMask(recording_T, 16000)
+            if kind == "rule"
+            else RefinerMask(recording_T, net, 3, torch.ones(96))
+        )
 
     parted, pieces, at = mask(), [], 0
     while at < len(estimate_T):
@@ -110,7 +114,7 @@ def test_the_task_and_the_voice_are_heard(noisy_T: np.ndarray, net: Refiner) -> 
 
 
 def test_bands_of_the_net_cover_all_bins() -> None:
-    assert np.allclose(to_bins(96).sum(1), 1) and (to_bins(96).sum(0) > 0).all()
+    assert np.allclose(to_bins(96, 257).sum(1), 1) and (to_bins(96, 257).sum(0) > 0).all()
 
 
 def test_bands_cover_all_frequencies() -> None:

@@ -29,7 +29,7 @@ def test_only_the_blocks_that_are_read_are_encoded(speech: Any) -> None:
         asked.append(len(wav_T))
         return np.zeros((-(-len(wav_T) // 640), 8), np.int16)
 
-    reader = CodeReader(encode, np.zeros(640 * 10_000, np.float32), 640)
+    reader = CodeReader(encode, np.zeros(640 * 10_000, np.float32), 640, 25)
     reader.read(0, 200)
     assert len(asked) == 1 and asked[0] <= 640 * 280
 
@@ -77,6 +77,6 @@ def test_without_an_aligner(tiny_codec: Any, frontend: Any) -> None:
 
 def test_trim_keeps_the_speech(speech: Any) -> None:
     quiet_T = np.zeros(16000, np.float32)
-    wav_T = trim(np.concatenate([quiet_T, speech(1), quiet_T]))
+    wav_T = trim(np.concatenate([quiet_T, speech(1), quiet_T]), 16000)
     assert 16000 <= len(wav_T) <= 16000 + 2 * 1600 + 640
-    assert len(trim(quiet_T)) == 16000
+    assert len(trim(quiet_T, 16000)) == 16000

@@ -19,8 +19,9 @@ from speechx.models.lm.folder import load_model, read_adapter, save_adapter, sav
 from speechx.models.lora import LoRAScope, lora_factors
 from speechx.training import lm
 from speechx.training.loop import read_log
+from tests.helpers.codecs import TINY_CODEC
 
-FACTS: dict[str, Any] = {"phone_table_version": 1, "codec_name": "x", "pause_phones": (1,)}
+FACTS: dict[str, Any] = {"phone_table_version": 1, "codec": TINY_CODEC, "pause_phones": (1,)}
 RECIPE = lm.LMTrainConfig(
     preset="tiny", steps=4, batch_steps=600, bf16=False, rank=2, adapted=("blocks.",), lr=1e-2, lr_final=1e-2,
     warmup=1, ema=0.1,

@@ -12,6 +12,7 @@ from speechx.data.shards import Shards
 from speechx.models.lm.config import LMConfig
 from speechx.training import lm
 from speechx.training.new_codebooks import start_codes
+from tests.helpers.codecs import TINY_CODEC
 
 VECTORS_KVD = torch.randn(8, 1024, 6, generator=torch.Generator().manual_seed(3))
 VECTORS_KVD[:, 1] = VECTORS_KVD[:, 0] + 0.01  # two codes that sound alike
@@ -52,7 +53,7 @@ def test_codes_that_sound_alike_are_alike() -> None:
 
 def test_another_codec_is_refused_unless_the_recipe_says_what_is_new(shards: Shards, tmp_path: Path) -> None:
     config = lm.LMTrainConfig(preset="tiny", steps=1, batch_steps=600, bf16=False)
-    facts: dict[str, Any] = {"phone_table_version": 1, "codec_name": "x", "pause_phones": (1,)}
+    facts: dict[str, Any] = {"phone_table_version": 1, "codec": TINY_CODEC, "pause_phones": (1,)}
     first = lm.train(config, shards, None, str(tmp_path / "a"), **facts)
     state = torch.load(tmp_path / "a/last.pt", weights_only=False)
     state["model_config"]["codec_hash"] = "another"

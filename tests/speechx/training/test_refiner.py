@@ -223,7 +223,7 @@ def test_one_short_sound_in_silence(seed: int) -> None:
     rng = np.random.default_rng(seed)
     noise_T = (0.01 * rng.standard_normal(48000)).astype(np.float32)
     noise_T[20000] = 1.0  # the moment that is kept, unless it falls on a fade
-    sound_T = one_sound(noise_T, rng)
+    sound_T = one_sound(noise_T, 16000, rng)
     loud = np.flatnonzero(sound_T)
     assert sound_T.shape == noise_T.shape and sound_T.dtype == np.float32
     assert 1500 <= loud[-1] - loud[0] <= 0.8 * 16000

@@ -23,6 +23,7 @@ from speechx.models.lm.config import LMConfig
 from speechx.training import aligner, lm
 from speechx.training import codec as codec_training
 from speechx.training.loop import TrainingRun, read_log
+from tests.helpers.codecs import TINY_CODEC
 
 Stop = Callable[[int], None]
 
@@ -130,7 +131,7 @@ def test_lm(shards: Shards, tmp_path: Path, stop_after: Stop, optimizer: str) ->
             shards,
             str(out),
             phone_table_version=1,
-            codec_name="x",
+            codec=TINY_CODEC,
             pause_phones=(1,),
             resume=resume,
         )
@@ -160,7 +161,7 @@ def test_workers_make_the_same_batches(shards: Shards) -> None:
 def test_a_slim_checkpoint_starts_another_run(shards: Shards, tmp_path: Path) -> None:
     config = lm.LMTrainConfig(preset="tiny", steps=2, batch_steps=600, bf16=False)
     first = lm.train(
-        config, shards, None, str(tmp_path / "a"), phone_table_version=1, codec_name="x", pause_phones=(1,)
+        config, shards, None, str(tmp_path / "a"), phone_table_version=1, codec=TINY_CODEC, pause_phones=(1,)
     )
     slim = tmp_path / "slim.pt"
     slim_checkpoint(tmp_path / "a/last.pt", slim)
@@ -187,7 +188,7 @@ def test_minutes_add_up_over_resumes(shards: Shards, tmp_path: Path, monkeypatch
     monkeypatch.setattr(TrainingRun, "seconds", lambda run: 240.0)
     for expected in (240.0, 480.0, 720.0):
         lm.train(
-            config, shards, None, str(tmp_path), phone_table_version=1, codec_name="x", pause_phones=(1,),
+            config, shards, None, str(tmp_path), phone_table_version=1, codec=TINY_CODEC, pause_phones=(1,),
             resume=True, max_minutes=4,
         )  # fmt: skip
         assert TrainingRun(tmp_path, None).load()["seconds"] == expected

@@ -56,8 +56,8 @@ def test_weights_on_a_grid_are_near_and_pack_smaller(folder: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("use", "message"),
     [
-        ({"codec_name": "encodec"}, "trained with codec spectral, not encodec"),
-        ({"codec_hash": "xyz"}, "trained with codec hash abc, not xyz"),
+        ({"codec_name": "encodec"}, "trained with codec spectral abc, not with encodec"),
+        ({"codec_hash": "xyz"}, "trained with codec spectral abc, not with xyz"),
         ({"phone_table_version": 0}, "needs phone table 1"),
     ],
 )
