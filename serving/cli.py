@@ -63,13 +63,8 @@ def serve(
         say(f"speechx: port {port} of {host} is in use: choose another one with --port")
         raise typer.Exit(1)
     options = ReplicaOptions(
-        model=folder,
-        codec=codec and absolute_source(codec),
-        slots=slots,
-        waiting=waiting,
-        device=device,
-        voices=voices,
-    )
+        model=folder, codec=codec and absolute_source(codec), slots=slots, waiting=waiting, device=device, voices=voices
+    )  # fmt: skip
     if in_process:
         for name, wanted in (("replicas", replicas > 1 or max_replicas), ("routers", routers > 1)):
             if wanted:

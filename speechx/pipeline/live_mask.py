@@ -97,9 +97,9 @@ def push_live(
         raise InputError(f"task {task!r} takes no live sound", field="task")
     if net is None or chosen.slot not in net.config.slots:
         raise InputError("this model comes without a refiner: it takes no live sound", field="task")
-    if frontend.sample_rate != LIVE_RATE:
+    if net.config.sample_rate != LIVE_RATE:
         raise InputError(
-            f"live sound has {LIVE_RATE} Hz, the codec of this model {frontend.sample_rate}: send whole recordings",
+            f"live sound has {LIVE_RATE} Hz, the codec of this model {net.config.sample_rate}: send whole recordings",
             field="task",
         )
     if mask is None:
