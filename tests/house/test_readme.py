@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = BLOCK.findall(README)
 COMMANDS = [line for kind, body in BLOCKS if kind == "bash" for line in body.splitlines() if line.strip()]
 
-RUN = [line for line in COMMANDS if re.match(r"(echo .*\| *)?speechx (?!serve)", line)]
+# A server does not end, and an adaptation takes minutes: both have tests of their own.
+RUN = [line for line in COMMANDS if re.match(r"(echo .*\| *)?speechx (?!serve|adapt)", line)]
 
 
 PAGES = {
@@ -34,7 +36,7 @@ def blocks(kind: str) -> list[str]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pipeline: Any) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pipeline: Any) -> Iterator[Path]:
     """The sample recordings and the README's manifest; `SpeechX.load` gives a model with random weights."""
     from speechx.api import SpeechX
 
@@ -43,8 +45,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pipeline: Any) -> Pa
     (tmp_path / "chapter.txt").write_text("It was late. Nobody came.")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SPEECHX_VOICES", str(tmp_path / "voices"))
+    pipeline.frontend.voices.enroll("enrollment.flac", "bert", consent=True)
     monkeypatch.setattr(SpeechX, "load", classmethod(lambda cls, *_, **__: cls(pipeline)))
-    return tmp_path
+    yield tmp_path
+    pipeline.frontend.voices.remove("bert")
 
 
 def test_no_block_is_of_an_unknown_kind() -> None:
