@@ -39,13 +39,15 @@ def blocks(kind: str) -> list[str]:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pipeline: Any) -> Iterator[Path]:
     """The sample recordings and the README's manifest; `SpeechX.load` gives a model with random weights."""
     from speechx.api import SpeechX
+    from speechx.task.voices import VoiceStore
 
     shutil.copytree(ROOT / "speechx" / "assets" / "samples", tmp_path, dirs_exist_ok=True)
     (tmp_path / "manifest.jsonl").write_text(blocks("json")[0])
     (tmp_path / "chapter.txt").write_text("It was late. Nobody came.")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SPEECHX_VOICES", str(tmp_path / "voices"))
-    pipeline.frontend.voices.enroll("enrollment.flac", "bert", consent=True)
+    for store in (VoiceStore(), pipeline.frontend.voices):  # of the command line, of the model
+        store.enroll("enrollment.flac", "bert", consent=True)
     monkeypatch.setattr(SpeechX, "load", classmethod(lambda cls, *_, **__: cls(pipeline)))
     yield tmp_path
     pipeline.frontend.voices.remove("bert")
