@@ -61,6 +61,9 @@ if TYPE_CHECKING:
     from speechx.text.types import WordTime
 
 
+import_module("speechx.models.auto").register_when_imported()
+
+
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'speechx' has no attribute {name!r}")

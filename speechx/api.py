@@ -79,6 +79,8 @@ class SpeechX(metaclass=TaskMethods):
     ) -> SpeechX:
         """Loads a model folder: `path`, else $SPEECHX_MODEL, else the weights in the package.
 
+        `org/name` is a repository of the Hugging Face hub, `org/name@revision` a fixed state of it.
+
         codec: another place of the codec than the folder (speechx.models.codec.sources). slots: candidates in the engine's
         batch at once; a request that speaks has three. Raises InputError where the folder,
         the weights or their codec do not fit.

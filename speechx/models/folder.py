@@ -34,6 +34,9 @@ ADAPTER_FILE = "adapter.safetensors"
 FORMAT = 2
 """Folders of another format are refused; scripts/convert_weights.py converts those of format 1."""
 
+PICKLES = (".th", ".pt", ".pth", ".bin", ".ckpt", ".pkl")
+"""Suffixes of files whose reading may run code."""
+
 ADAPTER_FACTS = ("adapter_hash", "adapter_scope")
 FACTS = ("model_type", "format", "weights_hash", *ADAPTER_FACTS)
 """Keys of config.json that are no fields of the config."""
@@ -140,13 +143,18 @@ class ModelFolder(Generic[C]):
             raise self._error(f"{path} is missing") from error
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise self._error(f"{path} is not valid JSON: {error}") from error
+        kind = values.get("model_type") if isinstance(values, dict) else None
+        if kind is not None and kind != self.model_type:
+            raise self._error(
+                f"{path} describes a model of type {kind}, not a SpeechX {self.name} ({self.model_type})"
+            )
         found = values.get("format", 1) if isinstance(values, dict) else None
         if found != FORMAT:
             raise self._error(
                 f"{path} has format {found}; this release reads format {FORMAT}: export the weights again, "
                 "convert them with scripts/convert_weights.py or use the release that made them"
             )
-        if values.get("model_type") != self.model_type:
+        if kind is None:
             raise self._error(f"{path} does not describe a SpeechX {self.name}")
         return path, values
 
@@ -164,7 +172,9 @@ class ModelFolder(Generic[C]):
         try:
             return load_file(path)
         except FileNotFoundError as error:
-            raise self._error(f"{path} is missing") from error
+            pickled = sorted(p.name for p in path.parent.glob("*") if p.suffix in PICKLES)
+            reason = f"; {pickled[0]} holds pickled weights, which are not read" if pickled else ""
+            raise self._error(f"{path} is missing{reason}") from error
         except (SafetensorError, OSError) as error:
             raise self._error(f"{path} cannot be read: {error}") from error
 

@@ -61,3 +61,19 @@ def _is_offline() -> bool:
     from huggingface_hub import constants
 
     return bool(constants.HF_HUB_OFFLINE)
+
+
+def upload_folder(folder: Path, name: str, private: bool) -> str:
+    """Makes the repository where it is missing, and uploads a folder; the address of the commit. Raises InputError."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    api = HfApi(library_name="speechx")
+    try:
+        api.create_repo(name, private=private, exist_ok=True)
+        return str(api.upload_folder(repo_id=name, folder_path=str(folder)))
+    except HFValidationError as error:
+        raise InputError(f"repository: {name!r} is no name of the hub", field="repository") from error
+    except (HfHubHTTPError, OSError) as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise InputError(f"repository: {name} cannot be written: {reason}", field="repository") from error

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from speechx.errors import InputError
+from speechx.models.hub import fetch_folder, is_hub_name
 
 if TYPE_CHECKING:
     from speechx.models.aligner import Aligner
@@ -34,9 +35,15 @@ def parts_of(codec: CodecSource | None) -> tuple[str, ...]:
 
 
 def model_folder(path: str | Path | None = None, parts: tuple[str, ...] = ("codec", "lm")) -> Path:
-    """`path`, else $SPEECHX_MODEL, else the folder in the package. Raises InputError where there is none."""
+    """`path`, else $SPEECHX_MODEL, else the folder in the package. Raises InputError where there is none.
+
+    A path `org/name[@revision]` that is no folder here is one of the Hugging Face hub, and is fetched.
+    """
     given = path or os.environ.get("SPEECHX_MODEL")
-    folder = Path(given) if given else Path(str(files("speechx") / "assets" / "model"))
+    if given and is_hub_name(given):
+        folder = fetch_folder(str(given))
+    else:
+        folder = Path(given) if given else Path(str(files("speechx") / "assets" / "model"))
     for part in parts:
         if not (folder / part / "config.json").is_file():
             hint = "" if given else "; name one with --model or $SPEECHX_MODEL"

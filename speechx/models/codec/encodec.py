@@ -1,7 +1,7 @@
 """EnCodec behind the codec protocol: the causal 24 kHz model, 75 frames/s, up to 32 codebooks of 1024.
 
     codec = EncodecCodec.load("encodec_24khz")            # a folder of transformers
-    codec = EncodecCodec.from_pickle("encodec_24khz-d7cc33bc.th")   # the `encodec` package's file
+    codec = EncodecCodec.from_package_state(state)        # the tensors of the `encodec` package's file
 
 The network is transformers' EncodecModel; the package's weights are the same under other names. Resampling to 24 kHz
 is the caller's business. Legend: B batch, T samples, K codebooks, F codec frames.
@@ -10,9 +10,7 @@ Source: Défossez et al. 2022, "High Fidelity Neural Audio Compression".
 
 from __future__ import annotations
 
-import pickle
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -42,17 +40,6 @@ class EncodecCodec(PretrainedCodec):
         from transformers import EncodecConfig, EncodecModel
 
         return cls(EncodecModel(config or EncodecConfig()), num_codebooks)
-
-    @classmethod
-    def from_pickle(cls, path: str | Path, num_codebooks: int | None = None) -> EncodecCodec:
-        """From the package's file. Tensors alone are unpickled. Raises InputError for anything else."""
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise codec_error(f"{path} cannot be read as pickled tensors") from error
-        if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
-            raise codec_error(f"{path} holds something else than the tensors of a model")
-        return cls.from_package_state(state, num_codebooks)
 
     @classmethod
     def from_package_state(

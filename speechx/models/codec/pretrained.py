@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -19,6 +20,7 @@ from safetensors import SafetensorError
 
 from speechx.errors import InputError
 from speechx.models.codec.base import StreamDecoder, check_codes, check_wav
+from speechx.models.folder import PICKLES
 
 __all__ = ["PretrainedCodec"]
 
@@ -27,8 +29,6 @@ DEFAULT_CODEBOOKS = 8
 
 CODEBOOKS_KEY = "speechx_codebooks"
 """Entry of config.json: how many codebooks are used."""
-
-PICKLES = (".th", ".pt", ".pth", ".bin", ".ckpt", ".pkl")
 
 
 class PretrainedCodec(ABC):
@@ -127,6 +127,17 @@ class PretrainedCodec(ABC):
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise codec_error(f"{folder} cannot be read as a {cls.model_type} model: {reason}") from error
 
+    @classmethod
+    def from_state(cls, folder: str | Path, tensors: Mapping[str, torch.Tensor]) -> Self:
+        """From tensors, and the config.json of a folder. Raises InputError where they do not fit it."""
+        kind = cls._model_class()
+        try:
+            model = kind(kind.config_class.from_pretrained(folder))
+            model.load_state_dict(tensors)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise codec_error(f"the weights in {folder} do not fit its config.json") from error
+        return cls(model)
+
     def save(self, folder: str | Path) -> None:
         """Writes a folder that `load` and transformers read: config.json and model.safetensors."""
         setattr(self.model.config, CODEBOOKS_KEY, self.num_codebooks)
@@ -177,6 +188,17 @@ class PretrainedCodec(ABC):
     @torch.inference_mode()
     def features(self, codes_BKF: torch.Tensor) -> torch.Tensor:
         return self.latent(codes_BKF).float()
+
+
+def pickled_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a pickle; nothing else is unpickled. Raises InputError where there is something else."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise codec_error(f"{path} cannot be read as pickled tensors") from error
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise codec_error(f"{path} holds something else than the tensors of a model")
+    return state
 
 
 @contextmanager

@@ -15,11 +15,12 @@ from speechx.models.codec.dac import DacCodec
 from speechx.models.codec.encodec import EncodecCodec
 from speechx.models.codec.folder import CODEC_FOLDER, load_codec, save_codec
 from speechx.models.codec.mimi import MimiCodec
-from speechx.models.codec.pretrained import PICKLES, PretrainedCodec, codec_error, pickle_error
+from speechx.models.codec.pretrained import PretrainedCodec, codec_error, pickle_error, pickled_tensors
 from speechx.models.codec.spectral import SpectralCodec
+from speechx.models.folder import PICKLES
 from speechx.models.hub import fetch_folder, is_hub_name
 
-__all__ = ["CODECS", "CodecSource", "absolute_source", "open_codec", "write_codec"]
+__all__ = ["CODECS", "CodecSource", "absolute_source", "open_codec", "unpickled", "write_codec"]
 
 CodecSource: TypeAlias = str | Path
 """A name of `CODECS`, `org/name` of the hub, or a folder."""
@@ -52,6 +53,18 @@ def open_codec(source: CodecSource) -> Codec:
         known = ", ".join(CODECS)
         raise codec_error(f"{source} is neither a folder nor one of {known}, nor org/name of the hub")
     return _from_folder(fetch_folder(repo, "codec"), codebooks)
+
+
+def unpickled(path: Path) -> Codec:
+    """A codec out of pickled tensors: the file of the package `encodec`, or one beside a config.json of transformers."""
+    if (path.parent / "config.json").is_file():
+        kind = json.loads((path.parent / "config.json").read_text()).get("model_type")
+        if kind not in CLASSES:
+            raise codec_error(
+                f"{path.parent} holds a model of type {kind}; a codec is of type {', '.join(CLASSES)}"
+            )
+        return CLASSES[kind].from_state(path.parent, pickled_tensors(path))
+    return EncodecCodec.from_package_state(pickled_tensors(path))
 
 
 def write_codec(codec: Codec, folder: str | Path) -> None:

@@ -10,6 +10,7 @@ import torch
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 
 from speechx.models.folder import CONFIG_FILE
+from speechx.models.hub import fetch_folder, is_hub_name
 from speechx.models.lm.batch import LMBatch
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.folder import MODEL_TYPE, load_model, save_model
@@ -64,17 +65,19 @@ class CodecLM(PreTrainedModel):
         dtype: torch.dtype | None = None,
         **kwargs: Any,
     ) -> Self:
-        """Load a folder, or a repository of the Hugging Face hub.
+        """Loads the folder of a language model, or a model folder's lm/; `org/name` is one of the Hugging Face hub.
 
-        Raises InputError for one that cannot be used.
+        kwargs: revision, and subfolder; others of transformers are not used. Raises InputError for one that cannot be used.
         """
-        folder = Path(pretrained_model_name_or_path)
-        if not (folder / CONFIG_FILE).is_file() and not folder.exists():
-            from huggingface_hub import snapshot_download
-
-            folder = Path(
-                snapshot_download(str(pretrained_model_name_or_path), revision=kwargs.get("revision"))
-            )
+        source = str(pretrained_model_name_or_path)
+        if is_hub_name(source):
+            revision = kwargs.get("revision")
+            folder = fetch_folder(f"{source}@{revision}" if revision else source)
+        else:
+            folder = Path(source)
+        folder = folder / (kwargs.get("subfolder") or "")
+        if not (folder / CONFIG_FILE).is_file() and (folder / "lm" / CONFIG_FILE).is_file():
+            folder = folder / "lm"
         core = load_model(folder, dtype=dtype or torch.float32)
         return cls(CodecLMConfig(**core.shape.to_dict()), core).eval()
 

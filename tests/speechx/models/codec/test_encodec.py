@@ -10,7 +10,7 @@ import torch
 
 from speechx.errors import InputError
 from speechx.models.codec.encodec import EncodecCodec, package_name
-from speechx.models.codec.sources import open_codec
+from speechx.models.codec.sources import open_codec, unpickled
 
 
 def test_names_of_the_package() -> None:
@@ -27,13 +27,13 @@ def test_a_pickle_is_read_where_asked_and_holds_nothing_but_tensors(tmp_path: Pa
     with pytest.raises(InputError, match="pickled weights"):
         open_codec(tmp_path / "other.th")
     with pytest.raises(InputError, match="not those of the 24 kHz EnCodec"):
-        EncodecCodec.from_pickle(tmp_path / "other.th")
+        unpickled(tmp_path / "other.th")
     torch.save({"encoder": Path("x")}, tmp_path / "code.th")
     with pytest.raises(InputError, match="cannot be read as pickled tensors"):
-        EncodecCodec.from_pickle(tmp_path / "code.th")
+        unpickled(tmp_path / "code.th")
     (tmp_path / "text.th").write_text("no pickle")
     with pytest.raises(InputError, match="cannot be read as pickled tensors"):
-        EncodecCodec.from_pickle(tmp_path / "text.th")
+        unpickled(tmp_path / "text.th")
 
 
 def test_the_package_gives_the_same_codes_and_sound(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_the_package_gives_the_same_codes_and_sound(tmp_path: Path) -> None:
         layer._codebook.inited.fill_(1)
     theirs.set_target_bandwidth(6.0)
     torch.save(theirs.state_dict(), tmp_path / "encodec_24khz.th")
-    ours = EncodecCodec.from_pickle(tmp_path / "encodec_24khz.th")
+    ours = unpickled(tmp_path / "encodec_24khz.th")
     assert ours.hash == EncodecCodec.from_package_state(theirs.state_dict()).hash
     wav_BT = 0.1 * torch.randn(1, 9600)
     with torch.inference_mode():
@@ -61,7 +61,7 @@ def test_the_package_gives_the_same_codes_and_sound(tmp_path: Path) -> None:
 )
 def test_real_weights_code_a_tone_well() -> None:
     path = Path(os.environ["SPEECHX_ENCODEC"])
-    codec = EncodecCodec.load(path) if path.is_dir() else EncodecCodec.from_pickle(path)
+    codec = EncodecCodec.load(path) if path.is_dir() else unpickled(path)
     time_T = torch.arange(24000) / 24000
     wav_BT = 0.3 * torch.sin(2 * torch.pi * 220 * time_T)[None]
     made_BT = codec.decode(codec.encode(wav_BT))

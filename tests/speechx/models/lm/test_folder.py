@@ -70,7 +70,7 @@ def test_a_model_used_with_what_it_does_not_know(folder: Path, use: dict[str, st
     ("changes", "message"),
     [
         ({"format": 0}, "this release reads format 2"),
-        ({"model_type": "gpt2"}, "does not describe"),
+        ({"model_type": "gpt2"}, "of type gpt2, not a SpeechX language model"),
         ({"dim": 63}, "multiple of"),
         ({"advance_weight": 0.7}, "does not match the hash"),
         ({"layers": 3}, "does not match the hash"),
