@@ -1,12 +1,14 @@
 """Every codec by its name or folder: `open_codec("mimi")`, `open_codec("encodec-24khz:4")`, `open_codec("codec/model")`.
 
 A folder is SpeechX's own (speechx.models.codec.folder) or one of transformers with an EnCodec, DAC or Mimi model. A name, or
-`org/name`, is fetched from the Hugging Face hub; `:K` uses so many codebooks, `@REVISION` pins a revision.
+`org/name`, is fetched from the Hugging Face hub; `:K` uses so many codebooks, `@REVISION` pins a revision. "box" is the codec
+of the model that comes with the package.
 """
 
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from pathlib import Path
 from typing import TypeAlias
 
@@ -34,6 +36,9 @@ CODECS = {
 }
 """Name to repository of the hub."""
 
+BOX = "box"
+"""The codec in the package."""
+
 CLASSES: dict[str, type[PretrainedCodec]] = {c.model_type: c for c in (EncodecCodec, DacCodec, MimiCodec)}
 
 
@@ -42,6 +47,8 @@ def open_codec(source: CodecSource) -> Codec:
     path = Path(source)
     if path.is_dir():
         return _from_folder(path)
+    if str(source) == BOX:
+        return _from_folder(Path(str(files("speechx") / "assets" / "model" / "codec")))
     if path.is_file():
         raise pickle_error(path) if path.suffix in PICKLES else codec_error(f"{path} is a file, not a folder")
     text, codebooks = _codebooks(str(source))
@@ -50,7 +57,7 @@ def open_codec(source: CodecSource) -> Codec:
     name, at, revision = text.partition("@")
     repo = CODECS.get(name, name) + at + revision
     if not is_hub_name(repo):
-        known = ", ".join(CODECS)
+        known = ", ".join((BOX, *CODECS))
         raise codec_error(f"{source} is neither a folder nor one of {known}, nor org/name of the hub")
     return _from_folder(fetch_folder(repo, "codec"), codebooks)
 

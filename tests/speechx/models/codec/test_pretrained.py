@@ -122,7 +122,7 @@ def test_folders_that_are_no_codec(codec: PretrainedCodec, tmp_path: Path) -> No
     torch.save(codec.model.state_dict(), bad.parent / "pytorch_model.bin")
     assert "pickled weights" in reason(bad.parent) and "--allow-pickle" in reason(bad.parent)
     assert "pickled weights" in reason(bad.parent / "pytorch_model.bin")
-    assert "neither a folder nor one of encodec-24khz, mimi" in reason("nocodec")
+    assert "neither a folder nor one of box, encodec-24khz, mimi" in reason("nocodec")
     assert "must be a number of codebooks" in reason("mimi:many")
 
 
@@ -147,3 +147,8 @@ def test_published_weights_code_a_tone_well(name: str) -> None:
     made_BT = codec.decode(codec.encode(wav_BT))[:, : wav_BT.shape[1]]
     spectrum_BF = torch.fft.rfft(made_BT).abs()
     assert int(spectrum_BF.argmax()) == 220
+
+
+def test_the_codec_in_the_package_has_a_name() -> None:
+    codec = open_codec("box")
+    assert codec.sample_rate == 16000 and codec.hash == "331fbdd8e8ae30d2"
