@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
@@ -22,7 +23,7 @@ from speechx.serving.service import Service, request_id
 from speechx.serving.settings import Settings
 from speechx.task.voices import VoiceStore
 
-__all__ = ["build_app"]
+__all__ = ["build_app", "shows_page"]
 
 
 def build_app(
@@ -57,9 +58,13 @@ def build_app(
         openai_router(service),
         voice_router(service),
         upload_router(service),
-        docs_router(app, settings.docs),
+        docs_router(app, settings.docs, shows_page(settings)),
     ):
         app.include_router(router)
+    if shows_page(settings):
+        from speechx.serving.page.page import mount_page
+
+        mount_page(app, service)
     _operations(app, service)
     errors.install(app)
     app.add_middleware(RequestIdMiddleware, set_by_proxy=behind_ray)
@@ -70,6 +75,11 @@ def build_app(
             expose_headers=["X-Request-Id", "X-SpeechX-Seed", "X-SpeechX-Words"],
         )  # fmt: skip
     return app
+
+
+def shows_page(settings: Settings) -> bool:
+    """Whether there is a page: it is wanted, and its extra is installed."""
+    return settings.page and find_spec("gradio") is not None
 
 
 def _operations(app: FastAPI, service: Service) -> None:

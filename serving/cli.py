@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,6 +76,19 @@ def serve(
     numbers = {"replicas": replicas, "max_replicas": max_replicas, "routers": routers}
     with json_lines():
         _on_ray(options, settings, numbers, host, port, address, not ray_without_token)
+
+
+def page(
+    model: ModelOption = None,
+    host: Annotated[str, typer.Option(help="address to listen on; 0.0.0.0 for all")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 7860,
+    device: Annotated[str, typer.Option(help="torch device of the language model")] = "cpu",
+    voices: Annotated[str | None, typer.Option(help="folder or fsspec URL of voices")] = None,
+) -> None:
+    """A page in the browser for every task: record, upload, listen, save. Ctrl-C ends it."""
+    if find_spec("gradio") is None:
+        raise InputError('the page needs the extra page: pip install "speechx[serve,page]"')
+    serve(model=model, host=host, port=port, device=device, voices=voices, in_process=True)
 
 
 def _port_is_free(host: str, port: int) -> bool:

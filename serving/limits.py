@@ -65,6 +65,10 @@ class ApiKeys:
     def __bool__(self) -> bool:
         return bool(self._hashes)
 
+    def knows(self, name: str, key: str) -> bool:
+        """Whether a key has this name."""
+        return hmac.compare_digest(hash_key(key), self._hashes.get(name, ""))
+
     def caller(self, headers: Mapping[str, str], address: str) -> str:
         """Name of the key in the headers; the client address where no keys are set. Raises ApiError 401."""
         if not self._hashes:

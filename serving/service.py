@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from speechx.pipeline.live_mask import LiveMask
+    from speechx.text.types import WordTime
 
 __all__ = ["AdmittedRequest", "Service"]
 
@@ -114,7 +115,7 @@ class Service:
 
     An engine may have `async status() -> dict`, for /readyz. An engine over several replicas may have
     `async statuses() -> list[dict]`, for /metrics. One with a model may have `async voice_warning(sound)`, for enrollment,
-    and `async push_live(task, mask, wav_T, last)`, for live sound.
+    `async push_live(task, mask, wav_T, last)`, for live sound, and `async align(sound, text, language)`, for the page.
     """
 
     def __init__(self, engine: SpeechEngine, settings: Settings, voices: VoiceStore | None = None) -> None:
@@ -182,6 +183,15 @@ class Service:
         async with asyncio.timeout(CHECK_SECONDS):
             masked: tuple[np.ndarray, LiveMask] = await method(task, mask, wav_T, last)
             return masked
+
+    async def align(self, sound: Sound, text: str, language: str) -> tuple[WordTime, ...]:
+        """When each word is spoken in a recording. Raises InputError, and ApiError 503 where the engine cannot tell."""
+        method = getattr(self.engine, "align", None)
+        if method is None:
+            raise ApiError(503, "the engine has no aligner", code="no_aligner")
+        async with asyncio.timeout(self.limits.request_seconds):
+            words: tuple[WordTime, ...] = await method(sound, text, language)
+            return words
 
     async def statuses(self) -> list[JsonObject]:
         """The status of every replica that responds."""

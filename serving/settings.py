@@ -52,6 +52,8 @@ class Settings(BaseModel):
     log_requests: bool = Field(True, description="a line of JSON per request, on standard error")
     docs: bool = Field(True, description="/docs and /openapi.json")
 
+    page: bool = Field(True, description="the page at /, where the extra `page` is installed")
+
     @classmethod
     def from_env(cls, **given: object) -> Settings:
         """Settings with these values; api_keys_file defaults to $SPEECHX_API_KEYS_FILE."""

@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from speechx.pipeline.live_mask import LiveMask
     from speechx.pipeline.pipeline import Pipeline
+    from speechx.text.types import WordTime
 
 __all__ = ["RemoteError", "Replica", "ReplicaOptions", "ServedEngine"]
 
@@ -209,12 +210,18 @@ class Replica:
         self, task: str, mask: LiveMask | None, wav_T: np.ndarray, last: bool
     ) -> tuple[np.ndarray, LiveMask] | RemoteError:
         """See `live_mask.push_live`. Nothing is kept here: the mask is all that the next call needs."""
-        method = getattr(self.engine, "push_live", None)
+        return await self._answer("push_live", task, mask, wav_T, last)
+
+    async def align(self, sound: Sound, text: str, language: str) -> tuple[WordTime, ...] | RemoteError:
+        """See LocalEngine.align."""
+        return await self._answer("align", sound, text, language)
+
+    async def _answer(self, method: str, *arguments: Any) -> Any:
+        """What the engine's method returns; an expected error as a RemoteError."""
         try:
-            if method is None:
-                raise InputError("this model takes no live sound", field="task")
-            masked: tuple[np.ndarray, LiveMask] = await method(task, mask, wav_T, last)
-            return masked
+            if not hasattr(self.engine, method):
+                raise InputError(f"this engine has no {method}")
+            return await getattr(self.engine, method)(*arguments)
         except Exception as error:
             failure = RemoteError.of(error)
             if failure is None:

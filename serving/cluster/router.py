@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from speechx.pipeline.live_mask import LiveMask
+    from speechx.text.types import WordTime
 
 __all__ = ["AppArgs", "HandleEngine", "build", "drain"]
 
@@ -68,7 +69,6 @@ class HandleEngine:
         self._stream = handle.options(method_name="stream", stream=True)
         self._status = handle.options(method_name="status")
         self._voice_warning = handle.options(method_name="voice_warning")
-        self._push_live = handle.options(method_name="push_live")
         self._waiting: set[asyncio.Task[Any]] = set()  # for a chunk
         self._lost = False
         self._last_chunk_at = float("-inf")
@@ -148,9 +148,18 @@ class HandleEngine:
         self, task: str, mask: LiveMask | None, wav_T: np.ndarray, last: bool
     ) -> tuple[np.ndarray, LiveMask]:
         """See `live_mask.push_live`. Any replica continues, so that the loss of one is not noticed."""
+        return cast("tuple[np.ndarray, LiveMask]", await self._ask("push_live", task, mask, wav_T, last))
+
+    async def align(self, sound: Sound, text: str, language: str) -> tuple[WordTime, ...]:
+        """See LocalEngine.align."""
+        return cast("tuple[WordTime, ...]", await self._ask("align", sound, text, language))
+
+    async def _ask(self, method: str, *arguments: Any) -> object:
+        """What a replica's method returns; of another one where it dies. Raises what `RemoteError` holds; ApiError."""
+        handle = self._handle.options(method_name=method)
         for attempt in range(RETRIES):
             try:
-                masked = await self._push_live.remote(task, mask, wav_T, last)
+                answer = await handle.remote(*arguments)
             except BackPressureError as error:
                 raise _full() from error
             except RayActorError as error:
@@ -158,9 +167,9 @@ class HandleEngine:
                     raise _replica_lost() from error
                 await asyncio.sleep(0.1 * 2**attempt)
                 continue
-            if isinstance(masked, RemoteError):
-                raise masked.error()
-            return cast("tuple[np.ndarray, LiveMask]", masked)
+            if isinstance(answer, RemoteError):
+                raise answer.error()
+            return answer
         raise AssertionError("unreachable")
 
     async def statuses(self) -> list[JsonObject]:
@@ -249,8 +258,9 @@ def build(args: AppArgs) -> serve.Application:
     room = options.slots + options.waiting
     if "at_once" not in limits.model_fields_set:
         limits = limits.model_copy(update={"at_once": room * max(1, most)})
+    page = args.settings.page and args.routers == 1  # a page's session is in one process
     settings = args.settings.model_copy(
-        update={"limits": limits, "voices": args.settings.voices or options.voices}
+        update={"limits": limits, "voices": args.settings.voices or options.voices, "page": page}
     )
     options = options.model_copy(update={"voices": settings.voices})
     scaling: JsonObject = {"num_replicas": args.replicas}

@@ -46,15 +46,21 @@ class DocsOperation:
     fields: tuple[DocsField, ...]
 
 
-def docs_router(app: FastAPI, shown: bool) -> APIRouter:
-    """GET /docs where it is shown, and GET /, which leads there or names the routes to begin with."""
+def docs_router(app: FastAPI, shown: bool, page: bool) -> APIRouter:
+    """GET /docs where it is shown, and GET /, which leads to the page, to /docs, or names the routes to begin with."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/")
     def root() -> Response:
+        if page:
+            return RedirectResponse("page/")
         if shown:
             return RedirectResponse("docs")
         return JSONResponse({"name": app.title, "version": app.version, "tasks": "/v1/tasks"})
+
+    @router.get("/favicon.ico", status_code=204)
+    def icon() -> Response:
+        return Response(status_code=204)  # browsers ask for it
 
     if shown:
 

@@ -21,7 +21,7 @@ from speechx.serving.types import JsonObject
 from speechx.task.voices import MAX_ENROLL_SECONDS, Voice, VoiceTaken, known_voice
 from speechx.text.languages import LANGUAGES, check_language
 
-__all__ = ["upload_router", "voice_router"]
+__all__ = ["enroll_voice", "upload_router", "voice_router"]
 
 FIELDS = ("audio", "id", "name", "language", "consent", "license")
 LONGEST = 200  # characters of a name or license
@@ -65,7 +65,7 @@ def voice_router(service: Service) -> APIRouter:
                  responses=documented(400, 401, 408, 409, 413, 415, 422, 429, 503))  # fmt: skip
     async def enroll(request: Request) -> JsonObject:
         async def keep(fields: JsonObject) -> JsonObject:
-            voice, warning = await _enroll(service, fields)
+            voice, warning = await enroll_voice(service, fields)
             return asdict(voice) | ({"warning": warning} if warning else {})
 
         return await _with_fields(service, request, "voices", keep)
@@ -144,8 +144,11 @@ def _unknown(voice_id: str, hint: str = "") -> ApiError:
     )
 
 
-async def _enroll(service: Service, fields: JsonObject) -> tuple[Voice, str | None]:
-    """The voice, and a sentence where hardly any speech is found in it."""
+async def enroll_voice(service: Service, fields: JsonObject) -> tuple[Voice, str | None]:
+    """The voice that the fields describe, and a sentence where hardly any speech is found in it.
+
+    Raises InputError, ApiError.
+    """
     for field in fields:
         if field not in FIELDS:
             known = f"it has {', '.join(FIELDS)}{did_you_mean(field, FIELDS)}"

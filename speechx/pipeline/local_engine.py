@@ -22,6 +22,7 @@ from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.live_mask import LiveMask, push_live
 from speechx.pipeline.pipeline import Pipeline
 from speechx.pipeline.running_job import RunningJob
+from speechx.text.types import WordTime
 
 __all__ = ["Chunk", "Job", "LocalEngine", "SpeechEngine"]
 
@@ -179,6 +180,12 @@ class LocalEngine:
         return await loop.run_in_executor(
             self._live_pool, push_live, self.pipeline.frontend, task, mask, wav_T, last
         )
+
+    async def align(self, sound: AudioSource, text: str, language: str) -> tuple[WordTime, ...]:
+        """When each word of `text` is spoken in a recording. Raises InputError."""
+        loop = asyncio.get_running_loop()
+        align = self.pipeline.frontend.align_text
+        return (await loop.run_in_executor(self._pool, align, sound, text, language)).words
 
     def _leave(self, listener: _Listener) -> None:
         if self._listeners.pop(id(listener.job), None) is not None:

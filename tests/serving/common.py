@@ -28,8 +28,8 @@ Make = Callable[..., TestClient]
 
 
 def settings(**limits: Any) -> Settings:
-    """Sound files are read in this process, and nothing is logged."""
-    return Settings(limits=Limits(**{"decoders": 0, **limits}), log_requests=False)
+    """Sound files are read in this process, nothing is logged, and there is no page."""
+    return Settings(limits=Limits(**{"decoders": 0, **limits}), log_requests=False, page=False)
 
 
 @pytest.fixture

@@ -1,0 +1,134 @@
+"""A task's run on the page: from the values of its form to what the player shows, step by step."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from speechx.pipeline.coalesce import coalesce
+from speechx.pipeline.job import Chunk, Job
+from speechx.pipeline.result import Speech, collect
+from speechx.serving.errors import as_api_error
+from speechx.serving.page.forms import TaskForm
+from speechx.serving.page.results import PageResults
+from speechx.serving.page.sounds import pcm, shown_inputs, shown_sounds
+from speechx.serving.routes.request import to_request
+from speechx.serving.service import AdmittedRequest, Service
+from speechx.serving.types import JsonObject, Sound
+from speechx.serving.web.stream import StartedStream
+from speechx.task.fields import TaskRequest
+
+__all__ = ["TaskRun", "caller_of", "failed"]
+
+SECONDS_PER_LETTER = 0.065
+"""Of speech, for the progress bar."""
+
+
+def caller_of(request: gr.Request) -> str:
+    """The name of the key that the visitor signed in with, else the address."""
+    return request.username or (request.client.host if request.client else "")
+
+
+def failed(error: BaseException) -> JsonObject:
+    """What the player shows of an error: the sentence that HTTP would give."""
+    told = as_api_error(error)
+    return {"run": uuid.uuid4().hex, "state": "error", "message": told.message, "field": told.field}
+
+
+@dataclass
+class TaskRun:
+    """Runs the form's task. `run` is the handler; each value that it yields is all that the player shows."""
+
+    service: Service
+    results: PageResults
+    form: TaskForm
+    plays: Any  # the checkbox: play while it is made
+
+    async def run(self, values: Mapping[Any, Any], request: gr.Request) -> AsyncGenerator[JsonObject, None]:
+        service, task = self.service, self.form.task
+        admitted: AdmittedRequest | None = None
+        failure: BaseException | None = None
+        last: Chunk | None = None
+        try:
+            caller = caller_of(request)
+            service.limited(lambda: service.limiter.check(caller))
+            admitted = AdmittedRequest(service, task.name, uuid.uuid4().hex, caller)
+            fields = self.form.fields(values)
+            asked = await to_request(service, task, fields)
+            asked = asked.model_copy(update={"stream": True, "timestamps": True})
+            admitted.begin()
+            async with aclosing(self._steps(admitted, asked, fields, bool(values[self.plays]))) as steps:
+                async for shown, chunk in steps:
+                    last = chunk
+                    yield shown
+        except Exception as error:
+            failure = error
+            yield failed(error)
+        except BaseException as error:  # cancelled, or the visitor has gone
+            failure = error
+            raise
+        finally:
+            if admitted is not None:
+                admitted.finish(last, failure)
+
+    async def _steps(
+        self, admitted: AdmittedRequest, asked: TaskRequest, fields: JsonObject, plays: bool
+    ) -> AsyncGenerator[tuple[JsonObject, Chunk | None], None]:
+        """What to show, and the last chunk."""
+        task, limit = self.form.task, self.service.limits.request_seconds
+        inputs = await asyncio.to_thread(shown_inputs, self.service, task, asked)
+        shown: JsonObject = {
+            "run": admitted.id, "state": "working", "message": "working ...", "progress": 0.0, "chunks": [], "words": [],
+            "sounds": await asyncio.to_thread(shown_sounds, self.results, inputs, None, "wav") if inputs else [],
+        }  # fmt: skip
+        yield shown, None
+        job = Job(task.name, asked, admitted.id, time.monotonic() + limit)
+        stream = await StartedStream.start(self.service.engine, job, limit)
+        admitted.note_first_audio()
+        made: list[Chunk] = []
+        seconds, expected = 0.0, _expected_seconds(asked, inputs)
+        async with aclosing(stream.chunks()) as each, aclosing(coalesce(each, 0.1, 0.4)) as chunks:
+            async for chunk in chunks:
+                made.append(chunk)
+                seconds += len(chunk.wav_T) / chunk.sample_rate
+                shown = {
+                    **shown, "rate": chunk.sample_rate, "words": [word.as_dict() for word in chunk.words],
+                    "message": f"{seconds:.1f} s made ...", "progress": min(0.98, seconds / expected),
+                }  # fmt: skip
+                if plays:
+                    shown["chunks"] = [*shown["chunks"], pcm(chunk.wav_T, chunk.sample_rate)]
+                yield shown, chunk
+        speech = collect(made)
+        sounds = await asyncio.to_thread(shown_sounds, self.results, inputs, speech, asked.format or "wav")
+        yield {**shown, **self._finished(speech, fields), "sounds": sounds}, made[-1]
+
+    def _finished(self, speech: Speech, fields: JsonObject) -> JsonObject:
+        info = speech.info
+        facts = [
+            f"{speech.seconds:.1f} s made in {info.get('seconds', 0):.1f} s",
+            f"first sound after {info.get('first_audio_seconds', 0):.1f} s",
+            f"seed {speech.seed}",
+            f"model {info.get('model', '')}",
+        ]
+        return {
+            "state": "done",
+            "message": "; ".join(facts),
+            "warning": info.get("warning"),
+            "words": [word.as_dict() for word in speech.words],
+            "repeat": self.form.python(fields, speech.seed),
+        }
+
+
+def _expected_seconds(asked: TaskRequest, inputs: Mapping[str, Sound]) -> float:
+    """Length of the output: that of the recording, or what the text may take."""
+    if "audio" in inputs:
+        wav_T, rate = inputs["audio"]
+        return max(0.1, len(wav_T) / rate)
+    return max(0.5, SECONDS_PER_LETTER * len(str(getattr(asked, "text", "") or "")))

@@ -1,0 +1,108 @@
+"""A browser and servers with the page. Without the extra `page`, playwright or a Chromium the modules here are skipped."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from speechx.serving.app import build_app
+from speechx.serving.cluster.replica import ReplicaOptions, make_engine
+from speechx.serving.settings import Limits, Settings
+from speechx.task.voices import VoiceStore
+from tests.helpers.fake_engine import FakeEngine
+from tests.serving.common import running
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def settings(**more: Any) -> Settings:
+    return Settings(limits=Limits(decoders=0), log_requests=False, **more)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Headless Chromium; skips where there is none."""
+    pytest.importorskip("gradio", reason="needs the extra page")
+    if find_spec("playwright") is None:
+        pytest.skip("needs playwright: the extra dev")
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip("needs a Chromium: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def server(tiny_folder: Path, tmp_path_factory: Any) -> Iterator[str]:
+    """A tiny model that has learned nothing."""
+    pytest.importorskip("gradio", reason="needs the extra page")
+    voices = VoiceStore(tmp_path_factory.mktemp("voices"))
+    engine: Any = make_engine(ReplicaOptions(model=str(tiny_folder), voices=voices.root))
+    engine.pipeline.frontend.max_phone_errors = float("inf")
+    with running(build_app(engine, settings(), voices)) as address:
+        yield address
+    engine.close()
+
+
+@pytest.fixture(scope="module")
+def slow() -> FakeEngine:
+    """20 s of work."""
+    return FakeEngine(chunks=100, delay=0.2)
+
+
+@pytest.fixture(scope="module")
+def slow_server(slow: FakeEngine, tmp_path_factory: Any) -> Iterator[str]:
+    pytest.importorskip("gradio", reason="needs the extra page")
+    with running(build_app(slow, settings(), VoiceStore(tmp_path_factory.mktemp("voices")))) as address:
+        yield address
+
+
+class Visitor:
+    """A visitor of the page. faults: console errors, exceptions, and requests to other machines."""
+
+    def __init__(self, browser: Any, address: str, width: int = 1200, height: int = 900) -> None:
+        self.page = browser.new_page(viewport={"width": width, "height": height})
+        self.page.set_default_timeout(20_000)
+        self.faults: list[str] = []
+        self.page.on("console", lambda its: self.faults.append(its.text) if its.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("request", self._note)
+        self.page.goto(address)
+        self.page.get_by_role("tab").first.wait_for()
+
+    def _note(self, request: Any) -> None:
+        if not request.url.startswith(("http://127.0.0.1:", "data:", "blob:")):
+            self.faults.append(f"asks {request.url}")
+
+    def choose(self, tab: str) -> Any:
+        """The panel of a tab."""
+        self.page.get_by_role("tab", name=tab, exact=True).click()
+        panel = self.page.locator("[role=tabpanel]:visible")
+        panel.wait_for()
+        return panel
+
+
+@pytest.fixture
+def visit(browser: Any) -> Iterator[Any]:
+    """visit(address, width): a visitor, who must not have seen any fault."""
+    visitors: list[Visitor] = []
+
+    def go(address: str, **options: Any) -> Visitor:
+        visitors.append(Visitor(browser, address, **options))
+        return visitors[-1]
+
+    yield go
+    faults = [fault for visitor in visitors for fault in visitor.faults]
+    for visitor in visitors:
+        visitor.page.close()
+    assert faults == []

@@ -1,0 +1,94 @@
+"""Forms are built from the registry's request models: a new task gets its tab, a new field its input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import Field
+
+pytest.importorskip("gradio", reason="needs the extra page")
+
+import gradio as gr
+
+from speechx.errors import InputError
+from speechx.serving.page.forms import OWN_VOICE, TaskForm
+from speechx.serving.page.page import page_blocks
+from speechx.serving.page.results import PageResults
+from speechx.serving.service import Service
+from speechx.task import fields, registry
+from speechx.task.task import TaskRequest
+from speechx.task.voices import VoiceStore
+from speechx.tasks.tts import TTS
+from tests.helpers.fake_engine import FakeEngine
+from tests.serving.page.conftest import settings
+
+
+class WhisperRequest(TaskRequest):
+    text: fields.Text = Field(description="what to whisper")
+    voice: fields.Voice = Field(description="who whispers")
+    how: str = Field("softly", description="in which way")
+    twice: bool = Field(False, description="say it again")
+
+
+class Whisper(TTS):
+    name = "whisper"
+    slot = 9
+    summary = "whisper a text"
+    Request = WhisperRequest  # type: ignore[assignment]
+
+
+def test_a_new_task_gets_its_tab(tmp_path: Path) -> None:
+    unregister = registry.register("whisper", Whisper)
+    try:
+        blocks = page_blocks(Service(FakeEngine(), settings(), VoiceStore(tmp_path)), PageResults())
+        config = blocks.get_config_file()
+    finally:
+        unregister()
+    props = [component["props"] for component in config["components"]]
+    assert "Whisper" in [its.get("label") for its in props]
+    infos = [its.get("info") for its in props]
+    assert {"what to whisper", "who whispers", "in which way", "say it again"} <= set(infos)
+
+
+def built(name: str) -> TaskForm:
+    form = TaskForm(registry.task(name))
+    with gr.Blocks():
+        form.build(["heart", "anna"])
+    return form
+
+
+def values(form: TaskForm, **given: Any) -> dict[Any, Any]:
+    """The values of a form as it opens, with some filled in."""
+    start = {component: component.value for component in form.components}
+    return start | {form.inputs[name]: value for name, value in given.items()}
+
+
+def test_fields_are_those_of_http() -> None:
+    form = built("tts")
+    asked = form.fields(values(form, text="Hello.", seed="5", temperature=" 0.5 ", best_of=""))
+    assert asked == {
+        "text": "Hello.", "voice": "heart", "language": "en", "seed": 5, "temperature": 0.5, "format": "wav",
+    }  # fmt: skip
+    assert form.fields(values(form, seed="many"))["seed"] == "many", "refused by the request, by name"
+
+
+def test_a_recorded_voice(tmp_path: Path) -> None:
+    (tmp_path / "me.wav").write_bytes(b"RIFF")
+    form = built("tts")
+    given = values(form, text="Hello.", voice=OWN_VOICE) | {form.recordings["voice"]: str(tmp_path / "me.wav")}
+    with pytest.raises(InputError, match="voice needs consent"):
+        form.fields(given)
+    assert form.fields(given | {form.consent["voice"]: True})["voice"] == b"RIFF"
+    assert "voice" not in form.fields(values(form, voice=OWN_VOICE))
+    assert built("target_speaker_extraction").consent == {}, "its voice says no new words"
+
+
+def test_the_call_that_repeats_it() -> None:
+    form = built("speech_editing")
+    call = form.python({"audio": b"RIFF", "text": 'Say "this".', "keep_background": True, "format": "mp3"}, 7)
+    assert call == (
+        'SpeechX.load().speech_editing(\n    audio="audio.wav",\n    text="Say \\"this\\".",\n'
+        "    keep_background=True,\n    seed=7,\n)"
+    )

@@ -1,0 +1,192 @@
+"""The page as a person uses it, in headless Chromium: every task, uploads, mistakes, keyboard, phone."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from speechx.cli.samples import Sample, sample_requests
+from speechx.serving.app import build_app
+from speechx.serving.limits import hash_key
+from speechx.task import registry
+from speechx.task.voices import VoiceStore
+from tests.helpers.fake_engine import FakeEngine
+from tests.serving.common import SAMPLES, running, until
+from tests.serving.page.conftest import settings
+
+TITLES = {
+    "tts": "TTS", "cross_lingual_tts": "Cross-lingual TTS", "noise_suppression": "Noise suppression",
+    "target_speaker_extraction": "Target speaker extraction", "speech_removal": "Speech removal",
+    "speech_editing": "Speech editing",
+}  # fmt: skip
+
+
+def fill(panel: Any, sample: Sample) -> None:
+    panel.get_by_role("button", name=f"Example: {sample.title}", exact=True).click()
+    panel.page.wait_for_timeout(800)
+
+
+def run(panel: Any, state: str = "done") -> Any:
+    """Presses Run and waits; the result."""
+    panel.get_by_role("button", name="Run", exact=True).click()
+    result = panel.locator(f".sx-result [data-state={state}], .sx-result[data-state={state}]")
+    result.wait_for(timeout=40_000)
+    return result
+
+
+def test_it_opens(visit: Any, server: str) -> None:
+    visit(server)  # warm
+    started = time.monotonic()
+    visitor = visit(server)
+    assert time.monotonic() - started < 10, "3 s on a machine without other work"
+    tabs = [tab.inner_text() for tab in visitor.page.get_by_role("tab").all()]
+    assert tabs == [*TITLES.values(), "Voices"] and list(TITLES) == list(registry.tasks())
+    assert visitor.page.title() == "SpeechX"
+
+
+@pytest.mark.parametrize("sample", sample_requests(), ids=lambda sample: sample.title)
+def test_each_example(visit: Any, server: str, sample: Sample) -> None:
+    visitor = visit(server)
+    panel = visitor.choose(TITLES[sample.task])
+    fill(panel, sample)
+    result = run(panel)
+    figures = result.locator("figure")
+    task = registry.task(sample.task)
+    assert figures.count() == len([name for name in registry.audio_fields(task) if name in sample.fields]) + 1
+    scales = {figures.nth(i).locator("svg.sound").get_attribute("data-seconds") for i in range(figures.count())}
+    assert len(scales) == 1, "all on one scale"
+    assert "seed 1" in result.locator(".sx-status").inner_text()
+    result.locator("summary").click()
+    assert f"SpeechX.load().{sample.task}(" in result.locator("pre").inner_text()
+    with visitor.page.expect_download() as download:
+        result.get_by_role("link", name="download").click()
+    assert Path(download.value.path()).read_bytes()[:4] == b"RIFF"
+
+
+def test_words_light_up_while_it_plays(visit: Any, server: str) -> None:
+    visitor = visit(server)
+    panel = visitor.choose("TTS")
+    fill(panel, sample_requests()[0])
+    panel.get_by_label("Play while it is made").uncheck()
+    result = run(panel)
+    assert result.locator(".sx-words button").count() > 8
+    line = result.locator("figure[data-result] .playhead")
+    before = line.get_attribute("x1")
+    result.locator(".sx-words button").nth(3).press("Enter")  # with the keyboard
+    assert until(lambda: result.locator(".sx-lit").count() == 1)
+    assert line.get_attribute("x1") != before
+
+
+def test_upload_and_settings(visit: Any, server: str) -> None:
+    visitor = visit(server)
+    panel = visitor.choose("Noise suppression")
+    panel.locator("input[type=file]").set_input_files(SAMPLES / "noisy.flac")
+    panel.locator(".sx-recorder button[aria-label=Play]").or_(panel.get_by_label("Play", exact=True)).first.wait_for()
+    panel.get_by_role("button", name="Settings").press("Enter")
+    panel.get_by_label("Seed").fill("77")
+    result = run(panel)
+    assert "seed 77" in result.locator(".sx-status").inner_text()
+
+
+def test_errors_are_the_sentences_of_http(visit: Any, server: str, tmp_path: Path) -> None:
+    visitor = visit(server)
+    panel = visitor.choose("Noise suppression")
+    result = run(panel, "error")
+    assert result.get_by_role("alert").inner_text() == "audio is missing: noise_suppression needs it"
+    panel = visitor.choose("TTS")
+    panel.get_by_label("Text", exact=False).first.fill("Hello.")
+    panel.get_by_role("button", name="Settings").click()
+    panel.get_by_label("Top p").fill("7")
+    assert run(panel, "error").get_by_role("alert").inner_text().startswith("top_p: input should be less than")
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"RIFF this is no sound" * 20)
+    panel = visitor.choose("Speech removal")
+    panel.locator("input[type=file]").set_input_files(bad)
+    visitor.page.wait_for_timeout(1500)
+    assert run(panel, "error").get_by_role("alert").inner_text().startswith("audio ")
+    visitor.faults = [fault for fault in visitor.faults if "decode" not in fault]  # the browser cannot play it either
+
+
+def test_a_voice_needs_consent(visit: Any, server: str) -> None:
+    visitor = visit(server)
+    panel = visitor.choose("TTS")
+    fill(panel, sample_requests()[0])
+    panel.get_by_label("the speaker of this recording has agreed").uncheck()
+    assert "voice needs consent" in run(panel, "error").get_by_role("alert").inner_text()
+
+
+def test_click_the_words_to_change(visit: Any, server: str) -> None:
+    visitor = visit(server)
+    panel = visitor.choose("Speech editing")
+    fill(panel, sample_requests()[5])
+    panel.get_by_role("button", name="Find the words").click()
+    word = panel.get_by_label("word 5: Monday")
+    word.wait_for()
+    word.fill("Sunday")
+    word.press("Tab")
+    text = "We will meet on Sunday afternoon at the old library near the river"
+    assert until(lambda: text in panel.locator("textarea").nth(0).input_value() + panel.locator("textarea").nth(1).input_value())
+    assert run(panel).locator("figure").count() == 2
+
+
+def test_stop_and_leave(visit: Any, slow_server: str, slow: FakeEngine) -> None:
+    visitor = visit(slow_server)
+    panel = visitor.choose("TTS")
+    panel.get_by_label("Text", exact=False).first.fill("Hello there.")
+    panel.get_by_role("button", name="Run", exact=True).click()
+    panel.locator("progress:visible").wait_for()
+    assert until(lambda: len(slow.jobs) == 1)
+    panel.get_by_role("button", name="Stop", exact=True).click()
+    assert until(lambda: slow.aborted == [slow.jobs[0].id])
+    panel.locator("[data-state=cancelled]").wait_for()
+    panel.get_by_role("button", name="Run", exact=True).click()
+    assert until(lambda: len(slow.jobs) == 2)
+    visitor.page.goto("about:blank")
+    assert until(lambda: len(slow.aborted) == 2, 20), "closing the page ends its work"
+
+
+def test_phone(visit: Any, server: str) -> None:
+    visitor = visit(server, width=390, height=844)
+    panel = visitor.page.locator("[role=tabpanel]:visible")
+    fill(panel, sample_requests()[0])
+    run(panel)
+    wide = visitor.page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= 390, "nothing sticks out to the side"
+
+
+def test_enroll_a_voice(visit: Any, server: str) -> None:
+    visitor = visit(server)
+    panel = visitor.choose("Voices")
+    panel.locator("input[type=file]").set_input_files(SAMPLES / "enrollment.flac")
+    visitor.page.wait_for_timeout(1000)
+    panel.get_by_label("Name").fill("Anna")
+    panel.get_by_role("button", name="Enroll").click()
+    panel.get_by_text("consent must be true: the speaker has agreed to be enrolled").wait_for()
+    panel.get_by_label("The speaker has agreed").check()
+    panel.get_by_role("button", name="Enroll").click()
+    panel.get_by_text("anna is enrolled.").wait_for()
+    panel = visitor.choose("TTS")
+    panel.get_by_label("Voice", exact=False).first.click()
+    visitor.page.get_by_role("option", name="anna").click()
+
+
+def test_keys(browser: Any, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text(f"anna:{hash_key('secret')}\n")
+    app = build_app(
+        FakeEngine(), settings(api_keys_file=str(tmp_path / "keys")), VoiceStore(tmp_path / "voices")
+    )
+    with running(app) as address:
+        page = browser.new_page()
+        page.goto(address)
+        page.get_by_label("username").fill("anna")
+        page.get_by_label("password").fill("wrong")
+        page.get_by_role("button", name="Login").click()
+        page.wait_for_timeout(500)
+        assert page.get_by_role("tab").count() == 0
+        page.get_by_label("password").fill("secret")
+        page.get_by_role("button", name="Login").click()
+        page.get_by_role("tab").first.wait_for()
+        page.close()
