@@ -14,13 +14,13 @@ help:  ## what can be made
 env:
 	@VENV=$(VENV) $(PYTHON) scripts/setup_env.py
 env-dev:
-	@VENV=$(VENV) $(PYTHON) scripts/setup_env.py dev serve
+	@VENV=$(VENV) $(PYTHON) scripts/setup_env.py dev serve page
 env-train:
 	@VENV=$(VENV) $(PYTHON) scripts/setup_env.py train
 env-eval:
 	@VENV=$(VENV) $(PYTHON) scripts/setup_env.py eval
 env-serve:
-	@VENV=$(VENV) $(PYTHON) scripts/setup_env.py serve
+	@VENV=$(VENV) $(PYTHON) scripts/setup_env.py serve page
 
 demo: env  ## all seven tasks on the sample recordings, written to demo/index.html
 	@$(BIN)/speechx demo --output demo

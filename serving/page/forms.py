@@ -60,15 +60,19 @@ class TaskForm:
         about = info.description or ""
         schema = self.task.Request.model_json_schema()["properties"][name]
         if kind == "audio":
-            made = _recorder(label, about)
+            made = _recorder(label, about, True)
         elif kind == "voice":
             made = gr.Dropdown(
                 [*voices, OWN_VOICE], value=voices[0] if voices and self._speaks else OWN_VOICE,
                 label=label, info=about,
             )  # fmt: skip
-            self.recordings[name] = _recorder(f"{label}: record or upload", "2-30 s of one speaker")
+            own = made.value == OWN_VOICE
+            shown = [_recorder(f"{label}: record or upload", "2-30 s of one speaker", own)]
+            self.recordings[name] = shown[0]
             if self._speaks:
-                self.consent[name] = gr.Checkbox(False, label=CONSENT)
+                shown.append(gr.Checkbox(False, label=CONSENT, visible=own))
+                self.consent[name] = shown[1]
+            made.change(_toggle(len(shown)), made, shown, show_progress="hidden", api_name=False)
         elif kind == "text":
             made = gr.Textbox(label=label, info=about, lines=2, max_lines=12)
         elif kind == "language":
@@ -142,8 +146,18 @@ def _literal(value: object) -> str:
     return repr(value) if not isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _recorder(label: str, about: str) -> Any:
+def _toggle(count: int) -> Any:
+    """A handler that shows so many components for a recording, and hides them for a known voice."""
+
+    def show(choice: str | None) -> Any:
+        updates = [gr.update(visible=choice == OWN_VOICE)] * count
+        return updates if count > 1 else updates[0]
+
+    return show
+
+
+def _recorder(label: str, about: str, visible: bool) -> Any:
     return gr.Audio(
         sources=["upload", "microphone"], type="filepath", label=f"{label} ({about})" if about else label,
-        editable=False, buttons=[], elem_classes="sx-recorder",
+        editable=False, buttons=[], elem_classes="sx-recorder", visible=visible,
     )  # fmt: skip

@@ -22,7 +22,7 @@ def voices_tab(service: Service, choices: list[Any]) -> None:
     store = service.voices
     with gr.Row(equal_height=False):
         with gr.Column(min_width=300):
-            audio = gr.Audio(sources=["microphone", "upload"], type="filepath", label="2-30 s of the voice alone",
+            audio = gr.Audio(sources=["upload", "microphone"], type="filepath", label="2-30 s of the voice alone",
                              editable=False, buttons=[])  # fmt: skip
             name = gr.Textbox(label="Name", max_lines=1)
             language = gr.Dropdown(

@@ -77,7 +77,9 @@ def test_fields_are_those_of_http() -> None:
 def test_a_recorded_voice(tmp_path: Path) -> None:
     (tmp_path / "me.wav").write_bytes(b"RIFF")
     form = built("tts")
-    given = values(form, text="Hello.", voice=OWN_VOICE) | {form.recordings["voice"]: str(tmp_path / "me.wav")}
+    given = values(form, text="Hello.", voice=OWN_VOICE) | {
+        form.recordings["voice"]: str(tmp_path / "me.wav")
+    }
     with pytest.raises(InputError, match="voice needs consent"):
         form.fields(given)
     assert form.fields(given | {form.consent["voice"]: True})["voice"] == b"RIFF"

@@ -56,7 +56,9 @@ def test_each_example(visit: Any, server: str, sample: Sample) -> None:
     figures = result.locator("figure")
     task = registry.task(sample.task)
     assert figures.count() == len([name for name in registry.audio_fields(task) if name in sample.fields]) + 1
-    scales = {figures.nth(i).locator("svg.sound").get_attribute("data-seconds") for i in range(figures.count())}
+    scales = {
+        figures.nth(i).locator("svg.sound").get_attribute("data-seconds") for i in range(figures.count())
+    }
     assert len(scales) == 1, "all on one scale"
     assert "seed 1" in result.locator(".sx-status").inner_text()
     result.locator("summary").click()
@@ -84,9 +86,11 @@ def test_upload_and_settings(visit: Any, server: str) -> None:
     visitor = visit(server)
     panel = visitor.choose("Noise suppression")
     panel.locator("input[type=file]").set_input_files(SAMPLES / "noisy.flac")
-    panel.locator(".sx-recorder button[aria-label=Play]").or_(panel.get_by_label("Play", exact=True)).first.wait_for()
+    panel.locator(".sx-recorder button[aria-label=Play]").or_(
+        panel.get_by_label("Play", exact=True)
+    ).first.wait_for()
     panel.get_by_role("button", name="Settings").press("Enter")
-    panel.get_by_label("Seed").fill("77")
+    panel.get_by_label("Seed same seed").fill("77")
     result = run(panel)
     assert "seed 77" in result.locator(".sx-status").inner_text()
 
@@ -99,15 +103,17 @@ def test_errors_are_the_sentences_of_http(visit: Any, server: str, tmp_path: Pat
     panel = visitor.choose("TTS")
     panel.get_by_label("Text", exact=False).first.fill("Hello.")
     panel.get_by_role("button", name="Settings").click()
-    panel.get_by_label("Top p").fill("7")
-    assert run(panel, "error").get_by_role("alert").inner_text().startswith("top_p: input should be less than")
+    panel.get_by_label("Top p share").fill("7")
+    assert (
+        run(panel, "error").get_by_role("alert").inner_text().startswith("top_p: input should be less than")
+    )
     bad = tmp_path / "bad.wav"
     bad.write_bytes(b"RIFF this is no sound" * 20)
     panel = visitor.choose("Speech removal")
     panel.locator("input[type=file]").set_input_files(bad)
     visitor.page.wait_for_timeout(1500)
-    assert run(panel, "error").get_by_role("alert").inner_text().startswith("audio ")
-    visitor.faults = [fault for fault in visitor.faults if "decode" not in fault]  # the browser cannot play it either
+    assert run(panel, "error").get_by_role("alert").inner_text().startswith("audio")
+    visitor.forgiven = ("Waveform load error",)  # the browser cannot play it either
 
 
 def test_a_voice_needs_consent(visit: Any, server: str) -> None:
@@ -128,7 +134,7 @@ def test_click_the_words_to_change(visit: Any, server: str) -> None:
     word.fill("Sunday")
     word.press("Tab")
     text = "We will meet on Sunday afternoon at the old library near the river"
-    assert until(lambda: text in panel.locator("textarea").nth(0).input_value() + panel.locator("textarea").nth(1).input_value())
+    assert until(lambda: text in [box.input_value() for box in panel.locator("textarea").all()])
     assert run(panel).locator("figure").count() == 2
 
 
@@ -144,6 +150,7 @@ def test_stop_and_leave(visit: Any, slow_server: str, slow: FakeEngine) -> None:
     panel.locator("[data-state=cancelled]").wait_for()
     panel.get_by_role("button", name="Run", exact=True).click()
     assert until(lambda: len(slow.jobs) == 2)
+    visitor.forgiven = ("AbortError", "Connection errored out")
     visitor.page.goto("about:blank")
     assert until(lambda: len(slow.aborted) == 2, 20), "closing the page ends its work"
 
@@ -186,6 +193,7 @@ def test_keys(browser: Any, tmp_path: Path) -> None:
         page.get_by_role("button", name="Login").click()
         page.wait_for_timeout(500)
         assert page.get_by_role("tab").count() == 0
+        page.get_by_label("username").fill("anna")
         page.get_by_label("password").fill("secret")
         page.get_by_role("button", name="Login").click()
         page.get_by_role("tab").first.wait_for()
