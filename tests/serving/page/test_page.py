@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,8 @@ def test_it_opens(visit: Any, server: str) -> None:
     visit(server)  # warm
     started = time.monotonic()
     visitor = visit(server)
-    assert time.monotonic() - started < 10, "3 s on a machine without other work"
+    busy = os.getloadavg()[0] > len(os.sched_getaffinity(0))
+    assert busy or time.monotonic() - started < 3, "it can be used within 3 s"
     tabs = [tab.inner_text() for tab in visitor.page.get_by_role("tab").all()]
     assert tabs == [*TITLES.values(), "Voices"] and list(TITLES) == list(registry.tasks())
     assert visitor.page.title() == "SpeechX"
@@ -167,7 +169,7 @@ def test_phone(visit: Any, server: str) -> None:
 def test_enroll_a_voice(visit: Any, server: str) -> None:
     visitor = visit(server)
     panel = visitor.choose("Voices")
-    panel.locator("input[type=file]").set_input_files(SAMPLES / "enrollment.flac")
+    panel.locator("input[type=file]").first.set_input_files(SAMPLES / "enrollment.flac")
     visitor.page.wait_for_timeout(1000)
     panel.get_by_label("Name").fill("Anna")
     panel.get_by_role("button", name="Enroll").click()
