@@ -72,11 +72,11 @@ def ray_runner(options: ClusterOptions, actor: type[RowActor] = RowActor) -> Run
 
 
 @contextlib.contextmanager
-def connection(options: ClusterOptions) -> Iterator[None]:
-    """Ray, connected. Its errors become InputError with one sentence."""
+def connection(options: ClusterOptions, log_to_driver: bool = False) -> Iterator[None]:
+    """Ray, connected. Its errors become InputError with one sentence. log_to_driver: print what the workers print."""
     most = math.ceil(options.actors[1] * options.cpus)
     if not (joined := ray.is_initialized()):
-        _connect(options.address, max(most, len(os.sched_getaffinity(0))))
+        _connect(options.address, max(most, len(os.sched_getaffinity(0))), log_to_driver)
     try:
         wanted, there = options.actors[0] * options.cpus, ray.cluster_resources().get("CPU", 0)
         if wanted > there:
@@ -98,7 +98,7 @@ def configure(max_errored_blocks: int, in_order: bool) -> None:
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
 
 
-def _connect(address: str | None, cpus: int) -> None:
+def _connect(address: str | None, cpus: int, log_to_driver: bool) -> None:
     """Raises InputError, field "address", where no Ray answers: within seconds, of which Ray would take 130."""
     where = address or os.environ.get("RAY_ADDRESS", "this machine")
     try:
@@ -106,7 +106,7 @@ def _connect(address: str | None, cpus: int) -> None:
         if host and port.isdecimal():
             socket.create_connection((host, int(port)), timeout=10).close()
         joins = bool(address or os.environ.get("RAY_ADDRESS"))  # whose security is not this job's
-        local.start(cpus, log_to_driver=False, address=address, token=not joins)
+        local.start(cpus, log_to_driver=log_to_driver, address=address, token=not joins)
     except InputError:
         raise
     except (OSError, ValueError) as error:

@@ -1,4 +1,7 @@
-"""`speechx train codec|aligner|lm|mask|smoke`: the recipes that made the shipped weights."""
+"""`speechx train codec|aligner|lm|refiner|smoke`: the recipes that made the shipped weights.
+
+--workers trains on Ray: speechx.cli.training_cluster.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from speechx.cli.cluster import AddressOption
 from speechx.cli.console import CODEC_HELP, output_option
 from speechx.cli.recipes import RecipeOption
+from speechx.cli.training_cluster import GpusFlag, WorkerCpus, WorkersOption, train_job, training_cluster
 from speechx.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,7 +25,9 @@ app = typer.Typer(
     help="Train the codec, the aligner, the language model or the refiner.", no_args_is_help=True
 )
 
-Out = Annotated[Path, output_option("folder of checkpoints and logs")]
+Out = Annotated[
+    str, output_option("folder of checkpoints and logs; with --workers, a disk that all nodes share or a URL")
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="go on exactly where the last checkpoint in --output stopped")
 ]
@@ -38,20 +45,12 @@ Anneal = Annotated[
 Codec = Annotated[str, typer.Option(help=CODEC_HELP)]
 
 
-def _check_resume(out: Path, resume: bool) -> None:
-    """A run neither overwrites the checkpoint of another one nor resumes what is not there."""
-    checkpoint = out / "last.pt"
-    if resume and not checkpoint.is_file():
-        raise InputError(f"resume: there is no checkpoint {checkpoint}", field="resume")
-    if checkpoint.exists() and not resume:
-        raise InputError(
-            f"output: {out} has the checkpoint of an earlier run; go on with it by --resume, or name another folder",
-            field="output",
-        )
-
-
 def _with_minutes(config: Recipe, minutes: float | None) -> Recipe:
     return config if minutes is None else config.model_copy(update={"anneal_minutes": minutes})
+
+
+def _path(path: Path | None) -> str | None:
+    return None if path is None else str(path.absolute())
 
 
 @app.command()
@@ -64,24 +63,19 @@ def codec(
     max_minutes: Minutes = None,
     anneal_minutes: Anneal = None,
     start_from: StartFrom = None,
+    workers: WorkersOption = None,
+    gpus: GpusFlag = False,
+    cpus: WorkerCpus = 1.0,
+    address: AddressOption = None,
 ) -> None:
     """Train the codec; writes the averaged weights to OUT/model."""
-    _check_resume(out, resume)
-    from speechx.models.codec.folder import export_checkpoint
-    from speechx.training.codec import CodecTrainConfig, train
+    from speechx.training.codec_config import CodecTrainConfig
+    from speechx.training.jobs import CodecJob, RunOptions
 
-    start = None if start_from is None else str(start_from)
-    train(
-        _with_minutes(CodecTrainConfig.read(config), anneal_minutes),
-        str(pack),
-        str(out),
-        resume,
-        device,
-        max_minutes,
-        start,
-    )
-    made = export_checkpoint(out / "last.pt", out / "model")
-    typer.echo(f"codec {made.name} {made.hash} -> {out / 'model'}")
+    recipe = _with_minutes(CodecTrainConfig.read(config), anneal_minutes)
+    job = CodecJob(recipe, str(pack.absolute()), _path(start_from))
+    cluster = training_cluster(workers, gpus, cpus, address)
+    train_job(job, RunOptions(out, resume, device, max_minutes), cluster)
 
 
 @app.command()
@@ -106,30 +100,20 @@ def aligner(
             help="aligner folder of which a low-rank change is learned, in place of the one that it has",
         ),
     ] = None,
+    workers: WorkersOption = None,
+    cpus: WorkerCpus = 1.0,
+    address: AddressOption = None,
 ) -> None:
     """Train the aligner; writes it to OUT/model. `frame_weight` in the recipe uses the labels of `speechx data label`."""
-    _check_resume(out, resume)
-    from speechx.data.annotate.codes import read_tokens
-    from speechx.data.annotate.frame_labels import read_frame_labels
-    from speechx.models.aligner import Aligner
-    from speechx.models.codec.sources import open_codec
-    from speechx.training.aligner import AlignerTrainConfig, train
+    from speechx.models.codec.sources import absolute_source
+    from speechx.training.aligner import AlignerTrainConfig
+    from speechx.training.jobs import AlignerJob, RunOptions
 
-    made = open_codec(codec)
-    rows = [row for folder in pack for row in read_tokens(folder, made)]
-    dev = [row for row in rows if row.row.split == "dev" and row.text is not None][:100]
-    train(
-        _with_minutes(AlignerTrainConfig.read(config), anneal_minutes),
-        [r for r in rows if r.row.split == "train"],
-        dev,
-        made,
-        str(out),
-        resume,
-        max_minutes,
-        None if finished is None else Aligner.load(finished, adapter=False),
-        None if start_from is None else Aligner.load(start_from, adapter=False),
-        {key: labels for folder in pack for key, labels in read_frame_labels(folder).items()},
-    )
+    recipe = _with_minutes(AlignerTrainConfig.read(config), anneal_minutes)
+    packs = tuple(str(folder.absolute()) for folder in pack)
+    job = AlignerJob(recipe, packs, absolute_source(codec), _path(start_from), _path(finished))
+    cluster = training_cluster(workers, False, cpus, address)
+    train_job(job, RunOptions(out, resume, max_minutes=max_minutes), cluster)
 
 
 @app.command()
@@ -153,42 +137,21 @@ def lm(
             help="lm folder of which a low-rank change is learned (`rank` in the recipe), from the one it has",
         ),
     ] = None,
+    workers: WorkersOption = None,
+    gpus: GpusFlag = False,
+    cpus: WorkerCpus = 1.0,
+    address: AddressOption = None,
 ) -> None:
     """Train the language model; writes the averaged weights to OUT/model."""
-    _check_resume(out, resume)
-    from speechx.data.shards import Shards
-    from speechx.models.codec.sources import open_codec
-    from speechx.models.lm.folder import load_model, read_adapter, save_adapter, save_model
-    from speechx.models.lora import LoRAScope, balanced_factors
-    from speechx.text import PHONE_TABLE_VERSION
-    from speechx.training.export import export_lm, pause_phones
-    from speechx.training.lm import LMTrainConfig, train
+    from speechx.models.codec.sources import absolute_source
+    from speechx.training.jobs import LMJob, RunOptions
+    from speechx.training.lm_config import LMTrainConfig
 
-    made = open_codec(codec)
     recipe = _with_minutes(LMTrainConfig.read(config), anneal_minutes)
-    trainer = train(
-        recipe,
-        Shards(list(shards), made.hash),
-        None if dev is None else Shards([dev], made.hash),
-        str(out),
-        phone_table_version=PHONE_TABLE_VERSION,
-        codec=made,
-        pause_phones=pause_phones(),
-        resume=resume,
-        device=device,
-        max_minutes=max_minutes,
-        start_from=None if start_from is None else str(start_from),
-        vectors_KVD=made.code_vectors(),
-        finished=None if finished is None else load_model(finished, codec_hash=made.hash, adapter=False),
-        adapter=None if finished is None else read_adapter(finished),
-    )
-    if finished is None:
-        export_lm(out / "last.pt", out / "model")
-    else:
-        save_model(load_model(finished, adapter=False), out / "model")
-        scope = LoRAScope(recipe.languages, recipe.slots)
-        save_adapter(out / "model", balanced_factors(trainer.average), recipe.grid, scope)
-    typer.echo(f"language model -> {out / 'model'}")
+    folders = tuple(str(folder.absolute()) for folder in shards)
+    job = LMJob(recipe, folders, absolute_source(codec), _path(dev), _path(start_from), _path(finished))
+    cluster = training_cluster(workers, gpus, cpus, address)
+    train_job(job, RunOptions(out, resume, device, max_minutes), cluster)
 
 
 @app.command("mask", hidden=True)  # its name in the first release
@@ -210,17 +173,22 @@ def refiner(
             help="refiner folder to train a LoRA adapter of (`rank` and `slots` in the recipe)",
         ),
     ] = None,
+    workers: WorkersOption = None,
+    cpus: WorkerCpus = 1.0,
+    address: AddressOption = None,
 ) -> None:
     """Train the refiner, the net that masks recordings; write it to OUT/model."""
-    _check_resume(out, resume)
-    from speechx.models.codec.sources import open_codec
-    from speechx.training.refiner import RefinerTrainConfig, train
+    from speechx.models.codec.sources import absolute_source
+    from speechx.training.jobs import RefinerJob, RunOptions
+    from speechx.training.refiner import RefinerTrainConfig
 
-    train(
-        RefinerTrainConfig.read(config), str(pack), str(estimates), open_codec(codec), str(out), resume,
-        max_minutes, anneal_minutes, None if start_from is None else str(start_from),
-        None if finished is None else str(finished),
+    recipe = RefinerTrainConfig.read(config)
+    job = RefinerJob(
+        recipe, str(pack.absolute()), str(estimates.absolute()), absolute_source(codec), _path(start_from),
+        _path(finished), anneal_minutes,
     )  # fmt: skip
+    cluster = training_cluster(workers, False, cpus, address)
+    train_job(job, RunOptions(out, resume, max_minutes=max_minutes), cluster)
 
 
 @app.command()

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from speechx.errors import InputError
 from speechx.models.lm.config import LMConfig
+
+if TYPE_CHECKING:
+    from speechx.models.lm.model import CodecLMCore
+    from speechx.training.lm_config import LMTrainConfig
 
 
 def pause_phones() -> tuple[int, ...]:
@@ -30,6 +35,15 @@ def export_lm(checkpoint: str | Path, folder: str | Path, step: float = 0.0) -> 
     model = CodecLMCore(LMConfig.from_dict(state["model_config"]))
     model.load_state_dict(state["average"])
     save_model(model, folder, step)
+
+
+def export_adapter(model: CodecLMCore, config: LMTrainConfig, base: str | Path, folder: str | Path) -> None:
+    """The trained LoRA factors beside the weights of BASE, the lm folder that they adapt."""
+    from speechx.models.lm.folder import load_model, save_adapter, save_model
+    from speechx.models.lora import LoRAScope, balanced_factors
+
+    save_model(load_model(base, adapter=False), folder)
+    save_adapter(folder, balanced_factors(model), config.grid, LoRAScope(config.languages, config.slots))
 
 
 def export_any(checkpoint: str | Path, folder: str | Path, step: float = 0.0) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from speechx.cli.recipes import packaged_recipes
 from speechx.data.annotate.codes import encode_pack, phonemize_pack, read_tokens
 from speechx.data.packs import AudioPack
 from speechx.data.shards import Shards, ShardWriter
@@ -58,9 +59,33 @@ def train(kind: str, root: Path, out: Path, steps: int, **options: Any) -> None:
     {"codec": _codec, "aligner": _aligner, "lm": _lm, "refiner": _refiner}[kind](root, out, steps, options)
 
 
+def train_gpu_recipe(kind: str, root: Path, out: Path, **options: Any) -> None:
+    """Two steps of the recipe configs/gpu/KIND*.yaml, with a tiny network and tiny batches."""
+    torch.set_num_threads(1)
+    (recipe,) = packaged_recipes_of(f"gpu/{kind}")
+    small = {"steps": 2, "log_every": 1}
+    if kind == "codec":
+        small |= {
+            "codec": TINY_CODEC, "batch": 3, "crop_frames": 40, "workers": 0, "adversarial_from": 1,
+            "adversarial_seconds": 0.4, "channels": 2,
+        }  # fmt: skip
+        config = codec.CodecTrainConfig.read(recipe).model_copy(update=small)
+        codec.train(config, str(root / "pack"), str(out), False, "cpu", None, **options)
+    else:
+        small |= {"preset": "tiny", "batch_steps": 600, "workers": 0, "shares": {}}
+        _train_lm(lm.LMTrainConfig.read(recipe).model_copy(update=small), root, out, options)
+
+
+def packaged_recipes_of(prefix: str) -> list[Path]:
+    return [path for name, path in packaged_recipes().items() if name.startswith(prefix)]
+
+
+TINY_CODEC = SpectralConfig.preset("tiny", codebook_size=64)
+
+
 def _codec(root: Path, out: Path, steps: int, options: dict[str, Any]) -> None:
     config = codec.CodecTrainConfig(
-        codec=SpectralConfig.preset("tiny", codebook_size=64), steps=steps, batch=3, crop_frames=20, warmup=2, bf16=False,
+        codec=TINY_CODEC, steps=steps, batch=3, crop_frames=20, warmup=2, bf16=False,
         log_every=1, adversarial_from=10, stft_sizes=(256,), periods=(3,), channels=2, adversarial_seconds=0.4,
     )  # fmt: skip
     codec.train(config, str(root / "pack"), str(out), False, "cpu", None, **options)
@@ -76,12 +101,16 @@ def _aligner(root: Path, out: Path, steps: int, options: dict[str, Any]) -> None
 
 
 def _lm(root: Path, out: Path, steps: int, options: dict[str, Any]) -> None:
-    made = load_codec(root / "codec")
-    shards = Shards([root / "shards"], made.hash)
     config = lm.LMTrainConfig(
         preset="tiny", model={"copies": True, "condition_dropout": 0.3}, aligned_noise=0.2, steps=steps,
         batch_steps=600, log_every=1, warmup=2, bf16=False, eval_every=10, eval_batches=1,
     )  # fmt: skip
+    _train_lm(config, root, out, options)
+
+
+def _train_lm(config: lm.LMTrainConfig, root: Path, out: Path, options: dict[str, Any]) -> None:
+    made = load_codec(root / "codec")
+    shards = Shards([root / "shards"], made.hash)
     lm.train(
         config, shards, shards, str(out), phone_table_version=1, codec=made, pause_phones=(1,), **options
     )  # fmt: skip

@@ -48,6 +48,8 @@ def train_two(rank: int, folder: Path) -> None:
     check_exchange(group)
     for kind in trainings.KINDS:
         trainings.train(kind, folder / "data", folder / "two" / kind, STEPS, group=group)
+    for kind in ("codec", "lm"):
+        trainings.train_gpu_recipe(kind, folder / "data", folder / "recipes" / kind, group=group)
     dist.destroy_process_group()
 
 
@@ -87,3 +89,10 @@ def test_more_workers_than_rows() -> None:
     Group(0, 4).check_batch(4)
     with pytest.raises(InputError, match="5 workers cannot share a batch of 4"):
         Group(0, 5).check_batch(4)
+
+
+@pytest.mark.parametrize("kind", ["codec", "lm"])
+def test_two_workers_run_the_gpu_recipes(folder: Path, kind: str) -> None:
+    rows = read_log(folder / "recipes" / kind / "log.csv")
+    assert rows[-1]["step"] == 2
+    assert all(math.isfinite(value) for row in rows for value in row.values())

@@ -1,0 +1,199 @@
+"""What `speechx train` does, as values: they can be sent to the workers of a cluster.
+
+job = AlignerJob(config, packs=("pack",), codec="codec")
+job.run(RunOptions("runs/aligner"))        # trains, and writes OUT/last.pt, OUT/log.csv and OUT/model
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Protocol
+
+from speechx.errors import InputError
+from speechx.training.aligner import AlignerTrainConfig
+from speechx.training.codec_config import CodecTrainConfig
+from speechx.training.group import Group
+from speechx.training.lm_config import LMTrainConfig
+from speechx.training.loop import CheckpointStore
+from speechx.training.refiner import RefinerTrainConfig
+
+__all__ = [
+    "AlignerJob",
+    "CodecJob",
+    "LMJob",
+    "RefinerJob",
+    "RunOptions",
+    "TrainCluster",
+    "TrainingJob",
+    "check_folders",
+]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where and for how long a job runs, and with whom. resume: go on from OUT/last.pt, or from the store's checkpoint."""
+
+    out: str
+    resume: bool = False
+    device: str = "cpu"
+    max_minutes: float | None = None
+    group: Group = field(default_factory=Group)
+    store: CheckpointStore | None = None
+
+
+@dataclass(frozen=True)
+class TrainCluster:
+    """Ray workers of a training. gpus: one each. cpus: reserved for each. address: of a cluster; None: a Ray of its own."""
+
+    workers: int
+    gpus: bool = False
+    cpus: float = 1.0
+    address: str | None = None
+
+
+class TrainingJob(Protocol):
+    """One training: its recipe and its data. All paths are strings, absolute where another process will run it."""
+
+    def run(self, options: RunOptions) -> str:
+        """Train, and write the model folder OUT/model (rank 0); a line for the terminal."""
+        ...
+
+
+def check_folders(job: TrainingJob) -> None:
+    """Raises InputError, which names the field, for a folder or checkpoint of a job that is not there.
+
+    A codec may be a name: what opens it says whether there is one.
+    """
+    for item in fields(job):  # type: ignore[arg-type]  # all jobs are dataclasses
+        value = None if item.name == "codec" else getattr(job, item.name)
+        for path in value if isinstance(value, tuple) else (value,):
+            if not isinstance(path, str):
+                continue
+            if not Path(path).exists():
+                raise InputError(f"{item.name}: {path} does not exist", field=item.name)
+
+
+@dataclass(frozen=True)
+class CodecJob:
+    config: CodecTrainConfig
+    pack: str
+    start_from: str | None = None
+
+    def run(self, options: RunOptions) -> str:
+        from speechx.models.codec.folder import export_checkpoint
+        from speechx.training.codec import train
+
+        train(
+            self.config, self.pack, options.out, options.resume, options.device, options.max_minutes,
+            self.start_from, options.group, options.store,
+        )  # fmt: skip
+        if not options.group.first:
+            return ""
+        out = Path(options.out)
+        made = export_checkpoint(out / "last.pt", out / "model")
+        return f"codec {made.name} {made.hash} -> {out / 'model'}"
+
+
+@dataclass(frozen=True)
+class AlignerJob:
+    """start_from, adapt: aligner folders whose weights are continued, or of which a LoRA adapter is trained."""
+
+    config: AlignerTrainConfig
+    packs: tuple[str, ...]
+    codec: str
+    start_from: str | None = None
+    adapt: str | None = None
+
+    def run(self, options: RunOptions) -> str:
+        from speechx.data.annotate.codes import read_tokens
+        from speechx.data.annotate.frame_labels import read_frame_labels
+        from speechx.models.aligner import Aligner
+        from speechx.models.codec.sources import open_codec
+        from speechx.training.aligner import train
+
+        made = open_codec(self.codec)
+        rows = [row for folder in self.packs for row in read_tokens(folder, made)]
+        dev = [row for row in rows if row.row.split == "dev" and row.text is not None][:100]
+        adapt, start = (
+            None if folder is None else Aligner.load(folder, adapter=False)
+            for folder in (self.adapt, self.start_from)
+        )
+        labels = {key: found for folder in self.packs for key, found in read_frame_labels(folder).items()}
+        train(
+            self.config, [r for r in rows if r.row.split == "train"], dev, made, options.out, options.resume,
+            options.max_minutes, adapt, start, labels, options.group, options.store,
+        )  # fmt: skip
+        return f"aligner -> {Path(options.out) / 'model'}"
+
+
+@dataclass(frozen=True)
+class LMJob:
+    """adapt: lm folder of which a LoRA adapter is trained, from the one that it has."""
+
+    config: LMTrainConfig
+    shards: tuple[str, ...]
+    codec: str
+    dev: str | None = None
+    start_from: str | None = None
+    adapt: str | None = None
+
+    def run(self, options: RunOptions) -> str:
+        from speechx.data.shards import Shards
+        from speechx.models.codec.sources import open_codec
+        from speechx.models.lm.folder import load_model, read_adapter
+        from speechx.text import PHONE_TABLE_VERSION
+        from speechx.training.export import export_adapter, export_lm, pause_phones
+        from speechx.training.lm import train
+
+        made = open_codec(self.codec)
+        finished = None if self.adapt is None else load_model(self.adapt, codec_hash=made.hash, adapter=False)
+        trainer = train(
+            self.config,
+            Shards(list(self.shards), made.hash),
+            None if self.dev is None else Shards([self.dev], made.hash),
+            options.out,
+            phone_table_version=PHONE_TABLE_VERSION,
+            codec=made,
+            pause_phones=pause_phones(),
+            resume=options.resume,
+            device=options.device,
+            max_minutes=options.max_minutes,
+            start_from=self.start_from,
+            vectors_KVD=made.code_vectors(),
+            finished=finished,
+            adapter=None if self.adapt is None else read_adapter(self.adapt),
+            group=options.group,
+            store=options.store,
+        )
+        out = Path(options.out)
+        if not options.group.first:
+            return ""
+        if self.adapt is None:
+            export_lm(out / "last.pt", out / "model")
+        else:
+            export_adapter(trainer.average, self.config, self.adapt, out / "model")
+        return f"language model -> {out / 'model'}"
+
+
+@dataclass(frozen=True)
+class RefinerJob:
+    """anneal_minutes: the learning rate falls by the clock. adapt: refiner folder of which a LoRA adapter is trained."""
+
+    config: RefinerTrainConfig
+    pack: str
+    estimates: str
+    codec: str
+    start_from: str | None = None
+    adapt: str | None = None
+    anneal_minutes: float | None = None
+
+    def run(self, options: RunOptions) -> str:
+        from speechx.models.codec.sources import open_codec
+        from speechx.training.refiner import train
+
+        train(
+            self.config, self.pack, self.estimates, open_codec(self.codec), options.out, options.resume,
+            options.max_minutes, self.anneal_minutes, self.start_from, self.adapt, options.group, options.store,
+        )  # fmt: skip
+        return f"refiner -> {Path(options.out) / 'model'}"
