@@ -18,6 +18,7 @@ from speechx.cli.cluster import (
     cluster_runner,
 )
 from speechx.cli.console import CodecOption, JsonOption, ModelOption, output_option, put_json, say
+from speechx.cli.remote import RemoteOption, remote_facts
 from speechx.errors import InputError
 from speechx.task import registry
 
@@ -127,6 +128,7 @@ def run(
     device: DeviceOption = "cpu",
     model: ModelOption = None,
     codec: CodecOption = None,
+    remote_tts: RemoteOption = None,
 ) -> None:
     """Score a model, references and baselines on a set; a second call continues an interrupted run."""
     from speechx.eval.run.session import EvalOptions, run_evaluation
@@ -142,6 +144,7 @@ def run(
         EvalOptions(
             test_set, output, tasks=names, items=items, systems=system, slots=slots, speaks=not no_model, asr=asr,
             speaker=speaker, mos=mos, workers=workers, model=model, runner=runner, codec=codec,
+            remote=remote_facts(remote_tts),
         ),
         say,
     )  # fmt: skip

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from speechx.cli.console import CodecOption, JsonOption, ModelOption, put_json, say
+from speechx.cli.console import (
+    CodecOption,
+    JsonOption,
+    ModelOption,
+    put_json,
+    say,
+)
+from speechx.cli.remote import RemoteOption, remote_facts
 from speechx.errors import InputError
 from speechx.serving.types import JsonObject
 
@@ -32,6 +39,7 @@ def serve(
     waiting: Annotated[int, typer.Option(min=0, help="requests that may wait for a slot")] = 8,
     device: Annotated[str, typer.Option(help="torch device of the language model")] = "cpu",
     voices: Annotated[str | None, typer.Option(help="folder or fsspec URL of voices")] = None,
+    remote_tts: RemoteOption = None,
     api_keys: Annotated[
         Path | None, typer.Option(help="file of name:sha256 lines; makes keys required")
     ] = None,
@@ -64,7 +72,8 @@ def serve(
         say(f"speechx: port {port} of {host} is in use: choose another one with --port")
         raise typer.Exit(1)
     options = ReplicaOptions(
-        model=folder, codec=codec and absolute_source(codec), slots=slots, waiting=waiting, device=device, voices=voices
+        model=folder, codec=codec and absolute_source(codec), slots=slots, waiting=waiting, device=device, voices=voices,
+        remote=remote_facts(remote_tts),
     )  # fmt: skip
     if in_process:
         for name, wanted in (("replicas", replicas > 1 or max_replicas), ("routers", routers > 1)):

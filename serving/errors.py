@@ -22,7 +22,8 @@ __all__ = ["ApiError", "Disconnected", "as_api_error", "error_response", "instal
 TYPES = {
     400: "invalid_request", 401: "authentication", 403: "permission", 404: "not_found", 405: "invalid_request",
     406: "invalid_request", 408: "timeout", 409: "conflict", 413: "too_large", 415: "unsupported_media_type",
-    422: "invalid_request", 429: "rate_limit", 499: "disconnected", 500: "server_error", 503: "unavailable", 504: "timeout",
+    422: "invalid_request", 429: "rate_limit", 499: "disconnected", 500: "server_error", 502: "unavailable",
+    503: "unavailable", 504: "timeout",
 }  # fmt: skip
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from speechx.eval.rows import Header
     from speechx.eval.sets.store import TestSet
     from speechx.eval.systems.systems import FolderSystem, ModelSystem, System
+    from speechx.models.config import JSONObject
     from speechx.pipeline.local_engine import LocalEngine
 
     RoundTrip: TypeAlias = Callable[[np.ndarray], np.ndarray]
@@ -40,7 +41,7 @@ class EvalOptions:
     built-in's name. slots: requests at once. speaks: whether the model is evaluated. mos: besides DistillMOS and DNSMOS.
     workers: processes that score, 0 is one per core. model: a folder, the shipped one by default. runner: makes the outputs
     on a cluster, into the folder `outputs` of the run. outputs: a folder of a finished batch job, with the model's outputs.
-    codec: where the model does not hold it.
+    codec: where the model does not hold it. remote: a server that makes the speech of tts (speechx.cli.remote).
     """
 
     test_set: Path
@@ -58,6 +59,7 @@ class EvalOptions:
     runner: Runner | None = None
     outputs: Path | None = None
     codec: str | None = None
+    remote: JSONObject | None = None
 
 
 def run_evaluation(options: EvalOptions, say: Callable[[str], None] = lambda text: None) -> Report:
@@ -152,7 +154,7 @@ def _model(
     if not options.speaks:
         return None, None, "none"
     if options.runner is None and options.outputs is None:
-        return load_model(options.model, options.slots, options.codec)
+        return load_model(options.model, options.slots, options.codec, options.remote)
     from speechx.eval.run.workers import round_trip
     from speechx.eval.systems.systems import FolderSystem
     from speechx.pipeline.loading import load_front, model_folder, parts_of, weights_hash
@@ -202,9 +204,10 @@ def outputs_on_cluster(
 
 
 def load_model(
-    folder: Path | None, slots: int, codec: str | None = None
+    folder: Path | None, slots: int, codec: str | None = None, remote: JSONObject | None = None
 ) -> tuple[ModelSystem[LocalEngine], RoundTrip, str]:
     """(the system, its codec round trip, the hash of its weights)."""
+    from speechx.cli.remote import remote_engine
     from speechx.eval.run.workers import round_trip
     from speechx.eval.systems.systems import ModelSystem
     from speechx.pipeline.loading import load_pipeline
@@ -212,7 +215,9 @@ def load_model(
 
     pipeline = load_pipeline(folder, codec=codec, slots=max(1, slots))
     return (
-        ModelSystem(LocalEngine(pipeline), slots=slots),
+        ModelSystem(
+            LocalEngine(pipeline) if remote is None else remote_engine(pipeline, remote), slots=slots
+        ),
         partial(round_trip, pipeline.frontend),
         pipeline.model,
     )

@@ -21,6 +21,7 @@ from speechx.pipeline.coalesce import coalesce
 from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.local_engine import LocalEngine, SpeechEngine
 from speechx.serving.errors import ApiError
+from speechx.serving.remote import RemoteEngine, RemoteOptions
 from speechx.serving.types import JsonObject, Sound
 from speechx.task import registry
 from speechx.task.fields import TaskRequest
@@ -50,6 +51,7 @@ class ReplicaOptions(BaseModel):
     waiting: int = Field(8, ge=0, description="requests that may wait for a slot; more are refused")
     threads: int | None = Field(None, ge=1, description="torch threads; default: torch's own choice")
     voices: str | None = Field(None, description="folder or fsspec URL of voices")
+    remote: RemoteOptions | None = Field(None, description="a server that makes the speech of tts")
     engine: str | None = Field(
         None, pattern=r"^[\w.]+:\w+$",
         description="module:function that makes another SpeechEngine out of these options; default: the model",
@@ -60,7 +62,7 @@ class ReplicaOptions(BaseModel):
 class RemoteError:
     """An expected error, as sent from a replica to the router."""
 
-    kind: Literal["input", "timeout", "interrupted", "overloaded"]
+    kind: Literal["input", "timeout", "interrupted", "overloaded", "remote"]
     message: str
     field: str | None = None
 
@@ -75,6 +77,8 @@ class RemoteError:
             return cls("interrupted", str(error))
         if isinstance(error, ApiError) and error.status == 429:
             return cls("overloaded", error.message)
+        if isinstance(error, ApiError) and error.code == "remote":
+            return cls("remote", error.message)
         return None
 
     def error(self) -> Exception:
@@ -85,14 +89,18 @@ class RemoteError:
             return TimeoutError(self.message)
         if self.kind == "interrupted":
             return InterruptedError(self.message)
+        if self.kind == "remote":
+            return ApiError(502, self.message, code="remote")
         return ApiError(429, self.message, code="overloaded", retry_after=1)
 
 
 class ServedEngine(LocalEngine):
     """LocalEngine with a heartbeat, a bounded queue and a `status`. The app also runs on it directly, without Ray."""
 
-    def __init__(self, pipeline: Pipeline, waiting: int = 8) -> None:
+    def __init__(self, pipeline: Pipeline, waiting: int = 8, remote: RemoteEngine | None = None) -> None:
+        """remote: makes the speech of its tasks in the pipeline's place."""
         super().__init__(pipeline)
+        self.remote = remote
         self.waiting = waiting
         self.jobs = 0
         self._heartbeat: float | None = None  # when it was sent
@@ -107,7 +115,9 @@ class ServedEngine(LocalEngine):
             )  # fmt: skip
         self.jobs += 1
         try:
-            async with aclosing(super().stream(job)) as chunks:  # type: ignore[type-var]
+            remote = self.remote if self.remote is not None and job.task in self.remote.tasks else None
+            made = super().stream(job) if remote is None else remote.stream(job)
+            async with aclosing(made) as chunks:  # type: ignore[type-var]
                 async for chunk in chunks:
                     yield chunk
         finally:
@@ -166,7 +176,8 @@ def make_served_engine(options: ReplicaOptions) -> ServedEngine:
     )
     if "tts" in registry.task_names():  # load word lists and warm up before the first request
         pipeline.speak(pipeline.job("tts", text="Hello.", voice=voices.ids()[0], seed=0))
-    return ServedEngine(pipeline, options.waiting)
+    remote = None if options.remote is None else RemoteEngine(options.remote)
+    return ServedEngine(pipeline, options.waiting, remote)
 
 
 class Replica:

@@ -29,8 +29,10 @@ from speechx.cli.cluster import (
     launcher,
 )
 from speechx.cli.console import CodecOption, Heartbeat, JsonOption, ModelOption, load, put_json, say
+from speechx.cli.remote import RemoteOption, remote_engine, remote_facts
 from speechx.errors import InputError
 from speechx.files import Storage
+from speechx.models.config import JSONObject
 from speechx.pipeline import loading
 from speechx.pipeline.local_engine import LocalEngine
 from speechx.task import registry
@@ -83,6 +85,7 @@ def batch(
     device: DeviceOption = "cpu",
     model: ModelOption = None,
     codec: CodecOption = None,
+    remote_tts: RemoteOption = None,
     json: JsonOption = False,
 ) -> None:
     """Run every row of a manifest; start it again to continue where it stopped.
@@ -101,7 +104,7 @@ def batch(
     if evaluate is not None and not (store.is_local and (evaluate / "set.json").is_file()):
         raise InputError("evaluate: it needs the folder of a test set, and a local output", field="evaluate")
     options = cluster_options(model, slots, address, actors, cpus, gpus, device, codec)
-    runner = cluster_runner(options) if ray or address else local_runner(options)
+    runner = _runner(options, bool(ray or address), remote_facts(remote_tts))
     out = sys.stdout
     # Ray prints its errors on standard output, which is the events' alone.
     with Heartbeat("batch") as beat, contextlib.redirect_stdout(sys.stderr):
@@ -122,13 +125,19 @@ def batch(
         raise typer.Exit(SOME_FAILED)
 
 
-def local_runner(options: ClusterOptions) -> Runner:
-    """Runs rows in this process."""
+def _runner(options: ClusterOptions, on_cluster: bool, remote: JSONObject | None) -> Runner:
+    """Raises InputError for a remote voice on a cluster."""
+    if remote is None or not on_cluster:
+        return cluster_runner(options) if on_cluster else local_runner(options, remote)
+    raise InputError("remote_tts: a batch job with a remote voice runs in this process", field="remote_tts")
+
+
+def local_runner(options: ClusterOptions, remote: JSONObject | None = None) -> Runner:
+    """Runs rows in this process. remote: see speechx.cli.remote."""
 
     def run(rows: Sequence[ManifestRow], store: Storage, model: str) -> Iterator[ResultRow]:
-        with LocalEngine(
-            load(options.model, options.slots, options.device, options.codec).pipeline
-        ) as engine:
+        pipeline = load(options.model, options.slots, options.device, options.codec).pipeline
+        with LocalEngine(pipeline) if remote is None else remote_engine(pipeline, remote) as engine:
             # Two more than slots, so that the next ones are ready when slots get free.
             yield from run_here(engine, rows, store, model, options.slots + 2)
 
