@@ -1,8 +1,8 @@
 """Every codec by its name or folder: `open_codec("mimi")`, `open_codec("encodec-24khz:4")`, `open_codec("codec/model")`.
 
 A folder is SpeechX's own (speechx.models.codec.folder) or one of transformers with an EnCodec, DAC or Mimi model. A name, or
-`org/name`, is fetched from the Hugging Face hub; `:K` uses so many codebooks, `@REVISION` pins a revision. "box" is the codec
-of the model that comes with the package.
+`org/name`, is fetched from the Hugging Face hub; `:K` uses so many codebooks, `@REVISION` pins a revision. "box" is the
+codec of the model that comes with the package.
 """
 
 from __future__ import annotations
