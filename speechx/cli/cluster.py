@@ -14,6 +14,7 @@ from speechx.errors import InputError
 
 if TYPE_CHECKING:
     from speechx.data.pairs import PairMapper
+    from speechx.data.refiner_examples import EstimateMapper
 
 __all__ = [
     "ActorsOption",
@@ -22,6 +23,7 @@ __all__ = [
     "DeviceOption",
     "GpusOption",
     "RayOption",
+    "cluster_estimator",
     "cluster_mixer",
     "cluster_options",
     "cluster_runner",
@@ -58,14 +60,24 @@ def cluster_options(
 
 def cluster_runner(options: ClusterOptions) -> Runner:
     """Runs rows of batch jobs on Ray."""
-    if options.device.startswith("cuda") and not options.gpus:
-        raise InputError("gpus: an actor sees no GPU without --gpus: give it 1, or a part", field="gpus")
+    _check_gpus(options)
     return cast(Runner, launcher("batch")(options))
 
 
 def cluster_mixer(options: ClusterOptions) -> PairMapper:
     """Makes training pairs on Ray."""
     return cast("PairMapper", launcher("mix")(options))
+
+
+def cluster_estimator(options: ClusterOptions) -> EstimateMapper:
+    """Makes examples of the refiner on Ray."""
+    _check_gpus(options)
+    return cast("EstimateMapper", launcher("estimate")(options))
+
+
+def _check_gpus(options: ClusterOptions) -> None:
+    if options.device.startswith("cuda") and not options.gpus:
+        raise InputError("gpus: an actor sees no GPU without --gpus: give it 1, or a part", field="gpus")
 
 
 def launcher(name: str) -> Callable[..., object]:

@@ -11,7 +11,10 @@ from speechx.cli.cluster import (
     ActorsOption,
     AddressOption,
     CpusOption,
+    DeviceOption,
+    GpusOption,
     RayOption,
+    cluster_estimator,
     cluster_mixer,
     cluster_options,
 )
@@ -192,18 +195,32 @@ def estimate(
     seed: int = 1,
     short: Short = None,
     codec: CodecOption = None,
+    ray: RayOption = False,
+    address: AddressOption = None,
+    actors: ActorsOption = "1",
+    slots: Annotated[int, typer.Option(min=1, help="requests in each engine")] = 8,
+    cpus: CpusOption = 1.0,
+    gpus: GpusOption = 0.0,
+    device: DeviceOption = "cpu",
 ) -> None:
     """Make training examples for `speechx train refiner`: mixtures of known parts, answered by the language model."""
     from speechx.data.progress import ticker
     from speechx.data.refiner_examples import make_estimates
+    from speechx.models.codec.sources import absolute_source
     from speechx.pipeline.loading import load_pipeline
 
-    pipeline = load_pipeline(model, codec=codec)
+    pipeline = mapper = None
+    if ray or address:
+        source = None if codec is None else absolute_source(codec)
+        options = cluster_options(model, slots, address, actors, cpus, gpus, device, source)
+        mapper = cluster_estimator(options)
+    else:
+        pipeline = load_pipeline(model, codec=codec, slots=slots, device=device)
     for name in task:
         typer.echo(
             make_estimates(
                 pack, pipeline, out, task=name, split=split, count=count, seed=seed, short=short,
-                progress=ticker(name),
+                progress=ticker(name), mapper=mapper,
             )
         )  # fmt: skip
 

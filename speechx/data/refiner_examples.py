@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import TYPE_CHECKING, NotRequired, Protocol, TypedDict
 
 import numpy as np
 
@@ -31,7 +31,15 @@ if TYPE_CHECKING:
     from speechx.task.frontend import Frontend
     from speechx.task.task import Task
 
-__all__ = ["RefinerExample", "make_estimates", "read_estimates"]
+__all__ = [
+    "EstimateMaker",
+    "EstimateMapper",
+    "EstimateSource",
+    "RefinerExample",
+    "StoredEstimate",
+    "make_estimates",
+    "read_estimates",
+]
 
 SECONDS = (2.0, 8.0)
 """Of an example. Longer utterances are cut, and then have no text."""
@@ -64,61 +72,117 @@ class RefinerExample:
     voice_FK: np.ndarray | None = None
 
 
+@dataclass(frozen=True)
+class EstimateSource:
+    """What examples are made from: a folder and settings, which other machines can be given. See `make_estimates`."""
+
+    pack: str
+    split: str = "train"
+    rooms: int = 0
+    short: float | None = None
+
+
+@dataclass(frozen=True)
+class StoredEstimate:
+    """An example as it is stored: its line of the index, and its sounds."""
+
+    row: IndexRow
+    sound: bytes
+
+    @classmethod
+    def of(cls, index: int, made: RefinerExample, text_given: bool) -> StoredEstimate:
+        waves = (made.recording_T, made.other_T, made.target_T, made.estimate_T)
+        sounds = [(wav_T * SCALE).clip(-32768, 32767).astype("<i2").tobytes() for wav_T in waves]
+        row: IndexRow = {
+            "index": index,
+            "task": made.task,
+            "samples": len(made.recording_T),
+            "text_given": text_given,
+        }
+        if made.voice_FK is not None:
+            row["voice"] = made.voice_FK.tolist()
+        return cls(row, b"".join(sounds))
+
+
+class EstimateMapper(Protocol):
+    def __call__(
+        self, source: EstimateSource, task: str, seed: int, indices: range, count: int
+    ) -> Iterator[StoredEstimate]:
+        """The first `count` examples that the random streams (seed, slot of the task, index) give, in any order."""
+        ...
+
+
+class EstimateMaker:
+    """Makes examples with a model: `speechx data estimate` has one, each actor of a cluster another."""
+
+    def __init__(self, source: EstimateSource, pipeline: Pipeline) -> None:
+        audio, self.pipeline, codec = AudioPack(source.pack), pipeline, pipeline.frontend.codec
+        self.pool = (
+            PackPool(audio, source.split, rooms=source.rooms, codec=codec)
+            if source.short is None
+            else NoisyPool(audio, source.split, rooms=source.rooms, short=source.short, codec=codec)
+        )
+
+    def make(self, task: str, seed: int, indices: range, count: int) -> Iterator[StoredEstimate]:
+        """At most `count` examples, in the order in which the engine finishes them."""
+        from speechx.task import registry
+
+        chosen = registry.task(task)
+        for made in _made(self._examples(chosen, seed, indices), count, chosen, self.pipeline):
+            yield StoredEstimate.of(*made)
+
+    def _examples(self, task: Task[TaskRequest], seed: int, indices: range) -> Iterator[tuple[int, Example]]:
+        for index in indices:
+            rng = np.random.default_rng((seed, task.slot, index, 1))
+            made = task.example(_cut(self.pool, rng), self.pool, rng)
+            if made is not None:
+                yield index, made
+
+
 def make_estimates(
-    pack_folder: str | Path, pipeline: Pipeline, out: str | Path, *,
+    pack_folder: str | Path, pipeline: Pipeline | None, out: str | Path, *,
     task: str, split: str = "train", count: int = 500, seed: int = 1, rooms: int = 0,
-    short: float | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    short: float | None = None, progress: Callable[[int, int], None] | None = None,
+    mapper: EstimateMapper | None = None,
 ) -> Path:  # fmt: skip
     """Appends examples until there are `count` of them; those that are there are kept.
 
     Example i comes from the random stream (seed, slot, i). short: see NoisyPool; None: noises as the corpus has them.
-    Returns the index.
+    mapper: makes the examples, on a cluster; None: `pipeline` makes them here. Returns the index. Raises InputError where
+    the pack gives fewer.
     """
-    from speechx.task import registry
-
-    chosen = registry.task(task)
-    audio, codec = AudioPack(pack_folder), pipeline.frontend.codec
-    pool = (
-        PackPool(audio, split, rooms=rooms, codec=codec)
-        if short is None
-        else NoisyPool(audio, split, rooms=rooms, short=short, codec=codec)
-    )
+    source = EstimateSource(str(Path(pack_folder).absolute()), split, rooms, short)
+    if mapper is None:
+        assert pipeline is not None, "examples are made by a pipeline or on a cluster"
+        mapper = _estimates_by(EstimateMaker(source, pipeline))
     base = Path(out) / f"{task}-{split}-{seed}"
     base.parent.mkdir(parents=True, exist_ok=True)
     rows = _rows(base)
-    first = 1 + max((row["index"] for row in rows), default=-1)
-
-    def examples() -> Iterator[tuple[int, Example]]:
-        for index in range(first, 2 * count):
-            rng = np.random.default_rng((seed, chosen.slot, index, 1))
-            made = chosen.example(_cut(pool, rng), pool, rng)
-            if made is not None:
-                yield index, made
-
-    done = len(rows)
+    first, done = 1 + max((row["index"] for row in rows), default=-1), len(rows)
     with open(f"{base}.i16", "ab") as sound, open(f"{base}.jsonl", "a") as index_file:
         sound.truncate(
             2 * WAVES * sum(row["samples"] for row in rows)
         )  # an example that was cut off half-way
-        for index, made, text_given in _made(examples(), count - done, chosen, pipeline):
-            for wav_T in (made.recording_T, made.other_T, made.target_T, made.estimate_T):
-                sound.write((wav_T * SCALE).clip(-32768, 32767).astype("<i2").tobytes())
+        for made in mapper(source, task, seed, range(first, 2 * count), count - done):
+            sound.write(made.sound)
             sound.flush()
-            row: IndexRow = {
-                "index": index,
-                "task": task,
-                "samples": len(made.recording_T),
-                "text_given": text_given,
-            }
-            if made.voice_FK is not None:
-                row["voice"] = made.voice_FK.tolist()
-            index_file.write(json.dumps(row) + "\n")
+            index_file.write(json.dumps(made.row) + "\n")
             index_file.flush()
             done += 1
             if progress is not None:
                 progress(done, count)
+    if done < count:
+        raise InputError(f"count: the pack gave {done} of {count} examples of {task}", field="count")
     return Path(f"{base}.jsonl")
+
+
+def _estimates_by(maker: EstimateMaker) -> EstimateMapper:
+    def run(
+        source: EstimateSource, task: str, seed: int, indices: range, count: int
+    ) -> Iterator[StoredEstimate]:
+        yield from maker.make(task, seed, indices, count)
+
+    return run
 
 
 def _cut(pool: PackPool, rng: np.random.Generator) -> Utterance:
@@ -141,9 +205,14 @@ def _made(
     """Examples in the order in which the engine finishes them."""
     runner, frontend = pipeline.runner, pipeline.frontend
     under_way: dict[int, tuple[int, Example, float, list[np.ndarray]]] = {}
-    while count > 0:
-        while len(under_way) < min(runner.slots, count):
-            index, example = next(examples)
+    more = True
+    while count > 0 and (more or under_way):
+        while more and len(under_way) < min(runner.slots, count):
+            found = next(examples, None)
+            if found is None:
+                more = False
+                continue
+            index, example = found
             try:
                 (part,) = task.plan(example.request, frontend).parts
             except InputError:  # a silent enrollment
