@@ -65,8 +65,8 @@ def page_blocks(service: Service, results: PageResults) -> Any:
     """The page, as gradio's Blocks."""
     ids = service.voices.ids()
     with gr.Blocks(
-        title="SpeechX", analytics_enabled=False, delete_cache=(KEPT_SECONDS, KEPT_SECONDS)
-    ) as blocks:
+        title="SpeechX", analytics_enabled=False, delete_cache=(KEPT_SECONDS, KEPT_SECONDS), fill_width=True,
+    ) as blocks:  # fmt: skip
         gr.Markdown(ABOUT)
         choices = []
         with gr.Tabs():
@@ -107,7 +107,7 @@ def _task_tab(service: Service, results: PageResults, task: AnyTask, voices: lis
             with gr.Row():
                 start = gr.Button("Run", variant="primary", elem_classes="sx-run")
                 stop = gr.Button("Stop", variant="stop", elem_classes="sx-stop")
-        with gr.Column(min_width=300):
+        with gr.Column(min_width=300, scale=2):
             player = gr.HTML(
                 {}, html_template=PLAYER, js_on_load=(FOLDER / "player.js").read_text("utf-8"),
                 apply_default_css=False, elem_classes="sx-result",

@@ -7,7 +7,7 @@ function told() {
 }
 
 function fit(input) {
-  input.style.width = `${Math.max(2, input.value.length + 1)}ch`;
+  input.style.width = `${Math.max(4, input.value.length + 3)}ch`;
   input.classList.toggle("sx-changed", input.value !== input.defaultValue);
 }
 

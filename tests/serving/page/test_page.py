@@ -27,7 +27,7 @@ TITLES = {
 
 def fill(panel: Any, sample: Sample) -> None:
     panel.get_by_role("button", name=f"Example: {sample.title}", exact=True).click()
-    panel.page.wait_for_timeout(800)
+    panel.get_by_label("Play", exact=True).first.wait_for()  # every sample has a recording
 
 
 def run(panel: Any, state: str = "done") -> Any:
