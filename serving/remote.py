@@ -30,10 +30,8 @@ from speechx.serving.types import JsonObject
 if TYPE_CHECKING:
     import httpx
 
-    from speechx.pipeline.pipeline import Pipeline
-    from speechx.serving.cluster.replica import ServedEngine
 
-__all__ = ["RemoteEngine", "RemoteOptions", "WavReader", "engine_of"]
+__all__ = ["RemoteEngine", "RemoteOptions", "WavReader"]
 
 KEY_VARIABLE = "SPEECHX_REMOTE_KEY"
 SHORTEST = 0.04
@@ -202,7 +200,7 @@ class WavReader:
         if self._width == 4:
             values = np.frombuffer(part, "<f4").astype(np.float32)
         else:
-            values = np.frombuffer(part, "<i2").astype(np.float32) / 32768
+            values = np.frombuffer(part, "<i2").astype(np.float32) / np.float32(32768)
         return values.reshape(-1, self._channels).mean(1, dtype=np.float32)
 
     def close(self) -> np.ndarray:
@@ -238,10 +236,3 @@ class WavReader:
                     self.rate, self._channels, self._width = rate, channels, bits // 8
             at += 8 + size + size % 2
         return False
-
-
-def engine_of(pipeline: Pipeline, facts: JsonObject) -> ServedEngine:
-    """An engine for batch jobs and evaluation: the pipeline, and the remote voice for its tasks. facts: RemoteOptions."""
-    from speechx.serving.cluster.replica import ServedEngine
-
-    return ServedEngine(pipeline, waiting=10_000, remote=RemoteEngine(RemoteOptions.model_validate(facts)))

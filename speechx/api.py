@@ -76,18 +76,20 @@ class SpeechX(metaclass=TaskMethods):
         codec: str | Path | None = None,
         device: str = "cpu",
         slots: int = 8,
+        voice_check: str | None = None,
     ) -> SpeechX:
         """Loads a model folder: `path`, else $SPEECHX_MODEL, else the weights in the package.
 
         `org/name` is a repository of the Hugging Face hub, `org/name@revision` a fixed state of it.
 
         codec: another place of the codec than the folder (speechx.models.codec.sources). slots: candidates in the engine's
-        batch at once; a request that speaks has three. Raises InputError where the folder,
+        batch at once; a request that speaks has three. voice_check: "ecapa" makes best-of-N compare voices, too
+        (speechx.models.speaker). Raises InputError where the folder,
         the weights or their codec do not fit.
         """
         from speechx.pipeline.loading import load_pipeline
 
-        return cls(load_pipeline(path, codec=codec, device=device, slots=slots))
+        return cls(load_pipeline(path, codec=codec, device=device, slots=slots, voice_check=voice_check))
 
     @property
     def tasks(self) -> dict[str, str]:

@@ -89,19 +89,13 @@ class ECAPA:
     """A `SpeakerEncoder`: SpeechBrain's ECAPA-TDNN trained on VoxCeleb."""
 
     def __init__(self, source: str = "speechbrain/spkrec-ecapa-voxceleb") -> None:
-        from speechbrain.inference.speaker import EncoderClassifier
+        from speechx.models.speaker import EcapaEncoder
 
-        self._model: Any = EncoderClassifier.from_hparams(source=source)
+        self._encoder = EcapaEncoder(source)
         self.info = JudgeInfo("ecapa", source, package_version("speechbrain"), _hash(source))
 
     def embed(self, wavs: Sequence[np.ndarray]) -> np.ndarray:
-        import torch
-
-        rows = []
-        for wav_T in wavs:
-            row_D = self._model.encode_batch(torch.from_numpy(wav_T)[None])[0, 0]
-            rows.append(torch.nn.functional.normalize(row_D, dim=0).numpy())
-        return np.stack(rows)
+        return np.stack([self._encoder.embed(wav_T) for wav_T in wavs])
 
 
 class UTMOS:

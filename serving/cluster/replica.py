@@ -180,6 +180,11 @@ def make_served_engine(options: ReplicaOptions) -> ServedEngine:
     return ServedEngine(pipeline, options.waiting, remote)
 
 
+def engine_of(pipeline: Pipeline, facts: JsonObject) -> ServedEngine:
+    """An engine for batch jobs and evaluation: the pipeline, and the remote voice for its tasks. facts: RemoteOptions."""
+    return ServedEngine(pipeline, waiting=10_000, remote=RemoteEngine(RemoteOptions.model_validate(facts)))
+
+
 class Replica:
     """The Ray deployment. Ray calls its methods; `router.build` makes it one."""
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from speechx.models.codec.base import Codec
     from speechx.models.codec.sources import CodecSource
     from speechx.models.refiner import Refiner
+    from speechx.models.speaker import VoiceEncoder
     from speechx.pipeline.pipeline import Pipeline
     from speechx.task.frontend import Frontend, VoiceBook
 
@@ -59,6 +60,7 @@ def load_front(
     codec: CodecSource | None = None,
     voices: VoiceBook | None = None,
     paths: bool = True,
+    voice_check: str | None = None,
 ) -> Frontend:
     """What needs no language model: codec, aligner, text, voices. Raises InputError as `load_pipeline` does."""
     from speechx.models.aligner import Aligner
@@ -74,6 +76,7 @@ def load_front(
     return Frontend(
         used, aligner=_optional("aligner", folder / "aligner", Aligner.load, used), voices=voices or VoiceStore(),
         refiner=_optional("mask", folder / "mask", Refiner.load, used), paths=paths,
+        speaker=_voice_encoder(voice_check),
         language_model=_checked("lm", folder / "lm", LM_FOLDER.weights_hash) if has_lm else "",
     )  # fmt: skip
 
@@ -86,11 +89,13 @@ def load_pipeline(
     slots: int = 8,
     voices: VoiceBook | None = None,
     paths: bool = True,
+    voice_check: str | None = None,
 ) -> Pipeline:
     """A pipeline over the weights of a folder. Raises InputError where weights are missing or do not belong together.
 
     slots: candidates in the engine's batch at once, at least as many as a part gets by default.
     codec: another place of the codec than the folder. voices: known voices (default: VoiceStore()). paths: see `Frontend`.
+    voice_check: see speechx.models.speaker; default: $SPEECHX_VOICE_CHECK, else none.
     """
     import torch
 
@@ -107,7 +112,7 @@ def load_pipeline(
     folder = model_folder(path, parts_of(codec))
     processors = Processors(torch.get_num_threads())  # now, so that it knows them when the weights are there
     with cpu_threads(1):  # see `Engine.warm_up`
-        frontend = load_front(path, codec=codec, voices=voices, paths=paths)
+        frontend = load_front(path, codec=codec, voices=voices, paths=paths, voice_check=voice_check)
         used = frontend.codec
         use = partial(
             load_model, codec_name=used.name, codec_hash=used.hash, phone_table_version=PHONE_TABLE_VERSION
@@ -118,6 +123,13 @@ def load_pipeline(
     slots = max(slots, *(task.best_of for task in registry.tasks().values()))
     runner = JobRunner(Engine(core.to(device), slots=slots), packer, slots, processors)
     return Pipeline(frontend, runner, model=weights_hash(folder))
+
+
+def _voice_encoder(name: str | None) -> VoiceEncoder | None:
+    from speechx.models.speaker import open_voice_encoder
+
+    chosen = name or os.environ.get("SPEECHX_VOICE_CHECK")
+    return open_voice_encoder(chosen) if chosen else None
 
 
 def _optional(name: str, folder: Path, load: Callable[[Path], Network], codec: Codec) -> Network | None:

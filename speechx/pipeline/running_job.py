@@ -34,6 +34,10 @@ FIRST_SECONDS, NEXT_SECONDS = 0.16, 0.4
 a player that starts with the first one run dry."""
 
 
+VOICE_NATS = 10.0
+"""What the cosine to the voice weighs: 0.3 less of it as much as a phone error (speechx.models.aligner.ERROR_NATS)."""
+
+
 class RunningJob:
     """A job in progress. `outbox` holds chunks not taken yet; a failure sets `error` instead of a final chunk.
 
@@ -59,7 +63,9 @@ class RunningJob:
         self._active: deque[ActivePart] = deque()
         self._renderer = Renderer(plan, frontend)
         # Candidates are chosen by the aligner or averaged as masks: with neither, one is as good as several.
-        several = frontend.aligner is not None if plan.recording is None else self._renderer.masked
+        self._voice_D = None if plan.voice_T is None else frontend.speaker_embedding(plan.voice_T)
+        chooses = frontend.aligner is not None or self._voice_D is not None
+        several = chooses if plan.recording is None else self._renderer.masked
         self.best_of: int = job.request.best_of or (task.best_of if several else 1)
         if self._renderer.masked:
             self._renderer = Renderer(plan, frontend, self.best_of)
@@ -197,7 +203,7 @@ class RunningJob:
         return [chosen], count
 
     def _best(self, active: ActivePart, candidates: list[Candidate]) -> Candidate:
-        """The candidate that the aligner scores best."""
+        """The candidate that the aligner, and the voice check if there is one, score best."""
         part = active.part
         assert isinstance(part, GeneratedPart)
         start, ids_N = active.scored_phones()
@@ -206,11 +212,19 @@ class RunningJob:
             codes_FK = candidate.codes_FK()
             if not len(codes_FK):
                 return -np.inf
-            if ids_N is None or self.frontend.aligner is None:
-                return 0.0
-            return self.frontend.fit(codes_FK, ids_N, part.prompt.language, start)
+            fits = 0.0
+            if ids_N is not None and self.frontend.aligner is not None:
+                fits = self.frontend.fit(codes_FK, ids_N, part.prompt.language, start)
+            return fits + self._voice_score(codes_FK)
 
         return max(candidates, key=score)
+
+    def _voice_score(self, codes_FK: np.ndarray) -> float:
+        """VOICE_NATS times the cosine of the candidate so far and the voice; 0 where nobody compares them."""
+        if self._voice_D is None:
+            return 0.0
+        heard_D = self.frontend.speaker_embedding(self.frontend.decode(codes_FK))
+        return 0.0 if heard_D is None else VOICE_NATS * float(heard_D @ self._voice_D)
 
     def _update_words(self, part: GeneratedPart, pointer_F: np.ndarray, finished: bool) -> None:
         """Adds the words of this part that the pointer has passed, at their place in the output."""

@@ -19,6 +19,7 @@ import torch
 from speechx.audio import levels, reading
 from speechx.audio.types import AudioSource
 from speechx.errors import InputError
+from speechx.models.speaker import SPEAKER_RATE
 from speechx.task.code_streams import CodeReader, WaveStream
 from speechx.task.voices import known_voice, unknown_voice
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from speechx.models.lora import LoRAAdapter
     from speechx.models.refiner import Refiner
     from speechx.models.running_alignment import RunningAlignment
+    from speechx.models.speaker import VoiceEncoder
     from speechx.text import PhoneSequence, TextFrontend
 
 __all__ = ["Frontend", "VoiceBook"]
@@ -42,6 +44,9 @@ VOICE_SECONDS = 6.0
 
 FEWEST_PHONES = 1.8
 """Different phones per second in a voice. Fewer are noise, tones or music; docs/voices.md has the measurement."""
+
+LEAST_SPEAKER_SECONDS = 0.6
+"""Of less sound an embedding says little about the speaker."""
 
 MIN_SECONDS = 0.1
 CACHED_VOICES = 64
@@ -65,7 +70,8 @@ class VoiceBook(Protocol):
 class Frontend:
     """The front end of one model. Threads may share it.
 
-    refiner: see speechx.pipeline.masking. language_model: hash of its weights, which the adapters of voices name. paths:
+    refiner: see speechx.pipeline.masking. speaker: compares candidates with the voice; None: nobody does.
+    language_model: hash of its weights, which the adapters of voices name. paths:
     whether a string may name a file; False in servers, where strings come from strangers. max_phone_errors: phone error
     rate above which a transcript does not belong to a recording.
     """
@@ -79,11 +85,12 @@ class Frontend:
         refiner: Refiner | None = None,
         *,
         language_model: str = "",
+        speaker: VoiceEncoder | None = None,
         paths: bool = True,
         max_phone_errors: float = 0.75,
     ) -> None:
         self.codec, self.aligner, self.voices, self.paths = codec, aligner, voices, paths
-        self.refiner, self.language_model = refiner, language_model
+        self.refiner, self.language_model, self.speaker = refiner, language_model, speaker
         self.max_phone_errors = max_phone_errors
         self.sample_rate = codec.sample_rate
         self.frame_rate = codec.frame_rate
@@ -215,7 +222,8 @@ class Frontend:
         return f"hardly any speech was found in {field}: give 3 to 6 s of clear speech, else the result may be babble"
 
     def voice_adapter(self, source: AudioSource, field: str = "voice") -> LoRAAdapter | None:
-        """The adapter of a voice that is given by its id, where it has one. InputError for one of another language model."""
+        """The adapter of a voice that is given by its id, where it has one. InputError for one of another language
+        model."""
         voice_id = self._voice_id(source)
         found = None if voice_id is None or self.voices is None else self.voices.adapter(voice_id)
         if found is None:
@@ -293,6 +301,12 @@ class Frontend:
     def fit(self, codes_FK: np.ndarray, ids_N: np.ndarray, language: str | None, start: int = 0) -> float:
         """Score of phones (table indices) from frame `start` on: see `Aligner.fit`."""
         return self._with_aligner(lambda aligner, codec: aligner.fit(codes_FK, ids_N, language, codec, start))
+
+    def speaker_embedding(self, wav_T: np.ndarray) -> np.ndarray | None:
+        """(D,) of a sound at the codec's rate; None without a speaker encoder, or for less than LEAST_SPEAKER_SECONDS."""
+        if self.speaker is None or len(wav_T) < LEAST_SPEAKER_SECONDS * self.sample_rate:
+            return None
+        return self.speaker.embed(reading.resample(wav_T, self.sample_rate, SPEAKER_RATE))
 
     def _with_aligner(self, act: Callable[[Aligner, Codec], T]) -> T:
         if self.aligner is None:

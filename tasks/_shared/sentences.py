@@ -47,6 +47,7 @@ def sentence_plan(task: AnyTask, req: Any, frontend: Frontend) -> Plan:
     return Plan(
         parts(),
         frontend.sample_rate,
+        voice_T=None if frontend.speaker is None else frontend.trimmed_voice(req.voice),
         notes=notes(frontend.voice_warning(req.voice), text_warning(req.text, req.language)),
     )
 

@@ -23,9 +23,8 @@ from speechx.cli.remote import remote_facts
 from speechx.errors import InputError
 from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.result import collect
-from speechx.serving import remote
 from speechx.serving.app import build_app
-from speechx.serving.cluster.replica import RemoteError, ReplicaOptions, make_engine
+from speechx.serving.cluster.replica import RemoteError, ReplicaOptions, engine_of, make_engine
 from speechx.serving.errors import ApiError
 from speechx.serving.remote import RemoteEngine, RemoteOptions, WavReader
 from speechx.task import registry
@@ -215,7 +214,7 @@ def test_batch_jobs_have_it_too(
     from speechx.batch.manifest import read_manifest
     from speechx.files import Storage
 
-    monkeypatch.setattr("speechx.cli.remote.launcher", lambda name: remote.engine_of)
+    monkeypatch.setattr("speechx.cli.remote.launcher", lambda name: engine_of)
     manifest = tmp_path / "jobs.jsonl"
     (tmp_path / "out").mkdir()
     manifest.write_text(json.dumps({"id": "a", "task": "tts", "text": "Hi.", "voice": "heart"}) + "\n")

@@ -89,39 +89,3 @@ def test_utmos_from_a_file(tmp_path: Path, sounds: list[np.ndarray]) -> None:
     assert judges.predict_mos("utmos", sounds[0]) == {
         "utmos": pytest.approx(np.abs(sounds[0]).mean(), rel=1e-5)
     }
-
-
-def test_ecapa_tells_speakers(tmp_path: Path, sounds: list[np.ndarray]) -> None:
-    pytest.importorskip("torchaudio", reason="speechbrain needs torchaudio", exc_type=(ImportError, OSError))
-    pytest.importorskip("speechbrain")
-    from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN
-
-    torch.manual_seed(0)
-    shape = {"input_size": 20, "channels": [16, 16, 16, 16, 48], "kernel_sizes": [5, 3, 3, 3, 1],
-             "dilations": [1, 2, 3, 4, 1], "attention_channels": 8, "lin_neurons": 12}  # fmt: skip
-    torch.save(ECAPA_TDNN(**shape).state_dict(), tmp_path / "embedding_model.ckpt")
-    (tmp_path / "hyperparams.yaml").write_text(
-        f"""
-compute_features: !new:speechbrain.lobes.features.Fbank
-    n_mels: 20
-mean_var_norm: !new:speechbrain.processing.features.InputNormalization
-    norm_type: sentence
-    std_norm: False
-embedding_model: !new:speechbrain.lobes.models.ECAPA_TDNN.ECAPA_TDNN
-    {json.dumps(shape)[1:-1]}
-classifier: !new:torch.nn.Identity
-modules:
-    compute_features: !ref <compute_features>
-    mean_var_norm: !ref <mean_var_norm>
-    embedding_model: !ref <embedding_model>
-    classifier: !ref <classifier>
-pretrainer: !new:speechbrain.utils.parameter_transfer.Pretrainer
-    loadables:
-        embedding_model: !ref <embedding_model>
-    paths:
-        embedding_model: {tmp_path}/embedding_model.ckpt
-""".replace('    "input_size"', "    input_size")
-    )
-    judges = Judges(speaker=f"ecapa:{tmp_path}")
-    assert judges.speaker_similarity(sounds[0], sounds[0]) == pytest.approx(1, abs=1e-5)
-    assert abs(judges.speaker_similarity(*sounds)) <= 1

@@ -11,6 +11,7 @@ import torch
 from speechx.errors import InputError
 from speechx.models.codec.encodec import EncodecCodec, package_name
 from speechx.models.codec.sources import open_codec, unpickled
+from tests.helpers.optional import need
 
 
 def test_names_of_the_package() -> None:
@@ -37,9 +38,7 @@ def test_a_pickle_is_read_where_asked_and_holds_nothing_but_tensors(tmp_path: Pa
 
 
 def test_the_package_gives_the_same_codes_and_sound(tmp_path: Path) -> None:
-    encodec = pytest.importorskip(
-        "encodec", reason="the package encodec is not installed", exc_type=ImportError
-    )
+    encodec = need("encodec", "the package encodec is not installed")
     torch.manual_seed(2)
     theirs = encodec.EncodecModel.encodec_model_24khz(pretrained=False).eval()
     for layer in theirs.quantizer.vq.layers:
