@@ -22,7 +22,7 @@ class Metrics:
             "speechx_requests", "Requests by task and status", [*names, "status"], registry=registry
         )
         self.rejected = Counter(
-            "speechx_rejected", "Requests refused, by reason", ["reason"], registry=registry
+            "speechx_rejected", "Requests refused, by task and reason", [*names, "reason"], registry=registry
         )
         self.aborted = Counter("speechx_aborted", "Requests whose client went away", names, registry=registry)
         self.under_way = Gauge("speechx_under_way", "Requests under way", names, registry=registry)

@@ -68,7 +68,7 @@ class AdmittedRequest:
 
     def begin(self) -> None:
         """Take a place. Raises ApiError 429, 503."""
-        self.permit = self.service.limited(lambda: self.service.limiter.acquire(self.caller))
+        self.permit = self.service.limited(lambda: self.service.limiter.acquire(self.caller), self.task)
         self.service.metrics.under_way.labels(self.task).inc()
 
     def note_first_audio(self) -> None:
@@ -129,23 +129,23 @@ class Service:
         self.bodies = BodyReader(self.limits)
         self.metrics = Metrics()
 
-    def caller(self, request: HTTPConnection) -> str:
+    def caller(self, request: HTTPConnection, task: str = "") -> str:
         """The caller of a request: the name of its key, else its address. Raises ApiError 401."""
         address = request.client.host if request.client else ""
-        return self.limited(lambda: self.keys.caller(request.headers, address))
+        return self.limited(lambda: self.keys.caller(request.headers, address), task)
 
     def admit(self, request: HTTPConnection, task: str) -> AdmittedRequest:
         """Admit a request, before its body is read. Raises ApiError 401, 429, 503."""
-        caller = self.caller(request)
-        self.limited(lambda: self.limiter.check(caller))
+        caller = self.caller(request, task)
+        self.limited(lambda: self.limiter.check(caller), task)
         return AdmittedRequest(self, task, request_id(request), caller)
 
-    def limited(self, check: Callable[[], T]) -> T:
-        """The result of a check of keys or limits, whose refusals are counted."""
+    def limited(self, check: Callable[[], T], task: str = "") -> T:
+        """The result of a check of keys or limits, whose refusals are counted. task: "" for a route of no task."""
         try:
             return check()
         except ApiError as error:
-            self.metrics.rejected.labels(error.code).inc()
+            self.metrics.rejected.labels(task, error.code).inc()
             raise
 
     async def status(self) -> JsonObject:

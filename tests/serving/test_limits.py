@@ -95,7 +95,7 @@ def test_refusals_say_when_to_come_back(make: Make) -> None:
     answer = client.post("/v1/tts", json=TTS)
     assert answer.status_code == 429 and 1 <= int(answer.headers["Retry-After"]) <= 60
     assert answer.json()["error"]["limit"] == 1
-    assert 'speechx_rejected_total{reason="rate_limit"} 1.0' in client.get("/metrics").text
+    assert 'speechx_rejected_total{reason="rate_limit",task="tts"} 1.0' in client.get("/metrics").text
 
 
 def test_unknown_settings_are_errors() -> None:
