@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from speechx.pipeline.job import Chunk, Info
 from speechx.text.types import WordTime
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["Speech", "collect"]
 
@@ -59,12 +63,31 @@ class Speech:
 
         return writing.encode(*playable(self.wav_T, self.sample_rate, format), format)
 
+    def plot(self, axes: Sequence[Axes] | None = None) -> list[Axes]:
+        """Draws the waveform, with its words, and the mel spectrogram with matplotlib. Returns the two axes.
+
+        axes: two of yours, one above the other. Raises InputError without matplotlib.
+        """
+        from speechx.audio.figures import draw_sound
+
+        return draw_sound(self.wav_T, self.sample_rate, self.words, axes)
+
     def _repr_html_(self) -> str:
-        """A player, in a notebook."""
+        """In a notebook: a player, the waveform and the spectrogram, and the words."""
         import base64
 
+        from markupsafe import escape
+
+        from speechx.audio.plots import sound_svg
+
+        words = " ".join(
+            f'<span title="{word.start:.2f} to {word.end:.2f} s">{escape(word.text)}</span>'
+            for word in self.words
+        )
+        player = base64.b64encode(self.encode()).decode()
         return (
-            f'<audio controls src="data:audio/wav;base64,{base64.b64encode(self.encode()).decode()}"></audio>'
+            f'<div style="max-width: 48em"><audio controls src="data:audio/wav;base64,{player}"></audio>'
+            f"<p>{words}</p>{sound_svg(self.wav_T, self.sample_rate)}<p>{escape(repr(self))}</p></div>"
         )
 
 

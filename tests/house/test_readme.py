@@ -91,7 +91,7 @@ def test_extras_exist() -> None:
     import tomllib
 
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    named = re.findall(r'"\.\[(\w+)\]"', README)
+    named = [name for group in re.findall(r'"\.\[([\w,]+)\]"', README) for name in group.split(",")]
     assert named and set(named) <= set(extras)
 
 
