@@ -22,8 +22,8 @@ __all__ = ["METRICS", "compare_models", "held_out_set", "recognizer"]
 
 TASK = "tts"
 MOST_ITEMS = 20
-METRICS = ("wer", "speaker_cosine", "distillmos")
-"""Of the short table that the terminal shows; the report has all."""
+METRICS = ("wer", "speaker", "mos")
+"""Of the short table for the terminal; the report has all."""
 
 
 def compare_models(
@@ -61,7 +61,7 @@ def held_out_set(pack_folder: Path, language: str, folder: Path, seed: int = 1) 
             speaker, references = row.speaker or "", {"voice": voice_T}
             example = Example(request, wav_T, row.text, language, speaker, meta, references)
             writer.add_example(f"{TASK}-{number:04d}", TASK, example, seed + number)
-        writer.close({"seed": seed, "source": str(pack_folder)})
+        writer.close({"name": f"held-out recordings of {held[0].speaker}", "seed": seed})
 
 
 def _voice_row(pack: AudioPack) -> PackRow:

@@ -75,6 +75,13 @@ def test_acronyms_are_spelled_words_in_capitals_are_read() -> None:
     ("language", "word", "expected"),
     [
         ("en", "read the live record", "ɹˈidðəlˈaɪvɹˈɛkɚd"),
+        ("en", "wind it up", "wˈaɪndɪtˈʌp"),
+        ("en", "the wind up there", "ðəwˈɪndˈʌpðˈɛɹ"),
+        ("en", "a lead pipe", "əlˈɛdpˈaɪp"),
+        ("en", "a lead role", "əlˈidɹˈoʊl"),
+        ("en", "a minute detail", "əmaɪnˈutdˈiteɪl"),
+        ("en", "my brother lives here", "maɪbɹˈʌðɚlˈɪvzhˈɪɹ"),
+        ("en", "our lives in danger", "aʊɚlˈaɪvzɪndˈeɪndʒɚ"),
         ("en", "to record it", "təɹɪkˈɔɹdɪt"),
         ("en", "the apple, the pear", "ðiˈæpəl,ðəpˈɛɹ"),
         ("es", "guerra", "ɡˈera"),

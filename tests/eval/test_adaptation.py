@@ -1,0 +1,59 @@
+"""Before and after an adaptation: the same held-out sentences from both models, in one report."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from speechx.eval.adaptation import METRICS, compare_models, held_out_set
+from speechx.eval.judges.judges import Judges
+from speechx.eval.report.write import load_report
+from speechx.eval.sets.store import load_set
+from speechx.models.lm.folder import LM_FOLDER, load_model
+from tests.helpers.adapters import adapter_bytes
+
+
+@pytest.fixture
+def work(pack: Path, tmp_path: Path) -> Path:
+    """The folder of an adaptation: a pack of which two recordings are held out."""
+    shutil.copytree(pack, tmp_path / "work" / "pack")
+    index = tmp_path / "work" / "pack" / "index.jsonl"
+    rows = [json.loads(line) for line in index.read_text().splitlines()]
+    for row in [row for row in rows if row.get("text") and row["language"] == "en"][:2]:
+        row["split"] = "dev"
+    index.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path / "work"
+
+
+def test_held_out_sentences_are_said_with_a_voice_that_was_trained_on(work: Path, tmp_path: Path) -> None:
+    held_out_set(work / "pack", "en", tmp_path / "set")
+    found = load_set(tmp_path / "set")
+    assert found.about["name"].startswith("held-out recordings of") and len(found.items) >= 2
+    held = {
+        row["id"] for row in map(json.loads, (work / "pack" / "index.jsonl").open()) if row["split"] == "dev"
+    }
+    assert {item.meta["id"] for item in found.items} <= held
+    assert {item.fields["text"] for item in found.items} == {item.text for item in found.items}
+
+
+def test_a_report_of_both_models(
+    work: Path, tiny_folder: Path, fakes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("speechx.eval.judges.judges.Judges", partial(Judges, models=fakes))
+    monkeypatch.setattr("speechx.eval.tts.TTSEvaluator.references", ("ground_truth",))
+    adapted = tmp_path / "anna"
+    shutil.copytree(tiny_folder, adapted)
+    (adapted / "lm" / "adapters").mkdir()
+    data = adapter_bytes(load_model(tiny_folder / "lm"), LM_FOLDER.weights_hash(tiny_folder / "lm"))
+    (adapted / "lm" / "adapters" / "anna.safetensors").write_bytes(data)
+    said = list[str]()
+    means = compare_models(work, tiny_folder, adapted, "en", adapted / "report", said.append)
+    assert tuple(means) == METRICS and all(None not in values for values in means.values())
+    (section,) = load_report(adapted / "report")["abilities"].values()
+    assert {"before", "speechx", "ground_truth"} <= set(section["systems"])
+    assert (adapted / "report" / "report.html").is_file() and any("before: 2 of" in line for line in said)
