@@ -251,8 +251,9 @@ def _in_progress(routers: DeploymentHandle[Any]) -> int:
     )
 
 
-def build(args: AppArgs) -> serve.Application:
-    """The application, for `serve.run`, `serve run` and `serve deploy`."""
+def build(args: AppArgs | JsonObject) -> serve.Application:
+    """The application, for `serve.run`, `serve run` and `serve deploy`, which gives the `args` of its file as they are."""
+    args = AppArgs.model_validate(args)
     options, limits = args.replica, args.settings.limits
     most = max(args.replicas, args.max_replicas or 0)
     room = options.slots + options.waiting

@@ -13,7 +13,10 @@ import pytest
 import ray
 import typer
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from ray._common.utils import import_attr
+from ray.serve import Application
+from ray.serve._private.api import call_user_app_builder_with_args_if_necessary
 from ray.serve.schema import ServeDeploySchema
 
 from speechx.cli import train
@@ -230,6 +233,23 @@ def test_serve_config() -> None:
     workers = [pod.containers[0] for pod in pods(SERVICE.spec.rayClusterConfig)[1:]]
     mounted = {mount.mountPath for container in workers for mount in container.volumeMounts}
     assert {args.replica.voices, args.settings.voices} == mounted
+
+
+@pytest.mark.parametrize(
+    "path", [*(ROOT / "serving" / "config").glob("*.yaml"), DEPLOY / "kuberay" / "service.yaml"]
+)
+def test_ray_builds_the_application_from_a_file(path: Path) -> None:
+    """By Ray's own function: it passes the arguments of a builder on as a dict, unless it understands its annotation."""
+    values = yaml.safe_load(path.read_text())
+    config = ServeDeploySchema.model_validate(
+        yaml.safe_load(values["spec"]["serveConfigV2"]) if "spec" in values else values
+    )
+    (application,) = config.applications
+    builder = import_attr(application.import_path)
+    made = call_user_app_builder_with_args_if_necessary(builder, application.args)
+    assert isinstance(made, Application)
+    with pytest.raises(ValidationError, match="replics"):
+        call_user_app_builder_with_args_if_necessary(builder, {"replics": 2})
 
 
 def test_nodes_have_the_environment_of_the_server() -> None:
