@@ -11,6 +11,7 @@ import json
 import random
 import re
 import struct
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,9 +121,12 @@ def files(number: int, seed: int = 1) -> Iterator[HostileRequest]:
             yield HostileRequest("POST", f"/v1/{route}", content, kind_of_form, about)
 
 
-def attack(address: str, requests: Iterator[HostileRequest]) -> list[str]:
-    """Send them one by one: a line for each answer that a server must not give."""
+def attack(
+    address: str, requests: Iterator[HostileRequest], statuses: Counter[int] | None = None
+) -> list[str]:
+    """Send them one by one: a line for each answer that a server must not give. statuses: counts all answers."""
     problems = []
+    statuses = Counter() if statuses is None else statuses
     with httpx.Client(base_url=address, timeout=60) as client:
         for request in requests:
             try:
@@ -132,6 +136,7 @@ def attack(address: str, requests: Iterator[HostileRequest]) -> list[str]:
             except httpx.HTTPError as error:
                 problems.append(f"{request.about}: {request.method} {request.path}: {error!r}")
                 continue
+            statuses[answer.status_code] += 1
             if problem := _problem(answer):
                 problems.append(f"{request.about}: {request.method} {request.path[:60]}: {problem}")
     return problems
@@ -231,6 +236,10 @@ if __name__ == "__main__":
     parser.add_argument("--bodies", type=int, default=1000)
     parser.add_argument("--files", type=int, default=500)
     given = parser.parse_args()
-    found = attack(given.address, bodies(given.bodies)) + attack(given.address, files(given.files))
-    print("\n".join(found) or f"{given.bodies} bodies and {given.files} files: no problem")
+    found = []
+    for kind, requests in (("bodies", bodies(given.bodies)), ("files", files(given.files))):
+        counts: Counter[int] = Counter()
+        found += attack(given.address, requests, counts)
+        print(f"{kind}: {', '.join(f'{number} x {status}' for status, number in sorted(counts.items()))}")
+    print("\n".join(found) or "no problem")
     raise SystemExit(bool(found))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -57,8 +58,8 @@ class Outcomes:
 class Server:
     """A server in processes of its own, and clients that ask it."""
 
-    def __init__(self, kind: str, voices: Path) -> None:
-        """kind: ray or in-process."""
+    def __init__(self, kind: str, voices: Path, disk: SmallDisk | None = None) -> None:
+        """kind: ray or in-process. disk: has the voices, and the temporary files of all processes."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -66,6 +67,9 @@ class Server:
         command = [sys.executable, "-m", "tests.chaos.server", str(self.port), kind, str(voices)]
         self.log = (voices / "server.log").open("w+")
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        if disk is not None:
+            command[-1] = f"{disk.path}/voices"
+            command, environment = disk.holding(command), environment | {"TMPDIR": str(disk.path)}
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=self.log, stderr=self.log, env=environment)
         self.known: dict[int, str] = {}  # all processes that it ever had, and when they started
 
@@ -127,6 +131,39 @@ class Server:
         self.log.close()
 
 
+class SmallDisk:
+    """A disk of a few megabytes that one process and its children see, as root of their own or of the machine.
+
+    Its path is short, since Ray has sockets there.
+    """
+
+    def __init__(self, path: Path, megabytes: int) -> None:
+        self.path, self.megabytes = path, megabytes
+
+    def holding(self, command: list[str]) -> list[str]:
+        """The command, which sees the disk."""
+        mount = f'mount -t tmpfs -o size={self.megabytes}m tmpfs {self.path} && exec "$@"'
+        return ["unshare", "-m" if os.geteuid() == 0 else "-rm", "sh", "-c", mount, "sh", *command]
+
+    def works(self) -> bool:
+        """Whether this machine allows it."""
+        if shutil.which("unshare") is None:
+            return False
+        return subprocess.run(self.holding(["true"]), capture_output=True, check=False).returncode == 0
+
+    def seen_by(self, pid: int) -> Path:
+        return Path(f"/proc/{pid}/root{self.path}")
+
+    def fill(self, pid: int) -> None:
+        """Until not a byte is left."""
+        with (self.seen_by(pid) / "filler").open("ab", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+
+    def free(self, pid: int) -> None:
+        (self.seen_by(pid) / "filler").unlink()
+
+
 def _start_of(pid: int) -> str:
     """When a process was started, in ticks: another one with its number has another time. Empty for one that has ended."""
     with contextlib.suppress(OSError):
@@ -136,8 +173,8 @@ def _start_of(pid: int) -> str:
 
 
 @contextlib.contextmanager
-def started(kind: str, voices: Path) -> Iterator[Server]:
-    server = Server(kind, voices)
+def started(kind: str, voices: Path, disk: SmallDisk | None = None) -> Iterator[Server]:
+    server = Server(kind, voices, disk)
     try:
         server.wait_ready()
         yield server

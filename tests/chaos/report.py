@@ -23,7 +23,14 @@ class Report:
         self.rows[name, fault] = f"| {' | '.join([name, fault, *outcomes.row(), ready])} |"
 
     def write(self) -> None:
+        """Rows of faults that were not tried now stay as they are."""
         page = PAGE.read_text("utf-8")
-        before, after = page.partition(BEGIN)[0], page.partition(END)[2]
-        table = HEAD + "\n".join(self.rows.values()) + "\n"
+        before, table, after = (
+            page.partition(BEGIN)[0],
+            page.partition(BEGIN)[2].partition(END)[0],
+            page.partition(END)[2],
+        )
+        known = [line for line in table.splitlines() if line.startswith(("| Ray", "| in process"))]
+        rows = {tuple(cell.strip() for cell in line.split("|")[1:3]): line for line in known} | self.rows
+        table = HEAD + "\n".join(rows.values()) + "\n"
         PAGE.write_text(f"{before}{BEGIN}\n{table}{END}{after}", "utf-8")

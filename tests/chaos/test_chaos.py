@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -30,14 +29,6 @@ END_SECONDS, LEFT_SECONDS = 15, 5
 def busy() -> float:
     """How much longer everything may take on this machine now."""
     return max(2.0, os.getloadavg()[0])
-
-
-@pytest.fixture(scope="module")
-def report() -> Iterator[Report]:
-    made = Report()
-    yield made
-    if os.environ.get("SPEECHX_CHAOS") == "long":
-        made.write()
 
 
 def survives(server: Server, victim: str, report: Report) -> Outcomes:
