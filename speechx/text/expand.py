@@ -89,6 +89,8 @@ def _abbreviation(core: str, low: str, locale: Locale, context: TokenContext) ->
         return _beside_number(core, low, locale, context) or locale.spell(core)
     if locale.language == "fr" and low == "s." and re.fullmatch(r"[IVX]+(?:e|ème|er)", context.before):
         return ["siècle"]
+    if locale.language == "de" and low == "fr." and context.before.lower() in ("bis", "am", "ab", "jeden"):
+        return ["freitag"]
     if locale.language == "de" and (street := re.fullmatch(r"(\w{3,})(str|pl)\.", low)):
         return [street[1] + {"str": "straße", "pl": "platz"}[street[2]]]
     if context.before == "1" and low.endswith(".") and core[:-1] in locale.scales:

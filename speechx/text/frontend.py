@@ -96,7 +96,9 @@ def _readable(token: TextToken, backend: g2p.G2P, language: str) -> list[str]:
 
 
 _VOWEL_LETTER = re.compile(r"[aeiouyàâáãäæèéêëìíîïòóôõöœøùúûüÿ]")
-_SOUNDS = frozenset("hm hmm mm mmm mhm sh shh ssh pst psst brr grr zz zzz".split())
+_SOUNDS = frozenset(
+    "hm hmm mm mmm mhm mhmm sh shh ssh pst psst pff pfft tsk tss brr brrr grr grrr zz zzz".split()
+)
 
 
 def _unreadable(word: str) -> bool:

@@ -83,6 +83,7 @@ def test_acronyms_are_spelled_words_in_capitals_are_read() -> None:
         ("en", "my brother lives here", "maɪbɹˈʌðɚlˈɪvzhˈɪɹ"),
         ("en", "our lives in danger", "aʊɚlˈaɪvzɪndˈeɪndʒɚ"),
         ("en", "to record it", "təɹɪkˈɔɹdɪt"),
+        ("en", "pfft, tsk", "fft,tsk"),
         ("en", "the apple, the pear", "ðiˈæpəl,ðəpˈɛɹ"),
         ("es", "guerra", "ɡˈera"),
         ("es", "pingüino", "piŋɡwˈino"),
