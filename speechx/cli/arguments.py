@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import typer.core
@@ -32,12 +33,18 @@ class TextCommand(typer.core.TyperCommand):
             elif _is_text(arg):
                 texts.append(arg)
             else:
-                is_long = arg.startswith("--")
-                hint = (
-                    did_you_mean(name, values) if is_long else "; write -- before a text that begins with -"
-                )
-                ctx.fail(f"there is no option {name}{hint}")
+                ctx.fail(f"there is no option {name}{self._hint(ctx, name, values)}")
         return super().parse_args(ctx, [*options, "--", *texts] if texts else options)
+
+    def _hint(self, ctx: Any, name: str, options: Iterable[str]) -> str:
+        """What may have been meant: `speechx tts --text Hi` has an argument for an option."""
+        if not name.startswith("--"):
+            return "; write -- before a text that begins with -"
+        for param in self.get_params(ctx):
+            if param.param_type_name == "argument" and param.name == name[2:].replace("-", "_"):
+                shown = param.name.upper()
+                return f": {shown} has no name here, as in {ctx.command_path} {shown}"
+        return did_you_mean(name, options)
 
 
 def _names(param: Any) -> list[str]:

@@ -32,6 +32,7 @@ _HEADING = re.compile(r"^([ \t]*(?:#{1,6}[ \t]+|[-*+•][ \t]+)[^\n]*[^\s\n.!?:;
 _LINK = re.compile(r"!?\[([^\[\]]*)\](?:\([^()\s]*(?:\([^()\s]*\))?(?:\s+\"[^\"]*\")?\)|\[[^\[\]]*\])")
 _AUTOLINK = re.compile(r"<((?:https?://|mailto:)[^<>\s]+|[\w.+-]+@[\w.-]+)>")
 _STRONG = re.compile(r"(\*\*\*|\*\*|___|__|~~)(?=[^\s*_~])([^\n]+?)(?<=\S)\1")
+_MARKED = re.compile(r"(?<![\w=])(={2,4})(?=[^\s=])([^\n]+?)(?<=[^\s=])\1(?![\w=])")
 _EMPHASIS = re.compile(
     r"(?<![\w*])\*(?=[^\s*])([^*\n]+?)(?<=\S)\*(?![\w*])|(?<!\w)_(?=[^\s_])([^_\n]+?)(?<=\S)_(?!\w)"
 )
@@ -67,6 +68,8 @@ def _strip_markdown(text: str) -> str:
         text = _LINK.sub(r"\1", text)
     if "`" in text:
         text = _CODE.sub(r"\2", text)
+    if "==" in text:
+        text = _MARKED.sub(r"\2", text)
     if "*" in text or "_" in text or "~~" in text:
         text = _STRONG.sub(r"\2", text)
         text = _EMPHASIS.sub(lambda match: match[1] or match[2], text)
