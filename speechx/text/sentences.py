@@ -11,6 +11,7 @@ from speechx.text.context import TokenContext
 from speechx.text.digits import is_german_ordinal
 from speechx.text.joins import spaced_abbreviations
 from speechx.text.languages import check_language
+from speechx.text.lines import part_lines
 from speechx.text.markup import strip_markup
 from speechx.text.numbers import month_of
 from speechx.text.ranges import say_range
@@ -46,7 +47,7 @@ def split_sentences(text: str, language: str, max_chars: int = MAX_SENTENCE_CHAR
 
 def _sentences(text: str, language: str) -> list[str]:
     found: list[str] = []
-    for block in _blocks(text):
+    for block in _blocks(part_lines(text)):
         start = 0
         for match in _END.finditer(block):
             mark = match.group().strip()

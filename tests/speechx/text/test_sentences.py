@@ -61,3 +61,26 @@ def test_splitting_loses_nothing_and_keeps_the_order(text: str, language: str, m
     pieces = split_sentences(text, language, max_chars)
     assert "".join("".join(pieces).split()) == "".join(text.split())
     assert all(piece and len(piece) <= max_chars for piece in pieces)
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "pieces"),
+    [
+        ("Chapter One\nThe Storm\nIt began to rain.", "en", ["Chapter One", "The Storm", "It began to rain."]),
+        ("Hello\r\nHow are you\r\nSee you", "en", ["Hello", "How are you", "See you"]),
+        ("# Plan\n- One\n- Two", "en", ["# Plan", "- One", "- Two"]),
+        ("„Der Sturm“\nRoman\n\nEs regnete.", "de", ["„Der Sturm“", "Roman", "Es regnete."]),
+        # Wrapped paragraphs: the next word had no room.
+        ("We went to the old library near the river with\nAnna.", "en", ["We went to the old library near the river with\nAnna."]),
+        ("Am Abend ging der Hund durch das\nHaus.", "de", ["Am Abend ging der Hund durch das\nHaus."]),
+        ("On Monday afternoon we will meet Susan and her brother\nThomas at the river.", "en",
+         ["On Monday afternoon we will meet Susan and her brother\nThomas at the river."]),
+        ("We met\nin the library", "en", ["We met\nin the library"]),
+        ("Dr.\nSmith came", "en", ["Dr.\nSmith came"]),
+        ("<p>Hello\nWorld</p>", "en", ["<p>Hello\nWorld</p>"]),
+    ],
+)  # fmt: skip
+def test_lines_end_sentences_where_they_were_ended_on_purpose(
+    text: str, language: str, pieces: list[str]
+) -> None:
+    assert split_sentences(text, language) == pieces
