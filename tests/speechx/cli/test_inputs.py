@@ -230,7 +230,10 @@ def test_voices_are_known_without_regard_to_case(sx: SpeechX, tmp_path: Path) ->
         (["noise-supression", "a.wav"], "did you mean 'noise-suppression'?"),
         (["voices", "lst"], "Did you mean 'list'?"),
         (["tts", "hi", "--voise", "heart"], "did you mean '--voice'?"),
-        (["tts", "--text", "hi", "--voice", "heart"], "no option --text: TEXT has no name here, as in speechx tts TEXT"),
+        (
+            ["tts", "--text", "hi", "--voice", "heart"],
+            "no option --text: TEXT has no name here, as in speechx tts TEXT",
+        ),
         (["tts", "-hello", "--voice", "heart"], "write -- before a text that begins with -"),
         (["fly"], "there is no command 'fly'"),
     ],

@@ -71,7 +71,8 @@ def test_splitting_loses_nothing_and_keeps_the_order(text: str, language: str, m
         ("# Plan\n- One\n- Two", "en", ["# Plan", "- One", "- Two"]),
         ("„Der Sturm“\nRoman\n\nEs regnete.", "de", ["„Der Sturm“", "Roman", "Es regnete."]),
         # Wrapped paragraphs: the next word had no room.
-        ("We went to the old library near the river with\nAnna.", "en", ["We went to the old library near the river with\nAnna."]),
+        ("We went to the old library near the river with\nAnna.", "en",
+         ["We went to the old library near the river with\nAnna."]),
         ("Am Abend ging der Hund durch das\nHaus.", "de", ["Am Abend ging der Hund durch das\nHaus."]),
         ("On Monday afternoon we will meet Susan and her brother\nThomas at the river.", "en",
          ["On Monday afternoon we will meet Susan and her brother\nThomas at the river."]),
