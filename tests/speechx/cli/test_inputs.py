@@ -112,7 +112,7 @@ def test_sound_for_every_command_from_standard_input(
 ) -> None:
     out = ["-o", str(tmp_path / "out.wav")]
     monkeypatch.setenv("SPEECHX_VOICES", str(tmp_path / "voices"))
-    monkeypatch.setattr("speechx.pipeline.loading.load_front", lambda _: sx.pipeline.frontend)
+    monkeypatch.setattr("speechx.pipeline.loading.load_front", lambda _, codec=None: sx.pipeline.frontend)
     for command in (
         ["tts", "Hello.", "--voice", "-", *out],
         ["target-speaker-extraction", str(wav_file), "--enrollment", "-", *out],
