@@ -160,7 +160,7 @@ AUDIO_RESPONSE: JsonObject = {
             "X-SpeechX-Audio-Seconds": "length of the sound (not when streaming)",
             "X-SpeechX-Processing-Seconds": "time it took (not when streaming)",
             "X-SpeechX-Words": "JSON of word times, where timestamps=true and they fit",
-            "X-SpeechX-Warning": "what may be wrong with the result: a voice without speech, a clipped recording",
+            "X-SpeechX-Warning": "what may be wrong with the result: a voice without speech, letters that cannot be said",
             "X-SpeechX-Watermark": "what marks the sound as generated, or none",
             "X-Request-Id": "the request's id in the log",
         }.items()
