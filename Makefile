@@ -6,7 +6,7 @@ DATA ?=
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup env env-dev env-train env-eval env-serve lint format type test chaos demo train-smoke bench eval serve clean house contracts
+.PHONY: help setup env env-dev env-train env-eval env-serve lint format type test test-integrations chaos demo train-smoke bench eval serve clean house contracts
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -27,6 +27,11 @@ demo: env  ## all seven tasks on the sample recordings, written to demo/index.ht
 
 test: env-dev  ## the test suite, and its ten slowest tests
 	@$(BIN)/python -m pytest --durations=10 $(ARGS)
+
+test-integrations:  ## tests of encodec and speechbrain, in an environment of their own (5.7 GB)
+	@VENV=.venv-integrations $(PYTHON) scripts/setup_env.py integrations
+	@SPEECHX_INTEGRATIONS=1 .venv-integrations/bin/python -m pytest -rs -k "not published and not real_weights" \
+	  tests/speechx/models/codec/test_encodec.py tests/speechx/models/codec/test_pretrained.py tests/eval/systems/test_speechbrain.py
 
 chaos: env-dev  ## faults under load: kills every process of a server, writes the table of docs/reliability.md
 	@SPEECHX_CHAOS=long $(BIN)/python -m pytest -m chaos tests/chaos $(ARGS)

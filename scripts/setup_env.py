@@ -65,9 +65,15 @@ def make_venv() -> None:
         run([sys.executable, "-m", "venv", str(VENV)])
 
 
-def install_torch(requirement: str) -> None:
-    """Install torch alone first, as a CPU build where no GPU would use the other one."""
+def install_torch(requirement: str, with_torchaudio: bool) -> None:
+    """Install torch alone first, as a CPU build where no GPU would use the other one.
+
+    with_torchaudio: PyPI's builds of both, since torchaudio does not load beside a CPU build.
+    """
     pip = [str(PYTHON), "-m", "pip", "install", requirement]
+    if with_torchaudio:
+        run([*pip, "torchaudio"])
+        return
     if sys.platform == "linux" and shutil.which("nvidia-smi") is None:
         report = VENV / "torch-report.json"
         run([*pip, "--dry-run", "--no-deps", "--quiet", "--report", str(report)], quiet=True)
@@ -104,7 +110,9 @@ def main(extras: list[str]) -> None:
         print(f"== making {VENV} with Python {sys.version.split()[0]}", flush=True)
         make_venv()
     print("== installing torch", flush=True)
-    install_torch(next(line for line in project["dependencies"] if line.startswith("torch")))
+    install_torch(
+        next(line for line in project["dependencies"] if line.startswith("torch")), "integrations" in wanted
+    )
     target = f".[{','.join(wanted)}]" if wanted else "."
     print(f"== installing speechx {target}", flush=True)
     run([str(PYTHON), "-m", "pip", "install", "-e", target])
