@@ -15,6 +15,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import gradio as gr
 
 from speechx.cli.samples import Sample, sample_requests
+from speechx.errors import InputError
 from speechx.serving.page.forms import OWN_VOICE, TaskForm
 from speechx.serving.page.results import PageResults
 from speechx.serving.page.run import TaskRun
@@ -59,6 +60,24 @@ def mount_page(app: FastAPI, service: Service) -> None:
         theme=gr.themes.Default(font=FONTS, font_mono=["ui-monospace", "monospace"]),
         css=(FOLDER / "page.css").read_text("utf-8"), head='<link rel="icon" href="data:,">',
     )  # fmt: skip
+    # gradio checks that a file which a client names was uploaded by a client only where this is set, and `launch` alone
+    # sets it. Without it any file of the server could be read.
+    blocks.has_launched = True
+    for block in blocks.blocks.values():
+        _refuse_addresses(block)
+
+
+def _refuse_addresses(block: Any) -> None:
+    """Let a component take uploaded files only: gradio would fetch one from any address that a client names."""
+    fetch = block.async_move_resource_to_block_cache
+
+    async def from_here(path: str | Path | None) -> str | None:
+        if path is not None and "://" in str(path):
+            raise InputError("audio must be uploaded: addresses are not fetched", field="audio")
+        moved: str | None = await fetch(path)
+        return moved
+
+    block.async_move_resource_to_block_cache = from_here
 
 
 def page_blocks(service: Service, results: PageResults) -> Any:

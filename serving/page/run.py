@@ -25,15 +25,31 @@ from speechx.serving.types import JsonObject, Sound
 from speechx.serving.web.stream import StartedStream
 from speechx.task.fields import TaskRequest
 
-__all__ = ["TaskRun", "caller_of", "failed"]
+__all__ = ["PagePlace", "TaskRun"]
 
 SECONDS_PER_LETTER = 0.065
 """Of speech, for the progress bar."""
 
 
-def caller_of(request: gr.Request) -> str:
-    """The name of the key that the visitor signed in with, else the address."""
-    return request.username or (request.client.host if request.client else "")
+class PagePlace:
+    """A visitor's place under the limits, as a request over HTTP has it: `with PagePlace(service, "tts", request) as place`.
+
+    last: the last chunk that was shown. Entering raises ApiError 429, 503.
+    """
+
+    def __init__(self, service: Service, task: str, request: gr.Request) -> None:
+        # With API keys, visitors sign in with the name of one.
+        caller = request.username or (request.client.host if request.client else "")
+        service.limited(lambda: service.limiter.check(caller))
+        self.admitted = AdmittedRequest(service, task, uuid.uuid4().hex, caller)
+        self.last: Chunk | None = None
+
+    def __enter__(self) -> PagePlace:
+        self.admitted.begin()
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.admitted.finish(self.last, error)
 
 
 def failed(error: BaseException) -> JsonObject:
@@ -52,31 +68,18 @@ class TaskRun:
     plays: Any  # the checkbox: play while it is made
 
     async def run(self, values: Mapping[Any, Any], request: gr.Request) -> AsyncGenerator[JsonObject, None]:
-        service, task = self.service, self.form.task
-        admitted: AdmittedRequest | None = None
-        failure: BaseException | None = None
-        last: Chunk | None = None
+        task = self.form.task
         try:
-            caller = caller_of(request)
-            service.limited(lambda: service.limiter.check(caller))
-            admitted = AdmittedRequest(service, task.name, uuid.uuid4().hex, caller)
-            fields = self.form.fields(values)
-            asked = await to_request(service, task, fields)
-            asked = asked.model_copy(update={"stream": True, "timestamps": True})
-            admitted.begin()
-            async with aclosing(self._steps(admitted, asked, fields, bool(values[self.plays]))) as steps:
-                async for shown, chunk in steps:
-                    last = chunk
-                    yield shown
+            with PagePlace(self.service, task.name, request) as place:
+                fields = self.form.fields(values)
+                asked = await to_request(self.service, task, fields)
+                asked = asked.model_copy(update={"stream": True, "timestamps": True})
+                plays = bool(values[self.plays])
+                async with aclosing(self._steps(place.admitted, asked, fields, plays)) as steps:
+                    async for shown, place.last in steps:
+                        yield shown
         except Exception as error:
-            failure = error
             yield failed(error)
-        except BaseException as error:  # cancelled, or the visitor has gone
-            failure = error
-            raise
-        finally:
-            if admitted is not None:
-                admitted.finish(last, failure)
 
     async def _steps(
         self, admitted: AdmittedRequest, asked: TaskRequest, fields: JsonObject, plays: bool

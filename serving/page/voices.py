@@ -10,6 +10,7 @@ import gradio as gr
 
 from speechx.serving.errors import as_api_error
 from speechx.serving.page.forms import LANGUAGE_NAMES, OWN_VOICE
+from speechx.serving.page.run import PagePlace
 from speechx.serving.routes.voices import enroll_voice
 from speechx.serving.service import Service
 from speechx.task.voices import VoiceStore
@@ -49,11 +50,14 @@ def voices_tab(service: Service, choices: list[Any]) -> None:
             *[known] * len(choices),
         ]
 
-    async def enroll(recording: str | None, its: str, code: str, agreed: bool) -> list[Any]:
+    async def enroll(
+        recording: str | None, its: str, code: str, agreed: bool, request: gr.Request
+    ) -> list[Any]:
         try:
-            data = await asyncio.to_thread(Path(recording).read_bytes) if recording else None
-            fields = {"audio": data, "name": its, "language": code, "consent": agreed}
-            voice, warning = await enroll_voice(service, fields)
+            with PagePlace(service, "voices", request):
+                data = await asyncio.to_thread(Path(recording).read_bytes) if recording else None
+                fields = {"audio": data, "name": its, "language": code, "consent": agreed}
+                voice, warning = await enroll_voice(service, fields)
         except Exception as error:
             return changed(as_api_error(error).message)
         return changed(f"{voice.id} is enrolled." + (f" Warning: {warning}." if warning else ""))

@@ -11,6 +11,7 @@ import gradio as gr
 from speechx.errors import InputError
 from speechx.serving.errors import as_api_error
 from speechx.serving.page.forms import TaskForm
+from speechx.serving.page.run import PagePlace
 from speechx.serving.routes.request import decode_audio
 from speechx.serving.service import Service
 from speechx.serving.types import JsonObject
@@ -29,22 +30,27 @@ def words_editor(service: Service, form: TaskForm) -> None:
     audio, transcript, text = (form.inputs[name] for name in ("audio", "transcript", "text"))
     language = form.inputs.get("language")
 
-    async def place(values: Mapping[Any, Any]) -> tuple[JsonObject, Any, Any]:
+    async def found(values: Mapping[Any, Any], request: gr.Request) -> tuple[JsonObject, Any, Any]:
         try:
-            if not values[audio]:
-                raise InputError("audio is missing: record or upload it first", field="audio")
-            if not values[transcript]:
-                raise InputError("transcript is missing: write down what is said first", field="transcript")
-            data = Path(values[audio]).read_bytes()
-            sound = await decode_audio(service, data, "audio", service.limits.audio_seconds)
-            code = values[language] if language is not None else "en"
-            placed = await service.align(sound, values[transcript], code)
+            with PagePlace(service, "align", request):
+                words_found = await align(values)
         except Exception as error:
             return {"words": []}, gr.Markdown(as_api_error(error).message, visible=True), gr.skip()
-        return {"words": [word.as_dict() for word in placed]}, gr.Markdown(visible=False), values[transcript]
+        return words_found, gr.Markdown(visible=False), values[transcript]
+
+    async def align(values: Mapping[Any, Any]) -> JsonObject:
+        if not values[audio]:
+            raise InputError("audio is missing: record or upload it first", field="audio")
+        if not values[transcript]:
+            raise InputError("transcript is missing: write down what is said first", field="transcript")
+        data = Path(values[audio]).read_bytes()
+        sound = await decode_audio(service, data, "audio", service.limits.audio_seconds)
+        code = values[language] if language is not None else "en"
+        placed = await service.align(sound, values[transcript], code)
+        return {"words": [word.as_dict() for word in placed]}
 
     inputs = {audio, transcript, *([language] if language is not None else [])}
-    find.click(place, inputs, [words, note, text], show_progress="minimal", api_name=False)
+    find.click(found, inputs, [words, note, text], show_progress="minimal", api_name=False)
 
     def edited(event: gr.EventData) -> str:
         return str(event.text)

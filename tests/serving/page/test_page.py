@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from speechx.cli.samples import Sample, sample_requests
@@ -15,6 +16,7 @@ from speechx.serving.limits import hash_key
 from speechx.task import registry
 from speechx.task.voices import VoiceStore
 from tests.helpers.fake_engine import FakeEngine
+from tests.house.test_layout import ROOT
 from tests.serving.common import SAMPLES, running, until
 from tests.serving.page.conftest import settings
 
@@ -200,3 +202,40 @@ def test_keys(browser: Any, tmp_path: Path) -> None:
         page.get_by_role("button", name="Login").click()
         page.get_by_role("tab").first.wait_for()
         page.close()
+
+
+@pytest.mark.parametrize("component", ["Audio (the recording)", "Text", "Format"])
+@pytest.mark.parametrize("path", ["{secret}", "{address}/docs", "file://{secret}"])
+def test_files_of_the_server_stay_there(
+    server: str, tmp_path_factory: Any, component: str, path: str
+) -> None:
+    """A client that names a file or an address, instead of uploading a file, gets nothing of it, in any component."""
+    secret = ROOT / "pyproject.toml"
+    config = httpx.get(f"{server}/page/config").json()
+    labels = {one["id"]: one["props"].get("label") or "" for one in config["components"]}
+    event = next(
+        event for event in config["dependencies"]
+        if any(labels[i].startswith("Audio (") for i in event["inputs"]) and len(event["inputs"]) > 6
+    )  # fmt: skip
+    file = {"path": path.format(secret=secret, address=server), "meta": {"_type": "gradio.FileData"}}
+    data = [file if labels[i].startswith(component) else None for i in event["inputs"]]
+    assert file in data
+    before = kept_files()
+    asked = {"data": data, "fn_index": event["id"], "session_hash": "abc"}
+    httpx.post(f"{server}/page/gradio_api/queue/join", json=asked).raise_for_status()
+    with httpx.stream("GET", f"{server}/page/gradio_api/queue/data?session_hash=abc", timeout=20) as heard:
+        answer = next(line for line in heard.iter_lines() if "process_completed" in line)
+    assert '"success":false' in answer, answer
+    assert kept_files() == before, "nothing was copied to where it could be fetched"
+
+
+def kept_files() -> set[str]:
+    from gradio.utils import get_upload_folder
+
+    folder = Path(get_upload_folder())
+    return {str(path) for path in folder.rglob("*")}
+
+
+def test_paths_are_not_served(server: str) -> None:
+    for path in (f"gradio_api/file={ROOT}/pyproject.toml", "results/../../etc/hostname", "results/x.wav"):
+        assert httpx.get(f"{server}/page/{path}").status_code in (403, 404), path
