@@ -81,6 +81,13 @@ def _check_gpus(options: ClusterOptions) -> None:
 
 
 def launcher(name: str) -> Callable[..., object]:
-    """A function of the layers above, which know Ray and evaluation: an entry point of `speechx.launchers`."""
-    (point,) = entry_points(group="speechx.launchers", name=name)
+    """A function of the layers above, which know Ray and evaluation: an entry point of `speechx.launchers`.
+
+    Raises InputError where the installed package is older than its code.
+    """
+    point = next(iter(entry_points(group="speechx.launchers", name=name)), None)
+    if point is None:
+        raise InputError(
+            f"launcher: the installed package has no {name!r}: install it again", field="launcher"
+        )
     return cast(Callable[..., object], point.load())

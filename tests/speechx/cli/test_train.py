@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from speechx.cli import training_cluster
+from speechx.cli.cluster import launcher
 from speechx.cli.main import main
+from speechx.errors import InputError
 from speechx.training.jobs import RunOptions, TrainCluster, TrainingJob
 from tests.helpers import trainings
 
@@ -74,3 +76,8 @@ def test_without_workers_there_is_no_ray(tmp_path: Path) -> None:
     words = "train lm --config lm.yaml --shards shards --codec codec --output out".split()
     subprocess.run([sys.executable, "-c", code, *words], cwd=tmp_path, check=True)
     assert (tmp_path / "out/model/model.safetensors").is_file()
+
+
+def test_a_launcher_that_an_old_installation_lacks() -> None:
+    with pytest.raises(InputError, match="the installed package has no 'nothing': install it again"):
+        launcher("nothing")
