@@ -17,7 +17,7 @@ import pytest
 
 from speechx.cli.main import main
 from speechx.errors import InputError
-from speechx.serving import load_test
+from speechx.serving import cli, load_test
 from speechx.serving.app import build_app
 from tests.helpers.fake_engine import FakeEngine
 from tests.serving.common import running, settings
@@ -65,6 +65,14 @@ def test_a_taken_port(tiny_folder: Path, how: list[str], capsys: pytest.CaptureF
         port = other.getsockname()[1]
         assert main(["serve", "--model", str(tiny_folder), "--port", str(port), *how]) == 1
     assert f"port {port} of 127.0.0.1 is in use" in capsys.readouterr().err
+
+
+def test_the_page_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "find_spec", lambda name: None)
+    with pytest.raises(
+        InputError, match=r'the page needs the extra page: pip install "speechx\[serve,page\]"'
+    ):
+        cli.page()
 
 
 def test_the_load_generator(capsys: pytest.CaptureFixture[str]) -> None:

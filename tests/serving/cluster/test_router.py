@@ -69,6 +69,24 @@ def test_a_replica_looks_for_speech_in_a_voice(replica_handle: Any) -> None:
     assert asyncio.run(engine.voice_warning((np.arange(16000, dtype=np.float32), 16000))) is None
 
 
+def test_a_replica_aligns_and_masks(replica_handle: Any) -> None:
+    engine, sound = HandleEngine(replica_handle), (np.zeros(16000, np.float32), 16000)
+    words = asyncio.run(engine.align(sound, "Hello there", "en"))
+    assert [(word.text, word.start) for word in words] == [("Hello", 0), ("there", 1)]
+    with pytest.raises(InputError, match="a word that is not heard"):
+        asyncio.run(engine.align(sound, "a", "en"))
+    mask: Any = None
+    for calls in (1, 2):
+        out_T, mask = asyncio.run(engine.push_live("noise_suppression", mask, np.ones(4), False))
+        assert out_T.tolist() == [0.5] * 4 and mask == {"calls": calls}
+
+
+def test_a_page_needs_one_router() -> None:
+    for routers, has_page in ((1, True), (2, False)):
+        _, settings = build(AppArgs(routers=routers))._bound_deployment.init_args  # type: ignore[attr-defined]
+        assert settings.page is has_page
+
+
 def test_leaving_a_stream_by_handle(replica_handle: Any) -> None:
     async def leave() -> int:
         before = (await replica_handle.status.remote())["aborted"]
