@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = Path(os.environ.get("VENV") or ROOT / ".venv")
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / ".speechx-stamp.json"
+INTEGRATIONS = "integrations"
+"""The extra that has an environment of its own: `make test-integrations`."""
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 
@@ -65,15 +67,20 @@ def make_venv() -> None:
         run([sys.executable, "-m", "venv", str(VENV)])
 
 
-def install_torch(requirement: str, with_torchaudio: bool) -> None:
-    """Install torch alone first, as a CPU build where no GPU would use the other one.
+def install_integrations(requirements: list[str]) -> None:
+    """Install the newest torch and torchaudio of PyPI, with CUDA: torchaudio does not load beside a CPU build.
 
-    with_torchaudio: PyPI's builds of both, since torchaudio does not load beside a CPU build.
+    The range of torch that SpeechX pins is left out, since an index may have it as CPU builds alone.
     """
+    pip = [str(PYTHON), "-m", "pip", "install"]
+    run([*pip, "torch", "torchaudio"])
+    run([*pip, *(line for line in requirements if not line.startswith("torch"))])
+    run([*pip, "--no-deps", "-e", "."])
+
+
+def install_torch(requirement: str) -> None:
+    """Install torch alone first, as a CPU build where no GPU would use the other one."""
     pip = [str(PYTHON), "-m", "pip", "install", requirement]
-    if with_torchaudio:
-        run([*pip, "torchaudio"])
-        return
     if sys.platform == "linux" and shutil.which("nvidia-smi") is None:
         report = VENV / "torch-report.json"
         run([*pip, "--dry-run", "--no-deps", "--quiet", "--report", str(report)], quiet=True)
@@ -110,12 +117,13 @@ def main(extras: list[str]) -> None:
         print(f"== making {VENV} with Python {sys.version.split()[0]}", flush=True)
         make_venv()
     print("== installing torch", flush=True)
-    install_torch(
-        next(line for line in project["dependencies"] if line.startswith("torch")), "integrations" in wanted
-    )
-    target = f".[{','.join(wanted)}]" if wanted else "."
-    print(f"== installing speechx {target}", flush=True)
-    run([str(PYTHON), "-m", "pip", "install", "-e", target])
+    if INTEGRATIONS in wanted:
+        install_integrations([*project["dependencies"], *project["optional-dependencies"][INTEGRATIONS]])
+    else:
+        install_torch(next(line for line in project["dependencies"] if line.startswith("torch")))
+        target = f".[{','.join(wanted)}]" if wanted else "."
+        print(f"== installing speechx {target}", flush=True)
+        run([str(PYTHON), "-m", "pip", "install", "-e", target])
     install_alone([requirement for extra in wanted for requirement in alone.get(extra, [])])
     STAMP.write_text(json.dumps({"digest": digest, "extras": wanted}))
     print(f"== {VENV} is ready ({time.monotonic() - start:.0f} s)", flush=True)

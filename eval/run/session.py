@@ -207,7 +207,7 @@ def load_model(
     folder: Path | None, slots: int, codec: str | None = None, remote: JSONObject | None = None
 ) -> tuple[ModelSystem[LocalEngine], RoundTrip, str]:
     """(the system, its codec round trip, the hash of its weights)."""
-    from speechx.cli.remote import remote_engine
+    from speechx.cli.remote import model_name, remote_engine
     from speechx.eval.run.workers import round_trip
     from speechx.eval.systems.systems import ModelSystem
     from speechx.pipeline.loading import load_pipeline
@@ -219,5 +219,5 @@ def load_model(
             LocalEngine(pipeline) if remote is None else remote_engine(pipeline, remote), slots=slots
         ),
         partial(round_trip, pipeline.frontend),
-        pipeline.model,
+        model_name(pipeline.model, remote),
     )

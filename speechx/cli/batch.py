@@ -29,7 +29,7 @@ from speechx.cli.cluster import (
     launcher,
 )
 from speechx.cli.console import CodecOption, Heartbeat, JsonOption, ModelOption, load, put_json, say
-from speechx.cli.remote import RemoteOption, remote_engine, remote_facts
+from speechx.cli.remote import RemoteOption, model_name, remote_engine, remote_facts
 from speechx.errors import InputError
 from speechx.files import Storage
 from speechx.models.config import JSONObject
@@ -104,7 +104,8 @@ def batch(
     if evaluate is not None and not (store.is_local and (evaluate / "set.json").is_file()):
         raise InputError("evaluate: it needs the folder of a test set, and a local output", field="evaluate")
     options = cluster_options(model, slots, address, actors, cpus, gpus, device, codec)
-    runner = _runner(options, bool(ray or address), remote_facts(remote_tts))
+    remote = remote_facts(remote_tts)
+    runner = _runner(options, bool(ray or address), remote)
     out = sys.stdout
     # Ray prints its errors on standard output, which is the events' alone.
     with Heartbeat("batch") as beat, contextlib.redirect_stdout(sys.stderr):
@@ -112,7 +113,7 @@ def batch(
         progress = run_batch(
             rows,
             store,
-            loading.weights_hash(folder),
+            model_name(loading.weights_hash(folder), remote),
             runner,
             changed=changed,
             retry_failed=retry_failed,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from speechx.pipeline.local_engine import LocalEngine
     from speechx.pipeline.pipeline import Pipeline
 
-__all__ = ["RemoteOption", "remote_engine", "remote_facts"]
+__all__ = ["RemoteOption", "model_name", "remote_engine", "remote_facts"]
 
 RemoteOption = Annotated[
     str | None,
@@ -57,6 +57,11 @@ def _from_file(path: Path) -> JSONObject:
             f"remote_tts: {path} must have url, and may have {', '.join(FIELDS[1:])}", field="remote_tts"
         )
     return values
+
+
+def model_name(weights: str, facts: JSONObject | None) -> str:
+    """What results and reports name as their model: the hash of the weights, and the remote voice if there is one."""
+    return weights if facts is None else f"{weights}, tts by {facts.get('model', 'tts-1')} at {facts['url']}"
 
 
 def remote_engine(pipeline: Pipeline, facts: JSONObject) -> LocalEngine:

@@ -19,7 +19,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from speechx.cli.batch import local_runner
-from speechx.cli.remote import remote_facts
+from speechx.cli.remote import model_name, remote_facts
 from speechx.errors import InputError
 from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.result import collect
@@ -226,7 +226,8 @@ def test_batch_jobs_have_it_too(
 
 
 def test_the_option(tmp_path: Path) -> None:
-    assert remote_facts(None) is None
+    assert remote_facts(None) is None and model_name("abc", None) == "abc"
+    assert model_name("abc", remote_facts("http://a/v1#b")) == "abc, tts by b at http://a/v1"
     assert remote_facts("http://a/v1#b") == {"url": "http://a/v1", "model": "b"}
     (tmp_path / "voice.yaml").write_text("url: http://a/v1\nvoices: {heart: af_heart}\n")
     facts = remote_facts(str(tmp_path / "voice.yaml"))
