@@ -8,6 +8,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from speechx.audio import reading
+
 __all__ = ["Sample", "sample_requests"]
 
 TEXT = "The boat leaves at seven. If the weather is good, we will see the islands before noon."
@@ -16,13 +20,35 @@ SPANISH = "El barco sale a las siete. Si hace buen tiempo, veremos las islas ant
 
 @dataclass(frozen=True)
 class Sample:
-    """A request over the samples. before: the input recording, or the voice. output_text: words of the output."""
+    """A request over the samples. before: the input recording, or the voice. output_text: words of the output.
+
+    clean: the speech of the recording alone. is_rest: the task gives what the recording has beside it.
+    """
 
     title: str
     task: str
     fields: dict[str, Any]
     before: Path
     output_text: str | None = None
+    clean: Path | None = None
+    is_rest: bool = False
+
+    @property
+    def old_text(self) -> str | None:
+        """What the recording says, where the output is to say something else."""
+        transcript = self.fields.get("transcript")
+        return None if transcript is None else str(transcript)
+
+    def sounds(self) -> dict[str, np.ndarray]:
+        """The recordings of the request by field, (T,) at 16 kHz."""
+        return {name: reading.read(value) for name, value in self.fields.items() if isinstance(value, Path)}
+
+    def truth(self) -> np.ndarray | None:
+        """What the output should be, (T,) at 16 kHz; None where there is no such recording."""
+        if self.clean is None:
+            return None
+        clean_T = reading.read(self.clean)
+        return reading.read(self.before) - clean_T if self.is_rest else clean_T
 
 
 def sample_requests() -> list[Sample]:
@@ -33,9 +59,11 @@ def sample_requests() -> list[Sample]:
     edit, noisy_edit, mixture = about["edit"], about["edit_noisy"], about["mixture"]
 
     def sample(
-        title: str, task: str, before: str, output_text: str | None = None, **fields: object
-    ) -> Sample:
-        return Sample(title, task, {"seed": 1, **fields}, path[before], output_text)
+        title: str, task: str, before: str, output_text: str | None = None, clean: str | None = None,
+        is_rest: bool = False, **fields: object,
+    ) -> Sample:  # fmt: skip
+        truth = None if clean is None else folder / f"{clean}.flac"
+        return Sample(title, task, {"seed": 1, **fields}, path[before], output_text, truth, is_rest)
 
     return [
         sample("Text to speech in a cloned voice", "tts", "enrollment", TEXT, text=TEXT, voice=path["enrollment"]),
@@ -43,12 +71,17 @@ def sample_requests() -> list[Sample]:
             "The same voice in Spanish", "cross_lingual_tts", "enrollment", SPANISH,
             text=SPANISH, language="es", voice=path["enrollment"], voice_language="en",
         ),
-        sample("Noise suppression", "noise_suppression", "noisy", audio=path["noisy"]),
+        sample(
+            "Noise suppression", "noise_suppression", "noisy", about["noisy"]["text"],
+            about["noisy"]["reference"], audio=path["noisy"],
+        ),
         sample(
             "Target speaker extraction", "target_speaker_extraction", "mixture", mixture["text"],
-            audio=path["mixture"], enrollment=path["enrollment"],
+            mixture["reference"], audio=path["mixture"], enrollment=path["enrollment"],
         ),
-        sample("Speech removal", "speech_removal", "noisy", audio=path["noisy"]),
+        sample(
+            "Speech removal", "speech_removal", "noisy", None, about["noisy"]["reference"], True, audio=path["noisy"],
+        ),
         sample(
             "Speech editing", "speech_editing", "edit", edit["edited"],
             audio=path["edit"], transcript=edit["text"], text=edit["edited"],
