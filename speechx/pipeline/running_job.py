@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from speechx.audio.joining import NOTHING
+from speechx.audio.pauses import PauseShortener
 from speechx.errors import InputError
 from speechx.pipeline.candidates import ActivePart, Candidate, phrase_ends
 from speechx.pipeline.job import Chunk, Info, Job
@@ -62,6 +63,8 @@ class RunningJob:
         self._exhausted = False
         self._active: deque[ActivePart] = deque()
         self._renderer = Renderer(plan, frontend)
+        longest = plan.longest_pause
+        self._pauses = None if longest is None else PauseShortener(plan.sample_rate, longest)
         # Candidates are chosen by the aligner or averaged as masks: with neither, one is as good as several.
         self._voice_D = None if plan.voice_T is None else frontend.speaker_embedding(plan.voice_T)
         chooses = frontend.aligner is not None or self._voice_D is not None
@@ -153,7 +156,7 @@ class RunningJob:
         """Turns the frames that have come into chunks."""
         while self._active and not self.done:
             finished, wav_T = self._render(self._active[0])
-            self._emit(wav_T)
+            self._emit(wav_T if self._pauses is None else self._pauses.push(wav_T))
             if not finished:
                 return
             self._active.popleft()
@@ -253,11 +256,21 @@ class RunningJob:
         if len(wav_T) or final:
             wav_T = np.clip(wav_T, -1.0, 1.0).astype(np.float32, copy=False)
             self.outbox.append(
-                Chunk(wav_T, self.plan.sample_rate, tuple(self._words), final, dict(self._info))
+                Chunk(wav_T, self.plan.sample_rate, self._placed_words(final), final, dict(self._info))
             )
+
+    def _placed_words(self, final: bool) -> tuple[WordTime, ...]:
+        """The words where they are in the output. Where pauses are shortened, those whose sound has been through that."""
+        pauses = self._pauses
+        if pauses is None:
+            return tuple(self._words)
+        placed = [word for word in self._words if final or word.end <= pauses.taken]
+        return tuple(WordTime(w.text, pauses.moved(w.start), pauses.moved(w.end)) for w in placed)
 
     def _close(self) -> None:
         rest_T = self._renderer.close()
+        if self._pauses is not None:
+            rest_T = np.concatenate([self._pauses.push(rest_T), self._pauses.close()])
         seconds = time.monotonic() - self._started
         audio_seconds = (self.plan.samples or self._num_samples + len(rest_T)) / self.plan.sample_rate
         self._info |= {"audio_seconds": round(audio_seconds, 3), "seconds": round(seconds, 4)}

@@ -80,16 +80,17 @@ class Plan:
 
     parts: may be lazy, so that first audio of a long text does not wait for the last sentence.
     sample_rate: of the output, the codec's unless the task has a reason; generated parts are resampled to it. fade:
-    samples by which neighbouring parts that are
-    not `joined` overlap (each part brings them). samples: exact output length where known (windows end on a frame).
-    recording: set where the parts are a mask on a recording. notes: added to the result's info. voice_T: a recording, at
-    the codec's rate, that generated parts shall sound like; for a frontend with a speaker encoder.
+    samples by which neighbouring parts that are not `joined` overlap (each part brings them). samples: exact output length
+    where known (windows end on a frame). longest_pause: seconds; longer silences become as short. recording: set where
+    the parts are a mask on a recording. notes: added to the result's info. voice_T: a recording, at the codec's rate,
+    that generated parts shall sound like; for a frontend with a speaker encoder.
     """
 
     parts: Iterable[Part]
     sample_rate: int
     fade: int = 0
     samples: int | None = None
+    longest_pause: float | None = None
     recording: MaskedRecording | None = None
     voice_T: np.ndarray | None = None
     notes: dict[str, object] = field(default_factory=dict)

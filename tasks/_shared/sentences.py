@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 PAUSE_SECONDS = 0.12
 """Added to the silences that sentences start and end with."""
 
+LONGEST_PAUSE = 0.55
+"""Seconds. The model often leaves more than a second between two sentences."""
+
 LATIN = re.compile(r"[0-9A-Za-zÀ-ɏ]")
 
 
@@ -47,6 +50,7 @@ def sentence_plan(task: AnyTask, req: Any, frontend: Frontend) -> Plan:
     return Plan(
         parts(),
         frontend.sample_rate,
+        longest_pause=LONGEST_PAUSE,
         voice_T=None if frontend.speaker is None else frontend.trimmed_voice(req.voice),
         notes=notes(frontend.voice_warning(req.voice), text_warning(req.text, req.language)),
     )

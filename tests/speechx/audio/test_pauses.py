@@ -1,0 +1,59 @@
+"""Long pauses become short ones; everything that is heard stays, whatever the pieces it comes in."""
+
+import numpy as np
+import pytest
+
+from speechx.audio.pauses import PauseShortener
+
+RATE = 16000
+
+
+def tone(seconds: float) -> np.ndarray:
+    return (0.3 * np.sin(np.arange(round(seconds * RATE)) / 5)).astype(np.float32)
+
+
+def silence(seconds: float) -> np.ndarray:
+    return np.random.default_rng(1).normal(0, 1e-4, round(seconds * RATE)).astype(np.float32)
+
+
+def shortened(wav_T: np.ndarray, longest: float, size: int) -> tuple[np.ndarray, PauseShortener]:
+    pauses = PauseShortener(RATE, longest)
+    pieces = [pauses.push(wav_T[i : i + size]) for i in range(0, len(wav_T), size)]
+    return np.concatenate([*pieces, pauses.close()]), pauses
+
+
+@pytest.mark.parametrize("size", [100, 1111, 100_000])
+def test_a_long_pause_becomes_a_short_one(size: int) -> None:
+    spoken = tone(1.0), tone(0.6)
+    wav_T = np.concatenate([spoken[0], silence(1.2), spoken[1]])
+    out_T, pauses = shortened(wav_T, 0.5, size)
+    assert len(out_T) == len(wav_T) - round(0.7 * RATE)
+    np.testing.assert_array_equal(out_T[:RATE], spoken[0])
+    np.testing.assert_array_equal(out_T[-len(spoken[1]) :], spoken[1])
+    np.testing.assert_array_equal(out_T, shortened(wav_T, 0.5, 7777)[0])
+    assert (
+        pauses.moved(0.8) == 0.8
+        and pauses.moved(2.2) == pytest.approx(1.5)
+        and pauses.moved(2.6) == pytest.approx(1.9)
+    )
+
+
+def test_short_pauses_and_noise_stay_as_they_are() -> None:
+    noisy_T = tone(2.0) * (np.arange(2 * RATE) % 16000 < 10000) + 100 * silence(2.0)
+    for wav_T in (np.concatenate([tone(1.0), silence(0.4), tone(1.0)]), noisy_T, tone(0.013), silence(0.3)):
+        out_T, pauses = shortened(wav_T, 0.5, 640)
+        np.testing.assert_array_equal(out_T, wav_T)
+        assert pauses.moved(0.9) == 0.9
+
+
+def test_the_sound_just_before_speech_is_kept() -> None:
+    """A quiet consonant of 60 ms at the end of a long pause."""
+    soft_T = 0.004 * tone(0.06)
+    out_T, _ = shortened(np.concatenate([tone(1.0), silence(1.2), soft_T, tone(0.5)]), 0.5, 640)
+    end = len(out_T) - len(tone(0.5))
+    np.testing.assert_array_equal(out_T[end - len(soft_T) : end], soft_T)
+
+
+def test_a_pause_at_the_end() -> None:
+    out_T, _ = shortened(np.concatenate([tone(1.0), silence(2.0)]), 0.5, 640)
+    assert len(out_T) == round(1.5 * RATE)
