@@ -20,7 +20,7 @@ from speechx.errors import InputError
 from speechx.files import Storage
 from speechx.serving.cluster.batch import connection
 from speechx.training.group import Group
-from speechx.training.jobs import RunOptions, TrainCluster, TrainingJob, check_folders
+from speechx.training.jobs import RunOptions, TrainCluster, TrainingJob, check_job
 
 import ray.train  # isort: skip
 from ray.train.torch import TorchConfig, TorchTrainer  # isort: skip
@@ -30,6 +30,7 @@ __all__ = ["RayCheckpoints", "train_on_ray"]
 RESTARTS = 3
 """Deaths of workers that a job survives. A job that ends for more goes on with --resume."""
 KEPT = 2
+PART = ".checkpoint-"
 SNAPSHOT = "checkpoint_manager_snapshot.json"
 """What Ray Train writes beside its checkpoints: a run of the same name and place goes on from them."""
 
@@ -56,6 +57,9 @@ class RayCheckpoints:
 
     def __init__(self, folder: Path, remote: bool) -> None:
         self.folder, found = folder, ray.train.get_checkpoint()
+        if ray.train.get_context().get_world_rank() == 0:
+            for left in folder.glob(f"{PART}*"):  # by a worker that was killed
+                shutil.rmtree(left, ignore_errors=True)
         candidates = [folder / "last.pt"]
         if found is not None and remote:
             found.to_directory(folder)
@@ -73,8 +77,11 @@ class RayCheckpoints:
         if checkpoint is None:
             ray.train.report({"step": step})
             return
-        with tempfile.TemporaryDirectory(dir=self.folder) as part:
-            os.link(checkpoint, Path(part, "last.pt"))
+        with tempfile.TemporaryDirectory(prefix=PART, dir=self.folder) as part:
+            try:
+                os.link(checkpoint, Path(part, "last.pt"))
+            except OSError:  # a file system without links
+                shutil.copy(checkpoint, part)
             if (log := self.folder / "log.csv").is_file():
                 shutil.copy(log, part)
             ray.train.report({"step": step}, checkpoint=ray.train.Checkpoint.from_directory(part))
@@ -84,7 +91,7 @@ def train_on_ray(job: TrainingJob, options: RunOptions, cluster: TrainCluster) -
     """Run a job on `cluster.workers` ranks; a line for the terminal. Raises InputError with one sentence."""
     if options.device.startswith("cuda") and not cluster.gpus:
         raise InputError("gpus: a worker sees no GPU without --gpus", field="gpus")
-    check_folders(job)
+    check_job(job, cluster.workers)
     out = options.out if "://" in options.out else str(Path(options.out).absolute())
     _check_output(Storage(out), options.resume)
     options = replace(options, out=out, device="cuda" if cluster.gpus else "cpu")

@@ -26,7 +26,7 @@ __all__ = [
     "RunOptions",
     "TrainCluster",
     "TrainingJob",
-    "check_folders",
+    "check_job",
 ]
 
 
@@ -60,11 +60,14 @@ class TrainingJob(Protocol):
         ...
 
 
-def check_folders(job: TrainingJob) -> None:
-    """Raises InputError, which names the field, for a folder or checkpoint of a job that is not there.
+def check_job(job: TrainingJob, workers: int) -> None:
+    """What a cluster would say only after its start. Raises InputError, which names the field, for a folder or checkpoint
+    that is not there, and for more workers than items in a batch.
 
     A codec may be a name: what opens it says whether there is one.
     """
+    if isinstance(job, CodecJob | RefinerJob):
+        Group(0, workers).check_batch(job.config.batch)
     for item in fields(job):  # type: ignore[arg-type]  # all jobs are dataclasses
         value = None if item.name == "codec" else getattr(job, item.name)
         for path in value if isinstance(value, tuple) else (value,):

@@ -18,7 +18,8 @@ pytest.importorskip("pyarrow")
 
 from speechx.errors import InputError
 from speechx.serving.cluster.training import train_on_ray
-from speechx.training.jobs import LMJob, RunOptions, TrainCluster
+from speechx.training.codec_config import CodecTrainConfig
+from speechx.training.jobs import CodecJob, LMJob, RunOptions, TrainCluster
 from speechx.training.lm_config import LMTrainConfig
 from speechx.training.loop import TrainingRun, read_log
 from tests.helpers import trainings
@@ -110,6 +111,11 @@ def test_what_cannot_be_run_is_said_before_ray_starts(job: LMJob, tmp_path: Path
         (job, replace(out, resume=True), "resume: there is no checkpoint in"),
         (job, replace(out, device="cuda"), "gpus: a worker sees no GPU without --gpus"),
         (replace(job, shards=(str(tmp_path / "none"),)), out, "shards: .*none does not exist"),
+        (
+            CodecJob(CodecTrainConfig(batch=1), str(tmp_path)),
+            out,
+            "workers: 2 workers cannot share a batch of 1",
+        ),
     ):
         with pytest.raises(InputError, match=sentence):
             train_on_ray(wrong, options, TWO)
