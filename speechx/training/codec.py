@@ -221,7 +221,7 @@ class CodecTrainer:
             "step": self.step, "joined": self.joined, "config": self.config.model_dump(), "codec": full(self.codec),
             "average": full(self.average), "to_teacher": self.to_teacher.state_dict(),
             "judges": self.judges.state_dict(), "opt_g": self.opt_g.state_dict(), "opt_d": self.opt_d.state_dict(),
-            "rng": rng_state(),
+            "rng": rng_state(self.device),
         }  # fmt: skip
 
     @torch.no_grad()
@@ -259,7 +259,7 @@ class CodecTrainer:
         if not weights_only:
             self.opt_g.load_state_dict(state["opt_g"])
             self.opt_d.load_state_dict(state["opt_d"])
-            set_rng_state(state["rng"])
+            set_rng_state(state["rng"], self.device)
             self.step = state["step"]
             late = self.step > self.config.adversarial_from  # the first checkpoints did not tell
             self.joined = state.get("joined", self.config.adversarial_from if late else None)

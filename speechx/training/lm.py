@@ -101,7 +101,8 @@ class LMTrainer:
             with self._autocast():
                 return self.model(batch)
         drawn_M = self.model.draw_local_steps(whole)
-        with torch.random.fork_rng():
+        gpus = [torch.cuda.current_device()] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(gpus):
             torch.manual_seed((self.config.seed * 1_000_003 + self.step) * group.world + group.rank)
             with self._autocast():
                 return self.model(batch, group, drawn_M)
@@ -111,7 +112,8 @@ class LMTrainer:
         """Mean metrics of the averaged weights, over the same steps of the local transformer each time."""
         self.average.eval()
         rows = []
-        with torch.random.fork_rng():
+        gpus = [torch.cuda.current_device()] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(gpus):
             torch.manual_seed(self.config.seed)
             for batch in batches:
                 with self._autocast():
@@ -143,7 +145,7 @@ class LMTrainer:
         return {
             "step": self.step, "config": self.config.model_dump(), "model_config": self.model_config.to_dict(),
             "model": self.model.state_dict(), "average": self.average.state_dict(),
-            "opt": [opt.state_dict() for opt in self.opts], "rng": rng_state(),
+            "opt": [opt.state_dict() for opt in self.opts], "rng": rng_state(self.device),
             "best": None if self.best is None else asdict(self.best),
         }  # fmt: skip
 
@@ -184,7 +186,7 @@ class LMTrainer:
         self.average.load_state_dict(state["average"])
         for opt, saved in zip(self.opts, state["opt"], strict=True):
             opt.load_state_dict(saved)
-        set_rng_state(state["rng"])
+        set_rng_state(state["rng"], self.device)
         self.step = state["step"]
         kept = state.get("best")  # absent in checkpoints of earlier releases
         self.best = None if kept is None else BestWeights(**kept)

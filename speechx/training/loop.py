@@ -27,6 +27,8 @@ Metrics: TypeAlias = dict[str, Tensor]
 
 Batch = TypeVar("Batch")
 
+CPU = torch.device("cpu")
+
 LOG_SECONDS = 10.0
 
 
@@ -245,15 +247,19 @@ def compiled(module: torch.nn.Module, **options: Any) -> Any:
     return torch.compile(module, **options)
 
 
-def rng_state() -> Checkpoint:
-    """Everything random that a step of training draws from."""
+def rng_state(device: torch.device = CPU) -> Checkpoint:
+    """Everything random that a step of training draws from: the CPU's generator and that of one GPU.
+
+    The generators of other GPUs are other ranks', which must not get the state of an unused one when they resume.
+    """
     state: Checkpoint = {"torch": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state_all()
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
     return state
 
 
-def set_rng_state(state: Checkpoint) -> None:
+def set_rng_state(state: Checkpoint, device: torch.device = CPU) -> None:
     torch.set_rng_state(state["torch"])
-    if "cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["cuda"])
+    if device.type == "cuda" and "cuda" in state:
+        saved = state["cuda"]  # in checkpoints of the first release a list, by device
+        torch.cuda.set_rng_state(saved[device.index or 0] if isinstance(saved, list) else saved, device)

@@ -22,7 +22,7 @@ from speechx.models.codec.spectral import SpectralCodec
 from speechx.models.lm.config import LMConfig
 from speechx.training import aligner, lm
 from speechx.training import codec as codec_training
-from speechx.training.loop import TrainingRun, read_log
+from speechx.training.loop import TrainingRun, read_log, rng_state, set_rng_state
 from tests.helpers.codecs import TINY_CODEC
 
 Stop = Callable[[int], None]
@@ -219,3 +219,16 @@ def test_unknown_keys_of_a_recipe(tmp_path: Path) -> None:
     for config in (codec_training.CodecTrainConfig, aligner.AlignerTrainConfig, lm.LMTrainConfig):
         with pytest.raises(ValueError, match="learning_rate"):
             config.read(recipe)
+
+
+def test_random_numbers_of_one_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each rank of a node has its own GPU; all continue from the state of rank 0's."""
+    there: dict[torch.device, torch.Tensor] = {}
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: torch.tensor([7]))
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, device: there.update({device: state}))
+    state = rng_state(torch.device("cuda:0"))
+    set_rng_state(state, torch.device("cuda:3"))
+    set_rng_state(state | {"cuda": [torch.tensor([1]), torch.tensor([2])]}, torch.device("cuda:1"))
+    set_rng_state(state, torch.device("cpu"))
+    assert there == {torch.device("cuda:3"): torch.tensor([7]), torch.device("cuda:1"): torch.tensor([2])}
+    assert rng_state().keys() == {"torch"}
