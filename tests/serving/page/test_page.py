@@ -99,6 +99,18 @@ def test_upload_and_settings(visit: Any, server: str) -> None:
     assert "seed 77" in result.locator(".sx-status").inner_text()
 
 
+def test_record(visit: Any, server: str) -> None:
+    """The browser's own microphone is a beep; what it records needs no further program to be read."""
+    panel = visit(server).choose("Noise suppression")
+    recorder = panel.locator(".sx-recorder")
+    recorder.get_by_label("Record audio").click()
+    recorder.get_by_role("button", name="Record", exact=True).click()
+    panel.page.wait_for_timeout(2000)
+    recorder.get_by_role("button", name="Stop", exact=True).first.click()
+    recorder.get_by_label("Play", exact=True).wait_for()
+    assert run(panel).locator("figure").count() == 2
+
+
 def test_errors_are_the_sentences_of_http(visit: Any, server: str, tmp_path: Path) -> None:
     visitor = visit(server)
     panel = visitor.choose("Noise suppression")
