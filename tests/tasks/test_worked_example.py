@@ -65,7 +65,7 @@ def test_it_is_a_method_and_a_command(
 def test_its_examples_can_be_listened_to(
     frontend: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("speechx.pipeline.loading.load_front", lambda model: frontend)
+    monkeypatch.setattr("speechx.pipeline.loading.load_front", lambda model, **_: frontend)
     assert main(["data", "example", "dereverberation", "--out", str(tmp_path), "--count", "2"]) == 0
     for number in ("0", "1"):
         folder = tmp_path / "dereverberation" / number
