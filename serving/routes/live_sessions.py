@@ -75,6 +75,7 @@ class LiveSpeech(LiveSession):
         self._waiting: asyncio.Queue[str | None] = asyncio.Queue()  # None: the end
         self._saying: asyncio.Task[None] | None = None
         self._sentences = self._queued = 0  # said, or begun; and characters of those that wait
+        self._text_at = time.monotonic()  # when the last piece came
         self._ended = False
         self._pauses = False  # before the next sentence: one was said to its end
         self.info = {"seed": self.seed, "audio_seconds": 0.0}
@@ -95,7 +96,7 @@ class LiveSpeech(LiveSession):
 
     def _wait_for_more(self) -> None:
         now = time.monotonic()
-        if self._text.has_ended and now - self._socket.used_at > SETTLED_SECONDS:
+        if self._text.has_ended and now - self._text_at > SETTLED_SECONDS:
             self._say(self._text.flush())
         if self._saying is not None and not self._saying.done():
             self._socket.used_at = now
@@ -129,6 +130,7 @@ class LiveSpeech(LiveSession):
                 422, f"text waits to be said: {unsaid:,} characters of it; the limit is {most:,}",
                 code="too_long", field="text", limit=most,
             )  # fmt: skip
+        self._text_at = time.monotonic()
         self._say(self._text.push(text))
 
     def _say(self, sentences: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -16,6 +17,7 @@ from speechx.audio import reading
 from speechx.errors import InputError
 from speechx.serving.app import build_app
 from speechx.serving.limits import hash_key
+from speechx.serving.routes import live_sessions
 from speechx.serving.settings import Limits, Settings
 from speechx.task.voices import VoiceStore
 from tests.helpers.fake_engine import FakeEngine
@@ -118,6 +120,21 @@ def test_a_sentence_is_said_before_the_next_one_is_written(server: Server) -> No
         send(socket, type="text", text="half a")
         send(socket, type="flush")
         assert hear(socket, "sentence")[-1]["text"] == "half a"
+
+
+def test_the_end_of_a_text_does_not_wait_for_the_sound_before_it(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_sessions, "SETTLED_SECONDS", 1.5)
+    with serving(tmp_path, FakeEngine(chunks=4, delay=0.5)) as server, server.open() as socket:
+        send(socket, **START)
+        send(socket, type="text", text="One sentence. And the last one.")
+        hear(socket, "sentence")
+        for _ in range(4):
+            assert isinstance(socket.recv(timeout=5), bytes)
+        said = time.monotonic()
+        assert hear(socket, "sentence")[-1]["text"] == "And the last one."
+        assert time.monotonic() - said < 1.4, "the text had settled in the meantime"
 
 
 def test_barge_in(slow: Server) -> None:
