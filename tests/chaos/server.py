@@ -15,7 +15,7 @@ from speechx.serving.settings import Settings
 def main() -> None:
     port, kind, voices = int(sys.argv[1]), sys.argv[2], sys.argv[3]
     options = ReplicaOptions(engine="tests.helpers.fake_engine:slow", slots=8, waiting=8, voices=voices)
-    settings = Settings(voices=voices, log_requests=False)
+    settings = Settings(voices=voices, log_requests=False, page=False)
     if kind == "in-process":
         cli._in_process(options, settings, "127.0.0.1", port)
     else:

@@ -31,7 +31,7 @@ def _fixed(request: corpus.HostileRequest) -> tuple[object, ...]:
 
 @pytest.mark.slow
 def test_a_sample_of_it(tmp_path: Path) -> None:
-    settings = Settings(limits=Limits(decoders=1), log_requests=False)
+    settings = Settings(limits=Limits(decoders=1), log_requests=False, page=False)
     with running(build_app(FakeEngine(), settings, VoiceStore(tmp_path))) as address:
         assert corpus.attack(address, corpus.bodies(150)) == []
         assert corpus.attack(address, corpus.files(60)) == []

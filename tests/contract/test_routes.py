@@ -31,7 +31,7 @@ def engine() -> FakeEngine:
 
 @pytest.fixture
 def client(engine: FakeEngine) -> TestClient:
-    return TestClient(build_app(engine, Settings(limits=Limits(decoders=0), log_requests=False)))
+    return TestClient(build_app(engine, Settings(limits=Limits(decoders=0), log_requests=False, page=False)))
 
 
 @pytest.fixture
@@ -65,5 +65,7 @@ def test_route(name: str, client: TestClient, engine: FakeEngine, recording: byt
 
 @pytest.mark.usefixtures("toy")
 def test_a_new_task_has_a_route(recording: bytes, tmp_path: Path) -> None:
-    client = TestClient(build_app(FakeEngine(), Settings(limits=Limits(decoders=0), log_requests=False)))
+    client = TestClient(
+        build_app(FakeEngine(), Settings(limits=Limits(decoders=0), log_requests=False, page=False))
+    )
     assert client.post("/v1/backwards", files={"audio": recording}).status_code == 200

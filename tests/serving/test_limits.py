@@ -20,7 +20,7 @@ TTS = {"text": "Hello there.", "voice": "heart"}
 def keyed(tmp_path: Path) -> Settings:
     file = tmp_path / "keys"
     file.write_text(f"# name:sha256\nanna:{hash_key('secret-a')}\n\nbert:{hash_key('secret-b')}\n")
-    return Settings(limits=Limits(decoders=0), api_keys_file=str(file), log_requests=False)
+    return Settings(limits=Limits(decoders=0), api_keys_file=str(file), log_requests=False, page=False)
 
 
 def test_keys_are_asked_for(make: Make, engine: FakeEngine, keyed: Settings) -> None:

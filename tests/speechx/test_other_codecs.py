@@ -208,7 +208,7 @@ def test_it_serves(chain: Chain) -> None:
     engine = make_engine(options)
     assert isinstance(engine, LocalEngine)
     try:
-        with TestClient(build_app(engine, Settings())) as client:
+        with TestClient(build_app(engine, Settings(page=False))) as client:
             voice = client.get("/v1/voices").json()["voices"][0]["id"]
             answer = client.post("/v1/tts", json={"text": "Blue river.", "voice": voice, "seed": 1})
             assert answer.status_code == 200, answer.text

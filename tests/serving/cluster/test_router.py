@@ -159,7 +159,9 @@ def address() -> Iterator[str]:
     options = ReplicaOptions(engine="tests.helpers.fake_engine:slow", slots=4, waiting=4)
     args = AppArgs(
         cpus=0.1, router_cpus=0.1, replica=options,
-        settings=Settings(limits=Limits(decoders=0, request_seconds=30, body_grace_seconds=3), log_requests=False),
+        settings=Settings(
+            limits=Limits(decoders=0, request_seconds=30, body_grace_seconds=3), log_requests=False, page=False
+        ),
     )  # fmt: skip
     quiet = {"log_level": "ERROR", "enable_access_log": False}
     try:

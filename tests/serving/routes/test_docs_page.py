@@ -61,6 +61,6 @@ def test_every_route_is_there(client: TestClient) -> None:
 
 
 def test_without_the_page(make: Make) -> None:
-    client = make(settings=Settings(limits=Limits(decoders=0), log_requests=False, docs=False))
+    client = make(settings=Settings(limits=Limits(decoders=0), log_requests=False, page=False, docs=False))
     assert client.get("/docs").status_code == client.get("/openapi.json").status_code == 404
     assert client.get("/").json()["tasks"] == "/v1/tasks"

@@ -285,6 +285,8 @@ def test_ready_means_the_engine_answers(make: Make) -> None:
 def test_no_cors_unless_asked_for(make: Make) -> None:
     asked = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
     assert make().options("/v1/tts", headers=asked).status_code == 405
-    opened = Settings(limits=Limits(decoders=0), cors_origins=["https://a.example"], log_requests=False)
+    opened = Settings(
+        limits=Limits(decoders=0), cors_origins=["https://a.example"], log_requests=False, page=False
+    )
     answer = make(settings=opened).options("/v1/tts", headers=asked)
     assert answer.headers["access-control-allow-origin"] == "https://a.example"

@@ -228,7 +228,9 @@ def test_a_socket_that_says_nothing(tmp_path: Any) -> None:
 
 def test_keys(tmp_path: Any) -> None:
     (tmp_path / "keys").write_text(f"anna:{hash_key('secret')}\n")
-    its = Settings(limits=Limits(decoders=0), log_requests=False, api_keys_file=str(tmp_path / "keys"))
+    its = Settings(
+        limits=Limits(decoders=0), log_requests=False, page=False, api_keys_file=str(tmp_path / "keys")
+    )
     with serving(tmp_path / "voices", FakeEngine(), its) as server:
         with server.open() as socket:
             assert "API key is missing" in refused(socket)[0]["message"]
