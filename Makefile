@@ -28,7 +28,7 @@ demo: env  ## all seven tasks on the sample recordings, written to demo/index.ht
 test: env-dev  ## the test suite, and its ten slowest tests
 	@$(BIN)/python -m pytest --durations=10 $(ARGS)
 
-test-integrations:  ## tests of encodec and speechbrain, in an environment of their own (5.7 GB)
+test-integrations:  ## tests of encodec and speechbrain, in an environment of their own (5.9 GB)
 	@VENV=.venv-integrations $(PYTHON) scripts/setup_env.py integrations
 	@SPEECHX_INTEGRATIONS=1 .venv-integrations/bin/python -m pytest -rs -k "not published and not real_weights" \
 	  tests/speechx/models/codec/test_encodec.py tests/speechx/models/codec/test_pretrained.py tests/eval/systems/test_speechbrain.py
