@@ -28,7 +28,7 @@ SEEDS = Path(__file__).with_name("demo_seeds.json")
 """Written by scripts/choose_demo_seeds.py, which has the rule."""
 
 LABELS = {
-    "voice": "the voice", "audio": "the recording", "enrollment": "the wanted speaker alone",
+    "voice": "the voice", "audio": "the recording", "enrollment": "the wanted speaker",
     "result": "SpeechX", "truth": "the truth, unheard",
 }  # fmt: skip
 
