@@ -57,7 +57,7 @@ def test_commands(
 ) -> None:
     frontend = pipeline.frontend
 
-    def loaded(folder: Any, slots: int) -> Any:
+    def loaded(folder: Any, slots: int, codec: Any, remote: Any) -> Any:
         return (
             ModelSystem(LocalEngine(pipeline), slots=slots),
             lambda w: frontend.decode(frontend.encode(w))[: len(w)],
