@@ -24,9 +24,12 @@ def settings(**more: Any) -> Settings:
     return Settings(limits=Limits(decoders=0), log_requests=False, **more)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Headless Chromium; skips where there is none."""
+    """Headless Chromium; skips where there is none.
+
+    For one module: as long as it is open, its event loop runs in the thread of the tests, and no other can.
+    """
     pytest.importorskip("gradio", reason="needs the extra page")
     if find_spec("playwright") is None:
         pytest.skip("needs playwright: the extra dev")
