@@ -66,7 +66,7 @@ def test_an_adapter_belongs_to_its_weights(tmp_path: Path) -> None:
 
 def test_unknown_keys_and_other_networks(tmp_path: Path) -> None:
     TOY.write(tmp_path, ToyConfig(), {"matrix": torch.ones(2, 2)})
-    with pytest.raises(InputError, match="does not describe a SpeechX aligner"):
+    with pytest.raises(InputError, match="describes a model of type toy, not a SpeechX aligner"):
         ALIGNER_FOLDER.read(tmp_path)
     path = tmp_path / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"height": 3}))
