@@ -106,7 +106,8 @@ def test_record(visit: Any, server: str) -> None:
     recorder.get_by_label("Record audio").click()
     recorder.get_by_role("button", name="Record", exact=True).click()
     panel.page.wait_for_timeout(2000)
-    recorder.get_by_role("button", name="Stop", exact=True).first.click()
+    with panel.page.expect_response(lambda response: "/upload" in response.url):
+        recorder.get_by_role("button", name="Stop", exact=True).first.click()
     recorder.get_by_label("Play", exact=True).wait_for()
     assert run(panel).locator("figure").count() == 2
 
