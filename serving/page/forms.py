@@ -72,7 +72,7 @@ class TaskForm:
             if self._speaks:
                 shown.append(gr.Checkbox(False, label=CONSENT, visible=own))
                 self.consent[name] = shown[1]
-            made.change(_toggle(len(shown)), made, shown, show_progress="hidden", api_name=False)
+            made.change(_toggle(len(shown)), made, shown, show_progress="hidden", api_visibility="private")
         elif kind == "text":
             made = gr.Textbox(label=label, info=about, lines=2, max_lines=12)
         elif kind == "language":

@@ -134,14 +134,16 @@ def _task_tab(service: Service, results: PageResults, task: AnyTask, voices: lis
     task_run = TaskRun(service, results, form, plays)
     event = start.click(
         task_run.run, {*form.components, plays}, player, show_progress="hidden", concurrency_limit=None,
-        api_name=False,
+        api_visibility="private",
     )  # fmt: skip
     stop.click(
         lambda: {"run": "", "state": "cancelled", "message": "stopped"}, None, player, cancels=[event],
-        queue=False, show_progress="hidden", api_name=False,
+        queue=False, show_progress="hidden", api_visibility="private",
     )  # fmt: skip
     for button, sample in zip(examples, samples, strict=True):
-        button.click(_filler(form, sample), None, form.components, show_progress="hidden", api_name=False)
+        button.click(
+            _filler(form, sample), None, form.components, show_progress="hidden", api_visibility="private"
+        )
     return form
 
 

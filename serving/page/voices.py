@@ -70,8 +70,10 @@ def voices_tab(service: Service, choices: list[Any]) -> None:
             return changed(as_api_error(error).message)
         return changed(f"{voice_id} is forgotten." if voice_id else "Choose a voice first.")
 
-    add.click(enroll, [audio, name, language, consent], outputs, show_progress="minimal", api_name=False)
-    remove.click(forget, own, outputs, show_progress="minimal", api_name=False)
+    add.click(
+        enroll, [audio, name, language, consent], outputs, show_progress="minimal", api_visibility="private"
+    )
+    remove.click(forget, own, outputs, show_progress="minimal", api_visibility="private")
 
 
 def rows(store: VoiceStore) -> list[list[Any]]:

@@ -50,9 +50,9 @@ def words_editor(service: Service, form: TaskForm) -> None:
         return {"words": [word.as_dict() for word in placed]}
 
     inputs = {audio, transcript, *([language] if language is not None else [])}
-    find.click(found, inputs, [words, note, text], show_progress="minimal", api_name=False)
+    find.click(found, inputs, [words, note, text], show_progress="minimal", api_visibility="private")
 
     def edited(event: gr.EventData) -> str:
         return str(event.text)
 
-    words.edited(edited, None, text, show_progress="hidden", api_name=False)
+    words.edited(edited, None, text, show_progress="hidden", api_visibility="private")
