@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from speechx.data.packs import AudioPack, PackRow
+from speechx.data.packs import AudioPack
+from speechx.data.recordings import voice_of
 from speechx.eval.items import RATE
 from speechx.eval.run.session import EvalOptions, run_evaluation
 from speechx.eval.sets.store import SetWriter, load_set
@@ -51,10 +52,10 @@ def held_out_set(pack_folder: Path, language: str, folder: Path, seed: int = 1) 
     """A test set of the rows of the dev split, each with 3 to 6 s of another recording, of the training split, as voice."""
     pack = AudioPack(pack_folder)
     held = [row for row in pack.rows if row.split == "dev" and row.text][:MOST_ITEMS]
-    voice_T = pack.audio(_voice_row(pack))[: 6 * RATE]
+    voice_T = voice_of(pack_folder, RATE)[: 6 * RATE]
     with SetWriter(folder) as writer:
         for number, row in enumerate(held):
-            wav_T = np.asarray(pack.audio(row), np.float32)
+            wav_T = np.asarray(pack.audio_at(RATE, row), np.float32)
             fields = {"text": row.text, "voice": (voice_T, RATE), "language": language}
             request = registry.parse_request(TASK, fields)
             meta = {"id": row.id, "seconds": row.seconds}
@@ -62,11 +63,6 @@ def held_out_set(pack_folder: Path, language: str, folder: Path, seed: int = 1) 
             example = Example(request, wav_T, row.text, language, speaker, meta, references)
             writer.add_example(f"{TASK}-{number:04d}", TASK, example, seed + number)
         writer.close({"name": f"held-out recordings of {held[0].speaker}", "seed": seed})
-
-
-def _voice_row(pack: AudioPack) -> PackRow:
-    """The training utterance nearest to 5 s."""
-    return min((row for row in pack.rows if row.split == "train"), key=lambda row: abs(row.seconds - 5))
 
 
 def _speak(folder: Path, model: Path | None, out: Path, say: Callable[[str], None]) -> None:

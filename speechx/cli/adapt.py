@@ -16,7 +16,7 @@ from speechx.cli.recipes import find_recipe
 from speechx.data.code_pool import MAX_PER
 from speechx.data.progress import ticker
 from speechx.errors import InputError
-from speechx.files import atomic_files, atomic_write
+from speechx.files import atomic_files
 from speechx.task.voices import VoiceStore, check_voice_id
 from speechx.text.languages import check_language
 
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 FEWEST_SECONDS = 40.0
 """Of recordings to train on: a minute, less what is held out."""
-
-VOICE_SECONDS = 5.0
-"""The training recording nearest to this length is enrolled."""
 
 
 Recordings = Annotated[
@@ -71,6 +68,8 @@ def adapt(
     folder = output or Path("models") / name
     work = folder.with_name(f".{folder.name}.work")
     _check_output(folder, work, overwrite, resume)
+    if consent and name in VoiceStore().ids() and not (overwrite and not VoiceStore().get(name).builtin):
+        raise InputError(f"name: voice {name!r} exists; choose another name, or --overwrite", field="name")
     if not resume:
         checked = _checked(recordings, load_front(base), language, recognizer)
         errors = prepare_voice(checked, base, work, max_per, ticker("prepare"))
@@ -147,11 +146,12 @@ def _training_seconds(path: Path) -> float:
 
 def _write_folder(base: Path, folder: Path, work: Path, adapter: bytes, name: str) -> None:
     """The base model with the adapter, and the table of recordings. The folder appears whole."""
+    from speechx.models.lm.folder import add_voice_adapter
+
     made = work / "model"
     shutil.rmtree(made, ignore_errors=True)
     shutil.copytree(base, made)
-    (made / "lm" / "adapters").mkdir(exist_ok=True)
-    atomic_write(made / "lm" / "adapters" / f"{name}.safetensors", adapter)
+    add_voice_adapter(made / "lm", name, adapter)
     shutil.copy(work / "recordings.csv", made / "recordings.csv")
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -160,12 +160,9 @@ def _write_folder(base: Path, folder: Path, work: Path, adapter: bytes, name: st
 
 def _enroll(work: Path, name: str, language: str, license: str, adapter: bytes) -> None:
     """Keeps a recording of the speaker and the adapter among the voices."""
-    from speechx.data.packs import AudioPack
-    from speechx.task.voices import MAX_ENROLL_SECONDS
+    from speechx.data.recordings import voice_of
 
-    pack = AudioPack(work / "pack")
-    row = min((r for r in pack.rows if r.split == "train"), key=lambda r: abs(r.seconds - VOICE_SECONDS))
-    wav_T = pack.audio(row)[: round(MAX_ENROLL_SECONDS * SAMPLE_RATE)]
+    wav_T = voice_of(work / "pack", SAMPLE_RATE)
     store, kept = VoiceStore(), {"license": license} if license else {}
     store.enroll((wav_T, SAMPLE_RATE), name, language=language, consent=True, overwrite=True, **kept)
     store.set_adapter(name, adapter)

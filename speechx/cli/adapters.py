@@ -10,7 +10,6 @@ import typer
 
 from speechx.cli.console import JsonOption, ModelOption, output_option, put_json, say
 from speechx.errors import InputError, did_you_mean
-from speechx.files import atomic_write
 from speechx.task.voices import VoiceStore
 
 app = typer.Typer(help="List, inspect and move adapters of voices.", no_args_is_help=True)
@@ -66,6 +65,7 @@ def merge(
 ) -> None:
     """Write a model folder that speaks with an adapter, whatever the voice."""
     from speechx.models.adapter_file import read_adapter
+    from speechx.models.lm.folder import add_voice_adapter
     from speechx.pipeline.loading import model_folder
 
     data = _read(file)
@@ -76,8 +76,7 @@ def merge(
     made = output.with_name(f".{output.name}.tmp")
     shutil.rmtree(made, ignore_errors=True)
     shutil.copytree(model_folder(model), made)
-    (made / "lm" / "adapters").mkdir(exist_ok=True)
-    atomic_write(made / "lm" / "adapters" / f"{described.name}.safetensors", data)
+    add_voice_adapter(made / "lm", described.name, data)
     made.rename(output)
     say(f"model -> {output}")
 

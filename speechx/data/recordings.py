@@ -19,6 +19,7 @@ from typing import TypeAlias
 import numpy as np
 
 from speechx.audio import levels, reading
+from speechx.data.packs import AudioPack
 from speechx.data.sources import AUDIO_SUFFIXES, SourceRow, read_source
 from speechx.errors import InputError
 from speechx.task.frontend import Frontend
@@ -26,7 +27,7 @@ from speechx.text.types import WordTime
 
 __all__ = [
     "CheckedRecordings", "DroppedRecording", "Recognize", "check_recordings", "cut_at_pauses", "cut_at_words",
-    "speaker_rows",
+    "speaker_rows", "voice_of",
 ]  # fmt: skip
 
 Recognize: TypeAlias = Callable[[np.ndarray, str], str]
@@ -41,6 +42,8 @@ LEAST_SNR = 12.0
 
 PAUSE = 0.25
 """Seconds of silence between two words where a recording may be cut."""
+
+VOICE_SECONDS = 5.0
 
 HELD_OUT, FEWEST, MOST = 0.1, 2, 20
 """Share of the utterances that training does not see, and the least and most of them."""
@@ -136,6 +139,15 @@ def check_recordings(
     held = _held_out([row.id for row in kept])
     split = [replace(row, split="dev" if row.id in held else "train") for row in kept]
     return CheckedRecordings(tuple(split), tuple(seconds), tuple(dropped))
+
+
+def voice_of(pack_folder: Path, rate: int) -> np.ndarray:
+    """The training utterance nearest to 5 s of a pack of one speaker: a voice for requests, (T,) at `rate`."""
+    pack = AudioPack(pack_folder)
+    row = min(
+        (row for row in pack.rows if row.split == "train"), key=lambda row: abs(row.seconds - VOICE_SECONDS)
+    )
+    return pack.audio_at(rate, row)
 
 
 def _held_out(ids: list[str]) -> set[str]:

@@ -56,8 +56,8 @@ def prepare_voice(
     """
     shutil.rmtree(work, ignore_errors=True)
     pack = work / "pack"
-    prepare_rows(list(checked.rows), pack, workers=1, progress=progress)
     codec = open_codec(model / "codec")
+    prepare_rows(list(checked.rows), pack, workers=1, progress=progress, rate=codec.sample_rate)
     phonemize_pack(pack)
     encode_pack(pack, codec)
     align_pack(pack, model / "codec", model / "aligner", progress)
@@ -87,6 +87,8 @@ def adapt_voice(
 
     An adapter that the model has for this language is where it starts. seconds: of the recordings, for the file.
     """
+    if not (recipe.rank and recipe.patience):
+        raise InputError("config: a recipe of `speechx adapt` has `rank` and `patience`", field="config")
     codec = open_codec(model / "codec")
     finished = load_model(model / "lm", codec_hash=codec.hash, adapter=False)
     recipe = recipe.with_(languages=(language,), anneal_minutes=minutes)
@@ -95,7 +97,7 @@ def adapt_voice(
         str(work / "run"), phone_table_version=PHONE_TABLE_VERSION, codec=codec, pause_phones=pause_phones(),
         finished=finished, adapter=_start(model / "lm", language), resume=resume,
     )  # fmt: skip
-    assert trainer.best is not None, "a recipe of `speechx adapt` has `patience`"
+    assert trainer.best is not None
     info = AdapterInfo(
         name=name, base=LM_FOLDER.weights_hash(model / "lm"), languages=(language,), slots=recipe.slots, rank=recipe.rank,
         seconds=round(seconds, 1), minutes=round(trainer.minutes, 1), license=license, consent=consent,

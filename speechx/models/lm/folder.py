@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from speechx.errors import InputError
+from speechx.files import atomic_write
 from speechx.models.adapter_file import AdapterInfo
 from speechx.models.adapter_file import read_adapter as read_adapter_file
 from speechx.models.folder import CONFIG_FILE, ModelFolder, matrices_on_grid
@@ -110,6 +111,12 @@ def load_model(
 def read_adapter(folder: str | Path) -> LoRAAdapter | None:
     """The adapter that a model folder holds. Raises InputError."""
     return LM_FOLDER.read_adapter(folder)
+
+
+def add_voice_adapter(folder: str | Path, name: str, data: bytes) -> None:
+    """Adds an adapter's file to a model folder, in place of one of the same name."""
+    Path(folder, ADAPTERS).mkdir(exist_ok=True)
+    atomic_write(Path(folder, ADAPTERS, f"{name}.safetensors"), data)
 
 
 def voice_adapters(folder: str | Path) -> list[tuple[AdapterInfo, LoRAAdapter]]:

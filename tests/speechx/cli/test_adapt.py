@@ -104,6 +104,9 @@ def test_what_exists_is_not_overwritten(
         (["--name", "Anna B"], "id 'Anna B' must be 1-64 of a-z"),
         (["--language", "english"], "did you mean 'en'?"),
         (["--config", "lm/nothing"], "neither a file nor a packaged recipe"),
+        (["--name", "heart", "--consent"], "voice 'heart' exists; choose another name"),
+        (["--name", "heart", "--consent", "--overwrite"], "voice 'heart' exists; choose another name"),
+        (["--config", "lm/8-languages"], "a recipe of `speechx adapt` has `rank` and `patience`"),
         (["--model", "nowhere"], "is no model folder"),
     ],
 )
