@@ -139,7 +139,7 @@ class ModelRunner:
         self._local_views: dict[int, list[list[tuple[Tensor, ...]]]] = {}
 
     def add_adapter(self, adapter: LoRAAdapter) -> None:
-        """Prepares the weights that an adapter changes: some 45 MB for the mini preset. ValueError where it does not fit."""
+        """Prepares the weights that an adapter changes: some 60 MB for the mini preset. ValueError where it does not fit."""
         check_lora(self._core, adapter.tensors, adapter.scope)
         for product in self._products:
             factors = adapter.factors(product.matrix)
