@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Subset
 
 from speechx.data.crops import CropDataset
 from speechx.data.packs import AudioPack
+from speechx.errors import InputError
 from speechx.models.codec.excitation import NOISE_HOPS
 from speechx.models.codec.spectral import SpectralCodec
 from speechx.training.codec_config import CodecTrainConfig
@@ -287,6 +288,13 @@ def train(
     store: CheckpointStore | None = None,
 ) -> CodecTrainer:
     """Runs the recipe until its steps or the minutes are over; leaves `last.pt` in `out`."""
+    audio = AudioPack(pack)
+    if audio.sample_rate != config.codec.sample_rate:
+        raise InputError(
+            f"pack: {pack} has {audio.sample_rate:,} Hz, the recipe's codec {config.codec.sample_rate:,}; "
+            f"prepare it with --rate {config.codec.sample_rate}",
+            field="pack",
+        )
     run = TrainingRun(out, max_minutes, group=group, store=store)
     trainer = CodecTrainer(config, device, group)
     if run.resumes(resume):
@@ -294,7 +302,7 @@ def train(
     elif start_from:
         trainer.load(torch.load(start_from, map_location="cpu", weights_only=False), weights_only=True)
     data = CropDataset(
-        AudioPack(pack), config.crop_frames, config.steps * config.batch, config.seed, config.corpus_weights
+        audio, config.crop_frames, config.steps * config.batch, config.seed, config.corpus_weights
     )
     first = trainer.step * config.batch
     mine_SB = np.arange(first, len(data)).reshape(-1, config.batch)[:, group.rows]

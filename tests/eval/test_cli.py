@@ -13,6 +13,7 @@ from speechx.eval.report.write import load_report
 from speechx.eval.sets.store import TestSet
 from speechx.eval.systems.systems import ModelSystem
 from speechx.pipeline.local_engine import LocalEngine
+from tests.helpers.speech_server import stand_in_for_remotes
 
 
 def test_a_model_folder_is_measured(
@@ -44,6 +45,34 @@ def test_a_model_folder_is_measured(
             told["metrics"][m]["n"] == 1 for m in ("wer", "rtf", "first_audio", "truncated", "speaker")
         )
     assert report["abilities"]["speech_editing"]["systems"]["speechx"]["metrics"]["untouched"]["mean"] > 0.8
+
+
+def test_tts_of_another_server_is_measured(
+    test_set: TestSet, tiny_folder: Path, fakes: Any, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    from speechx.serving.cluster.replica import engine_of
+
+    monkeypatch.setattr("speechx.eval.judges.judges.Judges", partial(Judges, models=fakes))
+    monkeypatch.setattr("speechx.cli.remote.launcher", lambda name: engine_of)
+    there = stand_in_for_remotes(monkeypatch)
+    wanted = [
+        "--set",
+        str(test_set.folder),
+        "--task",
+        "tts",
+        "--items",
+        "1",
+        "--workers",
+        "1",
+        "-o",
+        str(tmp_path),
+    ]
+    remote = ["--model", str(tiny_folder), "--remote-tts", "http://voice/v1#kokoro"]
+    assert main(["eval", "run", *wanted, *remote]) == 0, capsys.readouterr().err
+    assert there.asked["model"] == "kokoro"
+    report = load_report(tmp_path)
+    assert "kokoro at http://voice/v1" in report["model"]
+    assert report["abilities"]["tts"]["systems"]["speechx"]["failed"] == 0
 
 
 def test_commands(

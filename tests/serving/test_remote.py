@@ -6,7 +6,6 @@ import asyncio
 import base64
 import io
 import json
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,7 @@ import httpx
 import numpy as np
 import pytest
 import soundfile
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, Response
 
 from speechx.cli.batch import local_runner
 from speechx.cli.remote import model_name, remote_facts
@@ -30,45 +28,13 @@ from speechx.serving.remote import RemoteEngine, RemoteOptions, WavReader
 from speechx.task import registry
 from tests.conftest import voice as sound
 from tests.helpers.fake_engine import FakeEngine
+from tests.helpers.speech_server import RATE, TONE_T, StandIn, stand_in_for_remotes, wav
 from tests.serving.common import Make, running, settings
-
-RATE = 24000
-TONE_T = (0.3 * np.sin(np.arange(RATE) * 0.1)).astype(np.float32)
 
 
 def job(**fields: Any) -> Job:
     given = {"text": "Hello there.", "voice": "heart", "seed": 3, **fields}
     return Job("tts", registry.parse_request("tts", given))
-
-
-def wav(wav_T: np.ndarray = TONE_T, rate: int = RATE, subtype: str = "PCM_16") -> bytes:
-    file = io.BytesIO()
-    soundfile.write(file, wav_T, rate, format="WAV", subtype=subtype)
-    return file.getvalue()
-
-
-class StandIn:
-    """What a server of another kind does with a request: as `answer` says."""
-
-    def __init__(self, answer: Response | None = None) -> None:
-        self.answer, self.asked, self.headers = answer, dict[str, Any](), dict[str, str]()
-        self.app = FastAPI()
-        self.app.post("/v1/audio/speech")(self.speech)
-
-    async def speech(self, request: Request) -> Response:
-        self.asked, self.headers = await request.json(), dict(request.headers)
-        return self.answer or StreamingResponse(self._stream(), media_type="audio/wav")
-
-    async def _stream(self) -> AsyncIterator[bytes]:
-        """As Kokoro-FastAPI: a header that knows no length, then samples."""
-        data = bytearray(wav())
-        data[4:8] = data[40:44] = b"\xff\xff\xff\xff"
-        for at in range(0, len(data), 3001):  # an odd number: a sample may lie in two pieces
-            yield bytes(data[at : at + 3001])
-
-    def engine(self, **options: Any) -> RemoteEngine:
-        given = RemoteOptions(url="http://voice/v1", **options)
-        return RemoteEngine(given, httpx.ASGITransport(self.app))
 
 
 def chunks_of(engine: Any, job: Job) -> list[Chunk]:
@@ -175,14 +141,7 @@ def test_our_own_server_is_one(tmp_path: Path) -> None:
 @pytest.fixture
 def beside(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Our model, and the stand-in for its tts."""
-    stand_in = StandIn()
-    whole = RemoteEngine.__init__
-    monkeypatch.setattr(
-        RemoteEngine,
-        "__init__",
-        lambda self, options: whole(self, options, httpx.ASGITransport(stand_in.app)),
-    )
-    return stand_in
+    return stand_in_for_remotes(monkeypatch)
 
 
 def test_one_router_for_both(beside: StandIn, tiny_folder: Path, make: Make) -> None:

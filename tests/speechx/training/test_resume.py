@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from torch.utils.data import default_collate
 from speechx.data.annotate.codes import TokenRow
 from speechx.data.chunks import slim_checkpoint
 from speechx.data.crops import CropDataset
-from speechx.data.packs import AudioPack
+from speechx.data.packs import AudioPack, write_rate
 from speechx.data.shards import Shards
+from speechx.errors import InputError
 from speechx.models.aligner import AlignerConfig
 from speechx.models.codec.config import SpectralConfig
 from speechx.models.codec.folder import export_checkpoint, load_codec
@@ -86,6 +88,17 @@ def test_discriminators_may_join_by_the_clock(pack_folder: Path) -> None:
     for trainer.share_of_time, joined in ((0.4, None), (0.6, 1), (0.7, 1)):
         metrics = trainer.train_step(*batch)
         assert trainer.joined == joined and ("disc" in metrics) == (joined is not None)
+
+
+def test_a_pack_of_another_rate_is_refused(pack_folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "pack"
+    shutil.copytree(pack_folder, other)
+    write_rate(other, 24000)
+    with pytest.raises(
+        InputError, match="24,000 Hz, the recipe's codec 16,000; prepare it with --rate 16000"
+    ):
+        codec_training.train(codec_config(100), str(other), str(tmp_path / "run"), False, "cpu", None)
+    assert not (tmp_path / "run").exists()
 
 
 def test_codec_from_other_weights(pack_folder: Path, tmp_path: Path) -> None:
