@@ -108,6 +108,12 @@ def _no_voices_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield
 
 
+@pytest.fixture
+def no_added_languages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a new process: the languages that a test adds are forgotten after it."""
+    monkeypatch.setattr("speechx.text.languages._added", {})
+
+
 @pytest.fixture(scope="session")
 def tiny_codec() -> Any:
     import torch

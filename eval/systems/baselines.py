@@ -15,6 +15,7 @@ import numpy as np
 from speechx.audio.reading import resample
 from speechx.eval.items import RATE
 from speechx.eval.judges.base import packaged_file
+from speechx.text.g2p.espeak import ESPEAK_LOCK, espeak_library
 
 __all__ = ["deepfilternet", "espeak", "noisereduce", "rnnoise"]
 
@@ -105,21 +106,10 @@ def _by_frames(wav_T: np.ndarray, process: Callable[..., object], delay: int) ->
     return np.pad(clean_T, (0, max(0, len(wav_T) - len(clean_T))))[: len(wav_T)]
 
 
-@cache
-def _espeak_library() -> tuple[ctypes.CDLL, int]:
-    """espeak-ng as package espeakng-loader ships it, ready to speak into memory, and its sample rate."""
-    library = ctypes.CDLL(str(packaged_file("espeakng_loader", "libespeak-ng.so", "espeakng-loader")))
-    data = packaged_file("espeakng_loader", "espeak-ng-data/phontab", "espeakng-loader").parent
-    synchronous = 2
-    rate = library.espeak_Initialize(synchronous, 0, str(data.parent).encode(), 0)
-    if rate <= 0:
-        raise RuntimeError(f"espeak-ng cannot use its data in {data}")
-    return library, rate
-
-
 def espeak(text: str, language: str) -> np.ndarray:
     """espeak-ng with its own voice of the language: a synthesizer without voice cloning."""
-    library, rate = _espeak_library()
+    packaged_file("espeakng_loader", "libespeak-ng.so", "espeakng-loader")  # raises where it is missing
+    library, rate = espeak_library()
     made: list[np.ndarray] = []
 
     @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
@@ -128,12 +118,13 @@ def espeak(text: str, language: str) -> np.ndarray:
             made.append(np.ctypeslib.as_array(samples, (count,)).astype(np.float32) / 32768)
         return 0
 
-    if library.espeak_SetVoiceByName(ESPEAK_VOICES.get(language, language).encode()):
-        raise ValueError(f"espeak-ng has no voice for language {language!r}")
-    library.espeak_SetSynthCallback(take)
     encoded, by_character, utf8 = text.encode(), 1, 1
     size = ctypes.c_size_t(len(encoded) + 1)
-    failed = library.espeak_Synth(encoded, size, 0, by_character, 0, utf8, None, None)
-    if failed or library.espeak_Synchronize():
-        raise RuntimeError("espeak-ng said nothing")
+    with ESPEAK_LOCK:
+        if library.espeak_SetVoiceByName(ESPEAK_VOICES.get(language, language).encode()):
+            raise ValueError(f"espeak-ng has no voice for language {language!r}")
+        library.espeak_SetSynthCallback(take)
+        failed = library.espeak_Synth(encoded, size, 0, by_character, 0, utf8, None, None)
+        if failed or library.espeak_Synchronize():
+            raise RuntimeError("espeak-ng said nothing")
     return resample(np.concatenate(made), rate, RATE) if made else np.zeros(0, np.float32)

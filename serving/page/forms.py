@@ -15,7 +15,7 @@ from speechx.errors import InputError
 from speechx.serving.types import JsonObject
 from speechx.task import registry
 from speechx.task.task import AnyTask
-from speechx.text.languages import LANGUAGES
+from speechx.text.languages import known_languages
 
 __all__ = ["OWN_VOICE", "TaskForm"]
 
@@ -76,7 +76,9 @@ class TaskForm:
         elif kind == "text":
             made = gr.Textbox(label=label, info=about, lines=2, max_lines=12)
         elif kind == "language":
-            choices: list[tuple[str, str]] = [(LANGUAGE_NAMES.get(code, code), code) for code in LANGUAGES]
+            choices: list[tuple[str, str]] = [
+                (LANGUAGE_NAMES.get(code, code), code) for code in known_languages()
+            ]
             if info.default is None:
                 choices = [("not given", ""), *choices]
             default = "" if info.default is None else "en" if info.is_required() else info.default

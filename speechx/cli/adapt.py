@@ -12,13 +12,13 @@ import typer
 from speechx.audio.reading import SAMPLE_RATE
 from speechx.cli.cluster import launcher
 from speechx.cli.console import LanguageOption, ModelOption, output_option, say
+from speechx.cli.languages import PhonesOption, keep_language, kept_language, known_language
 from speechx.cli.recipes import find_recipe
 from speechx.data.code_pool import MAX_PER
 from speechx.data.progress import ticker
 from speechx.errors import InputError
 from speechx.files import atomic_files
 from speechx.task.voices import VoiceStore, check_voice_id
-from speechx.text.languages import check_language
 
 if TYPE_CHECKING:
     from speechx.data.recordings import CheckedRecordings, Recognize
@@ -52,7 +52,8 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace what is in
 
 
 def adapt(
-    recordings: Recordings, name: Name, language: LanguageOption = "en", output: Output = None, minutes: Minutes = 20.0,
+    recordings: Recordings, name: Name, language: LanguageOption = "en", phones: PhonesOption = None, output: Output = None,
+    minutes: Minutes = 20.0,
     consent: Consent = False, license: License = "", recognizer: Recognizer = "whisper-base", max_per: MaxPER = MAX_PER,
     config: Config = Path("lm/adapt"), resume: Resume = False, report: Report = True, overwrite: Overwrite = False,
     model: ModelOption = None,
@@ -62,17 +63,20 @@ def adapt(
     from speechx.training.adapt import adapt_voice, prepare_voice
     from speechx.training.lm_config import LMTrainConfig
 
-    check_language(language)
     check_voice_id(name)
     base = model_folder(model, parts=("codec", "lm", "aligner"))
     folder = output or Path("models") / name
     work = folder.with_name(f".{folder.name}.work")
+    if resume:
+        kept_language(work)
+    known_language(language, base, phones)
     _check_output(folder, work, overwrite, resume)
     if consent and name in VoiceStore().ids() and not (overwrite and not VoiceStore().get(name).builtin):
         raise InputError(f"name: voice {name!r} exists; choose another name, or --overwrite", field="name")
     if not resume:
         checked = _checked(recordings, load_front(base), language, recognizer)
         errors = prepare_voice(checked, base, work, max_per, ticker("prepare"))
+        keep_language(language, work)
         _write_table(work / "recordings.csv", checked, errors, max_per)
     seconds = _training_seconds(work / "recordings.csv")
     made = adapt_voice(
@@ -85,7 +89,8 @@ def adapt(
     if consent:
         _enroll(work, name, language, license, made.data)
     if report:
-        _report(work, model, folder, language)
+        before = base if made.before is None else _add_adapter(base, work / "base", "before", made.before)
+        _report(work, before, folder, language)
     shutil.rmtree(work)
 
 
@@ -105,6 +110,7 @@ def _check_output(folder: Path, work: Path, overwrite: bool, resume: bool) -> No
 
 def _checked(recordings: Path, frontend: Frontend, language: str, recognizer: str) -> CheckedRecordings:
     from speechx.data.recordings import check_recordings, speaker_rows
+    from speechx.text.g2p.report import reading_report
 
     rows, recognize = speaker_rows(recordings, language), None
     if recognizer != "none" and any(not row.text for row in rows):
@@ -112,6 +118,8 @@ def _checked(recordings: Path, frontend: Frontend, language: str, recognizer: st
         recognize = cast("Recognize", launcher("recognizer")(recognizer))
     checked = check_recordings(rows, frontend, language, recognize, ticker("check"))
     say(checked.table())
+    for line in reading_report((row.text or "" for row in checked.rows), language):
+        say(line)
     if checked.minutes("train") * 60 < FEWEST_SECONDS:
         raise InputError(
             f"recordings: {checked.minutes('train') * 60:.0f} s are left to train on; give at least a minute",
@@ -133,7 +141,7 @@ def _write_table(path: Path, checked: CheckedRecordings, errors: dict[str, float
                 [row.id, f"{seconds:.2f}", used, row.text, error, "" if fits else "its text does not fit"]
             )
         for drop in checked.dropped:
-            table.writerow([drop.id, f"{drop.seconds:.2f}", "", "", "", drop.why])
+            table.writerow([drop.id, f"{drop.seconds:.2f}", "", "", "", drop.detail or drop.why])
     wrong = sum(errors.get(row.id, max_per + 1) > max_per for row in checked.rows)
     if wrong:
         say(f"{'dropped: its text does not fit':32}{wrong:6}")
@@ -146,16 +154,20 @@ def _training_seconds(path: Path) -> float:
 
 def _write_folder(base: Path, folder: Path, work: Path, adapter: bytes, name: str) -> None:
     """The base model with the adapter, and the table of recordings. The folder appears whole."""
-    from speechx.models.lm.folder import add_voice_adapter
-
-    made = work / "model"
-    shutil.rmtree(made, ignore_errors=True)
-    shutil.copytree(base, made)
-    add_voice_adapter(made / "lm", name, adapter)
+    made = _add_adapter(base, work / "model", name, adapter)
     shutil.copy(work / "recordings.csv", made / "recordings.csv")
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     made.rename(folder)
+
+
+def _add_adapter(base: Path, folder: Path, name: str, adapter: bytes) -> Path:
+    from speechx.models.lm.folder import add_voice_adapter
+
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(base, folder)
+    add_voice_adapter(folder / "lm", name, adapter)
+    return folder
 
 
 def _enroll(work: Path, name: str, language: str, license: str, adapter: bytes) -> None:
@@ -169,7 +181,7 @@ def _enroll(work: Path, name: str, language: str, license: str, adapter: bytes) 
     say(f"voice {name} is enrolled with its adapter: use it with --voice {name}")
 
 
-def _report(work: Path, base: Path | None, folder: Path, language: str) -> None:
+def _report(work: Path, base: Path, folder: Path, language: str) -> None:
     try:
         means = cast("Means", launcher("compare")(work, base, folder, language, folder / "report", say))
     except ModuleNotFoundError as error:

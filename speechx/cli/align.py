@@ -8,6 +8,7 @@ import typer
 
 from speechx.cli.console import JsonOption, LanguageOption, ModelOption, put_json
 from speechx.cli.inputs import file_option, given_audio, given_text
+from speechx.cli.languages import known_language
 
 
 def align(
@@ -23,6 +24,7 @@ def align(
     from speechx.text import check_text
 
     text = given_text(text, text_file)
+    known_language(language, model)
     check_text(text, language)
     given = given_audio(audio)
     found = load_front(model).align_text(given, text, language)

@@ -11,7 +11,7 @@ from speechx.audio.reading import SAMPLE_RATE
 from speechx.cli.console import JsonOption, ModelOption, put_json, say, warn
 from speechx.errors import InputError, did_you_mean
 from speechx.task.voices import VoiceStore
-from speechx.text.languages import LANGUAGES, check_language
+from speechx.text.languages import LANGUAGES, check_language, is_language_code
 
 app = typer.Typer(help="List, enroll and forget voices.", no_args_is_help=True)
 
@@ -48,7 +48,8 @@ def add(
     """Enroll a voice of a speaker who agreed to it."""
     from speechx.pipeline.loading import load_front
 
-    check_language(language)
+    if not is_language_code(language):
+        check_language(language)
     store = VoiceStore()
     voice = store.enroll(audio, voice_id, name=name, language=language, consent=consent, overwrite=overwrite)
     say(f"voice {voice.id}: {voice.seconds:.1f} s")

@@ -51,11 +51,12 @@ HELD_OUT, FEWEST, MOST = 0.1, 2, 20
 
 @dataclass(frozen=True)
 class DroppedRecording:
-    """A recording, or a part of one, that is not used. seconds: its length."""
+    """A recording, or a part of one, that is not used. seconds: its length. detail: more than the kind of reason."""
 
     id: str
     seconds: float
     why: str
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,9 @@ def _utterances(
     for start, stop, text in _pieces(wav_T, row.text, frontend, language, recognize):
         seconds = stop - start
         name = row.id if seconds == len(wav_T) / RATE else f"{row.id}@{start:.2f}"
-        if text and SHORTEST <= seconds <= LONGEST:
+        if text and (unread := _unread(text, frontend, language)):
+            yield DroppedRecording(name, seconds, "its text cannot be read", unread)
+        elif text and SHORTEST <= seconds <= LONGEST:
             whole = name == row.id and row.start is None
             times = (None, None) if whole else (first + start, first + stop)
             yield replace(row, id=name, text=text, language=language, start=times[0], stop=times[1]), seconds
@@ -183,6 +186,15 @@ def _utterances(
         else:
             long = f"no pause to cut it at within {LONGEST:g} s"
             yield DroppedRecording(name, seconds, "shorter than 1 s" if seconds < SHORTEST else long)
+
+
+def _unread(text: str, frontend: Frontend, language: str) -> str:
+    """Why a text has no phones; "" where it has."""
+    try:
+        frontend.phones(text, language)
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 def _problem(wav_T: np.ndarray, seen: set[bytes]) -> str | None:

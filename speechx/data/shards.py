@@ -16,7 +16,7 @@ import numpy as np
 from speechx.files import atomic_files
 from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, TextTrack, Token
 from speechx.task.examples import TrainingPair
-from speechx.text.languages import LANGUAGES
+from speechx.text.languages import language_at, language_index
 
 FORMAT = 1
 MAX_BYTES = 15 * 2**20
@@ -39,7 +39,7 @@ def encode_pair(pair: TrainingPair) -> np.ndarray:
         if isinstance(segment, Token):
             header += [_TOKEN, segment.id, 0]
         elif isinstance(segment, Text):
-            header += [_TEXT, len(segment.ids), LANGUAGES.index(segment.language)]
+            header += [_TEXT, len(segment.ids), language_index(segment.language)]
             parts.append(segment.ids)
         else:
             header += [_FRAMES, len(segment.codes_FK), int(segment.aligned)]
@@ -85,7 +85,7 @@ def decode_pair(data: np.ndarray) -> TrainingPair:
         if kind == _TOKEN:
             segments.append(Token(size))
         elif kind == _TEXT:
-            segments.append(Text(reader.take(size).astype(np.int64), LANGUAGES[extra]))
+            segments.append(Text(reader.take(size).astype(np.int64), language_at(extra)))
         else:
             segments.append(
                 Frames(reader.take(size * codebooks).reshape(size, codebooks), aligned=bool(extra))

@@ -205,7 +205,7 @@ class Engine:
             if sibling.packed is packed and sibling is not sequence and sibling.filled >= stop:
                 self.runner.cache.copy(self.scheduler.slot_of(sibling.id), entry.slot, start, stop)
                 return
-        x_ND = self.runner.prompt_input(packed, start, stop)
+        x_ND = self.runner.prompt_input(packed, start, stop, sequence.adapter)
         self.runner.select_adapters([sequence.adapter])
         self.runner.prefill(x_ND, packed.positions_T[start:stop], entry.slot, start)
         if packed.prefix_key is not None and stop == packed.prefix_len:

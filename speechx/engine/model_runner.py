@@ -98,6 +98,7 @@ class ModelRunner:
         self._core, self._own = core, core.adapters
         self._adapted = AdaptedRows()  # shared by all products
         self._products: list[AdaptableProduct] = []
+        self._language_rows: dict[str, tuple[int, Tensor]] = {}  # token and row, by the name of an adapter
         self.table = core.embed.weight.detach().float()
 
         # The local transformer's weights are read at every code, from a cache: widening them costs more than their bytes.
@@ -141,6 +142,8 @@ class ModelRunner:
     def add_adapter(self, adapter: LoRAAdapter) -> None:
         """Prepares the weights that an adapter changes: some 60 MB for the mini preset. ValueError where it does not fit."""
         check_lora(self._core, adapter.tensors, adapter.scope)
+        if (found := adapter.language_row()) is not None:
+            self._language_rows[adapter.name] = (found[0], found[1].float().to(self.device))
         for product in self._products:
             factors = adapter.factors(product.matrix)
             if factors is not None:
@@ -149,6 +152,7 @@ class ModelRunner:
 
     def remove_adapter(self, name: str) -> None:
         """Forgets an adapter."""
+        self._language_rows.pop(name, None)
         for product in self._products:
             product.linear.adapted.pop(name, None)
 
@@ -163,15 +167,20 @@ class ModelRunner:
 
     # Inputs
 
-    def prompt_input(self, packed: PackedPrompt, start: int, stop: int) -> Tensor:
-        """Input of prompt steps [start, stop), (N, D)."""
+    def prompt_input(self, packed: PackedPrompt, start: int, stop: int, adapter: str | None = None) -> Tensor:
+        """Input of prompt steps [start, stop), (N, D). adapter: its name; it may have a language's token of its own."""
         at = slice(start, stop)
+        tokens_N, added = packed.tokens_T[at], self._language_rows.get(adapter or "")
+        own_N = tokens_N == (-1 if added is None else added[0])
         columns = [
-            packed.tokens_T[at, None],
+            np.where(own_N, EmbeddingRows.NONE, tokens_N)[:, None],
             EmbeddingRows.FLAG + packed.flags_T[at, None],
             self.code_rows(packed.codes_TG[at]),
         ]
-        return self.sum_rows(np.concatenate(columns, axis=1))
+        x_ND = self.sum_rows(np.concatenate(columns, axis=1))
+        if added is not None:
+            x_ND[torch.from_numpy(own_N).to(x_ND.device)] += added[1]
+        return x_ND
 
     def code_rows(self, codes_NG: np.ndarray) -> np.ndarray:
         """Table rows of codes; -1 gives the empty row."""

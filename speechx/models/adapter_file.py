@@ -19,7 +19,8 @@ from torch import Tensor
 
 from speechx.errors import InputError
 from speechx.models.config import StrictConfig
-from speechx.models.lora import DOWN, UP, LoRAAdapter, LoRAScope
+from speechx.models.lora import DOWN, LANGUAGE_ROW, UP, LoRAAdapter, LoRAScope
+from speechx.text.languages import AddedLanguage, add_language
 
 __all__ = ["AdapterInfo", "adapter_hash", "read_adapter", "write_adapter"]
 
@@ -30,7 +31,7 @@ class AdapterInfo(StrictConfig):
     """What an adapter is and was made of.
 
     base: weights_hash of the language model that it changes. languages, slots: of the output text and of the tasks that it
-    is used for; empty: all.
+    is used for; empty: all. added: the language that it adds, and how its texts are read.
     seconds: of recordings it was trained on. minutes: of training. consent: whether the speaker agreed.
     """
 
@@ -39,6 +40,7 @@ class AdapterInfo(StrictConfig):
     base: str
     languages: tuple[str, ...] = ()
     slots: tuple[int, ...] = ()
+    added: AddedLanguage | None = None
     rank: int = 0
     seconds: float = 0.0
     minutes: float = 0.0
@@ -55,7 +57,10 @@ def write_adapter(info: AdapterInfo, tensors: dict[str, Tensor]) -> bytes:
 
 
 def read_adapter(data: bytes, field: str = "adapter") -> tuple[AdapterInfo, LoRAAdapter]:
-    """What `write_adapter` made; the factors in float32. Raises InputError for anything else."""
+    """What `write_adapter` made; the factors in float32. A language that it adds is known from then on.
+
+    Raises InputError for anything else, and for a language that is known with another reading.
+    """
     try:
         tensors = load(data)
         size = int.from_bytes(data[:8], "little")
@@ -69,11 +74,16 @@ def read_adapter(data: bytes, field: str = "adapter") -> tuple[AdapterInfo, LoRA
         )
     try:
         info = AdapterInfo.from_dict(json.loads(metadata[METADATA]))
+        if info.added is not None:
+            add_language(info.added)
         scope = LoRAScope(info.languages, info.slots)
+    except InputError as error:
+        raise InputError(f"{field}: {error}", field=field) from error
     except (ValidationError, ValueError) as error:
         raise InputError(f"{field}: its description cannot be read: {error}", field=field) from error
-    odd = [name for name in tensors if not name.endswith((UP, DOWN))]
-    if info.format != 1 or odd or not tensors:
+    odd = [name for name in tensors if not name.endswith((UP, DOWN)) and name != LANGUAGE_ROW]
+    rows = (LANGUAGE_ROW in tensors) == (info.added is not None and info.languages == (info.added.code,))
+    if info.format != 1 or odd or not tensors or not rows:
         raise InputError(f"{field}: it was made by another release, or is no LoRA adapter", field=field)
     if bad := [name for name, value in tensors.items() if not value.float().isfinite().all()]:
         raise InputError(f"{field}: {bad[0]} has values that are not finite", field=field)

@@ -3,6 +3,8 @@
 A model folder may hold `adapter.safetensors` beside its weights. For each adapted matrix it has two factors, NAME.up
 (.., M, r) and NAME.down (.., r, N), whose product is added to the matrix.
 
+An adapter for a language that the model was not made with has a row for that language's token, too.
+
 An adapter without a scope is merged into the weights at loading. An adapter with a `LoRAScope` is used for requests of its
 languages and tasks only, row by row of a batch (S-LoRA, Sheng et al. 2023); all other requests get the base model's bits.
 
@@ -23,9 +25,12 @@ from torch.nn.utils import parametrize
 
 from speechx.models.config import JSONObject
 from speechx.models.vocab import FIRST_LANGUAGE, FIRST_PHONE, language_token, task_token
-from speechx.text.languages import LANGUAGES
+from speechx.text.languages import language_at
 
 UP, DOWN = ".up", ".down"
+LANGUAGE_ROW = "language.row"
+"""Of an adapter for a language that was added: its row of the token table, (D,)."""
+
 LM_MATRICES = ("blocks.", "local_blocks.", "first_head.", "advance_head.", "local_in.", "local_heads")
 """Of the language model: the blocks and the heads, not the tables of codes and phones."""
 
@@ -67,7 +72,7 @@ class LoRAScope:
         languages = tokens_T[(tokens_T >= FIRST_LANGUAGE) & (tokens_T < FIRST_PHONE)]
         if not self.languages or not len(languages):
             return True
-        return LANGUAGES[languages[-1] - FIRST_LANGUAGE] in self.languages
+        return language_at(int(languages[-1]) - FIRST_LANGUAGE) in self.languages
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,11 @@ class LoRAAdapter:
         """Up (M, r) and down (r, N) of one matrix; None for a matrix that is not adapted."""
         found = self.tensors.get(name + UP), self.tensors.get(name + DOWN)
         return None if found[0] is None or found[1] is None else (found[0], found[1])
+
+    def language_row(self) -> tuple[int, Tensor] | None:
+        """Token and row (D,) of the language that was added with this adapter; None without one."""
+        row = self.tensors.get(LANGUAGE_ROW)
+        return None if row is None else (language_token(self.scope.languages[0]), row)
 
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -116,6 +126,41 @@ class LoRAParametrization(nn.Module):
 
     def forward(self, matrix_MN: Tensor) -> Tensor:
         return matrix_MN + self.up @ self.down
+
+
+class LanguageRow(nn.Module):
+    """A frozen token table (V, D) in which the row of one token is trained."""
+
+    def __init__(self, table_VD: Tensor, token: int) -> None:
+        super().__init__()
+        self.token = token
+        self.row = nn.Parameter(table_VD[token].detach().clone())
+
+    def forward(self, table_VD: Tensor) -> Tensor:
+        return torch.cat([table_VD[: self.token], self.row[None], table_VD[self.token + 1 :]])
+
+
+def add_language_row(model: nn.Module, token: int) -> LanguageRow:
+    """Trains the row of a language's token beside the factors of `add_lora`, in place."""
+    table = model.get_submodule("embed")
+    weight = table.get_parameter("weight")
+    row = LanguageRow(weight, token).to(weight.device)
+    parametrize.register_parametrization(table, "weight", row)
+    weight.requires_grad_(False)
+    return row
+
+
+def find_language_row(model: nn.Module) -> LanguageRow | None:
+    """What `add_language_row` added."""
+    return next((module for module in model.modules() if isinstance(module, LanguageRow)), None)
+
+
+def start_language_row(model: nn.Module, token: int) -> None:
+    """Sets the row that `add_language_row` added to that of another token."""
+    row = find_language_row(model)
+    assert row is not None
+    with torch.no_grad():
+        row.row.copy_(model.get_parameter("embed.parametrizations.weight.original")[token])
 
 
 def add_lora(
@@ -160,6 +205,10 @@ def init_lora(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
         r = min(lora.up.shape[-1], up.shape[-1])
         with torch.no_grad():
             lora.up[..., :r], lora.down[..., :r, :] = up[..., :r], down[..., :r, :]
+    row = find_language_row(model)
+    if row is not None and LANGUAGE_ROW in tensors:
+        with torch.no_grad():
+            row.row.copy_(tensors[LANGUAGE_ROW])
 
 
 def _balanced(up: Tensor, down: Tensor) -> tuple[Tensor, Tensor]:
@@ -193,6 +242,8 @@ def balanced_factors(model: nn.Module) -> dict[str, Tensor]:
     for name, lora in _parametrizations(model):
         up, down = _balanced(lora.up.detach(), lora.down.detach())
         found[name + UP], found[name + DOWN] = up.contiguous(), down.contiguous()
+    if (row := find_language_row(model)) is not None:
+        found[LANGUAGE_ROW] = row.row.detach()
     return found
 
 
@@ -202,7 +253,13 @@ def check_lora(model: nn.Module, tensors: Mapping[str, Tensor], scope: LoRAScope
     Raises ValueError for factors that do not fit the model, and for matrices that cannot be adapted for a scope alone.
     """
     parameters = dict(model.named_parameters())
-    names = sorted({key.removesuffix(UP).removesuffix(DOWN) for key in tensors})
+    names = sorted({key.removesuffix(UP).removesuffix(DOWN) for key in tensors if key != LANGUAGE_ROW})
+    row = tensors.get(LANGUAGE_ROW)
+    width = parameters["embed.weight"].shape[1:] if "embed.weight" in parameters else None
+    if row is not None and (row.shape != width or not (scope and len(scope.languages) == 1)):
+        raise ValueError(
+            f"the adapter's {LANGUAGE_ROW} does not fit the model, or it is not for one language"
+        )
     for name in names:
         if scope and not name.startswith(LM_MATRICES):
             raise ValueError(f"{name} cannot be changed for some languages or tasks alone")

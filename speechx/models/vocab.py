@@ -7,11 +7,11 @@ trained with an older list keep their meaning.
     1          BOS, the input of the first target step
     2..31      markers between the parts of an acoustic prompt; 2..8 are taken, each by the task that names it
     32..95     task ids, 64 reserved; a task names its `slot` in 0..63
-    96..127    languages, 32 reserved
+    96..127    languages, 32 reserved; those that are added to a process have the next ones
     128..511   phones, 128 + index in the frozen phone table
 """
 
-from speechx.text.languages import LANGUAGES
+from speechx.text.languages import MAX_LANGUAGES, language_index
 
 VOCAB_SIZE = 512
 
@@ -26,6 +26,7 @@ NUM_TASKS = 64
 FIRST_LANGUAGE = 96
 FIRST_PHONE = 128
 NUM_PHONES = VOCAB_SIZE - FIRST_PHONE
+assert FIRST_LANGUAGE + MAX_LANGUAGES == FIRST_PHONE
 
 
 def task_token(slot: int) -> int:
@@ -36,7 +37,8 @@ def task_token(slot: int) -> int:
 
 
 def language_token(language: str) -> int:
-    """Token of a two-letter language code. Raises ValueError for a language the vocabulary does not have."""
-    if language not in LANGUAGES:
-        raise ValueError(f"language {language!r} is not supported; choose one of {', '.join(LANGUAGES)}")
-    return FIRST_LANGUAGE + LANGUAGES.index(language)
+    """Token of a language code. Raises ValueError for a language that is not known.
+
+    The tokens of added languages have no trained row in the table: their adapters bring one (speechx.models.lora).
+    """
+    return FIRST_LANGUAGE + language_index(language)

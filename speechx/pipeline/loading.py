@@ -65,7 +65,7 @@ def load_front(
     """What needs no language model: codec, aligner, text, voices. Raises InputError as `load_pipeline` does."""
     from speechx.models.aligner import Aligner
     from speechx.models.codec.sources import open_codec
-    from speechx.models.lm.folder import LM_FOLDER
+    from speechx.models.lm.folder import LM_FOLDER, added_languages
     from speechx.models.refiner import Refiner
     from speechx.task.frontend import Frontend
     from speechx.task.voices import VoiceStore
@@ -78,6 +78,7 @@ def load_front(
         refiner=_optional("mask", folder / "mask", Refiner.load, used), paths=paths,
         speaker=_voice_encoder(voice_check),
         language_model=_checked("lm", folder / "lm", LM_FOLDER.weights_hash) if has_lm else "",
+        languages=_checked("lm", folder / "lm", added_languages) if has_lm else (),
     )  # fmt: skip
 
 

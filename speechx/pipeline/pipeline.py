@@ -23,6 +23,7 @@ from speechx.pipeline.job_runner import JobRunner
 from speechx.pipeline.result import Speech, collect
 from speechx.pipeline.running_job import RunningJob
 from speechx.task import registry
+from speechx.text.languages import LANGUAGES, unsupported
 
 if TYPE_CHECKING:
     from speechx.audio.types import AudioSource
@@ -54,6 +55,7 @@ class Pipeline:
         """Reads the request's audio and plans it. Touches no engine. Raises InputError."""
         started, task, request = time.monotonic(), registry.task(job.task), job.request
         seed = random.SystemRandom().randrange(2**31) if request.seed is None else request.seed
+        _check_languages(request, self.frontend)
         plan = task.plan(request, self.frontend)
         running = RunningJob(job, task, plan, self.frontend, seed, started)
         running.add_info(model=self.model)
@@ -117,6 +119,35 @@ class Pipeline:
             with self._lock:
                 for running, _ in under_way.values():
                     self.runner.abort(running)
+
+
+def _check_languages(request: TaskRequest, frontend: Frontend) -> None:
+    """Raises InputError for a language that the model and the request's voice lack, and for one beside another text's."""
+    kinds = registry.field_kinds(type(request))
+    voices = [
+        given
+        for name, kind in kinds.items()
+        if kind == "voice" and (given := getattr(request, name)) is not None
+    ]
+    for name in [name for name, kind in kinds.items() if kind == "language"]:
+        language = getattr(request, name)
+        if language in (None, *LANGUAGES):
+            continue
+        if language not in frontend.languages and not any(
+            _speaks(voice, language, frontend) for voice in voices
+        ):
+            raise InputError(f"{name}: {unsupported(language, frontend.languages)}", field=name)
+        if name != "language" and language != getattr(request, "language", None):
+            raise InputError(
+                f"{name}: {language!r} was added to this model, and can be used where `language` is the same",
+                field=name,
+            )
+
+
+def _speaks(voice: AudioSource, language: str, frontend: Frontend) -> bool:
+    """Whether a voice has an adapter for the language."""
+    adapter = frontend.voice_adapter(voice)
+    return adapter is not None and language in adapter.scope.languages
 
 
 def _with_pipes_read(request: TaskRequest, names: Iterable[str]) -> TaskRequest:

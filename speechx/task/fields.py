@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler
 from pydantic_core import core_schema
 
 from speechx.audio.aac import check_aac
 from speechx.audio.coercion import as_source
 from speechx.audio.types import AudioFormat, AudioSource
 from speechx.errors import InputError
-from speechx.text.languages import LANGUAGES, unsupported
+from speechx.text.languages import is_language_code, known_languages, unsupported
 
 __all__ = ["MAX_TEXT", "Audio", "Language", "Span", "TaskRequest", "Text", "Voice"]
 
@@ -57,9 +57,9 @@ def _check_text(value: str) -> str:
 
 
 def _check_language(value: str) -> str:
-    """A supported language; a region is dropped (en-US is en)."""
+    """The code of a language; a region is dropped (en-US is en). Whether a model has it, its frontend tells."""
     short = value.strip().lower().replace("_", "-").split("-")[0]
-    if short not in LANGUAGES:
+    if not is_language_code(short):
         raise InputError(unsupported(value))
     return short
 
@@ -77,13 +77,20 @@ def _check_span(value: tuple[float, float]) -> tuple[float, float]:
     return value
 
 
+class _LanguageSchema:
+    """Schema of a language field: the languages that are known when it is asked for."""
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "enum": list(known_languages()), "x-speechx": "language"}
+
+
 Audio = Annotated[AudioSource, _AudioField("audio")]
 Voice = Annotated[AudioSource, _AudioField("voice")]
 Text = Annotated[str, AfterValidator(_check_text), Field(json_schema_extra={"x-speechx": "text"})]
 Language = Annotated[
     str,
     AfterValidator(_check_language),
-    WithJsonSchema({"type": "string", "enum": list(LANGUAGES), "x-speechx": "language"}),
+    _LanguageSchema(),
 ]
 Span = Annotated[tuple[float, float], AfterValidator(_check_span)]
 

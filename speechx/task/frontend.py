@@ -22,6 +22,7 @@ from speechx.errors import InputError
 from speechx.models.speaker import SPEAKER_RATE
 from speechx.task.code_streams import CodeReader, WaveStream
 from speechx.task.voices import known_voice, unknown_voice
+from speechx.text.languages import LANGUAGES
 
 if TYPE_CHECKING:
     from speechx.models.adapter_file import AdapterInfo
@@ -71,7 +72,8 @@ class Frontend:
     """The front end of one model. Threads may share it.
 
     refiner: see speechx.pipeline.masking. speaker: compares candidates with the voice; None: nobody does.
-    language_model: hash of its weights, which the adapters of voices name. paths:
+    language_model: hash of its weights, which the adapters of voices name. languages: those that the model has beyond
+    LANGUAGES. paths:
     whether a string may name a file; False in servers, where strings come from strangers. max_phone_errors: phone error
     rate above which a transcript does not belong to a recording.
     """
@@ -85,12 +87,14 @@ class Frontend:
         refiner: Refiner | None = None,
         *,
         language_model: str = "",
+        languages: tuple[str, ...] = (),
         speaker: VoiceEncoder | None = None,
         paths: bool = True,
         max_phone_errors: float = 0.75,
     ) -> None:
         self.codec, self.aligner, self.voices, self.paths = codec, aligner, voices, paths
         self.refiner, self.language_model, self.speaker = refiner, language_model, speaker
+        self.languages = (*LANGUAGES, *languages)
         self.max_phone_errors = max_phone_errors
         self.sample_rate = codec.sample_rate
         self.frame_rate = codec.frame_rate

@@ -9,7 +9,7 @@ import numpy as np
 from speechx.errors import InputError
 from speechx.text import g2p, locales
 from speechx.text.g2p import Phones
-from speechx.text.languages import check_language
+from speechx.text.languages import LANGUAGES, check_language
 from speechx.text.normalize import TextToken, tokenize
 from speechx.text.phones import PHONE_IDS, SILENCE, UNKNOWN
 from speechx.text.sentences import split_sentences
@@ -19,7 +19,7 @@ MAX_CHARS = 10_000
 
 
 class TextFrontend:
-    """Phones of any text in the supported languages. Back ends load when first used; threads may share it.
+    """Phones of any text in the known languages. Back ends load when first used; threads may share it.
 
     max_chars: longest text accepted in one call (split long text with `split_sentences` first for synthesis).
     """
@@ -36,6 +36,7 @@ class TextFrontend:
         check_text(text, language, field=field, max_chars=self.max_chars)
         tokens = tokenize(text, language)
         backend = g2p.load(language)
+        _check_signs(tokens, language, field)
         phones: list[str] = [SILENCE]
         words: list[Word] = []
         phrase: list[TextToken] = []
@@ -78,8 +79,24 @@ def _phones_of(phrase: list[TextToken], backend: g2p.G2P, language: str) -> list
     return out
 
 
+def _check_signs(tokens: list[TextToken], language: str, field: str) -> None:
+    """Raises InputError for a digit or sign that the rules of an added language cannot read: no other language may."""
+    backend = g2p.load_added(language)
+    if backend is None or backend.reads_signs:
+        return
+    for token in tokens:
+        if signs := [char for char in backend.unread(token.text) if not char.isalpha()]:
+            raise InputError(
+                f"{field}: {token.text!r} cannot be read in language {language!r}, whose rules have nothing for {signs[0]!r}: "
+                "write it in words, or add it under `words` in the rules",
+                field=field,
+            )
+
+
 def _readable(token: TextToken, backend: g2p.G2P, language: str) -> list[str]:
     """The token's words as input of the back end: acronyms spelled or in lower case, hyphens split."""
+    if language not in LANGUAGES:
+        return list(token.spoken)
     words: list[str] = []
     for word in token.spoken:
         if len(word) > 1 and word.isupper() and word.isalpha():

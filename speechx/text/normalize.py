@@ -1,7 +1,8 @@
 """Text normalization: numbers, dates, money, abbreviations, symbols, addresses and punctuation to spoken words.
 
 `tokenize` gives a TextToken per written word, with its spoken words and the pause after it. All that differs between
-languages is in the tables of `speechx.text.locales`.
+languages is in the tables of `speechx.text.locales`. In a language that was added nothing is expanded: what reads it
+(speechx.text.g2p) reads its digits and signs, too, or the text is refused.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from speechx.text.context import TokenContext
 from speechx.text.digits import PHONE, SUPERSCRIPTS
 from speechx.text.expand import expand
 from speechx.text.joins import glued_abbreviations, join_words
+from speechx.text.languages import LANGUAGES
 from speechx.text.locales.base import DASH, JOIN, Locale
 from speechx.text.markup import strip_markup
 from speechx.text.money import symbol_pattern
@@ -101,8 +103,10 @@ def _is_picture(char: str) -> bool:
 
 def tokenize(text: str, language: str) -> list[TextToken]:
     """Every written word that has something to say, in order, with its spoken words and the pause after it."""
-    locale = locales.load(language)
     text = strip_markup(text)
+    if language not in LANGUAGES:
+        return _as_written(text)
+    locale = locales.load(language)
     shouting = not any(char.islower() for char in text) and len(_LONG_WORD.findall(text)) > 1
     maths = _EQUATION.search(text) is not None
     raw = _split(clean(text), language)
@@ -130,6 +134,18 @@ def tokenize(text: str, language: str) -> list[TextToken]:
         elif tokens and piece.strip('"') == "-":
             tokens[-1] = _paused(tokens[-1], ",")
     return _elided(tokens) if language == "fr" else tokens
+
+
+def _as_written(text: str) -> list[TextToken]:
+    """The written words, each of which is its own spoken word."""
+    tokens: list[TextToken] = []
+    for piece in _SPLIT.sub(lambda match: match.group() + " ", " ".join(clean(text).split())).split(" "):
+        core, pause = piece.strip(_EDGE_PUNCTUATION), _pause_after(piece, False)
+        if core:
+            tokens.append(TextToken(core, (core,), pause))
+        elif tokens:
+            tokens[-1] = _paused(tokens[-1], "," if piece == "-" else pause)
+    return tokens
 
 
 def _written(piece: str, consumed_dot: bool) -> str:

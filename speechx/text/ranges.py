@@ -42,4 +42,4 @@ def _day(part: str, locale: Locale) -> str:
     """The name of a day. German abbreviations are small words, too (so, mi): these need a capital."""
     if locale.language == "de" and not part[:1].isupper():
         return ""
-    return _DAY_OF[locale.language].get(part.lower().removesuffix("."), "")
+    return _DAY_OF.get(locale.language, {}).get(part.lower().removesuffix("."), "")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
-from speechx.text.normalize import tokenize
+from speechx.text import g2p
+from speechx.text.normalize import TextToken, tokenize
 from speechx.text.sentences import split_sentences
 
 
@@ -19,17 +20,24 @@ def say(text: str, language: str) -> list[str]:
 
 
 def unsaid_words(text: str, language: str) -> list[str]:
-    """The written words, each once, that have letters of another script: these letters are left out.
+    """The written words, each once, that have letters of another script, or sounds like none of the table: these are left out.
 
     Raises InputError for an unknown language.
     """
-    if not any(map(_is_other_script, text)):
+    backend = g2p.load_added(language)
+
+    def lacks(token: TextToken) -> bool:
+        if backend is not None:
+            return bool(backend.unread(token.text))
+        return any(_is_other_script(char) for word in token.spoken for char in word)
+
+    if backend is None and not any(map(_is_other_script, text)):
         return []
     found = [
         token.text
         for sentence in split_sentences(text, language)
         for token in tokenize(sentence, language)
-        if any(_is_other_script(char) for word in token.spoken for char in word)
+        if lacks(token)
     ]
     return list(dict.fromkeys(found))
 

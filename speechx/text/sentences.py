@@ -10,7 +10,7 @@ from speechx.text.addresses import is_street
 from speechx.text.context import TokenContext
 from speechx.text.digits import is_german_ordinal
 from speechx.text.joins import spaced_abbreviations
-from speechx.text.languages import check_language
+from speechx.text.languages import check_language, is_language_code
 from speechx.text.lines import part_lines
 from speechx.text.markup import strip_markup
 from speechx.text.numbers import month_of
@@ -34,9 +34,10 @@ def split_sentences(text: str, language: str, max_chars: int = MAX_SENTENCE_CHAR
 
     Cuts fall after sentences; a sentence that is too long is cut at the last ; or : that fits, else at a comma or dash,
     else at a space, else (one endless word) anywhere. Pieces without a letter or digit join the piece before them.
-    Raises InputError for an unknown language, ValueError for max_chars < 1.
+    A language without tables has no abbreviations. Raises InputError for what is no language, ValueError for max_chars < 1.
     """
-    check_language(language)
+    if not is_language_code(language):
+        check_language(language)
     if max_chars < 1:
         raise ValueError(f"max_chars is {max_chars}; it must be at least 1")
     pieces: list[str] = []

@@ -24,9 +24,10 @@ from speechx.data.shards import Shards
 from speechx.errors import InputError
 from speechx.models.adapter_file import AdapterInfo, write_adapter
 from speechx.models.codec.sources import open_codec
-from speechx.models.lm.folder import LM_FOLDER, load_model, read_adapter
-from speechx.models.lora import LoRAAdapter, balanced_factors
+from speechx.models.lm.folder import LM_FOLDER, load_model, read_adapter, voice_adapters
+from speechx.models.lora import LANGUAGE_ROW, LoRAAdapter, balanced_factors
 from speechx.text import PHONE_TABLE_VERSION
+from speechx.text.languages import added_language
 from speechx.training.export import pause_phones
 from speechx.training.lm import train
 from speechx.training.lm_config import LMTrainConfig
@@ -39,11 +40,15 @@ PAIRS_PER_UTTERANCE, MOST_PAIRS, DEV_PAIRS = 30, 6000, 48
 
 @dataclass(frozen=True)
 class AdaptedVoice:
-    """data: the adapter's file. loss: of the held-out recordings before and after. utterances: trained on, held out."""
+    """data: the adapter's file. loss: of the held-out recordings before and after.
+
+    before: of a language that the model did not have, the file of an adapter that speaks it as the nearest language.
+    """
 
     data: bytes
     info: AdapterInfo
     loss: tuple[float, float]
+    before: bytes | None = None
 
 
 def prepare_voice(
@@ -85,7 +90,8 @@ def adapt_voice(
 ) -> AdaptedVoice:  # fmt: skip
     """Trains the adapter on WORK/shards for at most so many minutes.
 
-    An adapter that the model has for this language is where it starts. seconds: of the recordings, for the file.
+    An adapter that the model has for this language is where it starts. A language that was added (`add_language`) is
+    stored with the adapter. seconds: of the recordings, for the file.
     """
     if not (recipe.rank and recipe.patience):
         raise InputError("config: a recipe of `speechx adapt` has `rank` and `patience`", field="config")
@@ -100,15 +106,21 @@ def adapt_voice(
     assert trainer.best is not None
     info = AdapterInfo(
         name=name, base=LM_FOLDER.weights_hash(model / "lm"), languages=(language,), slots=recipe.slots, rank=recipe.rank,
-        seconds=round(seconds, 1), minutes=round(trainer.minutes, 1), license=license, consent=consent,
+        added=added_language(language), seconds=round(seconds, 1), minutes=round(trainer.minutes, 1),
+        license=license, consent=consent,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )  # fmt: skip
     data = write_adapter(info, balanced_factors(trainer.average))
-    return AdaptedVoice(data, info, (trainer.best.first, trainer.best.loss))
+    first = trainer.first_row
+    before = None if first is None else write_adapter(info.with_(rank=0, seconds=0.0), {LANGUAGE_ROW: first})
+    return AdaptedVoice(data, info, (trainer.best.first, trainer.best.loss), before)
 
 
 def _start(lm_folder: Path, language: str) -> LoRAAdapter | None:
-    """The model's own adapter, where it is used for the language."""
+    """The adapter that the model uses for speech from text in the language."""
+    voices = [made for info, made in voice_adapters(lm_folder) if language in info.languages]
+    if voices:
+        return voices[-1]
     found = read_adapter(lm_folder)
     own = found is not None and (not found.scope.languages or language in found.scope.languages)
     return found if own else None

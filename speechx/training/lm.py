@@ -16,7 +16,17 @@ from speechx.models.codec.base import Codec
 from speechx.models.lm.batch import LMBatch
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.model import CodecLMCore, LMOutput
-from speechx.models.lora import LoRAAdapter, add_lora, init_lora
+from speechx.models.lora import (
+    LANGUAGE_ROW,
+    LoRAAdapter,
+    add_language_row,
+    add_lora,
+    find_language_row,
+    init_lora,
+    start_language_row,
+)  # fmt: skip
+from speechx.models.vocab import language_token
+from speechx.text.languages import LANGUAGES, added_language
 from speechx.training.group import Group
 from speechx.training.lm_config import LMTrainConfig
 from speechx.training.lm_data import LMBatchLoader, dev_batches
@@ -61,6 +71,8 @@ class LMTrainer:
         self.model = (finished or CodecLMCore(model_config)).to(self.device)
         if finished is not None:
             add_lora(self.model, config.rank, config.seed, config.adapted)
+            for language in filter(added_language, config.languages):
+                add_language_row(self.model, language_token(language))
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.opts = optimizers(
             self.model, config.optimizer, lr=config.lr, betas=config.betas, weight_decay=config.weight_decay,
@@ -70,6 +82,7 @@ class LMTrainer:
         self.share_of_time = 0.0
         self.minutes = 0.0  # of training, with those of the runs that this one resumed
         self.best: BestWeights | None = None  # where the recipe has `patience`
+        self.first_row: torch.Tensor | None = None  # of a language that is added by this run
         if config.compile:
             self.model.compile_blocks()  # after the average was copied from it: a compiled block does not copy
 
@@ -146,7 +159,7 @@ class LMTrainer:
             "step": self.step, "config": self.config.model_dump(), "model_config": self.model_config.to_dict(),
             "model": self.model.state_dict(), "average": self.average.state_dict(),
             "opt": [opt.state_dict() for opt in self.opts], "rng": rng_state(self.device),
-            "best": None if self.best is None else asdict(self.best),
+            "best": None if self.best is None else asdict(self.best), "first_row": self.first_row,
         }  # fmt: skip
 
     def begin(
@@ -159,6 +172,23 @@ class LMTrainer:
         elif adapter is not None:
             for model in (self.model, self.average):
                 init_lora(model, adapter.tensors)
+
+    def begin_language(self, dev_sets: dict[int, list[LMBatch]]) -> str:
+        """Gives an added language the row of the one that speaks its held-out pairs with the least loss; that one's code."""
+        losses: dict[str, float] = {}
+        for language in LANGUAGES:
+            self._start_language(language)
+            losses[language] = sum(self.evaluate(batches)["loss"] for batches in dev_sets.values())
+        nearest = min(losses, key=losses.__getitem__)
+        self._start_language(nearest)
+        row = find_language_row(self.average)
+        assert row is not None
+        self.first_row = row.row.detach().clone()
+        return nearest
+
+    def _start_language(self, language: str) -> None:
+        for model in (self.model, self.average):
+            start_language_row(model, language_token(language))
 
     def load(
         self, state: Checkpoint, weights_only: bool = False, vectors_KVD: torch.Tensor | None = None
@@ -188,6 +218,7 @@ class LMTrainer:
             opt.load_state_dict(saved)
         set_rng_state(state["rng"], self.device)
         self.step = state["step"]
+        self.first_row = state.get("first_row")
         kept = state.get("best")  # absent in checkpoints of earlier releases
         self.best = None if kept is None else BestWeights(**kept)
 
@@ -240,6 +271,8 @@ def train(
 
     if config.patience and not dev_sets:
         raise ValueError("a recipe with `patience` needs pairs of the dev split (--dev)")
+    if not run.resumes(resume):
+        _begin_language(trainer, dev_sets, adapter)
     if config.patience and trainer.best is None:
         run.log_first(trainer.step, scores_now())
     fit(
@@ -252,6 +285,23 @@ def train(
         run.log_first(trainer.step, scores_now())
         trainer.restore_best()
     return trainer
+
+
+def _begin_language(
+    trainer: LMTrainer, dev_sets: dict[int, list[LMBatch]], adapter: LoRAAdapter | None
+) -> None:
+    """The first row of a language that is added, where the adapter has none. Raises ValueError without held-out pairs."""
+    has_row = adapter is not None and LANGUAGE_ROW in adapter.tensors
+    if find_language_row(trainer.model) is None or has_row:
+        return
+    if not dev_sets:
+        raise ValueError("a language that is added needs pairs of the dev split (--dev)")
+    nearest = trainer.begin_language(dev_sets)
+    if trainer.group.first:
+        print(
+            f"{trainer.config.languages[0]} begins as {nearest}, the nearest of {', '.join(LANGUAGES)}",
+            flush=True,
+        )
 
 
 def _model_config(config: LMTrainConfig, finished: CodecLMCore | None, facts: dict[str, object]) -> LMConfig:

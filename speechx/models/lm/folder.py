@@ -114,9 +114,19 @@ def read_adapter(folder: str | Path) -> LoRAAdapter | None:
 
 
 def add_voice_adapter(folder: str | Path, name: str, data: bytes) -> None:
-    """Adds an adapter's file to a model folder, in place of one of the same name."""
+    """Adds an adapter's file to a model folder, in place of one of the same name or for the same languages and tasks."""
     Path(folder, ADAPTERS).mkdir(exist_ok=True)
+    scope = read_adapter_file(data)[1].scope
+    for path in Path(folder, ADAPTERS).glob("*.safetensors"):
+        if read_adapter_file(path.read_bytes(), "model")[1].scope == scope:
+            path.unlink()
     atomic_write(Path(folder, ADAPTERS, f"{name}.safetensors"), data)
+
+
+def added_languages(folder: str | Path) -> tuple[str, ...]:
+    """The languages that the adapters of a model folder add, which are known from then on. Raises InputError."""
+    infos = (info for info, _ in voice_adapters(folder))
+    return tuple(info.added.code for info in infos if info.added is not None)
 
 
 def voice_adapters(folder: str | Path) -> list[tuple[AdapterInfo, LoRAAdapter]]:
