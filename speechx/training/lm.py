@@ -231,8 +231,8 @@ def train(
 ) -> LMTrainer:  # fmt: skip
     """Runs the recipe until its steps or the minutes are over; leaves `last.pt` in `out`.
 
-    finished: the model to adapt (`rank`); adapter: what the new one starts from. Raises
-    ValueError where one is given without the other, and where no pair is in the scope of the recipe.
+    finished: the model to adapt (`rank`); adapter: what the new one starts from. Raises ValueError where one is given
+    without the other, and where no pair is in the scope of the recipe.
     """
     facts = {
         "codec_name": codec.name, "codec_hash": shards.codec_hash, "num_codebooks": codec.num_codebooks,
@@ -258,9 +258,6 @@ def train(
         seen = sum(int(metrics.pop("steps")) for metrics in recent)
         return mean_metrics(recent) | {"epoch": float(feeder.stream.epoch), "steps_per_s": seen / seconds}
 
-    def evaluate() -> dict[str, float]:
-        return {} if trainer.step % config.eval_every else scores_now()
-
     def scores_now() -> dict[str, float]:
         scores = {slot: trainer.evaluate(batches) for slot, batches in dev_sets.items()}
         if config.patience:
@@ -271,13 +268,13 @@ def train(
 
     if config.patience and not dev_sets:
         raise ValueError("a recipe with `patience` needs pairs of the dev split (--dev)")
-    if not run.resumes(resume):
-        _begin_language(trainer, dev_sets, adapter)
+    _begin_language(trainer, dev_sets, adapter)
     if config.patience and trainer.best is None:
         run.log_first(trainer.step, scores_now())
     fit(
         trainer, run, feeder.steps(trainer.step, config.steps), train_step, log_every=config.log_every,
-        anneal_minutes=config.anneal_minutes, summarize=summarize, evaluate=evaluate,
+        anneal_minutes=config.anneal_minutes, summarize=summarize,
+        evaluate=lambda: {} if trainer.step % config.eval_every else scores_now(),
         stop=lambda: trainer.best is not None and trainer.best.worse >= config.patience,
     )  # fmt: skip
     trainer.minutes = (run.before + run.seconds()) / 60
@@ -290,8 +287,8 @@ def train(
 def _begin_language(
     trainer: LMTrainer, dev_sets: dict[int, list[LMBatch]], adapter: LoRAAdapter | None
 ) -> None:
-    """The first row of a language that is added, where the adapter has none. Raises ValueError without held-out pairs."""
-    has_row = adapter is not None and LANGUAGE_ROW in adapter.tensors
+    """The first row of a language that is added, where neither an adapter nor the checkpoint has one. ValueError without dev."""
+    has_row = trainer.step > 0 or (adapter is not None and LANGUAGE_ROW in adapter.tensors)
     if find_language_row(trainer.model) is None or has_row:
         return
     if not dev_sets:
