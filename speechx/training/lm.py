@@ -287,7 +287,7 @@ def train(
 def _begin_language(
     trainer: LMTrainer, dev_sets: dict[int, list[LMBatch]], adapter: LoRAAdapter | None
 ) -> None:
-    """The first row of a language that is added, where neither an adapter nor the checkpoint has one. ValueError without dev."""
+    """The first row of a language that is added, where no adapter or checkpoint has one. Raises ValueError without dev."""
     has_row = trainer.step > 0 or (adapter is not None and LANGUAGE_ROW in adapter.tensors)
     if find_language_row(trainer.model) is None or has_row:
         return
