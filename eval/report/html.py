@@ -97,6 +97,7 @@ def report_html(report: Report, items: dict[str, Item], outputs: Path) -> str:
         "model": report["model"],
         "seed": report["set"].get("seed"),
         "date": report["date"],
+        **({"note": note} if (note := report["set"].get("note")) else {}),
         "machine": f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}",
         "command": report["command"],
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias, cast
@@ -13,6 +14,7 @@ from speechx.audio.reading import SAMPLE_RATE
 from speechx.cli.cluster import launcher
 from speechx.cli.console import LanguageOption, ModelOption, output_option, say
 from speechx.cli.languages import PhonesOption, keep_language, kept_language, known_language
+from speechx.cli.machine import peak_memory_mb
 from speechx.cli.recipes import find_recipe
 from speechx.data.code_pool import MAX_PER
 from speechx.data.progress import ticker
@@ -22,9 +24,11 @@ from speechx.task.voices import VoiceStore, check_voice_id
 
 if TYPE_CHECKING:
     from speechx.data.recordings import CheckedRecordings, Recognize
+    from speechx.models.config import JSONObject
     from speechx.task.frontend import Frontend
+    from speechx.training.adapt import AdaptedVoice
 
-    Means: TypeAlias = dict[str, tuple[float | None, float | None]]
+    Changes: TypeAlias = dict[str, tuple[float | None, float | None, float | None, float | None]]
 
 FEWEST_SECONDS = 40.0
 """Of recordings to train on: a minute, less what is held out."""
@@ -88,9 +92,11 @@ def adapt(
     say(f"model -> {folder}; use it with --model {folder}")
     if consent:
         _enroll(work, name, language, license, made.data)
+    figures: JSONObject = {}
     if report:
         before = base if made.before is None else _add_adapter(base, work / "base", "before", made.before)
-        _report(work, before, folder, language)
+        figures = _report(work, before, folder, language)
+    _write_figures(folder, made, figures)
     shutil.rmtree(work)
 
 
@@ -181,13 +187,36 @@ def _enroll(work: Path, name: str, language: str, license: str, adapter: bytes) 
     say(f"voice {name} is enrolled with its adapter: use it with --voice {name}")
 
 
-def _report(work: Path, base: Path, folder: Path, language: str) -> None:
+def _report(work: Path, base: Path, folder: Path, language: str) -> JSONObject:
+    """The table before and after; its numbers. None are measured without the extra `eval`."""
     try:
-        means = cast("Means", launcher("compare")(work, base, folder, language, folder / "report", say))
+        changes = cast("Changes", launcher("compare")(work, base, folder, language, folder / "report", say))
     except ModuleNotFoundError as error:
         say(f"no report: {error.name} is not installed (pip install 'speechx[eval]')")
-        return
-    say(f"{'held-out sentences':20}{'before':>10}{'after':>10}")
-    for metric, values in means.items():
-        say(f"{metric:20}" + "".join("       n/a" if value is None else f"{value:10.3f}" for value in values))
+        return {}
+    say(f"{'held-out sentences':20}{'before':>10}{'after':>10}   95 % of the change")
+    for metric, (before, after, low, high) in changes.items():
+        cells = "".join("       n/a" if value is None else f"{value:10.3f}" for value in (before, after))
+        told = "" if low is None or high is None else f"   {low:+.3f} to {high:+.3f}" + _verdict(low, high)
+        say(f"{metric:20}{cells}{told}")
     say(f"report with players: {folder / 'report' / 'report.html'}")
+    return {
+        metric: dict(zip(("before", "after", "low", "high"), values, strict=True))
+        for metric, values in changes.items()
+    }
+
+
+def _verdict(low: float, high: float) -> str:
+    return "" if low > 0 or high < 0 else " (too few sentences to tell)"
+
+
+def _write_figures(folder: Path, made: AdaptedVoice, figures: JSONObject) -> None:
+    """What was measured, beside the report: FOLDER/adaptation.json."""
+    about = made.info
+    facts: JSONObject = {
+        "language": about.languages[0], "seconds_of_recordings": about.seconds, "minutes_of_training": about.minutes,
+        "loss": {"before": made.loss[0], "after": made.loss[1]}, "peak_memory_mb": peak_memory_mb(), **figures,
+    }  # fmt: skip
+    with atomic_files(folder / "adaptation.json") as (part,):
+        part.write_text(json.dumps(facts, indent=1), "utf-8")
+    say(f"peak memory: {peak_memory_mb() / 1024:.1f} GB")

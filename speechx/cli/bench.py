@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
 import statistics
 import time
 from pathlib import Path
@@ -17,7 +16,7 @@ import typer
 import typer.core
 
 from speechx.cli.console import Heartbeat, JsonOption, ModelOption, put_json, say
-from speechx.cli.machine import busy, processor_name
+from speechx.cli.machine import busy, peak_memory_mb, processor_name
 
 if TYPE_CHECKING:
     from speechx.api import SpeechX
@@ -108,11 +107,6 @@ def _numbers(text: str) -> list[int]:
 def machine() -> str:
     """This machine in words."""
     return f"{len(os.sched_getaffinity(0))} x {processor_name()}, Python {platform.python_version()}"
-
-
-def peak_memory_mb() -> int:
-    """The most memory this process has had so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def codec_speed(sx: SpeechX, path: Path) -> float:

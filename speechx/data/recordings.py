@@ -48,6 +48,9 @@ VOICE_SECONDS = 5.0
 HELD_OUT, FEWEST, MOST = 0.1, 2, 20
 """Share of the utterances that training does not see, and the least and most of them."""
 
+ENOUGH, LARGEST_SHARE = 12, 1 / 6
+"""Of few utterances so many are held out, if they are not more than this share: fewer sentences say little about words."""
+
 
 @dataclass(frozen=True)
 class DroppedRecording:
@@ -152,8 +155,9 @@ def voice_of(pack_folder: Path, rate: int) -> np.ndarray:
 
 
 def _held_out(ids: list[str]) -> set[str]:
-    """The same ids on every machine: a tenth of them, by their hashes."""
-    count = min(MOST, max(FEWEST, round(HELD_OUT * len(ids))))
+    """The same ids on every machine: a tenth of them, or ENOUGH, by their hashes."""
+    enough = min(ENOUGH, int(LARGEST_SHARE * len(ids)))
+    count = min(MOST, max(FEWEST, enough, round(HELD_OUT * len(ids))))
     return set(sorted(ids, key=lambda id: hashlib.sha256(id.encode()).digest())[:count])
 
 

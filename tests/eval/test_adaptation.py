@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from speechx.eval import adaptation
 from speechx.eval.adaptation import METRICS, compare_models, held_out_set
 from speechx.eval.judges.judges import Judges
 from speechx.eval.report.write import load_report
@@ -33,12 +34,35 @@ def work(pack: Path, tmp_path: Path) -> Path:
 def test_held_out_sentences_are_said_with_a_voice_that_was_trained_on(work: Path, tmp_path: Path) -> None:
     held_out_set(work / "pack", "en", tmp_path / "set")
     found = load_set(tmp_path / "set")
+    sentences = {item.text for item in found.items}
+    assert len(found.items) == 24 == 3 * len(sentences), "few sentences are said with several seeds each"
+    assert len({item.fields["seed"] for item in found.items}) == len(found.items)
     assert found.about["name"].startswith("held-out recordings of") and len(found.items) >= 2
     held = {
         row["id"] for row in map(json.loads, (work / "pack" / "index.jsonl").open()) if row["split"] == "dev"
     }
     assert {item.meta["id"] for item in found.items} <= held
     assert {item.fields["text"] for item in found.items} == {item.text for item in found.items}
+
+
+def test_a_slow_machine_says_each_sentence_once(
+    work: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adaptation, "SPEAK_SECONDS", 0.0)
+    sentences = held_out_set(work / "pack", "en", tmp_path / "set")
+    count = adaptation._speak(tmp_path / "set", tiny_folder, tmp_path / "out", sentences, lambda line: None)
+    assert count == sentences == len(list((tmp_path / "out").iterdir()))
+
+
+def test_seeds_of_one_sentence_are_one_measurement() -> None:
+    def row(system: str, sentence: str, wer: float) -> Any:
+        return {"system": system, "scores": {"wer": [wer, 5]}, "meta": {"id": sentence}}
+
+    before = [row("before", "a", 0.1), row("before", "a", 0.3), row("before", "b", 0.2)]
+    after = [row("speechx", "a", 0.4), row("speechx", "a", 0.4), row("speechx", "b", 0.4)]
+    systems: Any = {name: {"metrics": {"wer": {"mean": 0.2}}} for name in ("before", "speechx")}
+    _, _, low, high = adaptation._change("wer", systems, [*before, *after])
+    assert low == pytest.approx(0.2) and high == pytest.approx(0.2)
 
 
 def test_a_report_of_both_models(
@@ -54,6 +78,9 @@ def test_a_report_of_both_models(
     said = list[str]()
     means = compare_models(work, tiny_folder, adapted, "en", adapted / "report", said.append)
     assert tuple(means) == METRICS and all(None not in values for values in means.values())
+    assert all(low <= high for _, _, low, high in means.values())
     (section,) = load_report(adapted / "report")["abilities"].values()
     assert {"before", "speechx", "ground_truth"} <= set(section["systems"])
-    assert (adapted / "report" / "report.html").is_file() and any("before: 2 of" in line for line in said)
+    assert (adapted / "report" / "report.html").is_file() and any(
+        "before: 24 of 24 outputs, 8 sentences" in line for line in said
+    )

@@ -63,6 +63,8 @@ def test_from_recordings_to_a_voice(
         used = [row["used_for"] for row in csv.DictReader(file)]
     assert used.count("held out") == 2 and used.count("training") >= 5
     assert not list((here / "models").glob(".*")), "nothing is left of the work"
+    figures = json.loads((folder / "adaptation.json").read_text())
+    assert figures["peak_memory_mb"] > 50 and set(figures["loss"]) == {"before", "after"}
 
     file = folder / "lm" / "adapters" / "anna.safetensors"
     assert main(["adapters", "info", str(file)]) == 0
