@@ -1,6 +1,7 @@
 """Before and after an adaptation: held-out sentences of a speaker, said by the base model and by the adapted one.
 
-`compare_models` is found by the command `speechx adapt` through the entry point `speechx.launchers`, and so is `recognizer`.
+`compare_models` is found by the command `speechx adapt` through the entry point `speechx.launchers`, and so is `recognizer`,
+by the page, too.
 """
 
 from __future__ import annotations
@@ -16,16 +17,18 @@ import numpy as np
 
 from speechx.data.packs import AudioPack
 from speechx.data.recordings import voice_of
+from speechx.errors import InputError
 from speechx.eval.items import RATE
 from speechx.eval.metrics.bootstrap import paired
 from speechx.eval.report.schema import SystemSummary
 from speechx.eval.rows import ScoreRow, read_rows
 from speechx.eval.run.session import EvalOptions, run_evaluation
+from speechx.eval.scores import Unmeasurable
 from speechx.eval.sets.store import SetWriter, load_set
 from speechx.task import registry
 from speechx.task.examples import Example
 
-__all__ = ["METRICS", "compare_models", "held_out_set", "recognizer"]
+__all__ = ["METRICS", "SpeechRecognizer", "compare_models", "held_out_set", "recognizer"]
 
 TASK = "tts"
 MOST_SENTENCES, MOST_ITEMS, MOST_SEEDS = 20, 24, 4
@@ -115,9 +118,27 @@ def _speak(folder: Path, model: Path | None, out: Path, sentences: int, say: Cal
     return len(items)
 
 
-def recognizer(name: str) -> Callable[[np.ndarray, str], str]:
-    """(samples (T,) at 16 kHz, language) -> text, by a recognizer of `speechx eval run --asr`."""
-    from speechx.eval.judges.judges import Judges
+class SpeechRecognizer:
+    """(samples (T,) at 16 kHz, language) -> text, by a recognizer of `speechx eval run --asr`, loaded at the first call."""
 
-    judges = Judges(asr=name, mos=())
-    return lambda wav_T, language: judges.transcribe(wav_T, language).text
+    def __init__(self, name: str) -> None:
+        """Raises InputError where a package is missing, or there is no recognizer of this name."""
+        from speechx.eval.judges.judges import Judges
+        from speechx.eval.judges.whisper import missing_package
+
+        self._judges = Judges(asr=name, mos=())
+        if name == "whisper-base" and (package := missing_package()):
+            message = f'recognizer: {name} needs {package}: pip install "speechx[eval]"'
+            raise InputError(message, field="recognizer")
+
+    def __call__(self, wav_T: np.ndarray, language: str) -> str:
+        """Raises InputError where it cannot be loaded, or does not know the language."""
+        try:
+            return self._judges.transcribe(wav_T, language).text
+        except Unmeasurable as error:
+            raise InputError(f"recognizer: {error}", field="recognizer") from error
+
+
+def recognizer(name: str) -> SpeechRecognizer:
+    """See SpeechRecognizer."""
+    return SpeechRecognizer(name)

@@ -23,7 +23,7 @@ from speechx.serving.service import Service, request_id
 from speechx.serving.settings import Settings
 from speechx.task.voices import VoiceStore
 
-__all__ = ["build_app", "shows_page"]
+__all__ = ["build_app", "shows_page", "welcome"]
 
 
 def build_app(
@@ -80,6 +80,12 @@ def build_app(
 def shows_page(settings: Settings) -> bool:
     """Whether there is a page: it is wanted, and its extra is installed."""
     return settings.page and find_spec("gradio") is not None
+
+
+def welcome(settings: Settings, address: str) -> str:
+    """What a server says when it is ready."""
+    found = ": a page for every task, and /docs for programs" if shows_page(settings) else ", try /docs"
+    return f"SpeechX at {address}{found}; Ctrl-C ends it"
 
 
 def _operations(app: FastAPI, service: Service) -> None:

@@ -121,7 +121,7 @@ def _in_process(options: ReplicaOptions, settings: Settings, host: str, port: in
     import uvicorn
 
     from speechx.pipeline.local_engine import LocalEngine
-    from speechx.serving.app import build_app
+    from speechx.serving.app import build_app, welcome
     from speechx.serving.cluster.replica import make_engine
 
     if "at_once" not in settings.limits.model_fields_set:
@@ -130,7 +130,7 @@ def _in_process(options: ReplicaOptions, settings: Settings, host: str, port: in
     engine = make_engine(options)
     try:
         app = build_app(engine, settings)
-        say(f"SpeechX at http://{host}:{port}, try /docs; Ctrl-C ends it")
+        say(welcome(settings, f"http://{host}:{port}"))
         uvicorn.run(
             app, host=host, port=port, log_level="warning", log_config=None, access_log=False,
             timeout_graceful_shutdown=round(settings.limits.request_seconds),

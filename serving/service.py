@@ -9,17 +9,20 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from fastapi import Request
 from starlette.requests import HTTPConnection
 
+from speechx.errors import InputError
 from speechx.pipeline.job import Chunk
 from speechx.pipeline.local_engine import SpeechEngine
 from speechx.serving.errors import ApiError, Disconnected, as_api_error
 from speechx.serving.limits import ApiKeys, Permit, RequestLimiter
 from speechx.serving.logs import request_log
 from speechx.serving.metrics import Metrics
+from speechx.serving.recognizer import ServedRecognizer
 from speechx.serving.settings import Settings
 from speechx.serving.types import JsonObject, Sound
 from speechx.serving.web.body import BodyReader
@@ -192,6 +195,19 @@ class Service:
         async with asyncio.timeout(self.limits.request_seconds):
             words: tuple[WordTime, ...] = await method(sound, text, language)
             return words
+
+    @cached_property
+    def recognizer(self) -> ServedRecognizer:
+        """The recognizer of the page, of this process."""
+        return ServedRecognizer()
+
+    async def transcribe(self, sound: Sound, language: str) -> str:
+        """What is said in a recording. Raises InputError where nothing is, or the recognizer is not installed."""
+        async with asyncio.timeout(self.limits.request_seconds):
+            text = await self.recognizer.transcribe(sound, language)
+        if not text:
+            raise InputError("audio has no words that the recognizer understands: type them", field="audio")
+        return text
 
     async def statuses(self) -> list[JsonObject]:
         """The status of every replica that responds."""

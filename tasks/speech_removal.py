@@ -22,7 +22,9 @@ SR = 3
 class SpeechRemovalRequest(AlignedRequest):
     """A recording of speech over a background."""
 
-    text: fields.Text | None = Field(None, description="its transcript; not used")
+    text: fields.Text | None = Field(
+        None, description="its transcript; not used", json_schema_extra={"deprecated": True}
+    )
 
 
 class SpeechRemoval(AlignedTask[SpeechRemovalRequest]):

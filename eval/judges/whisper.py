@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from speechx.eval.judges.base import (
 )
 from speechx.eval.scores import MissingDependency, Unmeasurable
 
-__all__ = ["Whisper", "is_repetitive", "join_whisper_base"]
+__all__ = ["Whisper", "is_repetitive", "join_whisper_base", "missing_package"]
 
 WINDOW, EARLIEST_CUT = 30 * RATE, 20 * RATE
 BATCH = 8
@@ -62,6 +63,13 @@ def join_whisper_base(folder: Path | None = None) -> Path:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder
+
+
+def missing_package() -> str | None:
+    """The first package that Whisper base lacks, found without importing any; None where all are there."""
+    joined = (cache_folder() / "whisper-base" / "model.bin").is_file()
+    needed = ("ctranslate2", "faster_whisper", "tokenizers", *(() if joined else PARTS))
+    return next((name.replace("_", "-") for name in needed if find_spec(name) is None), None)
 
 
 class Whisper:

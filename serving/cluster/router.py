@@ -60,6 +60,11 @@ class AppArgs(BaseModel):
     replica: ReplicaOptions = Field(default_factory=ReplicaOptions)
     settings: Settings = Field(default_factory=Settings)
 
+    @property
+    def has_page(self) -> bool:
+        """Whether the page is served where it can be: a session of it lives in one router."""
+        return self.settings.page and self.routers == 1
+
 
 class HandleEngine:
     """SpeechEngine over the replicas. A job whose replica dies before its first chunk is retried on another one."""
@@ -259,9 +264,8 @@ def build(args: AppArgs | JsonObject) -> serve.Application:
     room = options.slots + options.waiting
     if "at_once" not in limits.model_fields_set:
         limits = limits.model_copy(update={"at_once": room * max(1, most)})
-    page = args.settings.page and args.routers == 1  # a page's session is in one process
     settings = args.settings.model_copy(
-        update={"limits": limits, "voices": args.settings.voices or options.voices, "page": page}
+        update={"limits": limits, "voices": args.settings.voices or options.voices, "page": args.has_page}
     )
     options = options.model_copy(update={"voices": settings.voices})
     scaling: JsonObject = {"num_replicas": args.replicas}

@@ -16,6 +16,7 @@ import ray  # isort: skip
 from ray import serve as ray_serve  # isort: skip
 
 from speechx.cli.console import say
+from speechx.serving.app import shows_page, welcome
 from speechx.serving.cluster.guard import EXIT_SECONDS, kill, processes_of
 from speechx.serving.cluster.router import AppArgs, build, drain
 
@@ -47,7 +48,11 @@ def serve_until_stopped(
         except RuntimeError as error:  # a process has died while it started
             say(f"the server did not start: {error}")
             sys.exit(1)
-        say(f"SpeechX at http://{host}:{port}, try /docs; Ctrl-C ends it")
+        say(welcome(args.settings.model_copy(update={"page": args.has_page}), f"http://{host}:{port}"))
+        if shows_page(args.settings) and not args.has_page:
+            say(
+                f"without the page: a session of it lives in one router, and there are {args.routers}; use --routers 1"
+            )
         while not stop.wait(1):
             pass
         for name in (signal.SIGINT, signal.SIGTERM):

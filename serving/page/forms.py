@@ -9,24 +9,28 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from pydantic.fields import FieldInfo
 
 from speechx.audio.writing import FORMATS
 from speechx.errors import InputError
 from speechx.serving.types import JsonObject
 from speechx.task import registry
 from speechx.task.task import AnyTask
+from speechx.task.voices import VoiceStore
 from speechx.text.languages import known_languages
 
-__all__ = ["OWN_VOICE", "TaskForm"]
+__all__ = ["OWN_LABEL", "OWN_VOICE", "TaskForm", "language_choices", "recorder", "voice_choices"]
 
 OWN_VOICE = "a recording below"
-"""The choice of a voice field that is no known voice."""
+"""The value of a voice field that is no known voice."""
+OWN_LABEL = "Record or upload a voice"
 
 HIDDEN = ("stream", "timestamps")
 LANGUAGE_NAMES = {
     "en": "English", "es": "Spanish", "fr": "French", "de": "German", "it": "Italian", "pt": "Portuguese",
 }  # fmt: skip
-CONSENT = "the speaker of this recording has agreed that a program says new words in this voice"
+CONSENT = "The speaker of this recording has agreed that a program says new words in this voice"
+CLONES = f"; to clone one, choose “{OWN_LABEL}”"
 
 
 @dataclass
@@ -34,56 +38,65 @@ class TaskForm:
     """The components of one task by field, in the order of the page. Call `build` inside its tab.
 
     recordings: the recorder of each voice field. consent: of those whose voice is to say new words.
+    below_transcript: where there is a transcript, room for more about it.
     """
 
     task: AnyTask
     inputs: dict[str, Any] = field(default_factory=dict)
     recordings: dict[str, Any] = field(default_factory=dict)
     consent: dict[str, Any] = field(default_factory=dict)
+    below_transcript: Any = None
 
-    def build(self, voices: list[str]) -> None:
-        """voices: ids of known voices."""
-        kinds = registry.field_kinds(self.task.Request)
+    def build(self, voices: list[tuple[str, str]]) -> None:
+        """voices: labels and ids of known voices."""
         shared = registry.shared_fields(self.task)
         own = [name for name in self.task.Request.model_fields if name not in shared]
-        order = {"audio": 0, "voice": 1, "text": 2}
-        for name in sorted(own, key=lambda name: order.get(kinds.get(name, ""), 3)):
-            self._add(name, kinds.get(name, ""), voices)
-        with gr.Accordion("Settings", open=False):
-            for name in shared:
-                if name not in HIDDEN:
-                    self._add(name, "", voices)
+        first = sorted((name for name in own if self._is_first(name)), key=self._place)
+        for name in first:
+            self._add(name, voices)
+            if name == "transcript":
+                self.below_transcript = gr.Column()
+        with gr.Accordion("More settings", open=False):
+            for name in [*own, *shared]:
+                if name not in first and name not in HIDDEN and not self._schema(name).get("deprecated"):
+                    self._add(name, voices)
 
-    def _add(self, name: str, kind: str, voices: list[str]) -> None:
+    def _schema(self, name: str) -> JsonObject:
+        schema: JsonObject = self.task.Request.model_json_schema()["properties"][name]
+        return schema
+
+    def _is_first(self, name: str) -> bool:
+        """Whether a field is shown at once: required ones, choices, the language of a required text."""
+        fields = self.task.Request.model_fields
+        kind = registry.field_kinds(self.task.Request).get(name)
+        speaks = "text" in fields and fields["text"].is_required()
+        return (
+            fields[name].is_required()
+            or name == "transcript"
+            or self._schema(name).get("type") == "boolean"
+            or (kind == "language" and speaks and name == "language")
+        )
+
+    def _place(self, name: str) -> int:
+        kind = "transcript" if name == "transcript" else registry.field_kinds(self.task.Request).get(name)
+        order = ("audio", "voice", "transcript", "text", "language")
+        return order.index(kind) if kind in order else len(order)
+
+    def _add(self, name: str, voices: list[tuple[str, str]]) -> None:
         info = self.task.Request.model_fields[name]
+        kind = registry.field_kinds(self.task.Request).get(name)
         label = name.replace("_", " ").capitalize()
         about = info.description or ""
-        schema = self.task.Request.model_json_schema()["properties"][name]
         if kind == "audio":
-            made = _recorder(label, about, True)
+            made = recorder(f"{label} ({about})" if about else label)
         elif kind == "voice":
-            made = gr.Dropdown(
-                [*voices, OWN_VOICE], value=voices[0] if voices and self._speaks else OWN_VOICE,
-                label=label, info=about,
-            )  # fmt: skip
-            own = made.value == OWN_VOICE
-            shown = [_recorder(f"{label}: record or upload", "2-30 s of one speaker", own)]
-            self.recordings[name] = shown[0]
-            if self._speaks:
-                shown.append(gr.Checkbox(False, label=CONSENT, visible=own))
-                self.consent[name] = shown[1]
-            made.change(_toggle(len(shown)), made, shown, show_progress="hidden", api_visibility="private")
+            here = about.replace("the id of a known voice", "a voice of the list")
+            made = self._add_voice(name, label, here + CLONES * self._speaks, voices)
         elif kind == "text":
             made = gr.Textbox(label=label, info=about, lines=2, max_lines=12)
         elif kind == "language":
-            choices: list[tuple[str, str]] = [
-                (LANGUAGE_NAMES.get(code, code), code) for code in known_languages()
-            ]
-            if info.default is None:
-                choices = [("not given", ""), *choices]
-            default = "" if info.default is None else "en" if info.is_required() else info.default
-            made = gr.Dropdown(choices, value=default, label=label, info=about)
-        elif schema.get("type") == "boolean":
+            made = _language(label, about, info)
+        elif self._schema(name).get("type") == "boolean":
             made = gr.Checkbox(bool(info.default), label=label, info=about)
         elif name == "format":
             made = gr.Dropdown(
@@ -93,6 +106,18 @@ class TaskForm:
         else:
             made = gr.Textbox(label=label, info=about, max_lines=1)
         self.inputs[name] = made
+
+    def _add_voice(self, name: str, label: str, about: str, voices: list[tuple[str, str]]) -> Any:
+        """A choice of voices with the recorder of another one, and its tick of consent where it is to speak."""
+        known = voices[0][1] if voices and self._speaks else OWN_VOICE
+        made = gr.Dropdown([(OWN_LABEL, OWN_VOICE), *voices], value=known, label=label, info=about)
+        shown = [recorder(f"{label}: 2-30 s of one speaker", visible=known == OWN_VOICE)]
+        self.recordings[name] = shown[0]
+        if self._speaks:
+            shown.append(gr.Checkbox(False, label=CONSENT, visible=known == OWN_VOICE))
+            self.consent[name] = shown[1]
+        made.change(_toggle(len(shown)), made, shown, show_progress="hidden", api_visibility="private")
+        return made
 
     @property
     def _speaks(self) -> bool:
@@ -158,8 +183,32 @@ def _toggle(count: int) -> Any:
     return show
 
 
-def _recorder(label: str, about: str, visible: bool) -> Any:
+def _language(label: str, about: str, info: FieldInfo) -> Any:
+    """The one that a request has to name is chosen by the person alone."""
+    choices = language_choices()
+    if info.is_required():
+        return gr.Dropdown([("choose one", ""), *choices], value="", label=label, info=about)
+    if info.default is None:
+        choices = [("not given", ""), *choices]
+    return gr.Dropdown(choices, value=info.default or "", label=label, info=about)
+
+
+def language_choices() -> list[tuple[str, str]]:
+    """Name and code of each language."""
+    return [(LANGUAGE_NAMES.get(code, code), code) for code in known_languages()]
+
+
+def recorder(label: str, visible: bool = True) -> Any:
     return gr.Audio(
-        sources=["upload", "microphone"], type="filepath", label=f"{label} ({about})" if about else label,
-        editable=False, buttons=[], elem_classes="sx-recorder", visible=visible,
+        sources=["upload", "microphone"], type="filepath", label=label, editable=False, buttons=[],
+        elem_classes="sx-recorder", visible=visible,
     )  # fmt: skip
+
+
+def voice_choices(store: VoiceStore) -> list[tuple[str, str]]:
+    """Label and id of each known voice. Where two have the same name, the later one shows its id, too."""
+    labels: dict[str, str] = {}
+    for voice in store.list():
+        name = voice.name or voice.id
+        labels[f"{name} ({voice.id})" if name in labels else name] = voice.id
+    return list(labels.items())

@@ -16,7 +16,7 @@ import gradio as gr
 
 from speechx.cli.samples import Sample, sample_requests
 from speechx.errors import InputError
-from speechx.serving.page.forms import OWN_VOICE, TaskForm
+from speechx.serving.page.forms import OWN_LABEL, OWN_VOICE, TaskForm, voice_choices
 from speechx.serving.page.results import PageResults
 from speechx.serving.page.run import TaskRun
 from speechx.serving.page.voices import voices_tab
@@ -34,12 +34,20 @@ __all__ = ["mount_page", "page_blocks"]
 FOLDER = Path(__file__).parent
 FONTS = ["system-ui", "sans-serif"]
 KEPT_SECONDS = 3600
-PLAYER = """<div class="sx-player"><p class="sx-status" role="status" aria-live="polite"></p>
+READABLE = {
+    name + ending: color
+    for ending, color in (("", "*neutral_600"), ("_dark", "*neutral_300"))
+    for name in ("body_text_color_subdued", "block_label_text_color", "block_title_text_color")
+}
+"""Contrast of at least 4.5 for small text, which gradio's own colors do not have."""
+PLAYER = """<div class="sx-player">
+<p class="sx-hint">The result appears here: player, waveform, spectrogram, words.</p>
+<p class="sx-status" role="status" aria-live="polite"></p>
 <progress hidden max="1"></progress><p class="sx-words"></p><div class="sx-sounds"></div>
 <details class="sx-repeat" hidden><summary>Repeat it in Python</summary><pre></pre></details></div>"""
 ABOUT = """# SpeechX
-One model for speech tasks. These are early weights: English is usable, other languages are experimental.
-Clone a voice only when its speaker has agreed. [Routes for programs](../docs)"""
+One model for speech tasks, early weights: English is usable, other languages are experimental.
+Clone a voice only when its speaker has agreed. [For programs](../docs)"""
 
 
 def mount_page(app: FastAPI, service: Service) -> None:
@@ -57,7 +65,7 @@ def mount_page(app: FastAPI, service: Service) -> None:
         enable_monitoring=False, max_file_size=service.limits.upload_bytes, show_error=True,
         auth=signs_in if keys else None, auth_message="Name of an API key of this server, and the key.",
         allowed_paths=[str(sample_requests()[0].before.parent)],
-        theme=gr.themes.Default(font=FONTS, font_mono=["ui-monospace", "monospace"]),
+        theme=gr.themes.Default(font=FONTS, font_mono=["ui-monospace", "monospace"]).set(**READABLE),
         css=(FOLDER / "page.css").read_text("utf-8"), head='<link rel="icon" href="data:,">',
     )  # fmt: skip
     # gradio checks that a file which a client names was uploaded by a client only where this is set, and `launch` alone
@@ -82,7 +90,7 @@ def _refuse_addresses(block: Any) -> None:
 
 def page_blocks(service: Service, results: PageResults) -> Any:
     """The page, as gradio's Blocks."""
-    ids = service.voices.ids()
+    known = voice_choices(service.voices)
     with gr.Blocks(
         title="SpeechX", analytics_enabled=False, delete_cache=(KEPT_SECONDS, KEPT_SECONDS), fill_width=True,
     ) as blocks:  # fmt: skip
@@ -91,27 +99,31 @@ def page_blocks(service: Service, results: PageResults) -> Any:
         with gr.Tabs():
             for task in registry.tasks().values():
                 with gr.Tab(title_of(task), id=task.name):
-                    form = _task_tab(service, results, task, ids)
+                    form = _task_tab(service, results, task, known)
                     choices += [form.inputs[name] for name in form.recordings]
             with gr.Tab("Voices", id="voices"):
                 voices_tab(service, choices)
 
-        def known() -> list[Any]:
-            current = [*service.voices.ids(), OWN_VOICE]
-            return [gr.Dropdown(choices=current) for _ in choices]
+        def current() -> list[Any]:
+            now = [(OWN_LABEL, OWN_VOICE), *voice_choices(service.voices)]
+            return [gr.Dropdown(choices=now) for _ in choices]
 
         if choices:
-            blocks.load(known, None, choices, show_progress="hidden")
+            blocks.load(current, None, choices, show_progress="hidden")
     return blocks
 
 
 def title_of(task: AnyTask) -> str:
-    """The task's name for people: TTS and Cross-lingual TTS, Noise suppression."""
-    words = task.name.replace("cross_lingual", "cross-lingual").replace("_", " ")
-    return (words[0].upper() + words[1:]).replace("Tts", "TTS").replace("tts", "TTS")
+    """The task's name for people: Text to speech, Cross-lingual text to speech, Noise suppression."""
+    words = (
+        task.name.replace("cross_lingual", "cross-lingual").replace("tts", "text to speech").replace("_", " ")
+    )
+    return words[0].upper() + words[1:]
 
 
-def _task_tab(service: Service, results: PageResults, task: AnyTask, voices: list[str]) -> TaskForm:
+def _task_tab(
+    service: Service, results: PageResults, task: AnyTask, voices: list[tuple[str, str]]
+) -> TaskForm:
     form = TaskForm(task)
     gr.Markdown(f"{task.summary[0].upper()}{task.summary[1:]}.")
     samples = [sample for sample in sample_requests() if sample.task == task.name]
@@ -120,13 +132,13 @@ def _task_tab(service: Service, results: PageResults, task: AnyTask, voices: lis
     with gr.Row(equal_height=False):
         with gr.Column(min_width=300):
             form.build(voices)
-            if {"transcript", "text"} <= set(form.inputs):
+            if {"audio", "transcript", "text"} <= set(form.inputs):
                 words_editor(service, form)
             plays = gr.Checkbox(True, label="Play while it is made")
             with gr.Row():
                 start = gr.Button("Run", variant="primary", elem_classes="sx-run")
                 stop = gr.Button("Stop", variant="stop", elem_classes="sx-stop")
-        with gr.Column(min_width=300, scale=2):
+        with gr.Column(min_width=300, scale=2, elem_classes="sx-side"):
             player = gr.HTML(
                 {}, html_template=PLAYER, js_on_load=(FOLDER / "player.js").read_text("utf-8"),
                 apply_default_css=False, elem_classes="sx-result",

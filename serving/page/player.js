@@ -87,7 +87,7 @@ function showSounds(value) {
     });
     const caption = make("figcaption", {}, make("b", { textContent: sound.caption }), ` ${sound.seconds.toFixed(1)} s `);
     if (sound.download) {
-      caption.append(make("a", { href: base + sound.url, download: sound.download, textContent: "download" }));
+      caption.append(make("a", { href: base + sound.url, download: sound.download, textContent: "Download" }));
     }
     const picture = make("div");
     picture.innerHTML = sound.svg; // numbers and base64 alone
@@ -118,17 +118,31 @@ function showWords(value) {
   }));
 }
 
+function toView() { // where the form is longer than the screen, or above the result as on a phone
+  const box = element.getBoundingClientRect();
+  if (box.top < 0 || box.top > innerHeight * 0.6) element.scrollIntoView({ block: "start", behavior: "smooth" });
+}
+
+function setButtons() {
+  const works = (props.value || {}).state === "working", pane = element.closest("[role=tabpanel]");
+  for (const button of pane.querySelectorAll(".sx-run")) button.disabled = works;
+  for (const button of pane.querySelectorAll(".sx-stop")) button.disabled = !works;
+}
+
 function show() {
-  const value = props.value || {};
+  const value = props.value || {}, works = value.state === "working";
   if (value.run !== run) {
     stopStream();
     run = value.run;
     played = 0;
+    if (works || value.state === "error") toView();
   }
+  requestAnimationFrame(setButtons); // at first the element is not in the page yet
+  element.dataset.empty = value.state ? "" : "1";
   element.dataset.state = value.state || "";
   status.textContent = [value.message, value.warning && `Warning: ${value.warning}`].filter(Boolean).join("; ");
   status.setAttribute("role", value.state === "error" ? "alert" : "status");
-  bar.hidden = value.state !== "working";
+  bar.hidden = !works;
   bar.value = value.progress || 0;
   showSounds(value);
   showWords(value);

@@ -71,7 +71,13 @@ class TaskRun:
         task = self.form.task
         try:
             with PagePlace(self.service, task.name, request) as place:
-                fields = self.form.fields(values)
+                yield {
+                    "run": place.admitted.id,
+                    "state": "working",
+                    "message": "reading ...",
+                    "progress": 0.0,
+                }
+                fields = await asyncio.to_thread(self.form.fields, values)
                 asked = await to_request(self.service, task, fields)
                 asked = asked.model_copy(update={"stream": True, "timestamps": True})
                 plays = bool(values[self.plays])
@@ -115,7 +121,7 @@ class TaskRun:
     def _finished(self, speech: Speech, fields: JsonObject) -> JsonObject:
         info = speech.info
         facts = [
-            f"{speech.seconds:.1f} s made in {info.get('seconds', 0):.1f} s",
+            f"{speech.seconds:.1f} s of sound made in {info.get('seconds', 0):.1f} s",
             f"first sound after {info.get('first_audio_seconds', 0):.1f} s",
             f"seed {speech.seed}",
             f"model {info.get('model', '')}",

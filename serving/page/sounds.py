@@ -44,7 +44,7 @@ def shown_sounds(
         kind = format if is_output else "wav"
         data = output.encode(kind) if is_output and output else encode(wav_T, rate, "wav")
         shown.append({
-            "caption": caption.replace("_", " "),
+            "caption": caption[0].upper() + caption[1:].replace("_", " "),
             "url": results.put(data, kind),
             "svg": sound_svg(np.asarray(wav_T), rate, scale),
             "seconds": round(len(wav_T) / rate, 3),

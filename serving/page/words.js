@@ -1,4 +1,5 @@
-// The words of a recording, each of which may be changed. `props.value.words`: text, start, end.
+// The words of a recording, each of which may be changed. `props.value.words`: text, new (what it is to become), start, end.
+// `props.value.told`: the whole text as the fields have it.
 const list = element.querySelector(".sx-edit");
 let shown = "";
 
@@ -7,7 +8,7 @@ function told() {
 }
 
 function fit(input) {
-  input.style.width = `${Math.max(4, input.value.length + 3)}ch`;
+  input.style.width = `${Math.max(3, input.value.length + 2)}ch`;
   input.classList.toggle("sx-changed", input.value !== input.defaultValue);
 }
 
@@ -17,12 +18,16 @@ function show() {
   shown = given;
   list.replaceChildren(...words.map((word, index) => {
     const input = document.createElement("input");
-    input.value = input.defaultValue = word.text;
+    input.defaultValue = word.text;
+    input.value = word.new;
     input.title = `${word.start} to ${word.end} s`;
     input.setAttribute("aria-label", `word ${index + 1}: ${word.text}`);
     input.spellcheck = false;
-    input.addEventListener("input", () => fit(input));
-    input.addEventListener("change", () => trigger("edited", { text: told() }));
+    input.addEventListener("input", () => {
+      fit(input);
+      props.value = { ...props.value, told: told() };
+      trigger("edited");
+    });
     fit(input);
     return input;
   }));

@@ -83,9 +83,9 @@ def waveform_svg(wav_T: np.ndarray, width: int = 600, height: int = 80) -> str:
     )
 
 
-WIDTH, HEIGHT = 640, 250
-LEFT, RIGHT = 52, 632
-WAVE, MEL = (6, 70), (80, 212)
+WIDTH, HEIGHT = 400, 220
+LEFT, RIGHT = 40, 394
+WAVE, MEL = (4, 58), (66, 186)
 """Of `sound_svg`: its size, where the time axis begins and ends, top and bottom of the waveform and the spectrogram."""
 
 
@@ -103,8 +103,8 @@ def sound_svg(wav_T: np.ndarray, rate: int, scale: PlotScale | None = None) -> s
     return (
         f'<svg class="sound" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="waveform and mel spectrogram, '
         f'{len(wav_T) / rate:.1f} s" data-seconds="{seconds:.4f}" data-left="{LEFT}" data-right="{RIGHT}" '
-        f'font-family="system-ui, sans-serif" font-size="15" fill="currentColor">'
-        f'<path d="{_outline(wav_T, width, scale.peak)}" stroke="currentColor" fill="none"/>'
+        f'font-family="system-ui, sans-serif" font-size="14" fill="currentColor">'
+        f'<path d="{_outline(wav_T, width, scale.peak)}" stroke="currentColor" stroke-width="0.6" fill="none"/>'
         f'<rect x="{LEFT}" y="{MEL[0]}" width="{RIGHT - LEFT}" height="{MEL[1] - MEL[0]}" fill="rgb(8,8,32)"/>'
         f'<image x="{LEFT}" y="{top:.1f}" width="{width:.1f}" height="{MEL[1] - top:.1f}" preserveAspectRatio="none" '
         f'href="{image}"/>{_axes(seconds)}'
@@ -114,10 +114,11 @@ def sound_svg(wav_T: np.ndarray, rate: int, scale: PlotScale | None = None) -> s
 
 
 def _outline(wav_T: np.ndarray, width: float, peak: float) -> str:
+    """Two columns per unit of the picture."""
     middle, half = (WAVE[0] + WAVE[1]) / 2, (WAVE[1] - WAVE[0]) / 2 / max(peak, 1e-4)
-    columns = np.array_split(wav_T, max(1, min(round(width), len(wav_T))))
+    columns = np.array_split(wav_T, max(1, min(round(2 * width), len(wav_T))))
     return "".join(
-        f"M{LEFT + x + 0.5} {middle - c.max() * half:.1f}V{middle - c.min() * half + 0.5:.1f}"
+        f"M{LEFT + x / 2 + 0.25:.2f} {middle - c.max() * half:.1f}V{middle - c.min() * half + 0.5:.1f}"
         for x, c in enumerate(columns)
         if len(c)
     )
@@ -130,16 +131,16 @@ def _mel_share(hertz: float) -> float:
 
 def _axes(seconds: float) -> str:
     step = next(
-        (s for s in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300) if seconds / s <= 8), seconds / 8
+        (s for s in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300) if seconds / s <= 7), seconds / 7
     )
     bottom, parts = MEL[1], []
     for tick in np.arange(0, seconds + 1e-6, step):
         x = LEFT + (RIGHT - LEFT) * tick / seconds
         parts.append(f'<path d="M{x:.1f} {bottom}v5" stroke="currentColor"/>')
-        if x < RIGHT - 24:
+        if x < RIGHT - 18:
             anchor = "start" if tick == 0 else "middle"
-            parts.append(f'<text x="{x:.1f}" y="{bottom + 20}" text-anchor="{anchor}">{tick:g}</text>')
-    parts.append(f'<text x="{RIGHT}" y="{bottom + 20}" text-anchor="end">s</text>')
+            parts.append(f'<text x="{x:.1f}" y="{bottom + 19}" text-anchor="{anchor}">{tick:g}</text>')
+    parts.append(f'<text x="{RIGHT}" y="{bottom + 19}" text-anchor="end">s</text>')
     for hertz in (500, 1000, 2000, 4000, 8000):
         y = bottom - (bottom - MEL[0]) * _mel_share(hertz)
         parts.append(f'<path d="M{LEFT - 5} {y:.1f}h5" stroke="currentColor"/>')

@@ -41,7 +41,7 @@ class AlignedRequest(TaskRequest):
     """The recording, and optionally its transcript."""
 
     audio: fields.Audio = Field(description="the recording")
-    text: fields.Text | None = Field(None, description="its transcript, if known: it helps")
+    text: fields.Text | None = Field(None, description="transcript of the speech to keep, if known: it helps")
     language: fields.Language = Field("en", description="language of the text")
 
 

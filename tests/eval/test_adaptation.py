@@ -8,10 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from speechx.errors import InputError
 from speechx.eval import adaptation
-from speechx.eval.adaptation import METRICS, compare_models, held_out_set
+from speechx.eval.adaptation import METRICS, compare_models, held_out_set, recognizer
+from speechx.eval.judges import whisper
 from speechx.eval.judges.judges import Judges
 from speechx.eval.report.write import load_report
 from speechx.eval.sets.store import load_set
@@ -84,3 +87,16 @@ def test_a_report_of_both_models(
     assert (adapted / "report" / "report.html").is_file() and any(
         "before: 24 of 24 outputs, 8 sentences" in line for line in said
     )
+
+
+def test_a_recognizer_that_is_not_installed_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whisper, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r'whisper-base needs ctranslate2: pip install "speechx\[eval\]"'):
+        recognizer("whisper-base")
+
+
+def test_a_recognizer_that_cannot_be_loaded_is_named() -> None:
+    recognize = recognizer("whisper:/nowhere/at/all/x")
+    with pytest.raises(InputError, match=r"^recognizer: ") as found:
+        recognize(np.zeros(16000, np.float32), "en")
+    assert found.value.field == "recognizer"

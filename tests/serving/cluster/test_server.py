@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -40,3 +41,24 @@ def test_a_start_that_fails_is_one_sentence(
     assert ended.value.code == 1 and done == ["stop", "shutdown", "end"]
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 1 and "did not start" in said[0]
+
+
+def test_a_page_that_cannot_be_served_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for place in ("start", "_RayWatch"):
+        target: Any = server.local if place == "start" else server
+        monkeypatch.setattr(target, place, MagicMock())
+    monkeypatch.setattr(server, "ray", MagicMock())
+    monkeypatch.setattr(server, "ray_serve", MagicMock())
+    monkeypatch.setattr(server, "drain", lambda seconds: 0)
+    monkeypatch.setattr(server.local, "remove_folders", lambda: None)
+    monkeypatch.setattr(server.signal, "signal", lambda name, act: act() if callable(act) else None)
+    monkeypatch.setattr("speechx.serving.app.find_spec", lambda name: True)
+    for routers in (1, 2):
+        server.serve_until_stopped(AppArgs(routers=routers), "127.0.0.1", 8000, 2)
+        said = capsys.readouterr().err
+        assert ("a page for every task" in said) is (routers == 1)
+        assert ("without the page: a session of it lives in one router, and there are 2" in said) is (
+            routers == 2
+        )

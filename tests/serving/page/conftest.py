@@ -4,20 +4,41 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from speechx.cli.samples import Sample
 from speechx.serving.app import build_app
 from speechx.serving.cluster.replica import ReplicaOptions, make_engine
 from speechx.serving.settings import Limits, Settings
 from speechx.task.voices import VoiceStore
-from tests.helpers.fake_engine import FakeEngine
+from tests.helpers.fake_engine import FakeEngine, ServedFakeEngine
 from tests.serving.common import running
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+TITLES = {
+    "tts": "Text to speech", "cross_lingual_tts": "Cross-lingual text to speech", "noise_suppression": "Noise suppression",
+    "target_speaker_extraction": "Target speaker extraction", "speech_removal": "Speech removal",
+    "speech_editing": "Speech editing",
+}  # fmt: skip
+
+
+def fill(panel: Any, sample: Sample) -> None:
+    panel.get_by_role("button", name=f"Example: {sample.title}", exact=True).click()
+    panel.get_by_label("Play", exact=True).first.wait_for()  # every sample has a recording
+
+
+def run(panel: Any, state: str = "done") -> Any:
+    """Presses Run and waits; the result."""
+    panel.get_by_role("button", name="Run", exact=True).click()
+    result = panel.locator(f".sx-result [data-state={state}], .sx-result[data-state={state}]")
+    result.wait_for(timeout=40_000)
+    return result
 
 
 def settings(**more: Any) -> Settings:
@@ -55,6 +76,28 @@ def server(tiny_folder: Path, tmp_path_factory: Any) -> Iterator[str]:
     with running(build_app(engine, settings(), voices)) as address:
         yield address
     engine.close()
+
+
+@pytest.fixture
+def editing_server(tmp_path: Path, monkeypatch: Any) -> Iterator[Any]:
+    """editing_server(recognize): a server that places a word a second; `recognize` hears, or is the error of doing so."""
+    pytest.importorskip("gradio", reason="needs the extra page")
+
+    def heard(name: str) -> Any:
+        if isinstance(given[0], Exception):
+            raise given[0]
+        return given[0]
+
+    with ExitStack() as stack:
+
+        def start(recognize: Any) -> str:
+            given.append(recognize)
+            engine: Any = ServedFakeEngine(ReplicaOptions(model=""), chunks=3, delay=0.0)
+            return stack.enter_context(running(build_app(engine, settings(), VoiceStore(tmp_path))))
+
+        given: list[Any] = []
+        monkeypatch.setattr("speechx.serving.recognizer.launcher", lambda its: heard)
+        yield start
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import Field
 
@@ -13,9 +14,10 @@ pytest.importorskip("gradio", reason="needs the extra page")
 import gradio as gr
 
 from speechx.errors import InputError
-from speechx.serving.page.forms import OWN_VOICE, TaskForm
+from speechx.serving.page.forms import OWN_VOICE, TaskForm, voice_choices
 from speechx.serving.page.page import page_blocks
 from speechx.serving.page.results import PageResults
+from speechx.serving.page.words import fit_words
 from speechx.serving.service import Service
 from speechx.task import fields, registry
 from speechx.task.task import TaskRequest
@@ -49,13 +51,14 @@ def test_a_new_task_gets_its_tab(tmp_path: Path) -> None:
     props = [component["props"] for component in config["components"]]
     assert "Whisper" in [its.get("label") for its in props]
     infos = [its.get("info") for its in props]
-    assert {"what to whisper", "who whispers", "in which way", "say it again"} <= set(infos)
+    assert {"what to whisper", "in which way", "say it again"} <= set(infos)
+    assert any(info and info.startswith("who whispers; to clone one") for info in infos)
 
 
 def built(name: str) -> TaskForm:
     form = TaskForm(registry.task(name))
     with gr.Blocks():
-        form.build(["heart", "anna"])
+        form.build([("Heart", "heart"), ("Anna", "anna")])
     return form
 
 
@@ -85,6 +88,70 @@ def test_a_recorded_voice(tmp_path: Path) -> None:
     assert form.fields(given | {form.consent["voice"]: True})["voice"] == b"RIFF"
     assert "voice" not in form.fields(values(form, voice=OWN_VOICE))
     assert built("target_speaker_extraction").consent == {}, "its voice says no new words"
+
+
+def labels(name: str) -> tuple[list[str], list[str]]:
+    """Labels of a form in order: those that are seen at once, and those under More settings."""
+    with gr.Blocks() as blocks:
+        TaskForm(registry.task(name)).build([("Heart", "heart")])
+    config = blocks.get_config_file()
+    by_id = {one["id"]: one["props"] for one in config["components"]}
+    seen: tuple[list[str], list[str]] = ([], [])
+
+    def walk(node: dict[str, Any], folded: bool) -> None:
+        props = by_id.get(node["id"], {})
+        folded = folded or props.get("label") == "More settings"
+        if props.get("label") and props.get("visible", True) and props["label"] != "More settings":
+            seen[folded].append(props["label"])
+        for child in node.get("children") or ():
+            walk(child, folded)
+
+    walk(config["layout"], False)
+    return seen
+
+
+def test_what_a_task_needs_comes_first() -> None:
+    assert labels("tts")[0] == ["Voice", "Text", "Language"]
+    assert labels("noise_suppression")[0] == ["Audio (the recording)"]
+    assert labels("speech_editing")[0] == [
+        "Audio (the recording)", "Transcript", "Text", "Language", "Keep background",
+    ]  # fmt: skip
+    assert {"Span", "Seed", "Format"} <= set(labels("speech_editing")[1])
+    assert {"Voice text", "Voice language"} <= set(labels("cross_lingual_tts")[1])
+    assert "Text" not in labels("speech_removal")[1], "it is not used"
+
+
+def test_a_language_that_must_be_named_is_chosen_by_the_person() -> None:
+    form = built("cross_lingual_tts")
+    assert "language" not in form.fields(values(form, text="Hola."))
+
+
+def test_voices_of_one_name(tmp_path: Path) -> None:
+    store = VoiceStore(tmp_path)
+    noise_T = np.random.default_rng(0).normal(0, 0.05, 48000).astype(np.float32)
+    for voice_id in ("anna", "anna2"):
+        store.enroll((noise_T, 16000), name="Anna", language="en", consent=True, voice_id=voice_id)
+    choices = voice_choices(store)
+    assert ("Heart, female, American English", "heart") in choices
+    assert {("Anna", "anna"), ("Anna (anna2)", "anna2")} <= set(choices)
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "fitted"),
+    [
+        ("we meet now", "We meet now.", ["We", "meet", "now."]),
+        ("we meet now", "We will meet.", ["We will", "meet.", ""]),
+        (
+            "on Monday afternoon at ten",
+            "on Thursday evening at ten",
+            ["on", "Thursday", "evening", "at", "ten"],
+        ),
+        ("see you", "Well, see you", ["Well, see", "you"]),
+        ("see you", "", ["", ""]),
+    ],
+)
+def test_words_of_an_edited_text(words: str, text: str, fitted: list[str]) -> None:
+    assert fit_words(words.split(), text.split()) == fitted
 
 
 def test_the_call_that_repeats_it() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -18,26 +19,7 @@ from speechx.task.voices import VoiceStore
 from tests.helpers.fake_engine import FakeEngine
 from tests.house.test_layout import ROOT
 from tests.serving.common import SAMPLES, running, until
-from tests.serving.page.conftest import settings
-
-TITLES = {
-    "tts": "TTS", "cross_lingual_tts": "Cross-lingual TTS", "noise_suppression": "Noise suppression",
-    "target_speaker_extraction": "Target speaker extraction", "speech_removal": "Speech removal",
-    "speech_editing": "Speech editing",
-}  # fmt: skip
-
-
-def fill(panel: Any, sample: Sample) -> None:
-    panel.get_by_role("button", name=f"Example: {sample.title}", exact=True).click()
-    panel.get_by_label("Play", exact=True).first.wait_for()  # every sample has a recording
-
-
-def run(panel: Any, state: str = "done") -> Any:
-    """Presses Run and waits; the result."""
-    panel.get_by_role("button", name="Run", exact=True).click()
-    result = panel.locator(f".sx-result [data-state={state}], .sx-result[data-state={state}]")
-    result.wait_for(timeout=40_000)
-    return result
+from tests.serving.page.conftest import TITLES, fill, run, settings
 
 
 def test_it_opens(visit: Any, server: str) -> None:
@@ -68,13 +50,13 @@ def test_each_example(visit: Any, server: str, sample: Sample) -> None:
     result.locator("summary").click()
     assert f"SpeechX.load().{sample.task}(" in result.locator("pre").inner_text()
     with visitor.page.expect_download() as download:
-        result.get_by_role("link", name="download").click()
+        result.get_by_role("link", name="Download").click()
     assert Path(download.value.path()).read_bytes()[:4] == b"RIFF"
 
 
 def test_words_light_up_while_it_plays(visit: Any, server: str) -> None:
     visitor = visit(server)
-    panel = visitor.choose("TTS")
+    panel = visitor.choose("Text to speech")
     fill(panel, sample_requests()[0])
     panel.get_by_label("Play while it is made").uncheck()
     result = run(panel)
@@ -93,7 +75,7 @@ def test_upload_and_settings(visit: Any, server: str) -> None:
     panel.locator(".sx-recorder button[aria-label=Play]").or_(
         panel.get_by_label("Play", exact=True)
     ).first.wait_for()
-    panel.get_by_role("button", name="Settings").press("Enter")
+    panel.get_by_role("button", name="More settings").press("Enter")
     panel.get_by_label("Seed same seed").fill("77")
     result = run(panel)
     assert "seed 77" in result.locator(".sx-status").inner_text()
@@ -117,9 +99,9 @@ def test_errors_are_the_sentences_of_http(visit: Any, server: str, tmp_path: Pat
     panel = visitor.choose("Noise suppression")
     result = run(panel, "error")
     assert result.get_by_role("alert").inner_text() == "audio is missing: noise_suppression needs it"
-    panel = visitor.choose("TTS")
+    panel = visitor.choose("Text to speech")
     panel.get_by_label("Text", exact=False).first.fill("Hello.")
-    panel.get_by_role("button", name="Settings").click()
+    panel.get_by_role("button", name="More settings").click()
     panel.get_by_label("Top p share").fill("7")
     assert (
         run(panel, "error").get_by_role("alert").inner_text().startswith("top_p: input should be less than")
@@ -135,34 +117,23 @@ def test_errors_are_the_sentences_of_http(visit: Any, server: str, tmp_path: Pat
 
 def test_a_voice_needs_consent(visit: Any, server: str) -> None:
     visitor = visit(server)
-    panel = visitor.choose("TTS")
+    panel = visitor.choose("Text to speech")
     fill(panel, sample_requests()[0])
     panel.get_by_label("the speaker of this recording has agreed").uncheck()
     assert "voice needs consent" in run(panel, "error").get_by_role("alert").inner_text()
 
 
-def test_click_the_words_to_change(visit: Any, server: str) -> None:
-    visitor = visit(server)
-    panel = visitor.choose("Speech editing")
-    fill(panel, sample_requests()[5])
-    panel.get_by_role("button", name="Find the words").click()
-    word = panel.get_by_label("word 5: Monday")
-    word.wait_for()
-    word.fill("Sunday")
-    word.press("Tab")
-    text = "We will meet on Sunday afternoon at the old library near the river"
-    assert until(lambda: text in [box.input_value() for box in panel.locator("textarea").all()])
-    assert run(panel).locator("figure").count() == 2
-
-
 def test_stop_and_leave(visit: Any, slow_server: str, slow: FakeEngine) -> None:
     visitor = visit(slow_server)
-    panel = visitor.choose("TTS")
+    panel = visitor.choose("Text to speech")
     panel.get_by_label("Text", exact=False).first.fill("Hello there.")
+    stop = panel.get_by_role("button", name="Stop", exact=True)
+    assert stop.is_disabled(), "there is nothing to stop yet"
     panel.get_by_role("button", name="Run", exact=True).click()
     panel.locator("progress:visible").wait_for()
+    assert stop.is_enabled() and panel.get_by_role("button", name="Run", exact=True).is_disabled()
     assert until(lambda: len(slow.jobs) == 1)
-    panel.get_by_role("button", name="Stop", exact=True).click()
+    stop.click()
     assert until(lambda: slow.aborted == [slow.jobs[0].id])
     panel.locator("[data-state=cancelled]").wait_for()
     panel.get_by_role("button", name="Run", exact=True).click()
@@ -174,11 +145,73 @@ def test_stop_and_leave(visit: Any, slow_server: str, slow: FakeEngine) -> None:
 
 def test_phone(visit: Any, server: str) -> None:
     visitor = visit(server, width=390, height=844)
+    for title in [*TITLES.values(), "Voices"]:
+        visitor.choose(title)  # none is hidden in a menu
+        wide = visitor.page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 390, f"nothing of {title} sticks out to the side"
+    panel = visitor.choose("Speech editing")
+    fill(panel, sample_requests()[5])
+    result = run(panel)
+    top = "element => element.getBoundingClientRect().top"
+    assert until(lambda: 0 <= result.locator(".sx-status").evaluate(top) < 844), "it comes into view"
+    assert visitor.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_result_beside_a_long_form_is_in_view(visit: Any, server: str) -> None:
+    visitor = visit(server, height=600)
+    panel = visitor.choose("Target speaker extraction")
+    panel.get_by_role("button", name="More settings").click()
+    panel.get_by_role("button", name="Run", exact=True).scroll_into_view_if_needed()
+    alert = run(panel, "error").get_by_role("alert")
+    assert until(lambda: 0 <= alert.evaluate("element => element.getBoundingClientRect().top") < 600)
+
+
+def test_keyboard(visit: Any, server: str) -> None:
+    """From the open page to a result without a mouse."""
+    visitor = visit(server)
+    keyboard = visitor.page.keyboard
+
+    def focus(name: str) -> None:
+        """Presses Tab until something of this name has the focus, which has to be seen."""
+        for _ in range(60):
+            keyboard.press("Tab")
+            found, outline = visitor.page.evaluate(FOCUSED)
+            if name in found:
+                assert outline != "none", f"{name} has the focus, and one sees it"
+                return
+        raise AssertionError(f"{name} cannot be reached")
+
+    focus("Noise suppression")
+    keyboard.press("Enter")
+    focus("Drop an audio file here to upload")
+    with visitor.page.expect_file_chooser() as chooser:
+        keyboard.press("Enter")
+    chooser.value.set_files(SAMPLES / "noisy.flac")
     panel = visitor.page.locator("[role=tabpanel]:visible")
-    fill(panel, sample_requests()[0])
-    run(panel)
-    wide = visitor.page.evaluate("document.documentElement.scrollWidth")
-    assert wide <= 390, "nothing sticks out to the side"
+    panel.get_by_label("Play", exact=True).wait_for()
+    focus("Play while it is made")
+    keyboard.press("Space")
+    focus("Run")
+    keyboard.press("Enter")
+    panel.locator(".sx-result [data-state=done], .sx-result[data-state=done]").wait_for(timeout=40_000)
+    focus("Download")
+    with visitor.page.expect_download():
+        keyboard.press("Enter")
+
+
+FOCUSED = """() => {
+  const it = document.activeElement, style = getComputedStyle(it);
+  const label = it.labels && it.labels[0] ? it.labels[0].innerText : "";
+  return [`${it.getAttribute("aria-label") || ""} ${label} ${it.innerText || ""}`, style.outlineStyle];
+}"""
+
+
+def test_small_text_has_contrast(visit: Any, server: str) -> None:
+    visitor = visit(server)
+    panel = visitor.choose("Text to speech")
+    color = panel.get_by_text("what to say").evaluate("element => getComputedStyle(element).color")
+    red, green, blue = (int(part) for part in re.findall(r"\d+", color)[:3])
+    assert max(red, green, blue) <= 118, "4.5 to 1 on white"
 
 
 def test_enroll_a_voice(visit: Any, server: str) -> None:
@@ -192,7 +225,7 @@ def test_enroll_a_voice(visit: Any, server: str) -> None:
     panel.get_by_label("The speaker has agreed").check()
     panel.get_by_role("button", name="Enroll").click()
     panel.get_by_text("anna is enrolled.").wait_for()
-    panel = visitor.choose("TTS")
+    panel = visitor.choose("Text to speech")
     panel.get_by_label("Voice", exact=False).first.click()
     visitor.page.get_by_role("option", name="anna").click()
 
