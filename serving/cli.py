@@ -43,6 +43,9 @@ def serve(
     api_keys: Annotated[
         Path | None, typer.Option(help="file of name:sha256 lines; makes keys required")
     ] = None,
+    limit: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE of a limit in docs/serving.md, several times")
+    ] = None,
     cors: Annotated[list[str] | None, typer.Option(help="origin that browsers may call from")] = None,
     address: Annotated[
         str | None, typer.Option(help="Ray cluster to join (auto, or host:port); default: a Ray of its own")
@@ -60,11 +63,12 @@ def serve(
     from speechx.pipeline.loading import model_folder, parts_of
     from speechx.serving.cluster.replica import ReplicaOptions
     from speechx.serving.logs import json_lines
-    from speechx.serving.settings import Settings
+    from speechx.serving.settings import Limits, Settings
 
     folder = str(model_folder(model, parts_of(codec)).resolve())  # raises InputError before anything starts
     settings = Settings.from_env(
         voices=voices,
+        limits=Limits.parse(limit or []),
         cors_origins=cors or [],
         **({"api_keys_file": str(api_keys.resolve())} if api_keys else {}),
     )

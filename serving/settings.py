@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from speechx.errors import InputError, did_you_mean
 
 __all__ = ["Limits", "Settings"]
 
@@ -38,6 +40,23 @@ class Limits(BaseModel):
     decoders: int = Field(1, ge=0, description="processes that read sound files; 0: in this one (tests)")
     decode_seconds: float = Field(30.0, gt=0, description="a file that takes longer to read is refused")
     decode_bytes: int = Field(2 << 30, ge=256 << 20, description="memory of a process that reads sound files")
+
+    @classmethod
+    def parse(cls, given: list[str]) -> Limits:
+        """Of "name=value" texts, as `speechx serve --limit` takes them. Raises InputError."""
+        values = dict[str, str]()
+        for text in given:
+            name, equals, value = (part.strip() for part in text.partition("="))
+            if not equals or name not in cls.model_fields:
+                hint = did_you_mean(name, list(cls.model_fields))
+                raise InputError(f"limit: {text!r} is not NAME=VALUE of a limit{hint}", field="limit")
+            values[name] = value
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = str(first["loc"][0])
+            raise InputError(f"limit: {name}={values[name]}: {first['msg']}", field="limit") from error
 
 
 class Settings(BaseModel):

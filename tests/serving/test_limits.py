@@ -101,3 +101,17 @@ def test_refusals_say_when_to_come_back(make: Make) -> None:
 def test_unknown_settings_are_errors() -> None:
     with pytest.raises(ValueError, match="uplaod"):
         Limits.model_validate({"uplaod_bytes": 5})
+
+
+def test_limits_of_the_command_line() -> None:
+    limits = Limits.parse(["request_seconds=900", "at_once = 64"])
+    assert limits.request_seconds == 900 and limits.at_once == 64
+    assert limits.model_fields_set == {"request_seconds", "at_once"}  # the rest follows the replicas
+    with pytest.raises(
+        InputError, match="'request_second=9' is not NAME=VALUE of a limit; did you mean 'request_seconds'"
+    ):
+        Limits.parse(["request_second=9"])
+    with pytest.raises(InputError, match="'at_once' is not NAME=VALUE"):
+        Limits.parse(["at_once"])
+    with pytest.raises(InputError, match="at_once=0: Input should be greater than or equal to 1"):
+        Limits.parse(["at_once=0"])
