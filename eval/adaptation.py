@@ -79,17 +79,18 @@ def _change(name: str, systems: Mapping[str, SystemSummary], rows: Sequence[Scor
 
 
 def held_out_set(pack_folder: Path, language: str, folder: Path, seed: int = 1) -> int:
-    """A test set of the rows of the dev split, each with 3 to 6 s of another recording, of the training split, as voice.
+    """A test set of the rows of the dev split, each with 3 to 6 s of a training recording of its speaker as voice.
 
     All rows once, then all again with another seed, and so on. Returns the number of rows.
     """
     pack = AudioPack(pack_folder)
     held = [row for row in pack.rows if row.split == "dev" and row.text][:MOST_SENTENCES]
-    voice_T = voice_of(pack_folder, RATE)[: 6 * RATE]
+    voices = {row.speaker: voice_of(pack_folder, RATE, row.speaker)[: 6 * RATE] for row in held}
     count = max(len(held), min(MOST_ITEMS, MOST_SEEDS * len(held)))
     with SetWriter(folder) as writer:
         for number in range(count):
             row = held[number % len(held)]
+            voice_T = voices[row.speaker]
             wav_T = np.asarray(pack.audio_at(RATE, row), np.float32)
             fields = {"text": row.text, "voice": (voice_T, RATE), "language": language}
             request = registry.parse_request(TASK, fields)
@@ -99,7 +100,8 @@ def held_out_set(pack_folder: Path, language: str, folder: Path, seed: int = 1) 
             writer.add_example(f"{TASK}-{number:04d}", TASK, example, seed + number)
         gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         note = f"{len(held)} sentences; peak memory until here {gigabytes:.1f} GB"
-        writer.close({"name": f"held-out recordings of {held[0].speaker}", "seed": seed, "note": note})
+        speakers = held[0].speaker if len(voices) == 1 else f"{len(voices)} speakers"
+        writer.close({"name": f"held-out recordings of {speakers}", "seed": seed, "note": note})
     return len(held)
 
 

@@ -21,6 +21,7 @@ from speechx.data.progress import ticker
 from speechx.errors import InputError
 from speechx.files import atomic_files
 from speechx.task.voices import VoiceStore, check_voice_id
+from speechx.text.languages import LANGUAGES
 
 if TYPE_CHECKING:
     from speechx.data.recordings import CheckedRecordings, Recognize
@@ -78,7 +79,7 @@ def adapt(
     if consent and name in VoiceStore().ids() and not (overwrite and not VoiceStore().get(name).builtin):
         raise InputError(f"name: voice {name!r} exists; choose another name, or --overwrite", field="name")
     if not resume:
-        checked = _checked(recordings, load_front(base), language, recognizer)
+        checked = _checked(recordings, load_front(base), language, recognizer, consent)
         errors = prepare_voice(checked, base, work, max_per, ticker("prepare"))
         keep_language(language, work)
         _write_table(work / "recordings.csv", checked, errors, max_per)
@@ -114,11 +115,15 @@ def _check_output(folder: Path, work: Path, overwrite: bool, resume: bool) -> No
         )
 
 
-def _checked(recordings: Path, frontend: Frontend, language: str, recognizer: str) -> CheckedRecordings:
+def _checked(
+    recordings: Path, frontend: Frontend, language: str, recognizer: str, consent: bool
+) -> CheckedRecordings:
     from speechx.data.recordings import check_recordings, speaker_rows
     from speechx.text.g2p.report import reading_report
 
-    rows, recognize = speaker_rows(recordings, language), None
+    # A language that is added may be learned from many, but a voice is of one.
+    rows = speaker_rows(recordings, language, several=not consent and language not in LANGUAGES)
+    recognize = None
     if recognizer != "none" and any(not row.text for row in rows):
         say(f"some recordings have no text; {recognizer} transcribes them")
         recognize = cast("Recognize", launcher("recognizer")(recognizer))

@@ -88,8 +88,11 @@ class CheckedRecordings:
         return "\n".join(lines)
 
 
-def speaker_rows(path: Path, language: str) -> list[SourceRow]:
-    """The recordings of a folder, table or file. Raises InputError where they are of several speakers or languages."""
+def speaker_rows(path: Path, language: str, several: bool = False) -> list[SourceRow]:
+    """The recordings of a folder, table or file.
+
+    Raises InputError where they are of several languages, or, without `several`, of several speakers.
+    """
     if path.is_file() and path.suffix.lower() in AUDIO_SUFFIXES:
         return [SourceRow(path, path.name, path.stem, speaker=path.stem, language=language)]
     rows = [row for row in read_source(path, language) if row.kind is None]
@@ -101,7 +104,7 @@ def speaker_rows(path: Path, language: str) -> list[SourceRow]:
             field="language",
         )
     speakers = sorted({row.speaker or "" for row in rows})
-    if len(speakers) > 1:
+    if len(speakers) > 1 and not several:
         raise InputError(
             f"recordings: {path} has {len(speakers)} speakers ({', '.join(speakers[:3])}{', ...' if speakers[3:] else ''}); "
             "give those of one",
@@ -145,12 +148,12 @@ def check_recordings(
     return CheckedRecordings(tuple(split), tuple(seconds), tuple(dropped))
 
 
-def voice_of(pack_folder: Path, rate: int) -> np.ndarray:
-    """The training utterance nearest to 5 s of a pack of one speaker: a voice for requests, (T,) at `rate`."""
+def voice_of(pack_folder: Path, rate: int, speaker: str | None = None) -> np.ndarray:
+    """The training utterance nearest to 5 s, of a speaker if there is one: a voice for requests, (T,) at `rate`."""
     pack = AudioPack(pack_folder)
-    row = min(
-        (row for row in pack.rows if row.split == "train"), key=lambda row: abs(row.seconds - VOICE_SECONDS)
-    )
+    rows = [row for row in pack.rows if row.split == "train"]
+    own = [row for row in rows if row.speaker == speaker]
+    row = min(own or rows, key=lambda row: abs(row.seconds - VOICE_SECONDS))
     return pack.audio_at(rate, row)
 
 

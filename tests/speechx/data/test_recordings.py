@@ -134,6 +134,7 @@ def test_recordings_of_several_people_or_languages(tmp_path: Path) -> None:
     table.write_text("audio,text,speaker\na.wav,Hi.,anna\nb.wav,Hi.,bert\n")
     with pytest.raises(InputError, match=r"has 2 speakers \(anna, bert\); give those of one"):
         speaker_rows(table, "en")
+    assert len(speaker_rows(table, "fy", several=True)) == 2, "a new language may be learned from many"
     table.write_text("audio,text,language\na.wav,Hola.,es\n")
     with pytest.raises(InputError, match="said to be in es, not in en") as caught:
         speaker_rows(table, "en")
