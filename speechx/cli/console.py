@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from speechx.errors import InputError
 from speechx.text.languages import LANGUAGES
 
 if TYPE_CHECKING:
@@ -34,6 +35,18 @@ JsonOption = Annotated[bool, typer.Option("--json", help="print the result as JS
 def output_option(help: str) -> Any:
     """-o and --output of a file or folder. --out is its name in the first release."""
     return typer.Option("--output", "-o", "--out", help=help)
+
+
+def part_folder(path: Path | None, part: str, field: str) -> Path | None:
+    """The folder of a part of a model; `box` is that of the model in the package. Raises InputError where it holds none."""
+    if path is None:
+        return None
+    from speechx.pipeline.loading import packaged_model
+
+    folder = packaged_model() / part if path == Path("box") else path
+    if not (folder / "config.json").is_file():
+        raise InputError(f"{field}: {folder} holds no model: config.json is missing", field=field)
+    return folder
 
 
 def say(text: str) -> None:

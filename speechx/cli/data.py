@@ -18,7 +18,7 @@ from speechx.cli.cluster import (
     cluster_mixer,
     cluster_options,
 )
-from speechx.cli.console import CODEC_HELP, CodecOption, ModelOption, output_option
+from speechx.cli.console import CODEC_HELP, CodecOption, ModelOption, output_option, part_folder
 
 app = typer.Typer(help="Prepare training data.", no_args_is_help=True)
 
@@ -136,7 +136,7 @@ def label(
 def mix(
     pack: Pack,
     codec: Codec,
-    aligner: Annotated[Path, typer.Option(help="aligner folder")],
+    aligner: Annotated[Path, typer.Option(help="aligner folder, or box: that of the package")],
     out: Annotated[Path, output_option("folder of the shards")],
     task: Annotated[list[str] | None, typer.Option(help="task; may be repeated; all by default")] = None,
     split: str = "train",
@@ -167,7 +167,7 @@ def mix(
     report = mix_shards(
         pack,
         codec,
-        aligner,
+        part_folder(aligner, "aligner", "aligner") or aligner,
         out,
         tasks=task,
         split=split,

@@ -1,14 +1,14 @@
-"""`speechx model info|verify|convert|push`: model folders, and the Hugging Face hub."""
+"""`speechx model info|verify|assemble|convert|push`: model folders, and the Hugging Face hub."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from speechx.cli.cluster import launcher
-from speechx.cli.console import CODEC_HELP, JsonOption, output_option, put_json, say
+from speechx.cli.console import CODEC_HELP, JsonOption, ModelOption, output_option, part_folder, put_json, say
 from speechx.errors import InputError
 
 app = typer.Typer(help="Inspect, check, convert and share model folders.", no_args_is_help=True)
@@ -45,6 +45,47 @@ def verify(model: Model = None) -> None:
 
     folder = model_folder(model, parts=())
     typer.echo(f"{folder}: {verify_model(folder)}, all parts belong together")
+
+
+def _part_option(name: str) -> Any:
+    return typer.Option(f"--{name}", help=f"folder of its {name}, as a trainer writes it to OUT/model")
+
+
+@app.command()
+def assemble(
+    out: Annotated[Path, output_option("model folder to write")],
+    model: ModelOption = None,
+    codec: Annotated[Path | None, _part_option("codec")] = None,
+    lm: Annotated[Path | None, _part_option("lm")] = None,
+    aligner: Annotated[Path | None, _part_option("aligner")] = None,
+    mask: Annotated[Path | None, _part_option("mask")] = None,
+) -> None:
+    """Write a model folder with other parts than MODEL has, and check that all belong together."""
+    import shutil
+
+    from speechx.pipeline.loading import model_folder
+    from speechx.pipeline.model_parts import verify_model
+
+    given = {"codec": codec, "lm": lm, "aligner": aligner, "mask": mask}
+    parts = {name: folder for name, folder in given.items() if folder is not None}
+    if not parts:
+        raise InputError("no part is given: name one with --codec, --lm, --aligner or --mask", field="mask")
+    for name, folder in parts.items():
+        part_folder(folder, name, name)
+    if out.exists():
+        raise InputError(f"output: {out} exists; choose another folder", field="output")
+    made = out.with_name(f".{out.name}.tmp")
+    shutil.rmtree(made, ignore_errors=True)
+    try:
+        shutil.copytree(model_folder(model), made)
+        for name, folder in parts.items():
+            shutil.rmtree(made / name, ignore_errors=True)
+            shutil.copytree(folder, made / name)
+        digest = verify_model(made)
+        made.rename(out)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    say(f"{digest}: {', '.join(parts)} of {', '.join(map(str, parts.values()))} -> {out}")
 
 
 @app.command()

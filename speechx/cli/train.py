@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from speechx.cli.cluster import AddressOption
-from speechx.cli.console import CODEC_HELP, output_option
+from speechx.cli.console import CODEC_HELP, output_option, part_folder
 from speechx.cli.recipes import RecipeOption
 from speechx.cli.training_cluster import GpusFlag, WorkerCpus, WorkersOption, train_job, training_cluster
 from speechx.errors import InputError
@@ -51,6 +51,10 @@ def _with_minutes(config: Recipe, minutes: float | None) -> Recipe:
 
 def _path(path: Path | None) -> str | None:
     return None if path is None else str(path.absolute())
+
+
+def _adapted(folder: Path | None, part: str) -> str | None:
+    return _path(part_folder(folder, part, "adapt"))
 
 
 @app.command()
@@ -97,7 +101,7 @@ def aligner(
         Path | None,
         typer.Option(
             "--adapt",
-            help="aligner folder of which a low-rank change is learned, in place of the one that it has",
+            help="aligner folder, or box, of which a low-rank change is learned, in place of the one that it has",
         ),
     ] = None,
     workers: WorkersOption = None,
@@ -111,7 +115,13 @@ def aligner(
 
     recipe = _with_minutes(AlignerTrainConfig.read(config), anneal_minutes)
     packs = tuple(str(folder.absolute()) for folder in pack)
-    job = AlignerJob(recipe, packs, absolute_source(codec), _path(start_from), _path(finished))
+    job = AlignerJob(
+        recipe,
+        packs,
+        absolute_source(codec),
+        _path(start_from),
+        _adapted(finished, "aligner"),
+    )
     cluster = training_cluster(workers, False, cpus, address)
     train_job(job, RunOptions(out, resume, max_minutes=max_minutes), cluster)
 
@@ -134,7 +144,7 @@ def lm(
         Path | None,
         typer.Option(
             "--adapt",
-            help="lm folder of which a low-rank change is learned (`rank` in the recipe), from the one it has",
+            help="lm folder, or box, of which a low-rank change is learned (`rank` in the recipe), from the one it has",
         ),
     ] = None,
     workers: WorkersOption = None,
@@ -149,7 +159,14 @@ def lm(
 
     recipe = _with_minutes(LMTrainConfig.read(config), anneal_minutes)
     folders = tuple(str(folder.absolute()) for folder in shards)
-    job = LMJob(recipe, folders, absolute_source(codec), _path(dev), _path(start_from), _path(finished))
+    job = LMJob(
+        recipe,
+        folders,
+        absolute_source(codec),
+        _path(dev),
+        _path(start_from),
+        _adapted(finished, "lm"),
+    )
     cluster = training_cluster(workers, gpus, cpus, address)
     train_job(job, RunOptions(out, resume, device, max_minutes), cluster)
 
@@ -170,7 +187,7 @@ def refiner(
         Path | None,
         typer.Option(
             "--adapt",
-            help="refiner folder to train a LoRA adapter of (`rank` and `slots` in the recipe)",
+            help="refiner folder, or box, to train a LoRA adapter of (`rank` and `slots` in the recipe)",
         ),
     ] = None,
     workers: WorkersOption = None,
@@ -185,7 +202,7 @@ def refiner(
     recipe = RefinerTrainConfig.read(config)
     job = RefinerJob(
         recipe, str(pack.absolute()), str(estimates.absolute()), absolute_source(codec), _path(start_from),
-        _path(finished), anneal_minutes,
+        _adapted(finished, "mask"), anneal_minutes,
     )  # fmt: skip
     cluster = training_cluster(workers, False, cpus, address)
     train_job(job, RunOptions(out, resume, max_minutes=max_minutes), cluster)

@@ -65,6 +65,16 @@ class LoRAScope:
     def to_dict(self) -> JSONObject:
         return {name: list(items) for name, items in asdict(self).items()}
 
+    def covers(self, other: LoRAScope) -> bool:
+        """Whether it holds every request that the other scope holds."""
+        pairs = ((self.languages, other.languages), (self.slots, other.slots))
+        return all(not mine or (bool(its) and set(its) <= set(mine)) for mine, its in pairs)
+
+    def meets(self, other: LoRAScope) -> bool:
+        """Whether some request is in both scopes."""
+        pairs = ((self.languages, other.languages), (self.slots, other.slots))
+        return all(not mine or not its or set(mine) & set(its) for mine, its in pairs)
+
     def holds(self, tokens_T: np.ndarray) -> bool:
         """Whether a packed prompt is in scope: its first token is the task, its last language token the output's."""
         if self.slots and tokens_T[0] not in [task_token(slot) for slot in self.slots]:

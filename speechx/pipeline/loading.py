@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Network = TypeVar("Network", "Aligner", "Refiner")
 
-__all__ = ["load_front", "load_pipeline", "model_folder", "parts_of"]
+__all__ = ["load_front", "load_pipeline", "model_folder", "packaged_model", "parts_of"]
 
 
 def parts_of(codec: CodecSource | None) -> tuple[str, ...]:
@@ -44,7 +44,7 @@ def model_folder(path: str | Path | None = None, parts: tuple[str, ...] = ("code
     if given and is_hub_name(given):
         folder = fetch_folder(str(given))
     else:
-        folder = Path(given) if given else Path(str(files("speechx") / "assets" / "model"))
+        folder = Path(given) if given else packaged_model()
     for part in parts:
         if not (folder / part / "config.json").is_file():
             hint = "" if given else "; name one with --model or $SPEECHX_MODEL"
@@ -52,6 +52,11 @@ def model_folder(path: str | Path | None = None, parts: tuple[str, ...] = ("code
                 f"model: {folder} is no model folder: {part}/config.json is missing{hint}", field="model"
             )
     return folder
+
+
+def packaged_model() -> Path:
+    """The folder of the model in the package."""
+    return Path(str(files("speechx") / "assets" / "model"))
 
 
 def load_front(

@@ -38,12 +38,32 @@ def export_lm(checkpoint: str | Path, folder: str | Path, step: float = 0.0) -> 
 
 
 def export_adapter(model: CodecLMCore, config: LMTrainConfig, base: str | Path, folder: str | Path) -> None:
-    """The trained LoRA factors beside the weights of BASE, the lm folder that they adapt."""
-    from speechx.models.lm.folder import load_model, save_adapter, save_model
+    """The trained LoRA factors beside the weights of BASE, the lm folder that they adapt.
+
+    They replace BASE's own where that has no scope (they began from it) or they cover its scope. Else that one stays, and
+    they are an adapter more, which comes first.
+    """
+    from speechx.models.adapter_file import AdapterInfo, write_adapter
+    from speechx.models.lm.folder import (
+        LM_FOLDER,
+        add_voice_adapter,
+        load_model,
+        read_adapter,
+        save_adapter,
+        save_model,
+    )
     from speechx.models.lora import LoRAScope, balanced_factors
 
-    save_model(load_model(base, adapter=False), folder)
-    save_adapter(folder, balanced_factors(model), config.grid, LoRAScope(config.languages, config.slots))
+    digest, own = save_model(load_model(base, adapter=False), folder), read_adapter(base)
+    scope, factors = LoRAScope(config.languages, config.slots), balanced_factors(model)
+    if own is None or not own.scope or scope.covers(own.scope):
+        save_adapter(folder, factors, config.grid, scope)
+        return
+    LM_FOLDER.write_adapter(folder, own)
+    info = AdapterInfo(
+        name="trained", base=digest, languages=config.languages, slots=config.slots, rank=config.rank
+    )
+    add_voice_adapter(folder, info.name, write_adapter(info, factors))
 
 
 def export_any(checkpoint: str | Path, folder: str | Path, step: float = 0.0) -> str:

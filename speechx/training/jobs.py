@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from speechx.errors import InputError
+from speechx.models.lora import LoRAAdapter, LoRAScope
 from speechx.training.aligner import AlignerTrainConfig
 from speechx.training.codec_config import CodecTrainConfig
 from speechx.training.group import Group
@@ -132,7 +133,7 @@ class AlignerJob:
 
 @dataclass(frozen=True)
 class LMJob:
-    """adapt: lm folder of which a LoRA adapter is trained, from the one that it has."""
+    """adapt: lm folder of which a LoRA adapter is trained, from the one that it has, if both are for some same requests."""
 
     config: LMTrainConfig
     shards: tuple[str, ...]
@@ -140,6 +141,10 @@ class LMJob:
     dev: str | None = None
     start_from: str | None = None
     adapt: str | None = None
+
+    def _start(self, own: LoRAAdapter | None) -> LoRAAdapter | None:
+        meets = own is not None and LoRAScope(self.config.languages, self.config.slots).meets(own.scope)
+        return own if meets else None
 
     def run(self, options: RunOptions) -> str:
         from speechx.data.shards import Shards
@@ -165,7 +170,7 @@ class LMJob:
             start_from=self.start_from,
             vectors_KVD=made.code_vectors(),
             finished=finished,
-            adapter=None if self.adapt is None else read_adapter(self.adapt),
+            adapter=self._start(read_adapter(self.adapt)) if self.adapt else None,
             group=options.group,
             store=options.store,
         )

@@ -17,11 +17,12 @@ import numpy as np
 import torch
 
 from speechx.data.refiner_examples import read_estimates
+from speechx.errors import InputError
 from speechx.models.codec.base import Codec
 from speechx.models.config import StrictConfig
 from speechx.models.folder import on_grid
-from speechx.models.lora import add_lora
-from speechx.models.refiner import Refiner, RefinerConfig
+from speechx.models.lora import LoRAAdapter, add_lora, init_lora
+from speechx.models.refiner import REFINER_FOLDER, Refiner, RefinerConfig
 from speechx.task import registry
 from speechx.training.group import Group
 from speechx.training.loop import (
@@ -221,13 +222,16 @@ def train(
     recipe. finished: folder of the net to adapt (`rank`). Raises ValueError where one is given without the other, or does
     not fit.
     """
-    config, net = _started(config, codec, finished)
+    config, net, adapter = _started(config, codec, finished)
     mixtures = Mixtures(
         pack, read_estimates(estimates), codec, config.net.slots, config.shares, config.seconds
     )
     group.check_batch(config.batch)
     run, model = TrainingRun(out, max_minutes, group=group, store=store), Path(out) / "model"
     trainer = RefinerTrainer(config, net, group)
+    if adapter is not None:
+        for its in (trainer.net, trainer.average):
+            init_lora(its, adapter.tensors)
     if start_from is not None:
         weights = torch.load(start_from, map_location="cpu", weights_only=False)["average"]
         for net in (trainer.net, trainer.average):
@@ -268,8 +272,11 @@ def train(
 
 def _started(
     config: RefinerTrainConfig, codec: Codec, finished: str | None
-) -> tuple[RefinerTrainConfig, Refiner | None]:
-    """The recipe with the shape of the net, and the finished net to adapt. Raises ValueError where they do not fit."""
+) -> tuple[RefinerTrainConfig, Refiner | None, LoRAAdapter | None]:
+    """The recipe with the shape of the net, the finished net to adapt, and the adapter that it has.
+
+    Raises ValueError where they do not fit, and where a task would lose its adapter.
+    """
     if (finished is None) != (config.rank == 0) or (finished is None) != (not config.slots):
         raise ValueError(
             "a recipe with `rank` and `slots` needs a finished net to change (--adapt), and only such a recipe"
@@ -280,7 +287,13 @@ def _started(
         raise ValueError(f"{finished} is of codec {config.net.codec_hash}, not of {codec.hash}")
     if not set(config.slots) <= set(config.net.slots):
         raise ValueError(f"slots: {config.slots} are not among the net's {config.net.slots}")
-    return config, net
+    adapter = None if finished is None else REFINER_FOLDER.read_adapter(finished)
+    if adapter is not None and (lost := set(adapter.scope.slots) - set(config.slots)):
+        raise InputError(
+            f"slots: {finished} has an adapter for task slots {sorted(lost)}, which the new one would replace; add them",
+            field="slots",
+        )
+    return config, net, adapter
 
 
 def _summarize(recent: list[Metrics], seconds: float) -> dict[str, float]:

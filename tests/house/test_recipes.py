@@ -16,7 +16,7 @@ from tests.house.test_layout import ROOT
 PAGES = [
     ROOT / "README.md",
     ROOT / "MODEL_CARD.md",
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "runs").rglob("*.md")),
     *sorted((ROOT / "runs").rglob("*.sh")),
 ]

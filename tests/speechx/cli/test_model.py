@@ -16,6 +16,7 @@ from speechx.api import SpeechX
 from speechx.cli import model as command
 from speechx.errors import InputError
 from speechx.eval.report.hub_card import write_hub_card
+from speechx.models.aligner import Aligner, AlignerConfig
 from speechx.models.codec.pretrained import PretrainedCodec
 from speechx.models.codec.sources import open_codec, write_codec
 from speechx.pipeline.model_parts import model_parts
@@ -43,6 +44,22 @@ def test_a_fault_is_a_sentence(tiny_folder: Path, tmp_path: Path) -> None:
         run("verify", folder)
     with pytest.raises(InputError, match="has none of codec, lm"):
         run("info", tmp_path)
+
+
+def test_assemble(tiny_folder: Path, tmp_path: Path) -> None:
+    part = Path(shutil.copytree(tiny_folder / "aligner", tmp_path / "part"))
+    run("assemble", "--model", tiny_folder, "--aligner", part, "-o", tmp_path / "made")
+    assert SpeechX.load(tmp_path / "made").pipeline.model == SpeechX.load(tiny_folder).pipeline.model
+    Aligner(AlignerConfig.preset("tiny", codec_hash="0" * 16)).save(part)
+    for arguments, words in (
+        (["--aligner", part, "-o", tmp_path / "other"], "was trained on codec 0000000000000000"),
+        (["--lm", tmp_path, "-o", tmp_path / "other"], "lm: .* holds no model: config.json is missing"),
+        (["--aligner", part, "-o", tmp_path / "made"], "made exists; choose another folder"),
+        (["-o", tmp_path / "other"], "no part is given"),
+    ):
+        with pytest.raises(InputError, match=words):
+            run("assemble", "--model", tiny_folder, *arguments)
+    assert not list(tmp_path.glob("*other*")), "nothing half-written"
 
 
 def test_convert_a_pickle_where_asked(tmp_path: Path) -> None:

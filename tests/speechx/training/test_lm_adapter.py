@@ -15,9 +15,10 @@ from speechx.data.shards import Shards
 from speechx.models.codec.folder import save_codec
 from speechx.models.codec.spectral import SpectralCodec
 from speechx.models.lm.config import LMConfig
-from speechx.models.lm.folder import load_model, read_adapter, save_adapter, save_model
-from speechx.models.lora import LoRAScope, lora_factors
+from speechx.models.lm.folder import load_model, read_adapter, save_adapter, save_model, voice_adapters
+from speechx.models.lora import LoRAScope, add_lora, lora_factors
 from speechx.training import lm
+from speechx.training.export import export_adapter
 from speechx.training.loop import read_log
 from tests.helpers.codecs import TINY_CODEC
 
@@ -141,3 +142,27 @@ def test_patience_needs_a_dev_split(shards: Shards, tmp_path: Path) -> None:
     recipe = RECIPE.model_copy(update={"patience": 2})
     with pytest.raises(ValueError, match=r"needs pairs of the dev split \(--dev\)"):
         lm.train(recipe, shards, None, str(tmp_path), finished=finished(shards), **FACTS)
+
+
+@pytest.mark.parametrize(
+    ("scope", "kept"),
+    [
+        (LoRAScope(("es",)), True),
+        (LoRAScope(slots=(1, 7)), True),
+        (LoRAScope(("es",), (7,)), False),
+        (None, True),
+    ],
+)
+def test_what_is_for_other_requests_stays(tmp_path: Path, scope: LoRAScope | None, kept: bool) -> None:
+    """The adapter of a task is used in place of the model's own where it covers that one, else beside it."""
+    base, out = tmp_path / "base", tmp_path / "out"
+    torch.manual_seed(0)
+    core = lm.CodecLMCore(LMConfig.preset("tiny"))
+    save_model(core, base)
+    add_lora(core, 2)
+    save_adapter(base, lora_factors(core), scope=scope)
+    export_adapter(core, RECIPE.model_copy(update={"slots": (7,)}), base, out)
+    own, more = read_adapter(out), voice_adapters(out)
+    assert own is not None and own.scope == (scope or LoRAScope() if kept else LoRAScope(slots=(7,)))
+    assert [adapter.scope for _, adapter in more] == [LoRAScope(slots=(7,))] * kept
+    load_model(out)

@@ -136,6 +136,11 @@ def test_a_change_for_one_task(folders: dict[str, Path], tmp_path: Path) -> None
     ):
         with pytest.raises(ValueError, match=says):
             train(changed, *sources, str(tmp_path / "third"), finished=start and str(start))
+    other = RefinerShares(speech_removal=0, target_speaker_extraction=0, rooms=0)
+    with pytest.raises(
+        InputError, match=r"an adapter for task slots \[4\], which the new one would replace; add them"
+    ):
+        train(recipe(rank=2, slots=(2,), shares=other), *sources, str(tmp_path / "third"), finished=str(made))
     (made / "adapter.safetensors").unlink()
     with pytest.raises(ValueError, match=r"adapter\.safetensors is missing"):
         Refiner.load(made)
