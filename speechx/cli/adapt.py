@@ -80,7 +80,7 @@ def adapt(
         raise InputError(f"name: voice {name!r} exists; choose another name, or --overwrite", field="name")
     if not resume:
         checked = _checked(recordings, load_front(base), language, recognizer, consent)
-        errors = prepare_voice(checked, base, work, max_per, ticker("prepare"))
+        errors = prepare_voice(checked, base, work, max_per)
         keep_language(language, work)
         _write_table(work / "recordings.csv", checked, errors, max_per)
     seconds = _training_seconds(work / "recordings.csv")
@@ -89,6 +89,8 @@ def adapt(
         consent=consent, license=license, resume=resume,
     )  # fmt: skip
     say(f"loss of held-out recordings: {made.loss[0]:.3f} before, {made.loss[1]:.3f} after")
+    if made.loss[1] >= made.loss[0]:
+        say("it did not fall, so the adapter changes nothing yet: give more --minutes, or more recordings")
     _write_folder(base, folder, work, made.data, name)
     say(f"model -> {folder}; use it with --model {folder}")
     if consent:

@@ -8,15 +8,21 @@ from collections.abc import Callable
 
 
 def ticker(name: str, every_seconds: float = 5.0) -> Callable[[int, int], None]:
-    """A callback (done, total) that writes `name: done/total (eta)` to standard error."""
-    started = last = time.monotonic()
+    """A callback (done, total) that writes `name: done/total (eta)` to standard error.
+
+    The time before the first call is no measure of the rest: a model may have been loaded in it.
+    """
+    last = time.monotonic()
+    first: tuple[float, int] | None = None
 
     def tick(done: int, total: int) -> None:
-        nonlocal last
+        nonlocal first, last
         now = time.monotonic()
+        first = first or (now, done)
         if now - last >= every_seconds or done == total:
-            left = (now - started) / max(1, done) * (total - done)
-            print(f"{name}: {done}/{total}, {left:.0f} s left", file=sys.stderr, flush=True)
+            began, count = first
+            eta = f", {(now - began) / (done - count) * (total - done):.0f} s left" if done > count else ""
+            print(f"{name}: {done}/{total}{eta}", file=sys.stderr, flush=True)
             last = now
 
     return tick

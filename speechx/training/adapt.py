@@ -19,6 +19,7 @@ from speechx.data.code_pool import MAX_PER
 from speechx.data.packs import AudioPack
 from speechx.data.pairs import mix_shards
 from speechx.data.prepare import prepare_rows
+from speechx.data.progress import ticker
 from speechx.data.recordings import CheckedRecordings
 from speechx.data.shards import Shards
 from speechx.errors import InputError
@@ -35,6 +36,7 @@ from speechx.training.lm_config import LMTrainConfig
 __all__ = ["AdaptedVoice", "adapt_voice", "prepare_voice"]
 
 TASK = "tts"
+_USE = {"train": "train on", "dev": "judge by"}
 PAIRS_PER_UTTERANCE, MOST_PAIRS, DEV_PAIRS = 30, 6000, 48
 
 
@@ -53,19 +55,20 @@ class AdaptedVoice:
 
 def prepare_voice(
     checked: CheckedRecordings, model: Path, work: Path, max_per: float = MAX_PER,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[str], Callable[[int, int], None]] = ticker,
 ) -> dict[str, float]:  # fmt: skip
     """Makes WORK/pack and WORK/shards of checked recordings; the phone error rate of each text, by the row's id.
 
-    A text with a phone error rate above max_per does not fit: it gives no pairs. Raises InputError where none fits.
+    A text with a phone error rate above max_per does not fit: it gives no pairs. progress: see `ticker`. Raises InputError
+    where none fits.
     """
     shutil.rmtree(work, ignore_errors=True)
     pack = work / "pack"
     codec = open_codec(model / "codec")
-    prepare_rows(list(checked.rows), pack, workers=1, progress=progress, rate=codec.sample_rate)
+    prepare_rows(list(checked.rows), pack, workers=1, progress=progress("decode"), rate=codec.sample_rate)
     phonemize_pack(pack)
-    encode_pack(pack, codec)
-    align_pack(pack, model / "codec", model / "aligner", progress)
+    encode_pack(pack, codec, progress=progress("codes"))
+    align_pack(pack, model / "codec", model / "aligner", progress("align"))
     errors = {key[1]: found.per for key, found in read_alignments(pack, codec.hash).items()}
     for split in ("train", "dev"):
         rows = [row for row in AudioPack(pack).rows if row.split == split]
@@ -79,7 +82,7 @@ def prepare_voice(
         count = min(MOST_PAIRS, PAIRS_PER_UTTERANCE * len(fit)) if split == "train" else DEV_PAIRS
         mix_shards(
             pack, model / "codec", model / "aligner", work / "shards" / split, tasks=[TASK], split=split, count=count,
-            rooms=0, from_codes=True, max_per=max_per,
+            rooms=0, from_codes=True, max_per=max_per, progress=progress(f"pairs to {_USE[split]}"),
         )  # fmt: skip
     return errors
 
