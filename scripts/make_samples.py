@@ -79,11 +79,13 @@ def rain(seconds: float, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(0.5 * hiss / hiss.std() + drops / drops.std(), np.float32)
 
 
-def mix_at_snr(wav_T: np.ndarray, noise_T: np.ndarray, snr_db: float) -> np.ndarray:
-    """Speech with noise at an SNR (of active speech), below full scale."""
+def mix_at_snr(wav_T: np.ndarray, noise_T: np.ndarray, snr_db: float) -> tuple[np.ndarray, float]:
+    """Speech with noise at an SNR (of active speech), below full scale; and the gain of the speech in it."""
     rms_db = numpy_module("audio.levels").rms_db
     gain = 10 ** ((rms_db(wav_T, active=True) - rms_db(noise_T) - snr_db) / 20)
-    return numpy_module("audio.levels").normalize_peak(wav_T + np.float32(gain) * noise_T[: len(wav_T)], -3.0)
+    sum_T = wav_T + np.float32(gain) * noise_T[: len(wav_T)]
+    mixed_T = numpy_module("audio.levels").normalize_peak(sum_T, -3.0)
+    return mixed_T, float(np.abs(mixed_T).max() / np.abs(sum_T).max())
 
 
 def pad(wav_T: np.ndarray, before: float, after: float) -> np.ndarray:
@@ -109,21 +111,25 @@ def make_assets(synthesize: Callable[[str, str], np.ndarray], out: Path) -> None
     length = max(len(target), len(other)) + RATE // 2
     target, other = (np.pad(x, (RATE // 4, length - len(x) - RATE // 4)) for x in (target, other))
     edit = pad(synthesize(EDIT[1], EDIT[0]), 0.3, 0.3)
+    noisy, noisy_gain = mix_at_snr(clean, rain(len(clean) / RATE, rng), 5.0)
+    mixture, mixture_gain = mix_at_snr(target, other, 0.0)
     sounds = {
-        "noisy": mix_at_snr(clean, rain(len(clean) / RATE, rng), 5.0),
+        "noisy": noisy,
         "noisy_clean": clean,
-        "mixture": mix_at_snr(target, other, 0.0),
+        "mixture": mixture,
         "mixture_target": target,
         "enrollment": pad(synthesize(ENROLLMENT[1], ENROLLMENT[0]), 0.1, 0.1),
         "edit": edit,
-        "edit_noisy": mix_at_snr(edit, fan(len(edit) / RATE, rng), 12.0),
+        "edit_noisy": mix_at_snr(edit, fan(len(edit) / RATE, rng), 12.0)[0],
     }
     for name, wav_T in sounds.items():
         save(out / "samples" / f"{name}.flac", wav_T)
     table = {
-        "noisy": {"text": NOISY[1], "what": "speech with synthetic rain at 5 dB", "reference": "noisy_clean"},
+        "noisy": {"text": NOISY[1], "what": "speech with synthetic rain at 5 dB", "reference": "noisy_clean",
+                  "reference_gain": round(noisy_gain, 5)},
         "mixture": {"text": TARGET[1], "other_text": OTHER[1], "what": "two speakers at 0 dB",
-                    "enrollment": "enrollment", "reference": "mixture_target"},
+                    "enrollment": "enrollment", "reference": "mixture_target",
+                    "reference_gain": round(mixture_gain, 5)},
         "enrollment": {"text": ENROLLMENT[1], "what": "the mixture's first speaker, another sentence"},
         "edit": {"text": EDIT[1], "edited": EDITED, "what": "a recording to edit"},
         "edit_noisy": {"text": EDIT[1], "edited": EDITED, "what": "the same with a synthetic fan at 12 dB"},

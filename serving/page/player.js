@@ -3,6 +3,7 @@ const find = (name) => element.querySelector(name);
 const status = find(".sx-status"), bar = find("progress"), sounds = find(".sx-sounds"), words = find(".sx-words");
 const repeat = find(".sx-repeat");
 let run = null, shownSounds = "", shownWords = "", played = 0, context = null, startsAt = 0, endsAt = 0;
+let shownWorks = null, wasConnected = false;
 
 function make(name, attributes, ...children) {
   const made = Object.assign(document.createElement(name), attributes);
@@ -53,7 +54,9 @@ function light(seconds) {
 }
 
 function tick() {
-  if (!element.isConnected) { stopStream(); return; }
+  if (!element.isConnected && wasConnected) { stopStream(); return; }
+  wasConnected = element.isConnected;
+  setButtons();
   const figures = [...sounds.children];
   for (const figure of figures) {
     const audio = figure.querySelector("audio");
@@ -123,10 +126,13 @@ function toView() { // where the form is longer than the screen, or above the re
   if (box.top < 0 || box.top > innerHeight * 0.6) element.scrollIntoView({ block: "start", behavior: "smooth" });
 }
 
-function setButtons() {
+function setButtons() { // of the form, which may come into the page later than this element
   const works = (props.value || {}).state === "working", pane = element.closest("[role=tabpanel]");
-  for (const button of pane.querySelectorAll(".sx-run")) button.disabled = works;
-  for (const button of pane.querySelectorAll(".sx-stop")) button.disabled = !works;
+  const start = pane && pane.querySelector(".sx-run"), stop = pane && pane.querySelector(".sx-stop");
+  if (works === shownWorks || !start || !stop) return;
+  start.disabled = works;
+  stop.disabled = !works;
+  shownWorks = works;
 }
 
 function show() {
@@ -137,7 +143,6 @@ function show() {
     played = 0;
     if (works || value.state === "error") toView();
   }
-  requestAnimationFrame(setButtons); // at first the element is not in the page yet
   element.dataset.empty = value.state ? "" : "1";
   element.dataset.state = value.state || "";
   status.textContent = [value.message, value.warning && `Warning: ${value.warning}`].filter(Boolean).join("; ");

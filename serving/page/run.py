@@ -71,12 +71,7 @@ class TaskRun:
         task = self.form.task
         try:
             with PagePlace(self.service, task.name, request) as place:
-                yield {
-                    "run": place.admitted.id,
-                    "state": "working",
-                    "message": "reading ...",
-                    "progress": 0.0,
-                }
+                yield {"run": place.admitted.id, "state": "working", "message": "reading ..."}
                 fields = await asyncio.to_thread(self.form.fields, values)
                 asked = await to_request(self.service, task, fields)
                 asked = asked.model_copy(update={"stream": True, "timestamps": True})
@@ -92,31 +87,40 @@ class TaskRun:
     ) -> AsyncGenerator[tuple[JsonObject, Chunk | None], None]:
         """What to show, and the last chunk."""
         task, limit = self.form.task, self.service.limits.request_seconds
-        inputs = await asyncio.to_thread(shown_inputs, self.service, task, asked)
-        shown: JsonObject = {
-            "run": admitted.id, "state": "working", "message": "working ...", "progress": 0.0, "chunks": [], "words": [],
-            "sounds": await asyncio.to_thread(shown_sounds, self.results, inputs, None, "wav") if inputs else [],
-        }  # fmt: skip
-        yield shown, None
-        job = Job(task.name, asked, admitted.id, time.monotonic() + limit)
-        stream = await StartedStream.start(self.service.engine, job, limit)
-        admitted.note_first_audio()
-        made: list[Chunk] = []
-        seconds, expected = 0.0, _expected_seconds(asked, inputs)
-        async with aclosing(stream.chunks()) as each, aclosing(coalesce(each, 0.1, 0.4)) as chunks:
-            async for chunk in chunks:
-                made.append(chunk)
-                seconds += len(chunk.wav_T) / chunk.sample_rate
-                shown = {
-                    **shown, "rate": chunk.sample_rate, "words": [word.as_dict() for word in chunk.words],
-                    "message": f"{seconds:.1f} s made ...", "progress": min(0.98, seconds / expected),
-                }  # fmt: skip
-                if plays:
-                    shown["chunks"] = [*shown["chunks"], pcm(chunk.wav_T, chunk.sample_rate)]
-                yield shown, chunk
+        drawn = asyncio.create_task(
+            asyncio.to_thread(self._drawn_inputs, asked)
+        )  # the sound does not wait for it
+        try:
+            job = Job(task.name, asked, admitted.id, time.monotonic() + limit)
+            shown: JsonObject = {"run": admitted.id, "state": "working", "chunks": []}
+            yield {**shown, "message": "working ..."}, None
+            stream = await StartedStream.start(self.service.engine, job, limit)
+            admitted.note_first_audio()
+            made: list[Chunk] = []
+            seconds, expected = 0.0, _expected_seconds(asked)
+            async with aclosing(stream.chunks()) as each, aclosing(coalesce(each, 0.1, 0.4)) as chunks:
+                async for chunk in chunks:
+                    made.append(chunk)
+                    seconds += len(chunk.wav_T) / chunk.sample_rate
+                    shown = {
+                        **shown, "rate": chunk.sample_rate, "words": [word.as_dict() for word in chunk.words],
+                        "message": f"{seconds:.1f} s made ...", "progress": min(0.98, seconds / expected),
+                        "sounds": drawn.result()[1] if drawn.done() else [],
+                    }  # fmt: skip
+                    if plays:
+                        shown["chunks"] = [*shown["chunks"], pcm(chunk.wav_T, chunk.sample_rate)]
+                    yield shown, chunk
+            inputs, _ = await drawn
+        finally:
+            drawn.cancel()
         speech = collect(made)
         sounds = await asyncio.to_thread(shown_sounds, self.results, inputs, speech, asked.format or "wav")
         yield {**shown, **self._finished(speech, fields), "sounds": sounds}, made[-1]
+
+    def _drawn_inputs(self, asked: TaskRequest) -> tuple[dict[str, Sound], list[JsonObject]]:
+        """The sounds of a request, and what the player shows of them."""
+        inputs = shown_inputs(self.service, self.form.task, asked)
+        return inputs, shown_sounds(self.results, inputs, None, "wav") if inputs else []
 
     def _finished(self, speech: Speech, fields: JsonObject) -> JsonObject:
         info = speech.info
@@ -135,9 +139,9 @@ class TaskRun:
         }
 
 
-def _expected_seconds(asked: TaskRequest, inputs: Mapping[str, Sound]) -> float:
+def _expected_seconds(asked: TaskRequest) -> float:
     """Length of the output: that of the recording, or what the text may take."""
-    if "audio" in inputs:
-        wav_T, rate = inputs["audio"]
-        return max(0.1, len(wav_T) / rate)
+    recording: Sound | None = getattr(asked, "audio", None)
+    if recording is not None:
+        return max(0.1, len(recording[0]) / recording[1])
     return max(0.5, SECONDS_PER_LETTER * len(str(getattr(asked, "text", "") or "")))

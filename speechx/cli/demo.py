@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import difflib
 import json
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ SEEDS = Path(__file__).with_name("demo_seeds.json")
 
 LABELS = {
     "voice": "the voice", "audio": "the recording", "enrollment": "the wanted speaker",
-    "result": "SpeechX", "truth": "the truth, unheard",
+    "result": "SpeechX", "truth": "the original, for comparison",
 }  # fmt: skip
 
 
@@ -80,7 +81,10 @@ def demo(
         results.append(perform(sx, sample, chosen, seeds["model"] == sx.pipeline.model))
         info = results[-1].info
         say(f"    {info['audio_seconds']:.1f} s of audio in {info['seconds']:.1f} s, RTF {info['rtf']:.2f}")
-    page = render(TEMPLATE, results=results, model=sx.pipeline.model, version=speechx.__version__)
+    processors, others = len(os.sched_getaffinity(0)), os.getloadavg()[0]
+    page = render(
+        TEMPLATE, results=results, model=sx.pipeline.model, version=speechx.__version__, processors=processors, load=others
+    )  # fmt: skip
     atomic_write(output / "index.html", page.encode())
     say(f"done in {time.monotonic() - started:.0f} s: open {output / 'index.html'}")
 
@@ -106,8 +110,10 @@ def perform(sx: SpeechX, sample: Sample, chosen: Mapping[str, Any], is_its_model
 def choice(chosen: Mapping[str, Any], is_its_model: bool) -> str:
     """Why this seed, as a sentence."""
     seed = chosen["seed"]
-    if not is_its_model or "wer" not in chosen:
+    if not is_its_model:
         return f"Seed {seed}: none was chosen, by ear or by rule."
+    if "wer" not in chosen:
+        return f"Seed {seed}, the first: no words are expected of it that could be counted."
     errors = sorted(chosen["wer_of_all"])
     return (
         f"Seed {seed}, the median of ten by word errors: {chosen['wer']:.0%} "

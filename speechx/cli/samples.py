@@ -22,7 +22,8 @@ SPANISH = "El barco sale a las siete. Si hace buen tiempo, veremos las islas ant
 class Sample:
     """A request over the samples. before: the input recording, or the voice. output_text: words of the output.
 
-    clean: the speech of the recording alone. is_rest: the task gives what the recording has beside it.
+    clean: the speech of the recording alone, clean_gain times as loud in the recording. is_rest: the task gives what the
+    recording has beside it.
     """
 
     title: str
@@ -31,6 +32,7 @@ class Sample:
     before: Path
     output_text: str | None = None
     clean: Path | None = None
+    clean_gain: float = 1.0
     is_rest: bool = False
 
     @property
@@ -47,7 +49,7 @@ class Sample:
         """What the output should be, (T,) at 16 kHz; None where there is no such recording."""
         if self.clean is None:
             return None
-        clean_T = reading.read(self.clean)
+        clean_T = np.float32(self.clean_gain) * reading.read(self.clean)
         return reading.read(self.before) - clean_T if self.is_rest else clean_T
 
 
@@ -59,11 +61,12 @@ def sample_requests() -> list[Sample]:
     edit, noisy_edit, mixture = about["edit"], about["edit_noisy"], about["mixture"]
 
     def sample(
-        title: str, task: str, before: str, output_text: str | None = None, clean: str | None = None,
+        title: str, task: str, before: str, output_text: str | None = None, has_truth: bool = False,
         is_rest: bool = False, **fields: object,
     ) -> Sample:  # fmt: skip
-        truth = None if clean is None else folder / f"{clean}.flac"
-        return Sample(title, task, {"seed": 1, **fields}, path[before], output_text, truth, is_rest)
+        clean = folder / f"{about[before]['reference']}.flac" if has_truth else None
+        gain = about[before].get("reference_gain", 1.0)
+        return Sample(title, task, {"seed": 1, **fields}, path[before], output_text, clean, gain, is_rest)
 
     return [
         sample("Text to speech in a cloned voice", "tts", "enrollment", TEXT, text=TEXT, voice=path["enrollment"]),
@@ -72,15 +75,14 @@ def sample_requests() -> list[Sample]:
             text=SPANISH, language="es", voice=path["enrollment"], voice_language="en",
         ),
         sample(
-            "Noise suppression", "noise_suppression", "noisy", about["noisy"]["text"],
-            about["noisy"]["reference"], audio=path["noisy"],
+            "Noise suppression", "noise_suppression", "noisy", about["noisy"]["text"], True, audio=path["noisy"],
         ),
         sample(
-            "Target speaker extraction", "target_speaker_extraction", "mixture", mixture["text"],
-            mixture["reference"], audio=path["mixture"], enrollment=path["enrollment"],
+            "Target speaker extraction", "target_speaker_extraction", "mixture", mixture["text"], True,
+            audio=path["mixture"], enrollment=path["enrollment"],
         ),
         sample(
-            "Speech removal", "speech_removal", "noisy", None, about["noisy"]["reference"], True, audio=path["noisy"],
+            "Speech removal", "speech_removal", "noisy", has_truth=True, is_rest=True, audio=path["noisy"],
         ),
         sample(
             "Speech editing", "speech_editing", "edit", edit["edited"],

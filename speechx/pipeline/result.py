@@ -86,7 +86,7 @@ class Speech:
         )
         player = base64.b64encode(self.encode()).decode()
         return (
-            f'<div style="max-width: 48em"><audio controls src="data:audio/wav;base64,{player}"></audio>'
+            f'<div style="max-width: 32em"><audio controls src="data:audio/wav;base64,{player}"></audio>'
             f"<p>{words}</p>{sound_svg(self.wav_T, self.sample_rate)}<p>{escape(repr(self))}</p></div>"
         )
 

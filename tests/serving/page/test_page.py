@@ -109,8 +109,9 @@ def test_errors_are_the_sentences_of_http(visit: Any, server: str, tmp_path: Pat
     bad = tmp_path / "bad.wav"
     bad.write_bytes(b"RIFF this is no sound" * 20)
     panel = visitor.choose("Speech removal")
-    panel.locator("input[type=file]").set_input_files(bad)
-    visitor.page.wait_for_timeout(1500)
+    with visitor.page.expect_response(lambda response: "/upload" in response.url):
+        panel.locator("input[type=file]").set_input_files(bad)
+    panel.get_by_label("Clear").wait_for()
     assert run(panel, "error").get_by_role("alert").inner_text().startswith("audio")
     visitor.forgiven = ("Waveform load error",)  # the browser cannot play it either
 
@@ -128,10 +129,10 @@ def test_stop_and_leave(visit: Any, slow_server: str, slow: FakeEngine) -> None:
     panel = visitor.choose("Text to speech")
     panel.get_by_label("Text", exact=False).first.fill("Hello there.")
     stop = panel.get_by_role("button", name="Stop", exact=True)
-    assert stop.is_disabled(), "there is nothing to stop yet"
+    assert until(stop.is_disabled), "there is nothing to stop yet"
     panel.get_by_role("button", name="Run", exact=True).click()
     panel.locator("progress:visible").wait_for()
-    assert stop.is_enabled() and panel.get_by_role("button", name="Run", exact=True).is_disabled()
+    assert until(stop.is_enabled) and panel.get_by_role("button", name="Run", exact=True).is_disabled()
     assert until(lambda: len(slow.jobs) == 1)
     stop.click()
     assert until(lambda: slow.aborted == [slow.jobs[0].id])
@@ -218,7 +219,7 @@ def test_enroll_a_voice(visit: Any, server: str) -> None:
     visitor = visit(server)
     panel = visitor.choose("Voices")
     panel.locator("input[type=file]").first.set_input_files(SAMPLES / "enrollment.flac")
-    visitor.page.wait_for_timeout(1000)
+    panel.get_by_label("Play", exact=True).wait_for()
     panel.get_by_label("Name").fill("Anna")
     panel.get_by_role("button", name="Enroll").click()
     panel.get_by_text("consent must be true: the speaker has agreed to be enrolled").wait_for()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from speechx.api import SpeechX
+from speechx.audio import reading
 from speechx.cli.demo import SEEDS, choice, marked
 from speechx.cli.main import main
 from speechx.cli.samples import sample_requests
@@ -37,8 +38,25 @@ def test_the_truth_is_as_long_as_the_recording() -> None:
         truth = sample.truth()
         assert (truth is None) == (sample.task in ("tts", "cross_lingual_tts", "speech_editing"))
         assert truth is None or len(truth) == len(sample.sounds()["audio"])
-        if sample.task == "speech_removal":
-            assert truth is not None and 0.001 < np.abs(truth).mean() < 0.1, "rain, all along"
+
+
+def test_the_truth_of_removal_has_no_speech() -> None:
+    """Rain alone. The speech is softer in the recording than where it stands alone."""
+    sample = next(sample for sample in sample_requests() if sample.task == "speech_removal")
+    assert sample.clean is not None
+    truth_T, clean_T = sample.truth(), reading.read(sample.clean)
+    assert truth_T is not None
+    assert abs(np.corrcoef(truth_T, clean_T)[0, 1]) < 0.01
+
+
+def test_the_truth_of_extraction_is_a_part_of_the_mixture() -> None:
+    """Where the other one pauses, nothing is left."""
+    sample = next(sample for sample in sample_requests() if sample.task == "target_speaker_extraction")
+    truth_T, mixture_T = sample.truth(), reading.read(sample.before)
+    assert truth_T is not None
+    left_SN, truth_SN = ((wav_T[:75200].reshape(-1, 160)) for wav_T in (mixture_T - truth_T, truth_T))
+    loud = np.std(truth_SN, axis=1) > 0.01
+    assert (np.std(left_SN, axis=1)[loud] / np.std(truth_SN, axis=1)[loud]).min() < 1e-3
 
 
 def test_one_page_with_everything_in_it(sx: SpeechX, tmp_path: Path, capsys: Any) -> None:
@@ -80,3 +98,12 @@ def test_marked_edits() -> None:
     assert marked("I like tea.", "I like <coffee>.") == "I like <del>tea.</del> <ins>&lt;coffee&gt;.</ins>"
     assert marked("I do like tea", "I like tea") == "I <del>do</del> like tea"
     assert marked(None, "a & b") == "a &amp; b" and marked(None, None) is None
+
+
+def test_why_a_seed() -> None:
+    counted = {"seed": 4, "wer": 0.1, "wer_of_all": [0.0, 0.1, 0.25]}
+    assert choice(counted, True) == "Seed 4, the median of ten by word errors: 10% (best 0%, worst 25%)."
+    assert (
+        choice({"seed": 0}, True) == "Seed 0, the first: no words are expected of it that could be counted."
+    )
+    assert choice(counted, False) == "Seed 4: none was chosen, by ear or by rule."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -137,7 +138,8 @@ def test_the_shipped_net_lets_through_what_is_wanted(
     assert frontend.refiner is not None
     recording_T = reading.read(SAMPLES / recording)
     speech = {2: "noisy_clean.flac", 3: target, 4: "noisy_clean.flac"}[slot]
-    speech_T = reading.read(SAMPLES / speech)
+    about = json.loads((SAMPLES / "samples.json").read_text("utf-8"))[recording.removesuffix(".flac")]
+    speech_T = np.float32(about["reference_gain"]) * reading.read(SAMPLES / speech)
     target_T = recording_T - speech_T if slot == 4 else speech_T
     gain = levels.standard_gain(target_T)
     # A perfect language model's estimate: the truth, as far as the codec tells it.
