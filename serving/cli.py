@@ -67,11 +67,9 @@ def serve(
 
     folder = str(model_folder(model, parts_of(codec)).resolve())  # raises InputError before anything starts
     settings = Settings.from_env(
-        voices=voices,
-        limits=Limits.parse(limit or []),
-        cors_origins=cors or [],
+        voices=voices, limits=Limits.parse(limit or []), cors_origins=cors or [],
         **({"api_keys_file": str(api_keys.resolve())} if api_keys else {}),
-    )
+    )  # fmt: skip
     if not _port_is_free(host, port):
         say(f"speechx: port {port} of {host} is in use: choose another one with --port")
         raise typer.Exit(1)
