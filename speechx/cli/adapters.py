@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from speechx.cli.console import JsonOption, ModelOption, output_option, put_json, say
+from speechx.cli.console import JsonOption, ModelOption, output_option, put_json, say, warn
 from speechx.errors import InputError, did_you_mean
-from speechx.task.voices import VoiceStore
+from speechx.task.voices import Voice, VoiceStore
+
+if TYPE_CHECKING:
+    from speechx.models.adapter_file import AdapterInfo
 
 app = typer.Typer(help="List, inspect and move adapters of voices.", no_args_is_help=True)
 
@@ -22,8 +25,15 @@ AdapterFile = Annotated[Path, typer.Argument(metavar="FILE", help="adapter made 
 def list_adapters(json: JsonOption = False) -> None:
     """The enrolled voices that have an adapter."""
     store = VoiceStore()
-    adapted = [voice for voice in store.list() if voice.adapter]
-    found = [(voice, kept[0]) for voice in adapted if (kept := store.adapter(voice.id)) is not None]
+    found: list[tuple[Voice, AdapterInfo]] = []
+    for voice in [voice for voice in store.list() if voice.adapter]:
+        try:
+            kept = store.adapter(voice.id)
+        except InputError as error:  # damaged, or it reads a language in another way than one before it
+            warn(f"voice {voice.id}: {error}")
+            continue
+        if kept is not None:
+            found.append((voice, kept[0]))
     if json:
         put_json([{"voice": voice.id, "hash": voice.adapter, **about.to_dict()} for voice, about in found])
         return

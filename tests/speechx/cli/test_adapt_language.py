@@ -15,6 +15,7 @@ from speechx.api import SpeechX
 from speechx.cli.main import main
 from speechx.data.synthetic import SyntheticVoice
 from speechx.errors import InputError
+from speechx.models.adapter_file import read_adapter, write_adapter
 from speechx.models.lm.folder import load_model, voice_adapters
 from speechx.models.lora import LANGUAGE_ROW
 from speechx.task.voices import VoiceStore
@@ -177,6 +178,27 @@ def test_http(here: Path) -> None:
             assert refused.status_code == 422 and refused.json()["error"]["field"] == "language"
     finally:
         engine.close()
+
+
+def test_two_readings_of_one_language(
+    here: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The one that was first stays; the other voice is refused, and named where voices are listed."""
+    store = VoiceStore()
+    info, adapter = read_adapter(Path("models/anna/lm/adapters/anna.safetensors").read_bytes())
+    other = AddedLanguage("fy", rules=RULES.replace("first", "last"))
+    store.enroll((store.wav("heart"), 16000), "bert", consent=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("speechx.text.languages._added", {})
+        store.set_adapter("bert", write_adapter(info.with_(name="bert", added=other), adapter.tensors))
+    assert main(["adapters", "list"]) == 0
+    said = capsys.readouterr()
+    assert "anna" in said.out and "voice bert: adapter: language 'fy' is read by rules here" in said.err
+    sx = SpeechX.load(tiny_folder)
+    assert sx.tts(voice="anna", **REQUEST).seconds > 0
+    with pytest.raises(InputError, match="one process can read it in one way"):
+        sx.tts(voice="bert", **REQUEST)
+    store.remove("bert")
 
 
 @pytest.mark.parametrize(
