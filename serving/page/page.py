@@ -66,7 +66,8 @@ def mount_page(app: FastAPI, service: Service) -> None:
         auth=signs_in if keys else None, auth_message="Name of an API key of this server, and the key.",
         allowed_paths=[str(sample_requests()[0].before.parent)],
         theme=gr.themes.Default(font=FONTS, font_mono=["ui-monospace", "monospace"]).set(**READABLE),
-        css=(FOLDER / "page.css").read_text("utf-8"), head='<link rel="icon" href="data:,">',
+        css=(FOLDER / "page.css").read_text("utf-8"),
+        head=f'<link rel="icon" href="data:,"><script>{(FOLDER / "toasts.js").read_text("utf-8")}</script>',
     )  # fmt: skip
     # gradio checks that a file which a client names was uploaded by a client only where this is set, and `launch` alone
     # sets it. Without it any file of the server could be read.

@@ -25,7 +25,7 @@ from speechx.serving.types import JsonObject, Sound
 from speechx.serving.web.stream import StartedStream
 from speechx.task.fields import TaskRequest
 
-__all__ = ["PagePlace", "TaskRun"]
+__all__ = ["PagePlace", "TaskRun", "progress_of"]
 
 SECONDS_PER_LETTER = 0.065
 """Of speech, for the progress bar."""
@@ -91,7 +91,8 @@ class TaskRun:
             asyncio.to_thread(self._drawn_inputs, asked)
         )  # the sound does not wait for it
         try:
-            job = Job(task.name, asked, admitted.id, time.monotonic() + limit)
+            started = time.monotonic()
+            job = Job(task.name, asked, admitted.id, started + limit)
             shown: JsonObject = {"run": admitted.id, "state": "working", "chunks": []}
             yield {**shown, "message": "working ..."}, None
             stream = await StartedStream.start(self.service.engine, job, limit)
@@ -104,7 +105,8 @@ class TaskRun:
                     seconds += len(chunk.wav_T) / chunk.sample_rate
                     shown = {
                         **shown, "rate": chunk.sample_rate, "words": [word.as_dict() for word in chunk.words],
-                        "message": f"{seconds:.1f} s made ...", "progress": min(0.98, seconds / expected),
+                        "message": progress_of(seconds, _recorded_seconds(asked), time.monotonic() - started),
+                    "progress": min(0.98, seconds / expected),
                         "sounds": drawn.result()[1] if drawn.done() else [],
                     }  # fmt: skip
                     if plays:
@@ -139,9 +141,30 @@ class TaskRun:
         }
 
 
+def _recorded_seconds(asked: TaskRequest) -> float | None:
+    """Length of the recording that the output is as long as; None where there is none."""
+    recording: Sound | None = getattr(asked, "audio", None)
+    return None if recording is None else len(recording[0]) / recording[1]
+
+
 def _expected_seconds(asked: TaskRequest) -> float:
     """Length of the output: that of the recording, or what the text may take."""
-    recording: Sound | None = getattr(asked, "audio", None)
-    if recording is not None:
-        return max(0.1, len(recording[0]) / recording[1])
+    recorded = _recorded_seconds(asked)
+    if recorded is not None:
+        return max(0.1, recorded)
     return max(0.5, SECONDS_PER_LETTER * len(str(getattr(asked, "text", "") or "")))
+
+
+def progress_of(seconds: float, whole: float | None, elapsed: float) -> str:
+    """How far a run is, of `whole` seconds of sound where that is known, and from 10 s on what is left."""
+    if whole is None:
+        return f"{seconds:.1f} s made ..."
+    left = elapsed * (whole / seconds - 1) if seconds else 0.0
+    about = (
+        ""
+        if left < 10
+        else f"; about {left:.0f} s left"
+        if left < 90
+        else f"; about {left / 60:.0f} min left"
+    )
+    return f"{seconds:.1f} of {whole:.1f} s made{about} ..."

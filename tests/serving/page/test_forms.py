@@ -17,6 +17,7 @@ from speechx.errors import InputError
 from speechx.serving.page.forms import OWN_VOICE, TaskForm, voice_choices
 from speechx.serving.page.page import page_blocks
 from speechx.serving.page.results import PageResults
+from speechx.serving.page.run import progress_of
 from speechx.serving.page.words import fit_words
 from speechx.serving.service import Service
 from speechx.task import fields, registry
@@ -152,6 +153,13 @@ def test_voices_of_one_name(tmp_path: Path) -> None:
 )
 def test_words_of_an_edited_text(words: str, text: str, fitted: list[str]) -> None:
     assert fit_words(words.split(), text.split()) == fitted
+
+
+def test_how_far_it_is() -> None:
+    assert progress_of(1.94, None, 5.0) == "1.9 s made ..."
+    assert progress_of(4.0, 4.9, 3.0) == "4.0 of 4.9 s made ..."
+    assert progress_of(10.0, 60.0, 5.0) == "10.0 of 60.0 s made; about 25 s left ..."
+    assert progress_of(10.0, 200.0, 20.0) == "10.0 of 200.0 s made; about 6 min left ..."
 
 
 def test_the_call_that_repeats_it() -> None:
