@@ -68,7 +68,7 @@ def adapt(
     from speechx.training.adapt import adapt_voice, prepare_voice
     from speechx.training.lm_config import LMTrainConfig
 
-    check_voice_id(name)
+    check_voice_id(name, "name")
     base = model_folder(model, parts=("codec", "lm", "aligner"))
     folder = output or Path("models") / name
     work = folder.with_name(f".{folder.name}.work")

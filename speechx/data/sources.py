@@ -13,6 +13,7 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -113,7 +114,10 @@ def _table(path: Path) -> Iterator[SourceRow]:
             for key, names in COLUMNS.items()
         }
         if values["audio"] is None:
-            raise InputError(f"source: {path} line {number} has no column `audio`", field="sources")
+            columns = ", ".join(map(str, row))[:100]
+            raise InputError(
+                f"source: {path} line {number} has no column `audio`; it has {columns}", field="sources"
+            )
         audio = Path(values["audio"])
         kind = None if values["kind"] is None else str(values["kind"])
         yield SourceRow(
@@ -135,7 +139,9 @@ def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             if ".tsv" in path.suffixes:
                 yield from enumerate(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE), 2)
             else:
-                yield from enumerate(csv.DictReader(file), 2)
+                first = file.readline()
+                separator = max(",;\t", key=first.count)  # spreadsheets of half of Europe write semicolons
+                yield from enumerate(csv.DictReader(itertools.chain([first], file), delimiter=separator), 2)
             return
         yield from json_rows(
             file,

@@ -83,12 +83,12 @@ Ids: TypeAlias = "list[str]"  # VoiceStore.list hides the builtin within the cla
 Voices: TypeAlias = "list[Voice]"
 
 
-def check_voice_id(voice_id: str) -> None:
+def check_voice_id(voice_id: str, field: str = "id") -> None:
     """Raises InputError for what cannot be the id of a voice."""
     if not _ID.fullmatch(voice_id):
         raise InputError(
-            f"id {voice_id!r} must be 1-64 of a-z, 0-9, '-' and '_', and begin with a letter or digit",
-            field="id",
+            f"{field} {voice_id!r} must be 1-64 of a-z, 0-9, '-' and '_', and begin with a letter or digit",
+            field=field,
         )
 
 

@@ -103,7 +103,7 @@ def test_what_exists_is_not_overwritten(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--name", "Anna B"], "id 'Anna B' must be 1-64 of a-z"),
+        (["--name", "Anna B"], "name 'Anna B' must be 1-64 of a-z"),
         (["--language", "english"], "did you mean 'en'?"),
         (["--config", "lm/nothing"], "neither a file nor a packaged recipe"),
         (["--name", "heart", "--consent"], "voice 'heart' exists; choose another name"),

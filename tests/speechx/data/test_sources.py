@@ -41,6 +41,15 @@ def test_a_folder_with_metadata(tmp_path: Path) -> None:
     assert (noise.kind, noise.speaker, noise.language, noise.split) == ("rain", None, None, "train")
 
 
+def test_a_csv_of_a_spreadsheet_with_semicolons(tmp_path: Path) -> None:
+    table = tmp_path / "mine.csv"
+    table.write_text("\ufeffaudio;text\na.wav;Hello, you.\n", "utf-8")
+    assert [(row.path.name, row.text) for row in read_source(table)] == [("a.wav", "Hello, you.")]
+    table.write_text("file name;text\na.wav;Hi.\n", "utf-8")
+    with pytest.raises(InputError, match="line 2 has no column `audio`; it has file name, text"):
+        read_source(table)
+
+
 def test_a_csv_with_other_names_for_its_columns(tmp_path: Path) -> None:
     table = tmp_path / "mine.csv"
     table.write_text('path,transcript,speaker_id\nx/1.wav,"Hello, you.",anna\nx/2.wav,Bye.,ben\n')
