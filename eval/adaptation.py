@@ -54,7 +54,13 @@ def compare_models(
     sentences = held_out_set(work / "pack", language, folder)
     count = _speak(folder, base, before, sentences, say)
     options = EvalOptions(
-        folder, output, items=count, systems=(f"before={before}",), model=adapted, workers=1
+        folder,
+        output,
+        items=count,
+        systems=(f"before={before}",),
+        model=adapted,
+        workers=1,
+        references=("ground_truth",),
     )
     systems = run_evaluation(options, say)["abilities"][TASK]["systems"]
     rows = read_rows(output)

@@ -40,10 +40,14 @@ ScoredResult: TypeAlias = tuple[Item, Output | Exception, Scores | None]
 
 
 def systems_of_task(
-    task: str, given: Sequence[System], built_in: Callable[[str], System], more: Sequence[str]
+    task: str,
+    given: Sequence[System],
+    built_in: Callable[[str], System],
+    more: Sequence[str],
+    references: Sequence[str] | None = None,
 ) -> list[System]:
-    """The given systems, the references of the task's evaluator, and further built-in systems."""
-    names = [*evaluator_class(task).references, *more]
+    """The given systems, the references (those of the task's evaluator where None), and further built-in systems."""
+    names = [*(evaluator_class(task).references if references is None else references), *more]
     return [*given, *(built_in(n) for n in dict.fromkeys(names))]
 
 
@@ -57,11 +61,13 @@ def score_items(
     more: Sequence[str] = (),
     say: Callable[[str], None] = lambda text: None,
     pool: WorkerPool | None = None,
+    references: Sequence[str] | None = None,
 ) -> None:
     """Scores all items. Raises InputError for a folder with another header.
 
-    pool: scores several outputs at once, where given. A model is timed on its first items of each ability, while nothing
-    else is computed; its other outputs are made while earlier ones are scored.
+    references: systems to compare with, those of the task's evaluator where None. pool: scores several outputs at once,
+    where given. A model is timed on its first items of each ability, while nothing else is computed; its other outputs are
+    made while earlier ones are scored.
     """
     out.mkdir(parents=True, exist_ok=True)
     check_header(out, header)
@@ -72,7 +78,7 @@ def score_items(
     with (out / "scores.jsonl").open("a", encoding="utf-8") as file:
         for ability, own in by_ability.items():
             evaluator = evaluator_class(own[0].task)(judges)
-            for system in systems_of_task(own[0].task, given, built_in, more):
+            for system in systems_of_task(own[0].task, given, built_in, more, references):
                 todo = [item for item in own if (system.name, item.id) not in done]
                 if todo:
                     say(f"{ability}, {system.name}: {len(todo)} of {len(own)} items to do")

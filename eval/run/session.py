@@ -41,7 +41,8 @@ class EvalOptions:
     built-in's name. slots: requests at once. speaks: whether the model is evaluated. mos: besides DistillMOS and DNSMOS.
     workers: processes that score, 0 is one per core. model: a folder, the shipped one by default. runner: makes the outputs
     on a cluster, into the folder `outputs` of the run. outputs: a folder of a finished batch job, with the model's outputs.
-    codec: where the model does not hold it. remote: a server that makes the speech of tts (speechx.cli.remote).
+    references: systems to compare with, those of the task where None. codec: where the model does not hold it. remote: a
+    server that makes the speech of tts (speechx.cli.remote).
     """
 
     test_set: Path
@@ -60,6 +61,7 @@ class EvalOptions:
     outputs: Path | None = None
     codec: str | None = None
     remote: JSONObject | None = None
+    references: Sequence[str] | None = None
 
 
 def run_evaluation(options: EvalOptions, say: Callable[[str], None] = lambda text: None) -> Report:
@@ -94,7 +96,8 @@ def run_evaluation(options: EvalOptions, say: Callable[[str], None] = lambda tex
     systems: list[System] = [*given, *([model] if model else [])]
     try:
         score_items(
-            options.output, items, systems, lambda n: built_in(n, judges), judges, header, built_in_names, say, pool
+            options.output, items, systems, lambda n: built_in(n, judges), judges, header, built_in_names, say, pool,
+            options.references,
         )  # fmt: skip
     finally:
         if pool is not None:
