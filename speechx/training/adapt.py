@@ -76,7 +76,7 @@ def prepare_voice(
         if not fit:
             raise InputError(
                 f"recordings: none of {len(rows)} texts fits its recording (phone error rate at most {max_per:g}): check "
-                "the texts and the language",
+                "the texts and the language, or raise --max-per",
                 field="recordings",
             )
         count = min(MOST_PAIRS, PAIRS_PER_UTTERANCE * len(fit)) if split == "train" else DEV_PAIRS
