@@ -1,6 +1,9 @@
-"""Ends a process of Ray Serve when its raylet has died.
+"""Ends the processes of Ray Serve when their raylet, or the server that has started it, has died.
 
-Ray leaves proxies and routers running then: they hold the port and accept requests that nobody answers.
+Ray leaves proxies and routers running then: they hold the port and accept requests that nobody answers. Its agents outlive
+a killed server by a minute and more, because they report the end of their raylet to a GCS that has died, too.
+
+Run as a script, `guard.py RAYLET`, it is the process that `start_reaper` starts, with the standard library alone.
 """
 
 from __future__ import annotations
@@ -8,17 +11,29 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["EXIT_SECONDS", "kill", "processes_of", "watch_raylet"]
+__all__ = [
+    "EXIT_SECONDS",
+    "REAP_SECONDS",
+    "end_processes_of",
+    "kill",
+    "processes_of",
+    "start_reaper",
+    "watch_raylet",
+]
 
 EXIT_SECONDS = 3.0
 """From the raylet's death to the end of the process: for error responses to the requests in progress."""
 
 CHECK_SECONDS = 0.25
+REAP_SECONDS = EXIT_SECONDS + 1.0
+"""From the end of the server to that of its last process."""
 
 
 def watch_raylet(on_lost: Callable[[], None] | None = None) -> None:
@@ -45,6 +60,29 @@ def _watch(raylet: int, on_lost: Callable[[], None] | None) -> None:
         os._exit(1)  # an orderly exit waits for the raylet
 
 
+def start_reaper(raylet: int) -> subprocess.Popen[bytes]:
+    """A process that waits for the end of this one, however it comes, and kills what is left of its raylet's processes."""
+    nothing = subprocess.DEVNULL
+    return subprocess.Popen(
+        [sys.executable, "-S", "-E", __file__, str(raylet)],
+        stdin=subprocess.PIPE, stdout=nothing, stderr=nothing, start_new_session=True,
+    )  # fmt: skip
+
+
+def _reap(raylet: int) -> None:
+    sys.stdin.buffer.read()  # it ends with the other process
+    end_processes_of(raylet, REAP_SECONDS)
+
+
+def end_processes_of(raylet: int, seconds: float) -> None:
+    """Wait so long for the processes of a raylet that has ended, then kill those that are left."""
+    until = time.monotonic() + seconds
+    while (left := processes_of(raylet)) and time.monotonic() < until:
+        time.sleep(0.1)
+    for pid in left:
+        kill(pid)
+
+
 def processes_of(raylet: int) -> list[int]:
     """The processes that a raylet has started, and theirs, whether it lives or not: their environment names it."""
     mark, found = f"RAY_RAYLET_PID={raylet}".encode(), []
@@ -59,3 +97,7 @@ def kill(pid: int) -> None:
     """Kill a process, if it still lives."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    _reap(int(sys.argv[1]))

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from typing import cast
 
 from speechx.serving.cluster import local  # before ray
@@ -17,7 +16,7 @@ from ray import serve as ray_serve  # isort: skip
 
 from speechx.cli.console import say
 from speechx.serving.app import shows_page, welcome
-from speechx.serving.cluster.guard import EXIT_SECONDS, kill, processes_of
+from speechx.serving.cluster.guard import EXIT_SECONDS, end_processes_of, kill, start_reaper
 from speechx.serving.cluster.router import AppArgs, build, drain
 
 __all__ = ["serve_until_stopped"]
@@ -82,6 +81,7 @@ class _RayWatch:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="speechx-ray-watch", daemon=True)
         if self._raylet is not None:
+            self._reaper = start_reaper(self._raylet)
             self._thread.start()
 
     @property
@@ -94,13 +94,8 @@ class _RayWatch:
 
     def end_processes(self, seconds: float) -> None:
         """Wait so long for the workers of the Ray that has ended, then kill those that are left."""
-        if self._raylet is None:
-            return
-        until = time.monotonic() + seconds
-        while (left := processes_of(self._raylet)) and time.monotonic() < until:
-            time.sleep(0.1)
-        for pid in left:
-            kill(pid)
+        if self._raylet is not None:
+            end_processes_of(self._raylet, seconds)
 
     def _processes(self) -> list[tuple[str, subprocess.Popen[bytes]]]:
         return [(kind, info.process) for kind, infos in self._node.all_processes.items() for info in infos]

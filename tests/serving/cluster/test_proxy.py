@@ -12,7 +12,7 @@ import pytest
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.testclient import TestClient
 
-from speechx.serving.cluster.guard import EXIT_SECONDS
+from speechx.serving.cluster.guard import EXIT_SECONDS, REAP_SECONDS, processes_of
 from speechx.serving.cluster.proxy import JsonErrors
 
 
@@ -76,3 +76,24 @@ def test_a_worker_ends_with_its_raylet(tmp_path: Path) -> None:
     # The pipe ends when the worker has ended, too.
     rest, _ = process.communicate(timeout=EXIT_SECONDS + 5)
     assert rest == "lost\n"
+
+
+@pytest.mark.slow
+def test_nothing_outlives_a_killed_server(tmp_path: Path) -> None:
+    """The process stands for the server. Its worker, as one of Ray's agents, takes no notice of its death."""
+    mark = 2**22 + os.getpid()  # of no process: Linux has none beyond 2**22
+    worker = "import time\nprint('up', flush=True)\ntime.sleep(60)"
+    server = (
+        "import os, subprocess, sys, time\nfrom speechx.serving.cluster.guard import start_reaper\n"
+        f"start_reaper({mark})\n"
+        f"subprocess.Popen([sys.executable, '-c', {worker!r}], env={{**os.environ, 'RAY_RAYLET_PID': '{mark}'}})\n"
+        "time.sleep(60)"
+    )
+    root = str(Path(__file__).resolve().parents[3])
+    process = subprocess.Popen([sys.executable, "-c", server], stdout=subprocess.PIPE, text=True,
+                               env={**os.environ, "PYTHONPATH": root})  # fmt: skip
+    assert process.stdout is not None and process.stdout.readline() == "up\n"
+    assert len(processes_of(mark)) == 1
+    process.kill()
+    process.communicate(timeout=REAP_SECONDS + 5)  # the pipe ends when the worker has ended
+    assert processes_of(mark) == []
