@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from pathlib import Path
 __all__ = [
     "EXIT_SECONDS",
     "REAP_SECONDS",
-    "end_processes_of",
+    "RayletProcesses",
     "kill",
     "processes_of",
     "start_reaper",
@@ -32,6 +33,7 @@ EXIT_SECONDS = 3.0
 """From the raylet's death to the end of the process: for error responses to the requests in progress."""
 
 CHECK_SECONDS = 0.25
+NOTE_SECONDS = 1.0
 REAP_SECONDS = EXIT_SECONDS + 1.0
 """From the end of the server to that of its last process."""
 
@@ -70,17 +72,61 @@ def start_reaper(raylet: int) -> subprocess.Popen[bytes]:
 
 
 def _reap(raylet: int) -> None:
-    sys.stdin.buffer.read()  # it ends with the other process
-    end_processes_of(raylet, REAP_SECONDS)
+    processes = RayletProcesses(raylet)
+    while not select.select([sys.stdin], [], [], NOTE_SECONDS)[0]:  # it ends with the other process
+        processes.note()
+    processes.end(REAP_SECONDS)
 
 
-def end_processes_of(raylet: int, seconds: float) -> None:
-    """Wait so long for the processes of a raylet that has ended, then kill those that are left."""
-    until = time.monotonic() + seconds
-    while (left := processes_of(raylet)) and time.monotonic() < until:
-        time.sleep(0.1)
-    for pid in left:
-        kill(pid)
+class RayletProcesses:
+    """The processes of a raylet, before and after its death.
+
+    An agent of Ray may overwrite its environment with its title, which hides it from `processes_of`: those are known from
+    when the raylet lived.
+    """
+
+    def __init__(self, raylet: int) -> None:
+        self.raylet = raylet
+        self._known: dict[int, str] = {}
+
+    def note(self) -> None:
+        """Remember those that live now."""
+        for pid in _children().get(self.raylet, ()):
+            self._known.setdefault(pid, _started(pid))
+
+    def alive(self) -> set[int]:
+        known = {pid for pid, start in self._known.items() if start and _started(pid) == start}
+        return known | set(processes_of(self.raylet))
+
+    def end(self, seconds: float) -> None:
+        """Wait so long for those of a raylet that has ended, then kill those that are left."""
+        until = time.monotonic() + seconds
+        while (left := self.alive()) and time.monotonic() < until:
+            time.sleep(0.1)
+        for pid in left:
+            kill(pid)
+
+
+def _stat(pid: int) -> list[str]:
+    """Fields of /proc/PID/stat from the state on; none where it has ended."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return []
+
+
+def _started(pid: int) -> str:
+    """When a process started, in ticks; "" where it has ended. Tells it from another one with its number."""
+    fields = _stat(pid)
+    return fields[19] if fields and fields[0] != "Z" else ""
+
+
+def _children() -> dict[int, list[int]]:
+    """Children of each process."""
+    found: dict[int, list[int]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        if fields := _stat(int(folder.name)):
+            found.setdefault(int(fields[1]), []).append(int(folder.name))
+    return found
 
 
 def processes_of(raylet: int) -> list[int]:

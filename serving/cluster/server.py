@@ -16,7 +16,7 @@ from ray import serve as ray_serve  # isort: skip
 
 from speechx.cli.console import say
 from speechx.serving.app import shows_page, welcome
-from speechx.serving.cluster.guard import EXIT_SECONDS, end_processes_of, kill, start_reaper
+from speechx.serving.cluster.guard import EXIT_SECONDS, RayletProcesses, kill, start_reaper
 from speechx.serving.cluster.router import AppArgs, build, drain
 
 __all__ = ["serve_until_stopped"]
@@ -82,6 +82,7 @@ class _RayWatch:
         self._thread = threading.Thread(target=self._run, name="speechx-ray-watch", daemon=True)
         if self._raylet is not None:
             self._reaper = start_reaper(self._raylet)
+            self._started = RayletProcesses(self._raylet)
             self._thread.start()
 
     @property
@@ -95,13 +96,14 @@ class _RayWatch:
     def end_processes(self, seconds: float) -> None:
         """Wait so long for the workers of the Ray that has ended, then kill those that are left."""
         if self._raylet is not None:
-            end_processes_of(self._raylet, seconds)
+            self._started.end(seconds)
 
     def _processes(self) -> list[tuple[str, subprocess.Popen[bytes]]]:
         return [(kind, info.process) for kind, infos in self._node.all_processes.items() for info in infos]
 
     def _run(self) -> None:
         while not self._stopped.wait(WATCH_SECONDS):
+            self._started.note()
             dead = [kind for kind, _ in self._node.dead_processes() if kind in ("raylet", "gcs_server")]
             if dead:
                 say(f"the {dead[0]} of Ray has died: the server ends")

@@ -12,7 +12,7 @@ import pytest
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.testclient import TestClient
 
-from speechx.serving.cluster.guard import EXIT_SECONDS, REAP_SECONDS, processes_of
+from speechx.serving.cluster.guard import EXIT_SECONDS, REAP_SECONDS, RayletProcesses, processes_of
 from speechx.serving.cluster.proxy import JsonErrors
 
 
@@ -97,3 +97,21 @@ def test_nothing_outlives_a_killed_server(tmp_path: Path) -> None:
     process.kill()
     process.communicate(timeout=REAP_SECONDS + 5)  # the pipe ends when the worker has ended
     assert processes_of(mark) == []
+
+
+@pytest.mark.slow
+def test_a_process_without_its_environment_is_known() -> None:
+    """Ray's agents overwrite theirs with their title."""
+    child = (
+        "import subprocess, time\nchild = subprocess.Popen(['sleep', '60'], env={})\n"
+        "print(child.pid, flush=True)\ntime.sleep(60)"
+    )
+    raylet = subprocess.Popen([sys.executable, "-c", child], stdout=subprocess.PIPE, text=True)
+    assert raylet.stdout is not None
+    agent, processes = int(raylet.stdout.readline()), RayletProcesses(raylet.pid)
+    processes.note()
+    raylet.kill()
+    raylet.wait()
+    assert processes_of(raylet.pid) == [] and processes.alive() == {agent}
+    processes.end(0.2)
+    assert processes.alive() == set()
