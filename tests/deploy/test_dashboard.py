@@ -100,12 +100,12 @@ def prometheus(tmp_path: Path) -> Iterator[httpx.Client]:
                 yield client
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 def _scraped(client: httpx.Client) -> bool:
     try:
-        return bool(ask(client, "up == 1"))
+        return client.get("/-/ready").status_code == 200 and bool(ask(client, "up == 1"))
     except httpx.HTTPError:
         return False
 
