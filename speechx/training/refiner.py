@@ -7,6 +7,7 @@ Legend: B batch, M STFT frames, F bins, N bands, T samples, V axes of the voice.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import itertools
 import shutil
@@ -238,8 +239,6 @@ def train(
             net.load_state_dict(weights)
     if run.resumes(resume):
         trainer.load(run.load())
-    # Gradients through digital silence are so small that a CPU takes thirty times as long for them.
-    torch.set_flush_denormal(True)
 
     def save() -> None:
         run.save(trainer.state())
@@ -263,11 +262,24 @@ def train(
         kind_B = batch.kinds()
         return {f"loss_{kind}": loss_B[torch.from_numpy(kind_B == kind)] for kind in np.unique(kind_B)}
 
-    fit(
-        trainer, run, batches(), train_step, log_every=config.log_every, anneal_minutes=anneal_minutes or 0.0,
-        summarize=_summarize, save=save,
-    )  # fmt: skip
+    with _flushed_denormals():
+        fit(
+            trainer, run, batches(), train_step, log_every=config.log_every, anneal_minutes=anneal_minutes or 0.0,
+            summarize=_summarize, save=save,
+        )  # fmt: skip
     return trainer.average.eval()
+
+
+@contextlib.contextmanager
+def _flushed_denormals() -> Iterator[None]:
+    """Gradients through digital silence are so small that a CPU takes thirty times as long for them. Not for the rest of a
+    process: other libraries rely on such numbers.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def _started(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -114,4 +115,7 @@ def test_a_process_without_its_environment_is_known() -> None:
     raylet.wait()
     assert processes_of(raylet.pid) == [] and processes.alive() == {agent}
     processes.end(0.2)
+    until = time.monotonic() + 10
+    while processes.alive() and time.monotonic() < until:
+        time.sleep(0.05)
     assert processes.alive() == set()
