@@ -129,13 +129,19 @@ def _speak(folder: Path, model: Path | None, out: Path, sentences: int, say: Cal
 class SpeechRecognizer:
     """(samples (T,) at 16 kHz, language) -> text, by a recognizer of `speechx eval run --asr`, loaded at the first call."""
 
-    def __init__(self, name: str) -> None:
-        """Raises InputError where a package is missing, or there is no recognizer of this name."""
-        from speechx.eval.judges.judges import Judges
+    def __init__(self, name: str, needed: bool = True) -> None:
+        """needed: False where it may never be called, so that its package may be missing.
+
+        Raises InputError where a package is missing, or there is no recognizer of this name.
+        """
+        from speechx.eval.judges.judges import KINDS, Judges
         from speechx.eval.judges.whisper import missing_package
 
+        if name.partition(":")[0] not in KINDS["asr"]:
+            message = f"recognizer: {name!r} is unknown; choose one of {', '.join(KINDS['asr'])}"
+            raise InputError(message, field="recognizer")
         self._judges = Judges(asr=name, mos=())
-        if name == "whisper-base" and (package := missing_package()):
+        if needed and name == "whisper-base" and (package := missing_package()):
             message = f'recognizer: {name} needs {package}: pip install "speechx[eval]"'
             raise InputError(message, field="recognizer")
 
@@ -147,6 +153,6 @@ class SpeechRecognizer:
             raise InputError(f"recognizer: {error}", field="recognizer") from error
 
 
-def recognizer(name: str) -> SpeechRecognizer:
+def recognizer(name: str, needed: bool = True) -> SpeechRecognizer:
     """See SpeechRecognizer."""
-    return SpeechRecognizer(name)
+    return SpeechRecognizer(name, needed)

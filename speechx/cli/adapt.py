@@ -134,10 +134,11 @@ def _checked(
 
     # A language that is added may be learned from many, but a voice is of one.
     rows = speaker_rows(recordings, language, several=not consent and language not in LANGUAGES)
-    recognize = None
-    if recognizer != "none" and any(not row.text for row in rows):
-        say(f"some recordings have no text; {recognizer} transcribes them")
-        recognize = cast("Recognize", launcher("recognizer")(recognizer))
+    recognize, needed = None, any(not row.text for row in rows)
+    if recognizer != "none":
+        recognize = cast("Recognize", launcher("recognizer")(recognizer, needed))
+        if needed:
+            say(f"some recordings have no text; {recognizer} transcribes them")
     checked = check_recordings(rows, frontend, language, recognize, ticker("check"))
     say(checked.table())
     for line in reading_report((row.text or "" for row in checked.rows), language):

@@ -16,11 +16,35 @@ import numpy as np
 from speechx.files import atomic_files
 from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, TextTrack, Token
 from speechx.task.examples import TrainingPair
-from speechx.text.languages import language_at, language_index
+from speechx.text.languages import LANGUAGES, is_language_code
 
 FORMAT = 1
 MAX_BYTES = 15 * 2**20
 _TOKEN, _TEXT, _FRAMES = 0, 1, 2
+_ADDED = 10_000  # an added language is this plus its code read as a number of base 27
+
+
+def _language_number(code: str) -> int:
+    """The number of a language in a header: it must not depend on what other languages a process has added."""
+    if code in LANGUAGES:
+        return LANGUAGES.index(code)
+    if not is_language_code(code):
+        raise ValueError(f"language {code!r} is no code of two or three letters")
+    number = 0
+    for letter in code:
+        number = 27 * number + ord(letter) - ord("a") + 1
+    return _ADDED + number
+
+
+def _language_of(number: int) -> str:
+    """The inverse of `_language_number`."""
+    if number < _ADDED:
+        return LANGUAGES[number]
+    letters, number = "", number - _ADDED
+    while number:
+        number, letter = divmod(number, 27)
+        letters = chr(ord("a") + letter - 1) + letters
+    return letters
 
 
 def encode_pair(pair: TrainingPair) -> np.ndarray:
@@ -39,7 +63,7 @@ def encode_pair(pair: TrainingPair) -> np.ndarray:
         if isinstance(segment, Token):
             header += [_TOKEN, segment.id, 0]
         elif isinstance(segment, Text):
-            header += [_TEXT, len(segment.ids), language_index(segment.language)]
+            header += [_TEXT, len(segment.ids), _language_number(segment.language)]
             parts.append(segment.ids)
         else:
             header += [_FRAMES, len(segment.codes_FK), int(segment.aligned)]
@@ -85,7 +109,7 @@ def decode_pair(data: np.ndarray) -> TrainingPair:
         if kind == _TOKEN:
             segments.append(Token(size))
         elif kind == _TEXT:
-            segments.append(Text(reader.take(size).astype(np.int64), language_at(extra)))
+            segments.append(Text(reader.take(size).astype(np.int64), _language_of(extra)))
         else:
             segments.append(
                 Frames(reader.take(size * codebooks).reshape(size, codebooks), aligned=bool(extra))

@@ -94,6 +94,16 @@ def test_a_recognizer_that_is_not_installed_says_what_to_install(monkeypatch: py
     monkeypatch.setattr(whisper, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r'whisper-base needs ctranslate2: pip install "speechx\[eval\]"'):
         recognizer("whisper-base")
+    recognizer("whisper-base", needed=False)
+
+
+def test_a_recognizer_that_nobody_knows_is_refused_even_where_all_recordings_have_texts() -> None:
+    for needed in (True, False):
+        with pytest.raises(
+            InputError, match=r"^recognizer: 'wisper' is unknown; choose one of whisper-base"
+        ) as found:
+            recognizer("wisper", needed)
+        assert found.value.field == "recognizer"
 
 
 def test_a_recognizer_that_cannot_be_loaded_is_named() -> None:

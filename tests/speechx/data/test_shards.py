@@ -32,7 +32,7 @@ def pairs(draw: st.DrawFn) -> TrainingPair:
         elif kind == "f":
             segments.append(Frames(codes(rng, size), aligned=draw(st.booleans())))
         else:
-            language = draw(st.sampled_from(["en", "es", "fr", "de", "it", "pt"]))
+            language = draw(st.sampled_from(["en", "es", "fr", "de", "it", "pt", "nl", "fy", "yue", "zza"]))
             segments.append(Text(rng.integers(0, 384, size).astype(np.int64), language))
     frames = draw(st.integers(1, 30))
     track, pointer_F = None, None
@@ -88,6 +88,17 @@ def test_shards_keep_pairs_in_order(
     assert len(read) == len(items) and read.slots().tolist() == [p.prompt.slot for p in items]
     for a, b in zip(read, items, strict=True):
         assert_same(a, b)
+
+
+def test_an_added_language_is_the_same_in_any_process() -> None:
+    def pair(language: str) -> TrainingPair:
+        prompt = Prompt(0, (Text(np.arange(3), language),), None, None, None, 4)
+        return TrainingPair(prompt, np.zeros((4, K), np.int16), None)
+
+    (text,) = decode_pair(encode_pair(pair("nl"))).prompt.segments
+    assert isinstance(text, Text) and text.language == "nl"
+    with pytest.raises(ValueError, match="'dutch' is no code"):
+        encode_pair(pair("dutch"))
 
 
 def simple(frames: int = 10) -> TrainingPair:
