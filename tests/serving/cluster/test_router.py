@@ -6,11 +6,9 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import statistics
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -151,11 +149,7 @@ def test_draining_waits_for_a_router_too_busy_to_answer(monkeypatch: pytest.Monk
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    local.start(2, log_to_driver=False)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def address(serve_address: str) -> str:
     options = ReplicaOptions(engine="tests.helpers.fake_engine:slow", slots=4, waiting=4)
     args = AppArgs(
         cpus=0.1, router_cpus=0.1, replica=options,
@@ -163,14 +157,8 @@ def address() -> Iterator[str]:
             limits=Limits(decoders=0, request_seconds=30, body_grace_seconds=3), log_requests=False, page=False
         ),
     )  # fmt: skip
-    quiet = {"log_level": "ERROR", "enable_access_log": False}
-    try:
-        serve.start(http_options={"host": "127.0.0.1", "port": port}, logging_config=quiet)
-        serve.run(build(args), logging_config=quiet)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        # Not serve.shutdown: it waits for each deployment in turn, and everything dies with the cluster.
-        ray.shutdown()
+    serve.run(build(args), logging_config={"log_level": "ERROR", "enable_access_log": False})
+    return serve_address
 
 
 def ask(address: str, **fields: Any) -> httpx.Response:

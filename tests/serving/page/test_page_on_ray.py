@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 import json
-import socket
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from speechx.serving.cluster import local
 from speechx.serving.cluster.replica import ReplicaOptions
 from speechx.serving.cluster.router import AppArgs, build
 from speechx.serving.settings import Limits, Settings
 
 pytest.importorskip("gradio", reason="needs the extra page")
 
-import ray
 from ray import serve
 
 QUIET = {"log_level": "ERROR", "enable_access_log": False}
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """A Ray without an application."""
-    local.start(2, log_to_driver=False)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    try:
-        serve.start(http_options={"host": "127.0.0.1", "port": port}, logging_config=QUIET)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        ray.shutdown()
 
 
 def deploy(routers: int, voices: str) -> None:
@@ -69,24 +51,26 @@ def press_run(address: str, tab: str, **given: str) -> list[dict[str, Any]]:
     return shown
 
 
-def test_one_router_serves_the_page(address: str, tmp_path_factory: Any) -> None:
+def test_one_router_serves_the_page(serve_address: str, tmp_path_factory: Any) -> None:
     deploy(1, str(tmp_path_factory.mktemp("voices")))
-    opened = httpx.get(address, follow_redirects=True, timeout=30)
+    opened = httpx.get(serve_address, follow_redirects=True, timeout=30)
     assert opened.status_code == 200 and opened.url.path == "/page/" and "SpeechX" in opened.text
     for tab in ("first", "second"):
-        messages = press_run(address, tab, Voice="heart", Text="Hello there.")
+        messages = press_run(serve_address, tab, Voice="heart", Text="Hello there.")
         assert len(messages) > 2, "it comes piece by piece"
         assert messages[-1]["success"]
         player = json.dumps(messages)
         assert "1.0 s of sound made" in player and "model fake" in player
     sound = player[player.rindex("results/") :].split('"')[0]
-    assert httpx.get(f"{address}/page/{sound}").content[:4] == b"RIFF"
+    assert httpx.get(f"{serve_address}/page/{sound}").content[:4] == b"RIFF"
 
 
-def test_two_routers_serve_programs_alone(address: str, tmp_path_factory: Any) -> None:
+def test_two_routers_serve_programs_alone(serve_address: str, tmp_path_factory: Any) -> None:
     deploy(2, str(tmp_path_factory.mktemp("voices")))
-    assert httpx.get(address, follow_redirects=True, timeout=30).url.path == "/docs"
-    assert httpx.get(f"{address}/page/", timeout=30).status_code == 404
+    assert httpx.get(serve_address, follow_redirects=True, timeout=30).url.path == "/docs"
+    assert httpx.get(f"{serve_address}/page/", timeout=30).status_code == 404
     for _ in range(4):
-        spoken = httpx.post(f"{address}/v1/tts", json={"text": "Hello there.", "voice": "heart"}, timeout=30)
+        spoken = httpx.post(
+            f"{serve_address}/v1/tts", json={"text": "Hello there.", "voice": "heart"}, timeout=30
+        )
         assert spoken.status_code == 200 and spoken.content[:4] == b"RIFF"
