@@ -28,7 +28,7 @@ class PauseShortener:
         self._held: list[np.ndarray] = []  # the last frames of a pause that is long already
         self._loudest = 0.0
         self._quiet = 0  # frames of the pause so far
-        self._frames = 0  # frames taken in
+        self._quiet_until: list[int] = []  # of each frame taken in: the length of the pause that ends with it
         self._removed: list[
             tuple[int, int]
         ] = []  # (frame before which they were, how many in all up to there)
@@ -36,7 +36,7 @@ class PauseShortener:
     @property
     def taken(self) -> float:
         """Seconds of the input that are decided on."""
-        return self._frames * FRAME_SECONDS
+        return len(self._quiet_until) * FRAME_SECONDS
 
     def push(self, wav_T: np.ndarray) -> np.ndarray:
         """(T,) -> the samples that are final now."""
@@ -51,6 +51,12 @@ class PauseShortener:
         held, self._held = self._held, []
         return np.concatenate([*held, self._rest_T])
 
+    def speech_end(self, start: float, end: float) -> float:
+        """The end of a word from `start` to `end` without the pause that it ends with; both among what is decided on."""
+        frames = min(round(end / FRAME_SECONDS), len(self._quiet_until))
+        quiet = self._quiet_until[frames - 1] if frames else 0
+        return max(start + FRAME_SECONDS, (frames - quiet) * FRAME_SECONDS) if quiet else end
+
     def moved(self, seconds: float) -> float:
         """Where a moment of the input is in the output, among what is decided on."""
         removed = 0
@@ -63,17 +69,16 @@ class PauseShortener:
     def _frame(self, frame_T: np.ndarray) -> np.ndarray:
         power = float(np.mean(np.square(frame_T, dtype=np.float64)))
         self._loudest = max(self._loudest, power)
-        self._frames += 1
-        if power > self._loudest * 10 ** (-QUIET_DB / 10):
-            out_T = np.concatenate([*self._held, frame_T])
-            self._held, self._quiet = [], 0
+        self._quiet = self._quiet + 1 if power <= self._loudest * 10 ** (-QUIET_DB / 10) else 0
+        self._quiet_until.append(self._quiet)
+        if not self._quiet:
+            out_T, self._held = np.concatenate([*self._held, frame_T]), []
             return out_T
-        self._quiet += 1
         if self._quiet <= self._most:
             return frame_T
         self._held.append(frame_T)
         if len(self._held) > self._onset:
             del self._held[0]
-            at, before = self._frames - self._onset, self._removed[-1][1] if self._removed else 0
+            at, before = len(self._quiet_until) - self._onset, self._removed[-1][1] if self._removed else 0
             self._removed.append((at, before + 1))
         return frame_T[:0]

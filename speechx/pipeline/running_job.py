@@ -260,12 +260,17 @@ class RunningJob:
             )
 
     def _placed_words(self, final: bool) -> tuple[WordTime, ...]:
-        """The words where they are in the output. Where pauses are shortened, those whose sound has been through that."""
+        """The words where they are in the output. Where pauses are shortened, those whose sound has been through that: the
+        pointer stays at the last phone of a sentence during the pause behind it, and the sound tells where that begins."""
         pauses = self._pauses
         if pauses is None:
             return tuple(self._words)
         placed = [word for word in self._words if final or word.end <= pauses.taken]
-        return tuple(WordTime(w.text, pauses.moved(w.start), pauses.moved(w.end)) for w in placed)
+        ends = [pauses.speech_end(word.start, word.end) for word in placed]
+        return tuple(
+            WordTime(word.text, pauses.moved(word.start), pauses.moved(end))
+            for word, end in zip(placed, ends, strict=True)
+        )
 
     def _close(self) -> None:
         rest_T = self._renderer.close()

@@ -38,3 +38,9 @@ def test_options_exist(line: str) -> None:
 
 def test_every_page_has_some() -> None:
     assert all(commands(page) for page in PAGES)
+
+
+def test_the_log_lists_its_entries() -> None:
+    page = (ROOT / "docs" / "log.md").read_text("utf-8")
+    listed = re.findall(r"^\| (\d{4}-\d\d-\d\d) \| (.+?) \| .+ \| .+ \|$", page, re.MULTILINE)
+    assert listed == re.findall(r"^## (\d{4}-\d\d-\d\d) (.+?)(?: \([^()]+\))?$", page, re.MULTILINE)

@@ -57,3 +57,15 @@ def test_the_sound_just_before_speech_is_kept() -> None:
 def test_a_pause_at_the_end() -> None:
     out_T, _ = shortened(np.concatenate([tone(1.0), silence(2.0)]), 0.5, 640)
     assert len(out_T) == round(1.5 * RATE)
+
+
+@pytest.mark.parametrize("size", [100, 7777])
+def test_a_word_ends_where_the_pause_behind_it_begins(size: int) -> None:
+    _, pauses = shortened(np.concatenate([tone(1.0), silence(0.8), tone(1.0)]), 0.5, size)
+    assert pauses.speech_end(0.4, 1.4) == pytest.approx(1.0), "late by half of the pause"
+    assert pauses.speech_end(0.4, 0.7) == 0.7, "speech goes on"
+    assert pauses.speech_end(1.2, 1.4) == pytest.approx(1.22), (
+        "a word has a length, even one that nobody hears"
+    )
+    assert pauses.speech_end(1.8, 2.81) == 2.81
+    assert pauses.speech_end(0.0, 0.0) == 0.0
