@@ -53,6 +53,11 @@ def _path(path: Path | None) -> str | None:
     return None if path is None else str(path.absolute())
 
 
+def _codec_start(path: Path | None) -> str | None:
+    """A checkpoint is a file; anything else is to be the folder of a codec."""
+    return _path(path if path is None or path.is_file() else part_folder(path, "codec", "start-from"))
+
+
 def _adapted(folder: Path | None, part: str) -> str | None:
     return _path(part_folder(folder, part, "adapt"))
 
@@ -66,7 +71,10 @@ def codec(
     device: Device = "cpu",
     max_minutes: Minutes = None,
     anneal_minutes: Anneal = None,
-    start_from: StartFrom = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(help="start a new recipe from the weights of this checkpoint, or codec folder, or box"),
+    ] = None,
     workers: WorkersOption = None,
     gpus: GpusFlag = False,
     cpus: WorkerCpus = 1.0,
@@ -77,7 +85,7 @@ def codec(
     from speechx.training.jobs import CodecJob, RunOptions
 
     recipe = _with_minutes(CodecTrainConfig.read(config), anneal_minutes)
-    job = CodecJob(recipe, str(pack.absolute()), _path(start_from))
+    job = CodecJob(recipe, str(pack.absolute()), _codec_start(start_from))
     cluster = training_cluster(workers, gpus, cpus, address)
     train_job(job, RunOptions(out, resume, device, max_minutes), cluster)
 

@@ -7,7 +7,7 @@ Legend: B batch, T samples, F frames, E teacher dimension.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ from speechx.data.crops import CropDataset
 from speechx.data.packs import AudioPack
 from speechx.errors import InputError
 from speechx.models.codec.excitation import NOISE_HOPS
+from speechx.models.codec.folder import load_codec
+from speechx.models.codec.quantizer import codebook_use
 from speechx.models.codec.spectral import SpectralCodec
 from speechx.training.codec_config import CodecTrainConfig
 from speechx.training.codec_losses import (
@@ -29,7 +31,7 @@ from speechx.training.codec_losses import (
     pitch_losses,
 )
 from speechx.training.discriminators import Discriminators, discriminator_loss, generator_loss
-from speechx.training.group import Group
+from speechx.training.group import CropRanks, Group
 from speechx.training.loop import (
     Checkpoint,
     CheckpointStore,
@@ -45,20 +47,7 @@ from speechx.training.loop import (
     update_average,
     warm_up,
 )
-
-
-@dataclass(frozen=True)
-class CropRanks:
-    """The ranks of a batch of crops, for what sees all frames of a batch one after the other."""
-
-    group: Group
-    frames: int
-
-    def sum(self, x: torch.Tensor) -> torch.Tensor:
-        return self.group.sum(x)
-
-    def gather(self, x_ND: torch.Tensor) -> torch.Tensor:
-        return self.group.gather(x_ND.unflatten(0, (-1, self.frames))).flatten(0, 1)
+from speechx.training.recognizer_loss import RecognizerLoss
 
 
 class CodecTrainer:
@@ -76,6 +65,12 @@ class CodecTrainer:
         self.judges = Discriminators(config.stft_sizes, config.periods, config.channels).to(self.device)
         self.mel = MultiScaleMel(config.codec.sample_rate).to(self.device)
         self.envelope = EnvelopeLoss(config.codec.stft_hop).to(self.device)
+        self.recognizer: RecognizerLoss | None = None
+        if config.recognizer:
+            self.recognizer = RecognizerLoss(
+                config.recognizer, self.codec.sample_rate, config.recognizer_layers
+            )
+            self.recognizer.to(self.device)
         for name, parameter in self.codec.named_parameters():
             parameter.requires_grad_(not self._fixed(name))
         trained = [p for p in self.codec.parameters() if p.requires_grad]
@@ -170,6 +165,10 @@ class CodecTrainer:
         loss = loss + config.w_pitch * (octave + voicing)
         metrics = {"mel": mel, "fine": fine, "env": envelope, "conv": convergence, **of_codes}
         metrics |= {"octave": octave, "voicing": voicing}
+        if self.recognizer is not None:
+            with self._autocast():
+                heard = self.recognizer(made_BT, wav_BT) * self.share
+            loss, metrics["heard"] = loss + config.w_recognizer * heard, heard
         if self._judged():
             judged, of_judges = self._adversarial(wav_BT, made_BT)
             loss, metrics = loss + judged, metrics | of_judges
@@ -225,6 +224,24 @@ class CodecTrainer:
             "rng": rng_state(self.device),
         }  # fmt: skip
 
+    def start(self, path: str | None) -> None:
+        """Begins a new recipe with the weights of a checkpoint, or of a codec folder (nothing but the codec, then).
+
+        Raises InputError for none where the recipe leaves parts of a codec as they are.
+        """
+        if path is None:
+            if self.config.decoder_only or self.config.semantic_fixed:
+                raise InputError(
+                    "start-from: the recipe leaves parts of a codec as they are; name that codec, for example box",
+                    field="start_from",
+                )
+        elif Path(path).is_dir():
+            codec = load_codec(path)
+            weights = dict(codec.named_parameters()) | dict(codec.named_buffers())
+            self.load(self.state() | {"codec": weights, "average": weights}, weights_only=True)
+        else:
+            self.load(torch.load(path, map_location="cpu", weights_only=False), weights_only=True)
+
     @torch.no_grad()
     def load(self, state: Checkpoint, weights_only: bool = False) -> None:
         """`weights_only`: start a new recipe from these weights (optimizers and step begin afresh).
@@ -266,16 +283,6 @@ class CodecTrainer:
             self.joined = state.get("joined", self.config.adversarial_from if late else None)
 
 
-def codebook_use(codes_BKF: torch.Tensor, size: int) -> list[float]:
-    """Perplexity of each codebook over a batch, as a share of its size."""
-    shares = []
-    for codes in codes_BKF.transpose(0, 1):
-        p = torch.bincount(codes.flatten(), minlength=size).float()
-        p = p / p.sum()
-        shares.append(float(torch.exp(-(p * (p + 1e-9).log()).sum())) / size)
-    return shares
-
-
 def train(
     config: CodecTrainConfig,
     pack: str,
@@ -299,8 +306,8 @@ def train(
     trainer = CodecTrainer(config, device, group)
     if run.resumes(resume):
         trainer.load(run.load())
-    elif start_from:
-        trainer.load(torch.load(start_from, map_location="cpu", weights_only=False), weights_only=True)
+    else:
+        trainer.start(start_from)
     data = CropDataset(
         audio, config.crop_frames, config.steps * config.batch, config.seed, config.corpus_weights
     )

@@ -46,5 +46,8 @@ class CodecTrainConfig(StrictConfig):
     w_tone: float = 1.0
     w_adversarial: float = 0.1
     w_matching: float = 0.3
+    w_recognizer: float = 0.0
+    recognizer: str = ""  # a Whisper checkpoint: a folder in the layout of transformers, or a name on the hub
+    recognizer_layers: int = 3
     corpus_weights: dict[str, float] = {}
     log_every: int = 50

@@ -128,3 +128,17 @@ def _tensors(state: object) -> Iterator[Tensor]:
     elif isinstance(state, dict | list | tuple):
         for value in state.values() if isinstance(state, dict) else state:
             yield from _tensors(value)
+
+
+@dataclass(frozen=True)
+class CropRanks:
+    """The ranks of a batch of crops, for what sees all frames of a batch one after the other."""
+
+    group: Group
+    frames: int
+
+    def sum(self, x: torch.Tensor) -> torch.Tensor:
+        return self.group.sum(x)
+
+    def gather(self, x_ND: torch.Tensor) -> torch.Tensor:
+        return self.group.gather(x_ND.unflatten(0, (-1, self.frames))).flatten(0, 1)

@@ -135,3 +135,13 @@ class ResidualQuantizer(nn.Module):
         for index in range(1, len(self.layers)):
             out = out + self.layer(index).lookup(codes_BKF[:, index])
         return out
+
+
+def codebook_use(codes_BKF: torch.Tensor, size: int) -> list[float]:
+    """Perplexity of each codebook over a batch, as a share of its size."""
+    shares = []
+    for codes in codes_BKF.transpose(0, 1):
+        p = torch.bincount(codes.flatten(), minlength=size).float()
+        p = p / p.sum()
+        shares.append(float(torch.exp(-(p * (p + 1e-9).log()).sum())) / size)
+    return shares

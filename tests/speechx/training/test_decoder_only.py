@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 
+from speechx.errors import InputError
 from speechx.models.codec.config import SpectralConfig
 from speechx.models.codec.folder import export_checkpoint, load_codec
 from speechx.training.codec import CodecTrainConfig, CodecTrainer, train
@@ -28,6 +30,17 @@ def test_codes_and_their_hash_stay(pack_folder: Path, tmp_path: Path) -> None:
     codes_BKF = before.encode(wav_BT)
     assert torch.equal(codes_BKF, after.encode(wav_BT))
     assert not torch.equal(before.decode(codes_BKF), after.decode(codes_BKF))
+
+
+def test_a_decoder_of_a_codec_folder(pack_folder: Path, tmp_path: Path) -> None:
+    train(CodecTrainConfig(**TINY, steps=1), str(pack_folder), str(tmp_path / "one"), False, "cpu", None)
+    before = export_checkpoint(tmp_path / "one/last.pt", tmp_path / "model")
+    recipe = CodecTrainConfig(**TINY, steps=1, decoder_only=True)
+    train(recipe, str(pack_folder), str(tmp_path / "two"), False, "cpu", None, str(tmp_path / "model"))
+    after = export_checkpoint(tmp_path / "two/last.pt", tmp_path / "after")
+    assert after.hash == before.hash and after.weights_hash != before.weights_hash
+    with pytest.raises(InputError, match="name that codec, for example box"):
+        train(recipe, str(pack_folder), str(tmp_path / "three"), False, "cpu", None)
 
 
 def test_a_new_acoustic_path_keeps_the_first_codebook(pack_folder: Path, tmp_path: Path) -> None:
