@@ -73,9 +73,11 @@ def start(
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     for name, value in SERVE_ENVIRONMENT.items() if serving else ():
         os.environ.setdefault(name, value)
-    # Ray's threads would each keep freed memory in a heap of their own, and the heap what is free at its end.
+    # Ray's threads would each keep freed memory in a heap of their own. What is above the thresholds goes back at once:
+    # with lower ones each product of the engine gets fresh pages (docs/batch.md), with higher ones heaps grow.
     os.environ.setdefault("MALLOC_ARENA_MAX", "1")
-    os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", "65536")
+    os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", "4194304")
+    os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", "67108864")
     ray.init(
         address="local",
         num_cpus=cpus,

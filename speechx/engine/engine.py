@@ -165,21 +165,24 @@ class Engine:
     def warm_up(self) -> None:
         """Choose the number of threads, before the first sequence or in its first step, in 0.2 s.
 
-        At most as many as torch has at the moment. Where these become more, the choice is made again between two sequences.
+        At most as many as torch has at the moment. Where these become more, the choice is made again.
 
         Call it where `step` will be called, and nowhere else let torch have more than one thread: each caller has helpers of
         its own, and once they are more than the processors, OpenMP has them sleep after every product.
         """
         most = min(self._most_threads, torch.get_num_threads())
         tried = self._tried_threads
-        if self._threads and (self.scheduler.busy or 2 * self._threads <= tried or most <= tried):
+        if self._threads and (2 * self._threads <= tried or most <= tried):
             return
         self._tried_threads = self._threads = most
         if self.config.dim <= SMALL_DIM:
-            rows = list(range(min(4, self.runner.cache.slots)))
-            x_ND, none = torch.ones(len(rows), self.config.dim, device=self.runner.device), [0] * len(rows)
-            step = self.runner.step
-            self._threads = useful_threads(lambda: step(x_ND.clone(), none, rows, none), most)
+            cache, slots = self.runner.cache, list(range(min(4, self.runner.cache.slots)))
+            x_ND, none = torch.ones(len(slots), self.config.dim, device=self.runner.device), [0] * len(slots)
+            step, kept = self.runner.step, [cache.read(slot, 1) for slot in slots]  # sequences may be running
+            self.runner.select_adapters([None] * len(slots))
+            self._threads = useful_threads(lambda: step(x_ND.clone(), none, slots, none), most)
+            for slot, kv_L2HTE in zip(slots, kept, strict=True):
+                cache.write(slot, kv_L2HTE)
 
     def _admit(self, entry: ScheduledSequence) -> None:
         """Choose where prefill starts: after a known prefix. A prefix is always a chunk of its own."""

@@ -1,9 +1,13 @@
 """A step has the threads that make it faster, and no others."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
 from speechx.engine import threads
+from speechx.engine.engine import Engine
+from tests.helpers.engines import GREEDY, make_core, text_prompt
 
 
 @pytest.mark.parametrize(
@@ -34,3 +38,35 @@ def test_threads_that_save_a_fifth(
     monkeypatch.setattr(torch, "set_num_threads", lambda n: count.__setitem__(0, n))
     assert threads.useful_threads(step, most) == useful
     assert count == [1], "the number of threads is what it was"
+
+
+@pytest.mark.parametrize("running", [2, 5])
+def test_threads_are_chosen_again_while_sequences_run(monkeypatch: pytest.MonkeyPatch, running: int) -> None:
+    """A batch is never idle: what it had at its start, beside other programs, would be all that it ever gets."""
+    prompts = [text_prompt(seed) for seed in range(running)]
+
+    def codes(more_after: int) -> list[list[list[int]]]:
+        engine = Engine(make_core(), slots=6, precision="float32")
+        engine._most_threads = 2
+        ids = [engine.add(prompt, GREEDY) for prompt in prompts]
+        frames: dict[int, list[list[int]]] = {id: [] for id in ids}
+        for number in range(100):
+            with threads.cpu_threads(1 if number < more_after else 2):
+                for output in engine.step():
+                    frames[output.id] += output.codes_FK.tolist()
+            if number == more_after:
+                assert tried == [1, 2][-len(tried) :] and engine._threads == 1
+        return list(frames.values())
+
+    tried: list[int] = []
+
+    def measured(step: Callable[[], object], most: int) -> int:
+        tried.append(most)
+        for _ in range(3):
+            step()
+        return 1  # as in the run that it is compared with
+
+    monkeypatch.setattr("speechx.engine.engine.useful_threads", measured)
+    undisturbed = codes(1000)
+    tried.clear()
+    assert codes(5) == undisturbed and tried == [1, 2]
