@@ -31,7 +31,8 @@ test: env-dev  ## the test suite, and its ten slowest tests
 test-integrations:  ## tests of encodec and speechbrain, in an environment of their own (5.9 GB)
 	@VENV=.venv-integrations $(PYTHON) scripts/setup_env.py integrations
 	@SPEECHX_INTEGRATIONS=1 .venv-integrations/bin/python -m pytest -rs -k "not published and not real_weights" \
-	  tests/speechx/models/codec/test_encodec.py tests/speechx/models/codec/test_pretrained.py tests/eval/systems/test_speechbrain.py
+	  tests/speechx/models/codec/test_encodec.py tests/speechx/models/codec/test_pretrained.py tests/eval/systems/test_speechbrain.py \
+	  tests/speechx/data/test_dropping.py
 
 chaos: env-dev  ## faults under load: kills every process of a server, writes the table of docs/reliability.md
 	@SPEECHX_CHAOS=long $(BIN)/python -m pytest -m chaos tests/chaos $(ARGS)

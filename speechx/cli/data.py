@@ -99,12 +99,15 @@ def perturb(
     pack: Pack,
     out: Annotated[Path, output_option("folder of the new pack")],
     seed: Annotated[int, typer.Option(min=0, help="odd and even seeds swap the directions")] = 0,
+    drop: Annotated[
+        bool, typer.Option("--drop", help="drop bands and stretches instead; needs the extra speechbrain")
+    ] = False,
 ) -> None:
     """Make a second pack of changed voices: every training utterance slower and lower, or faster and higher."""
     from speechx.data.perturb import perturb_pack
     from speechx.data.progress import ticker
 
-    typer.echo(f"{perturb_pack(pack, out, seed, ticker('perturb'))} utterances")
+    typer.echo(f"{perturb_pack(pack, out, seed, ticker('perturb'), drop)} utterances")
 
 
 @app.command()
