@@ -10,6 +10,9 @@ FRAME_SECONDS = 0.02
 QUIET_DB = 35.0
 """A frame is a pause so far below the loudest frame up to it."""
 
+SHORTEST_PAUSE = 0.1
+"""Seconds. What is shorter may be the closure of a consonant."""
+
 ONSET_SECONDS = 0.08
 """Kept before speech goes on: the first sound of a word may be as quiet as a pause."""
 
@@ -35,8 +38,8 @@ class PauseShortener:
 
     @property
     def taken(self) -> float:
-        """Seconds of the input that are decided on."""
-        return len(self._quiet_until) * FRAME_SECONDS
+        """Seconds of the input that are decided on. The end of a pause that is too long already is not."""
+        return (len(self._quiet_until) - len(self._held)) * FRAME_SECONDS
 
     def push(self, wav_T: np.ndarray) -> np.ndarray:
         """(T,) -> the samples that are final now."""
@@ -51,18 +54,25 @@ class PauseShortener:
         held, self._held = self._held, []
         return np.concatenate([*held, self._rest_T])
 
-    def speech_end(self, start: float, end: float) -> float:
-        """The end of a word from `start` to `end` without the pause that it ends with; both among what is decided on."""
+    def speech_end(self, end: float) -> float:
+        """The end of a word that ends at `end`, among what is decided on, without the pause that it ends with."""
         frames = min(round(end / FRAME_SECONDS), len(self._quiet_until))
         quiet = self._quiet_until[frames - 1] if frames else 0
-        return max(start + FRAME_SECONDS, (frames - quiet) * FRAME_SECONDS) if quiet else end
+        return end if quiet * FRAME_SECONDS < SHORTEST_PAUSE else (frames - quiet) * FRAME_SECONDS
+
+    def placed(self, start: float, end: float) -> tuple[float, float]:
+        """Where a word from `start` to `end` is heard in the output: (start, end), a frame long at least."""
+        first = self.moved(start)
+        return first, max(first + FRAME_SECONDS, self.moved(self.speech_end(end)))
 
     def moved(self, seconds: float) -> float:
-        """Where a moment of the input is in the output, among what is decided on."""
-        removed = 0
+        """Where a moment of the input is in the output, among what is decided on: the later the moment, the later."""
+        frames, removed = seconds / FRAME_SECONDS + 1e-6, 0
         for before, count in self._removed:
-            if seconds < before * FRAME_SECONDS:
+            if frames < before - 1:
                 break
+            if frames < before:  # in a frame that was removed
+                return (before - count) * FRAME_SECONDS
             removed = count
         return seconds - removed * FRAME_SECONDS
 

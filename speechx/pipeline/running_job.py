@@ -266,11 +266,7 @@ class RunningJob:
         if pauses is None:
             return tuple(self._words)
         placed = [word for word in self._words if final or word.end <= pauses.taken]
-        ends = [pauses.speech_end(word.start, word.end) for word in placed]
-        return tuple(
-            WordTime(word.text, pauses.moved(word.start), pauses.moved(end))
-            for word, end in zip(placed, ends, strict=True)
-        )
+        return tuple(WordTime(word.text, *pauses.placed(word.start, word.end)) for word in placed)
 
     def _close(self) -> None:
         rest_T = self._renderer.close()

@@ -62,10 +62,28 @@ def test_a_pause_at_the_end() -> None:
 @pytest.mark.parametrize("size", [100, 7777])
 def test_a_word_ends_where_the_pause_behind_it_begins(size: int) -> None:
     _, pauses = shortened(np.concatenate([tone(1.0), silence(0.8), tone(1.0)]), 0.5, size)
-    assert pauses.speech_end(0.4, 1.4) == pytest.approx(1.0), "late by half of the pause"
-    assert pauses.speech_end(0.4, 0.7) == 0.7, "speech goes on"
-    assert pauses.speech_end(1.2, 1.4) == pytest.approx(1.22), (
-        "a word has a length, even one that nobody hears"
-    )
-    assert pauses.speech_end(1.8, 2.81) == 2.81
-    assert pauses.speech_end(0.0, 0.0) == 0.0
+    assert pauses.placed(0.4, 1.4) == pytest.approx((0.4, 1.0)), "late by the pause so far"
+    assert pauses.placed(0.4, 0.7) == (0.4, 0.7), "speech goes on"
+    assert pauses.placed(0.4, 1.06) == (0.4, 1.06), "60 ms may be the closure of a consonant"
+    assert pauses.placed(1.2, 1.4) == pytest.approx((1.2, 1.22)), "a word has a length, even one that nobody hears"
+    assert pauses.placed(1.9, 2.5) == pytest.approx((1.6, 2.2))
+
+
+def test_words_have_an_order_and_do_not_change_once_they_are_decided_on() -> None:
+    """Words of every place and length, also within a pause, in pieces of any size."""
+    wav_T = np.concatenate([tone(1.0), silence(2.0), tone(1.0), silence(1.0)])
+    spans = [(a, a + length) for a in np.arange(0, 4.8, 0.04) for length in (0.04, 0.08, 0.36)]
+    _, whole = shortened(wav_T, 0.5, len(wav_T))
+    for size in (320, 1234):
+        pauses, sent = PauseShortener(RATE, 0.5), dict[tuple[float, float], tuple[float, float]]()
+        for i in range(0, len(wav_T), size):
+            pauses.push(wav_T[i : i + size])
+            for span in spans:
+                if span[1] <= pauses.taken:
+                    placed = pauses.placed(*span)
+                    assert sent.setdefault(span, placed) == placed, "it was sent"
+        pauses.close()
+        assert all(whole.placed(*span) == placed for span, placed in sent.items())
+    moments = [whole.moved(at) for at in np.arange(0, 5, 0.005)]
+    assert all(a <= b + 1e-9 for a, b in zip(moments[:-1], moments[1:], strict=True))
+    assert all(whole.placed(*span)[1] > whole.placed(*span)[0] for span in spans)
