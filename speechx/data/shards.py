@@ -38,8 +38,12 @@ def _language_number(code: str) -> int:
 
 def _language_of(number: int) -> str:
     """The inverse of `_language_number`."""
-    if number < _ADDED:
+    if number < len(LANGUAGES):
         return LANGUAGES[number]
+    if number <= _ADDED:
+        raise ValueError(
+            "a shard with an added language, made by an earlier version: make it again with `speechx data mix`"
+        )
     letters, number = "", number - _ADDED
     while number:
         number, letter = divmod(number, 27)

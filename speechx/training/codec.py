@@ -41,6 +41,7 @@ from speechx.training.loop import (
     cosine,
     fit,
     mean_metrics,
+    read_checkpoint,
     rng_state,
     set_learning_rate,
     set_rng_state,
@@ -224,23 +225,27 @@ class CodecTrainer:
             "rng": rng_state(self.device),
         }  # fmt: skip
 
-    def start(self, path: str | None) -> None:
+    def start(self, path: str) -> None:
         """Begins a new recipe with the weights of a checkpoint, or of a codec folder (nothing but the codec, then).
 
-        Raises InputError for none where the recipe leaves parts of a codec as they are.
+        Raises InputError for a file that is no checkpoint of a codec, and where a part that the recipe leaves as it is has
+        another shape in it.
         """
-        if path is None:
-            if self.config.decoder_only or self.config.semantic_fixed:
-                raise InputError(
-                    "start-from: the recipe leaves parts of a codec as they are; name that codec, for example box",
-                    field="start_from",
-                )
-        elif Path(path).is_dir():
+        if Path(path).is_dir():
             codec = load_codec(path)
             weights = dict(codec.named_parameters()) | dict(codec.named_buffers())
-            self.load(self.state() | {"codec": weights, "average": weights}, weights_only=True)
+            state = self.state() | {"codec": weights, "average": weights}
         else:
-            self.load(torch.load(path, map_location="cpu", weights_only=False), weights_only=True)
+            state = read_checkpoint(path, "average")
+            weights = state["average"]
+        for name, value in (dict(self.codec.named_parameters()) | dict(self.codec.named_buffers())).items():
+            fits = name in weights and weights[name].shape == value.shape
+            if self.config.leaves_parts and self._fixed(name) and not fits:
+                raise InputError(
+                    f"start-from: {name} in {path} does not fit the recipe's codec, and the recipe leaves it as it is",
+                    field="start_from",
+                )
+        self.load(state, weights_only=True)
 
     @torch.no_grad()
     def load(self, state: Checkpoint, weights_only: bool = False) -> None:
@@ -249,7 +254,7 @@ class CodecTrainer:
         A recipe that leaves parts alone starts from the averaged weights as they are stored: its codes are those of the
         codec that was exported. A module one of whose tensors has another shape begins anew.
         """
-        if weights_only and (self.config.decoder_only or self.config.semantic_fixed):
+        if weights_only and self.config.leaves_parts:
             stored = {name: value.half().float() for name, value in state["average"].items()}
             state = state | {"codec": stored, "average": stored}
         for module, key in ((self.codec, "codec"), (self.average, "average")):
@@ -306,7 +311,7 @@ def train(
     trainer = CodecTrainer(config, device, group)
     if run.resumes(resume):
         trainer.load(run.load())
-    else:
+    elif start_from:
         trainer.start(start_from)
     data = CropDataset(
         audio, config.crop_frames, config.steps * config.batch, config.seed, config.corpus_weights

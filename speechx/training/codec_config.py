@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Self
+
+from pydantic import model_validator
+
 from speechx.models.codec.config import SpectralConfig
 from speechx.models.config import StrictConfig
 
@@ -51,3 +55,14 @@ class CodecTrainConfig(StrictConfig):
     recognizer_layers: int = 3
     corpus_weights: dict[str, float] = {}
     log_every: int = 50
+
+    @property
+    def leaves_parts(self) -> bool:
+        """Whether parts of a trained codec stay as they are."""
+        return self.decoder_only or self.semantic_fixed
+
+    @model_validator(mode="after")
+    def _recognizer_has_weight(self) -> Self:
+        if bool(self.recognizer) != (self.w_recognizer > 0):
+            raise ValueError("recognizer: name one, and give it a w_recognizer above 0; or leave out both")
+        return self

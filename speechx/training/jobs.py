@@ -67,6 +67,8 @@ def check_job(job: TrainingJob, workers: int) -> None:
 
     A codec may be a name: what opens it says whether there is one.
     """
+    if isinstance(job, CodecJob):
+        job.check()
     if isinstance(job, CodecJob | RefinerJob):
         Group(0, workers).check_batch(job.config.batch)
     for item in fields(job):  # type: ignore[arg-type]  # all jobs are dataclasses
@@ -84,10 +86,20 @@ class CodecJob:
     pack: str
     start_from: str | None = None
 
+    def check(self) -> None:
+        """Raises InputError where the recipe leaves parts of a codec as they are, and names none."""
+        if self.config.leaves_parts and self.start_from is None:
+            raise InputError(
+                "start-from: the recipe leaves parts of a codec as they are; name that codec, for example box",
+                field="start_from",
+            )
+
     def run(self, options: RunOptions) -> str:
         from speechx.models.codec.folder import export_checkpoint
         from speechx.training.codec import train
 
+        if not options.resume:
+            self.check()
         train(
             self.config, self.pack, options.out, options.resume, options.device, options.max_minutes,
             self.start_from, options.group, options.store,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
+import pickle
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 import torch
 from torch import Tensor, nn
 
+from speechx.errors import InputError
 from speechx.files import atomic_files
 from speechx.training.group import Group
 
@@ -263,3 +265,17 @@ def set_rng_state(state: Checkpoint, device: torch.device = CPU) -> None:
     if device.type == "cuda" and "cuda" in state:
         saved = state["cuda"]  # in checkpoints of the first release a list, by device
         torch.cuda.set_rng_state(saved[device.index or 0] if isinstance(saved, list) else saved, device)
+
+
+def read_checkpoint(path: str, key: str) -> Checkpoint:
+    """The checkpoint that a new recipe starts from. Raises InputError for a file that is none, or lacks `key`."""
+    try:
+        state: Checkpoint = torch.load(path, map_location="cpu", weights_only=False)
+        if key in state:
+            return state
+        reason = f"it has no {key!r}"
+    except (OSError, EOFError, RuntimeError, TypeError, pickle.UnpicklingError) as error:
+        reason = type(error).__name__
+    raise InputError(
+        f"start-from: {path} is no checkpoint of this kind of training: {reason}", field="start_from"
+    )

@@ -7,6 +7,7 @@ reconstruction (Johnson et al. 2016, section 3.2).
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,11 +25,12 @@ __all__ = ["RecognizerLoss"]
 
 
 class RecognizerLoss(nn.Module):
-    """Mean distance of two sounds in the first layers of a Whisper encoder, in standard deviations of each channel.
+    """Mean distance of two sounds in the first layers of a Whisper encoder, in standard deviations of each channel over the
+    target.
 
     source: a folder of a Whisper checkpoint in the layout of transformers, or its name on the Hugging Face hub. sample_rate:
-    of the sounds, in Hz; Whisper's own is asked for. layers: how many of the encoder's are compared. None is trained.
-    Raises InputError for anything else.
+    of the sounds, in Hz. layers: how many of the encoder's layers are compared. The recognizer itself is not trained.
+    Raises InputError for another sample rate than Whisper's, layers that it does not have, and a source without a Whisper.
     """
 
     mel_MN: torch.Tensor
@@ -64,14 +66,16 @@ class RecognizerLoss(nn.Module):
         gaps = []
         for made_BHC, wanted_BHC in zip(self.features(out_BT), targets, strict=True):
             # Some channels of a transformer are a hundred times as large as others.
-            scale_C = wanted_BHC.float().std((0, 1)).clamp_min(1e-2)
-            gaps.append(((made_BHC.float() - wanted_BHC.float()) / scale_C).abs().mean())
+            scale_B1C = wanted_BHC.float().std(1, keepdim=True).clamp_min(1e-2)
+            gaps.append(((made_BHC.float() - wanted_BHC.float()) / scale_B1C).abs().mean())
         return torch.stack(gaps).mean()
 
     def features(self, wav_BT: torch.Tensor) -> list[torch.Tensor]:
         """(B, T), at most 30 s -> (B, H, C) of each layer."""
         x_BCS = F.gelu(self.conv1(self._log_mel(wav_BT)))
         x_BHC = F.gelu(self.conv2(x_BCS)).transpose(1, 2)
+        if x_BHC.shape[1] > len(self.positions_HC):
+            raise InputError("crop_frames: the recognizer hears 30 s at most", field="crop_frames")
         x_BHC = x_BHC + self.positions_HC[: x_BHC.shape[1]]
         found = []
         for layer in self.layers:
@@ -89,13 +93,16 @@ class RecognizerLoss(nn.Module):
 
 
 def _encoder(source: str) -> WhisperEncoder:
-    from transformers import AutoConfig, WhisperModel
+    from transformers import WhisperModel
 
     folder = fetch_folder(source, "recognizer") if is_hub_name(source) else Path(source)
-    kind = AutoConfig.from_pretrained(folder).model_type if (folder / "config.json").is_file() else "none"
-    if kind != "whisper":
-        raise InputError(
-            f"recognizer: {source} has no Whisper checkpoint in the layout of transformers (config.json, model.safetensors)",
-            field="recognizer",
-        )
-    return WhisperModel.from_pretrained(folder).encoder
+    try:
+        if json.loads((folder / "config.json").read_text("utf-8"))["model_type"] == "whisper":
+            return WhisperModel.from_pretrained(folder).encoder
+        reason = "config.json is of another model"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+    raise InputError(
+        f"recognizer: {source} has no Whisper checkpoint in the layout of transformers: {reason}",
+        field="recognizer",
+    )

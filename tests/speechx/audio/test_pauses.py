@@ -1,5 +1,7 @@
 """Long pauses become short ones; everything that is heard stays, whatever the pieces it comes in."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -65,7 +67,9 @@ def test_a_word_ends_where_the_pause_behind_it_begins(size: int) -> None:
     assert pauses.placed(0.4, 1.4) == pytest.approx((0.4, 1.0)), "late by the pause so far"
     assert pauses.placed(0.4, 0.7) == (0.4, 0.7), "speech goes on"
     assert pauses.placed(0.4, 1.06) == (0.4, 1.06), "60 ms may be the closure of a consonant"
-    assert pauses.placed(1.2, 1.4) == pytest.approx((1.2, 1.22)), "a word has a length, even one that nobody hears"
+    assert pauses.placed(1.2, 1.4) == pytest.approx((1.2, 1.22)), (
+        "a word has a length, even one that nobody hears"
+    )
     assert pauses.placed(1.9, 2.5) == pytest.approx((1.6, 2.2))
 
 
@@ -85,5 +89,5 @@ def test_words_have_an_order_and_do_not_change_once_they_are_decided_on() -> Non
         pauses.close()
         assert all(whole.placed(*span) == placed for span, placed in sent.items())
     moments = [whole.moved(at) for at in np.arange(0, 5, 0.005)]
-    assert all(a <= b + 1e-9 for a, b in zip(moments[:-1], moments[1:], strict=True))
+    assert all(a <= b + 1e-9 for a, b in itertools.pairwise(moments))
     assert all(whole.placed(*span)[1] > whole.placed(*span)[0] for span in spans)

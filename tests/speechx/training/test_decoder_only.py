@@ -11,6 +11,7 @@ from speechx.errors import InputError
 from speechx.models.codec.config import SpectralConfig
 from speechx.models.codec.folder import export_checkpoint, load_codec
 from speechx.training.codec import CodecTrainConfig, CodecTrainer, train
+from speechx.training.jobs import CodecJob, RunOptions
 
 SMALL = {"batch": 2, "crop_frames": 10, "warmup": 1, "bf16": False}
 TINY = {**SMALL, "codec": SpectralConfig.preset("tiny")}
@@ -39,8 +40,23 @@ def test_a_decoder_of_a_codec_folder(pack_folder: Path, tmp_path: Path) -> None:
     train(recipe, str(pack_folder), str(tmp_path / "two"), False, "cpu", None, str(tmp_path / "model"))
     after = export_checkpoint(tmp_path / "two/last.pt", tmp_path / "after")
     assert after.hash == before.hash and after.weights_hash != before.weights_hash
+
+
+def test_what_a_recipe_that_leaves_the_codes_cannot_start_from(pack_folder: Path, tmp_path: Path) -> None:
+    recipe = CodecTrainConfig(**TINY, steps=1, decoder_only=True)
     with pytest.raises(InputError, match="name that codec, for example box"):
-        train(recipe, str(pack_folder), str(tmp_path / "three"), False, "cpu", None)
+        CodecJob(recipe, str(pack_folder)).run(RunOptions(str(tmp_path / "a")))
+    train(CodecTrainConfig(**TINY, steps=1), str(pack_folder), str(tmp_path / "one"), False, "cpu", None)
+    export_checkpoint(tmp_path / "one/last.pt", tmp_path / "model")
+    (tmp_path / "text.pt").write_text("no checkpoint")
+    wider = CodecTrainConfig(**SMALL, codec=SpectralConfig.preset("tiny", dim=48), steps=1, decoder_only=True)
+    for config, start, message in (
+        (recipe, tmp_path / "text.pt", "text.pt is no checkpoint of this kind of training"),
+        (wider, tmp_path / "model", "does not fit the recipe's codec, and the recipe leaves it as it is"),
+    ):
+        with pytest.raises(InputError, match=message) as found:
+            train(config, str(pack_folder), str(tmp_path / "b"), False, "cpu", None, str(start))
+        assert found.value.field == "start_from"
 
 
 def test_a_new_acoustic_path_keeps_the_first_codebook(pack_folder: Path, tmp_path: Path) -> None:

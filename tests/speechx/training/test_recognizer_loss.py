@@ -83,7 +83,7 @@ def test_what_does_not_fit(whisper: Path, rate: int, layers: int, message: str) 
 
 
 def test_a_folder_without_a_whisper(tmp_path: Path) -> None:
-    for text in (None, '{"model_type": "mimi"}'):
+    for text in (None, '{"model_type": "mimi"}', '{"model_type": "whisper"}', "{", "[]"):
         if text is not None:
             (tmp_path / "config.json").write_text(text)
         with pytest.raises(
@@ -91,6 +91,19 @@ def test_a_folder_without_a_whisper(tmp_path: Path) -> None:
         ) as found:
             RecognizerLoss(str(tmp_path), RATE, 1)
         assert found.value.field == "recognizer"
+
+
+def test_a_recognizer_without_a_weight_and_a_weight_without_a_recognizer() -> None:
+    for fields in ({"recognizer": "openai/whisper-base"}, {"w_recognizer": 1.0}):
+        with pytest.raises(ValueError, match="recognizer: name one, and give it a w_recognizer above 0"):
+            CodecTrainConfig(**fields)
+
+
+def test_rows_are_judged_alike_alone_and_in_a_batch(whisper: Path) -> None:
+    """So that several processes follow one."""
+    loss, out_BT, target_BT = RecognizerLoss(str(whisper), RATE, 2), sound(1), sound(2)
+    alone = [loss(out_BT[i : i + 1], target_BT[i : i + 1]) for i in range(2)]
+    torch.testing.assert_close(loss(out_BT, target_BT), torch.stack(alone).mean())
 
 
 def test_a_decoder_is_trained_with_it(whisper: Path, pack_folder: Path, tmp_path: Path) -> None:
