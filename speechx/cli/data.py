@@ -98,12 +98,14 @@ def transcribe(
 def perturb(
     pack: Pack,
     out: Annotated[Path, output_option("folder of the new pack")],
-    seed: Annotated[int, typer.Option(min=0, help="odd and even seeds swap the directions")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="odd and even seeds swap the directions; with --drop, other places")
+    ] = 0,
     drop: Annotated[
         bool, typer.Option("--drop", help="drop bands and stretches instead; needs the extra speechbrain")
     ] = False,
 ) -> None:
-    """Make a second pack of changed voices: every training utterance slower and lower, or faster and higher."""
+    """Make a second pack of changed speech: every training utterance slower and lower, or faster and higher; or damaged."""
     from speechx.data.perturb import perturb_pack
     from speechx.data.progress import ticker
 

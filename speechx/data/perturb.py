@@ -87,7 +87,7 @@ class Damage:
         return 1.0
 
     def names(self, row: PackRow) -> tuple[str, str]:
-        return f"{row.id}@dropped", str(row.speaker)
+        return f"{row.id}@dropped{self.seed}", str(row.speaker)
 
 
 def perturb_pack(
@@ -98,7 +98,8 @@ def perturb_pack(
     of utterances.
 
     Phones are copied, alignments scaled, noise copied for mixtures of the new voices. The new pack has no teacher features
-    and no F0, because it is for the language model and the aligner. Raises InputError if OUT has a pack already.
+    and no F0, because it is for the language model or, if damaged, for the aligner. Raises InputError if OUT has a pack
+    already.
     """
     folder, out = Path(folder), Path(out)
     if (out / "index.jsonl").exists():

@@ -70,3 +70,21 @@ def test_threads_are_chosen_again_while_sequences_run(monkeypatch: pytest.Monkey
     undisturbed = codes(1000)
     tried.clear()
     assert codes(5) == undisturbed and tried == [1, 2]
+
+
+def test_what_other_programs_slow_down_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two threads are a third faster, and most of their rounds are disturbed."""
+    now, count, calls = [0.0], [1], [0]
+
+    def clock() -> float:
+        now[0] += 1e-5
+        return now[0]
+
+    def step() -> None:
+        calls[0] += 1
+        now[0] += 0.003 if count[0] == 1 else 0.002 if calls[0] % 8 == 0 else 0.005
+
+    monkeypatch.setattr(threads.time, "perf_counter", clock)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: count[0])
+    monkeypatch.setattr(torch, "set_num_threads", lambda n: count.__setitem__(0, n))
+    assert threads.useful_threads(step, 2) == 2
