@@ -80,9 +80,8 @@ def start(
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     for name, value in SERVE_ENVIRONMENT.items() if serving else ():
         os.environ.setdefault(name, value)
-    os.environ.setdefault(
-        "MALLOC_ARENA_MAX", "1"
-    )  # Ray's threads would each keep freed memory in a heap of their own
+    # Ray's threads would each keep freed memory in a heap of their own.
+    os.environ.setdefault("MALLOC_ARENA_MAX", "1")
     for name, value in (KEEPS_LITTLE if serving else KEEPS_PAGES).items():
         os.environ.setdefault(name, value)
     ray.init(

@@ -91,7 +91,7 @@ def train_on_ray(job: TrainingJob, options: RunOptions, cluster: TrainCluster) -
     """Run a job on `cluster.workers` ranks; a line for the terminal. Raises InputError with one sentence."""
     if options.device.startswith("cuda") and not cluster.gpus:
         raise InputError("gpus: a worker sees no GPU without --gpus", field="gpus")
-    check_job(job, cluster.workers)
+    check_job(job, cluster.workers, options.resume)
     out = options.out if "://" in options.out else str(Path(options.out).absolute())
     _check_output(Storage(out), options.resume)
     options = replace(options, out=out, device="cuda" if cluster.gpus else "cpu")

@@ -61,13 +61,13 @@ class TrainingJob(Protocol):
         ...
 
 
-def check_job(job: TrainingJob, workers: int) -> None:
+def check_job(job: TrainingJob, workers: int, resume: bool = False) -> None:
     """What a cluster would say only after its start. Raises InputError, which names the field, for a folder or checkpoint
     that is not there, and for more workers than items in a batch.
 
     A codec may be a name: what opens it says whether there is one.
     """
-    if isinstance(job, CodecJob):
+    if isinstance(job, CodecJob) and not resume:
         job.check()
     if isinstance(job, CodecJob | RefinerJob):
         Group(0, workers).check_batch(job.config.batch)

@@ -11,7 +11,7 @@ from speechx.errors import InputError
 from speechx.models.codec.config import SpectralConfig
 from speechx.models.codec.folder import export_checkpoint, load_codec
 from speechx.training.codec import CodecTrainConfig, CodecTrainer, train
-from speechx.training.jobs import CodecJob, RunOptions
+from speechx.training.jobs import CodecJob, RunOptions, check_job
 
 SMALL = {"batch": 2, "crop_frames": 10, "warmup": 1, "bf16": False}
 TINY = {**SMALL, "codec": SpectralConfig.preset("tiny")}
@@ -46,6 +46,9 @@ def test_what_a_recipe_that_leaves_the_codes_cannot_start_from(pack_folder: Path
     recipe = CodecTrainConfig(**TINY, steps=1, decoder_only=True)
     with pytest.raises(InputError, match="name that codec, for example box"):
         CodecJob(recipe, str(pack_folder)).run(RunOptions(str(tmp_path / "a")))
+    with pytest.raises(InputError, match="name that codec, for example box"):
+        check_job(CodecJob(recipe, str(pack_folder)), workers=1)
+    check_job(CodecJob(recipe, str(pack_folder)), workers=1, resume=True)  # it goes on from its checkpoint
     train(CodecTrainConfig(**TINY, steps=1), str(pack_folder), str(tmp_path / "one"), False, "cpu", None)
     export_checkpoint(tmp_path / "one/last.pt", tmp_path / "model")
     (tmp_path / "text.pt").write_text("no checkpoint")
