@@ -63,8 +63,9 @@ def build(
     """Make a test set out of clean recordings (and of noise, for the tasks that need it)."""
     from speechx.data.progress import ticker
     from speechx.eval.sets.build import BuildOptions, build_set, word_aligner
-    from speechx.pipeline.loading import load_front
+    from speechx.pipeline.loading import learn_languages, load_front
 
+    learn_languages(model)
     options = BuildOptions(
         split, items, seed, seconds, voice_seconds, protocol, rooms, tuple(corpus), noise_split
     )

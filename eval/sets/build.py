@@ -23,7 +23,7 @@ from speechx.eval.sets.corpus import Corpus
 from speechx.eval.sets.store import SetWriter
 from speechx.task import registry
 from speechx.task.examples import Example, Utterance
-from speechx.text.languages import LANGUAGES
+from speechx.text.languages import known_languages
 from speechx.text.types import WordTime
 
 if TYPE_CHECKING:
@@ -175,7 +175,8 @@ def _abilities(task: str) -> tuple[str, ...]:
 def candidate_rows(pool: PackPool, task: str, options: BuildOptions) -> list[PackRow]:
     """Utterances with a text, of the length asked for first, then shorter ones; speakers take turns."""
     low, high = options.seconds
-    rows = [r for r in pool.speech if r.text and r.seconds <= high and (r.language or "en") in LANGUAGES]
+    known = known_languages()
+    rows = [r for r in pool.speech if r.text and r.seconds <= high and (r.language or "en") in known]
     fitting = _round_robin([r for r in rows if r.seconds >= low], options.seed, task)
     shorter = _round_robin([r for r in rows if 1.5 <= r.seconds < low], options.seed, task)
     return fitting + shorter

@@ -7,6 +7,7 @@ serve deploy serving/config/cpu.yaml
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, cast
@@ -18,7 +19,9 @@ from ray.exceptions import RayActorError, RayTaskError
 from ray.serve.exceptions import BackPressureError
 from ray.serve.handle import DeploymentHandle
 
+from speechx.errors import InputError
 from speechx.pipeline.job import Chunk, Job
+from speechx.pipeline.loading import learn_languages
 from speechx.serving.app import build_app
 from speechx.serving.cluster.guard import watch_raylet
 from speechx.serving.cluster.ports import bind_to_node
@@ -198,9 +201,10 @@ class BoundReplica(Replica):
 class Router:
     """The Ray deployment that serves the app over the replicas."""
 
-    def __init__(self, replicas: DeploymentHandle[Any], settings: Settings) -> None:
+    def __init__(self, replicas: DeploymentHandle[Any], settings: Settings, model: str | None = None) -> None:
         bind_to_node()
         self._replicas, self._settings = replicas, settings
+        _learn_languages(model)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         self._engine = HandleEngine(self._replicas)
@@ -218,6 +222,16 @@ class Router:
         limiter = self._app.state.service.limiter
         limiter.draining = True
         return int(limiter.under_way)
+
+
+def _learn_languages(model: str | None) -> None:
+    """Makes the languages known that the model adds, for the page and /docs. The replicas alone need the model itself."""
+    try:
+        learn_languages(model)
+    except InputError as error:
+        logging.getLogger("speechx.serving").warning(
+            "the languages that the model adds are not listed: %s", error
+        )
 
 
 def _full() -> ApiError:
@@ -302,5 +316,5 @@ def build(args: AppArgs | JsonObject) -> serve.Application:
         graceful_shutdown_timeout_s=limits.request_seconds,
         ray_actor_options={"num_cpus": args.router_cpus},
     )
-    app: serve.Application = router.bind(replicas.bind(options), settings)
+    app: serve.Application = router.bind(replicas.bind(options), settings, options.model)
     return app

@@ -43,11 +43,10 @@ def known_language(language: str, model: Path | None, phones: str | None = None)
         if phones is not None:
             raise InputError(f"phones: language {language!r} has rules of its own", field="phones")
         return
-    from speechx.models.lm.folder import added_languages
-    from speechx.pipeline.loading import model_folder
+    from speechx.pipeline.loading import learn_languages
     from speechx.text.g2p import read_by
 
-    added_languages(model_folder(model) / "lm")
+    learn_languages(model)
     if phones is None:
         if added_language(language) is None and is_language_code(language):
             raise InputError(

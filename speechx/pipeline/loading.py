@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Network = TypeVar("Network", "Aligner", "Refiner")
 
-__all__ = ["load_front", "load_pipeline", "model_folder", "packaged_model", "parts_of"]
+__all__ = ["learn_languages", "load_front", "load_pipeline", "model_folder", "packaged_model", "parts_of"]
 
 
 def parts_of(codec: CodecSource | None) -> tuple[str, ...]:
@@ -57,6 +57,16 @@ def model_folder(path: str | Path | None = None, parts: tuple[str, ...] = ("code
 def packaged_model() -> Path:
     """The folder of the model in the package."""
     return Path(str(files("speechx") / "assets" / "model"))
+
+
+def learn_languages(path: str | Path | None = None) -> tuple[str, ...]:
+    """The languages that the adapters of a model folder add: they are known from then on. Loads no weights.
+
+    Raises InputError as `model_folder` does, and for adapters that cannot be read.
+    """
+    from speechx.models.lm.folder import added_languages
+
+    return _checked("lm", model_folder(path, parts=()) / "lm", added_languages)
 
 
 def load_front(

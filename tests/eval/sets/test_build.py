@@ -15,6 +15,7 @@ from speechx.errors import InputError
 from speechx.eval.sets.build import BuildOptions, build_set
 from speechx.eval.sets.store import TestSet, load_set
 from speechx.task.examples import Utterance
+from speechx.text.languages import AddedLanguage, add_language
 from speechx.text.types import WordTime
 from tests.eval.conftest import TASKS
 
@@ -74,6 +75,18 @@ def test_splits_do_not_mix(pack: Path, tmp_path: Path, small: BuildOptions) -> N
     assert {i.speaker for i in load_set(tmp_path / "dev").items} == {"s3"}
     with pytest.raises(InputError, match="no recording of split 'test'"):
         build_set([pack], tmp_path / "test", ["tts"], replace(small, split="test"))
+
+
+@pytest.mark.usefixtures("no_added_languages")
+def test_an_added_language_has_items(corpus: Path, tmp_path: Path) -> None:
+    options = BuildOptions(count=2, seconds=(2.0, 4.0))
+    table = corpus / "metadata.jsonl"
+    table.write_text(table.read_text().replace('"language": "en"', '"language": "fy"'))
+    with pytest.raises(InputError):
+        build_set([corpus], tmp_path / "before", ["tts"], options)
+    add_language(AddedLanguage("fy", rules="phones:\n  a: a\n"))
+    build_set([corpus], tmp_path / "set", ["tts"], options)
+    assert {item.language for item in load_set(tmp_path / "set").items} == {"fy"}
 
 
 def test_noise_may_come_from_another_split(pack: Path, tmp_path: Path, small: BuildOptions) -> None:

@@ -17,6 +17,7 @@ import httpx
 import numpy as np
 import pytest
 import ray
+import torch
 import yaml
 from ray import serve
 from ray.exceptions import RayActorError
@@ -24,12 +25,16 @@ from websockets.sync.client import connect
 
 from speechx.audio import writing
 from speechx.errors import InputError
+from speechx.models.adapter_file import AdapterInfo, write_adapter
+from speechx.models.lm.folder import ADAPTERS
+from speechx.models.lora import LANGUAGE_ROW
 from speechx.pipeline.job import Job
 from speechx.serving.cluster import local
 from speechx.serving.cluster.replica import RemoteError, Replica, ReplicaOptions
 from speechx.serving.cluster.router import AppArgs, HandleEngine, build, drain
 from speechx.serving.settings import Limits, Settings
 from speechx.task import registry
+from speechx.text.languages import AddedLanguage
 from tests.helpers.processes import descendants, listening, name_of
 from tests.serving.common import SlowClient, until
 
@@ -81,7 +86,7 @@ def test_a_replica_aligns_and_masks(replica_handle: Any) -> None:
 
 def test_a_page_needs_one_router() -> None:
     for routers, has_page in ((1, True), (2, False)):
-        _, settings = build(AppArgs(routers=routers))._bound_deployment.init_args  # type: ignore[attr-defined]
+        _, settings, _ = build(AppArgs(routers=routers))._bound_deployment.init_args  # type: ignore[attr-defined]
         assert settings.page is has_page
 
 
@@ -149,8 +154,14 @@ def test_draining_waits_for_a_router_too_busy_to_answer(monkeypatch: pytest.Monk
 
 
 @pytest.fixture(scope="module")
-def address(serve_address: str) -> str:
-    options = ReplicaOptions(engine="tests.helpers.fake_engine:slow", slots=4, waiting=4)
+def address(serve_address: str, tmp_path_factory: Any) -> str:
+    model = tmp_path_factory.mktemp("model")
+    (model / "lm" / ADAPTERS).mkdir(parents=True)
+    added = AddedLanguage("fy", rules="phones:\n  a: a\n")
+    about = AdapterInfo(name="f", base="b", rank=1, languages=("fy",), added=added)
+    factors = {"w.up": torch.zeros(2, 1), "w.down": torch.zeros(1, 2), LANGUAGE_ROW: torch.zeros(2)}
+    (model / "lm" / ADAPTERS / "f.safetensors").write_bytes(write_adapter(about, factors))
+    options = ReplicaOptions(engine="tests.helpers.fake_engine:slow", model=str(model), slots=4, waiting=4)
     args = AppArgs(
         cpus=0.1, router_cpus=0.1, replica=options,
         settings=Settings(
@@ -224,6 +235,12 @@ def test_the_whole_way(address: str) -> None:
     odd = ask(address, text="!")
     assert len(odd.headers.get_list("x-request-id")) == 1
     assert odd.status_code == 422 and odd.json()["error"]["field"] == "text"
+
+
+def test_languages_that_the_model_adds_are_listed(address: str) -> None:
+    routes = httpx.get(f"{address}/openapi.json", timeout=30).json()["paths"]
+    body = routes["/v1/tts"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body["properties"]["language"]["enum"][-1] == "fy"
 
 
 def test_leaving_over_http(address: str) -> None:
