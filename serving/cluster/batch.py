@@ -78,15 +78,27 @@ def connection(options: ClusterOptions, log_to_driver: bool = False) -> Iterator
     if not (joined := ray.is_initialized()):
         _connect(options.address, max(most, len(os.sched_getaffinity(0))), log_to_driver)
     try:
-        wanted, there = options.actors[0] * options.cpus, ray.cluster_resources().get("CPU", 0)
-        if wanted > there:
-            say(f"the cluster has {there:g} CPUs, the first actors need {wanted:g}: waiting for more nodes")
+        _check_room(options, alone=not joined and _address(options.address) is None)
         yield
     except ray.exceptions.RayError as error:
         raise _job_error(error) from error
     finally:
         if not joined:
             ray.shutdown()
+
+
+def _check_room(options: ClusterOptions, alone: bool) -> None:
+    """Says that more nodes have to come. Raises InputError where none will: Ray is `alone` on this machine."""
+    for name, field, each in (("CPU", "cpus", options.cpus), ("GPU", "gpus", options.gpus)):
+        wanted, there = options.actors[0] * each, ray.cluster_resources().get(name, 0)
+        if wanted > there and alone:
+            raise InputError(
+                f"{field}: this machine has {there:g} {name}s, the first actors need {wanted:g}", field=field
+            )
+        if wanted > there:
+            say(
+                f"the cluster has {there:g} {name}s, the first actors need {wanted:g}: waiting for more nodes"
+            )
 
 
 def configure(max_errored_blocks: int, in_order: bool) -> None:
@@ -100,17 +112,38 @@ def configure(max_errored_blocks: int, in_order: bool) -> None:
 
 def _connect(address: str | None, cpus: int, log_to_driver: bool) -> None:
     """Raises InputError, field "address", where no Ray answers: within seconds, of which Ray would take 130."""
-    where = address or os.environ.get("RAY_ADDRESS", "this machine")
+    joins = _address(address)
+    where = joins or "this machine"
     try:
         host, _, port = where.rpartition(":")
         if host and port.isdecimal():
-            socket.create_connection((host, int(port)), timeout=10).close()
-        joins = bool(address or os.environ.get("RAY_ADDRESS"))  # whose security is not this job's
-        local.start(cpus, log_to_driver=log_to_driver, address=address, token=not joins)
+            _check_grpc(host, int(port))
+        # The security of a cluster that is joined is not this job's.
+        local.start(cpus, log_to_driver=log_to_driver, address=address, token=joins is None)
     except InputError:
         raise
     except (OSError, ValueError) as error:
         raise InputError(f"address: no Ray at {where}: {error}", field="address") from error
+
+
+def _address(given: str | None) -> str | None:
+    """Of the cluster that is joined; None where Ray is started on this machine."""
+    return given or os.environ.get("RAY_ADDRESS") or None
+
+
+def _check_grpc(host: str, port: int) -> None:
+    """Raises OSError where no server answers as Ray's head does, by gRPC: HTTP/2, RFC 9113, section 3.4.
+
+    With TLS it may be any server.
+    """
+    settings = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # an empty frame; the server's first one has the same type
+    with socket.create_connection((host, port), timeout=10) as connection:
+        if os.environ.get("RAY_USE_TLS") == "1":
+            return
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings)
+        answer = connection.recv(9)
+        if answer[3:4] != settings[3:4]:
+            raise ConnectionError("what listens there is no Ray")
 
 
 def _job_error(error: ray.exceptions.RayError) -> InputError:

@@ -113,7 +113,8 @@ def train_on_ray(job: TrainingJob, options: RunOptions, cluster: TrainCluster) -
         ),
     )
     actors = (cluster.workers, cluster.workers)
-    with connection(ClusterOptions(cluster.address, actors, cpus=cluster.cpus), log_to_driver=True):
+    needed = ClusterOptions(cluster.address, actors, cpus=cluster.cpus, gpus=float(cluster.gpus))
+    with connection(needed, log_to_driver=True):
         try:
             return str(cast(Any, trainer.fit()).return_value)
         except ray.train.TrainingFailedError as error:

@@ -70,9 +70,13 @@ def run_batch(
     """
     with open_results(store) as results:
         plan = results.plan(manifest, model, changed, retry_failed)
-        results.add(_bad_result(row) for row in plan.bad)
-        progress = BatchProgress(len(manifest), plan.done, plan.failed)
+        bad = [_bad_result(row) for row in plan.bad]
+        results.add(bad)
+        progress = BatchProgress(len(manifest), plan.done, plan.failed - len(bad))
         report(progress, None)
+        for result in bad:
+            progress.failed += 1
+            report(progress, result)
         seen = set[str]()
         for row in runner(fair_order(plan.todo), store, model) if plan.todo else ():
             if row["status"] == "error" and row["field"] == "output":

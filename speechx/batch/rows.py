@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -92,6 +93,8 @@ def check_id(value: object) -> str:
     """An id that can name a file on every system. Raises InputError."""
     if value is None:
         raise InputError("id is missing", field="id")
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise InputError(f"id {value!r} is neither a text nor a number", field="id")
     text = str(value)
     fit = all((c.isprintable() or c in JOINERS) and c not in UNFIT for c in text)
     if not text.strip(" ") or not fit or text[0] in ". " or text[-1] in ". ":
@@ -140,12 +143,16 @@ def parse_row(line: int, fields: Fields, base: str, defaults: RowDefaults) -> Ma
 def _segment(name: str, value: Fields) -> tuple[str, tuple[float, float | None]]:
     """(path, (start, duration)) of {"path", "start", "duration"}."""
     start, duration = value.get("start") or 0.0, value.get("duration")
-    numbers = all(isinstance(x, int | float) for x in (start, 0.0 if duration is None else duration))
+    numbers = all(map(_is_finite, (start, 0.0 if duration is None else duration)))
     if value.keys() - {"path", "start", "duration"} or not isinstance(value.get("path"), str) or not numbers:
         raise InputError(f"{name}: a part of a file is {{path, start, duration}}, in seconds", field=name)
     if start < 0 or (duration is not None and duration <= 0):
         raise InputError(f"{name}: start must not be below 0, and duration must be above 0", field=name)
     return value["path"], (float(start), None if duration is None else float(duration))
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
 
 
 def _resolved(value: str, kind: str, base: str) -> str:

@@ -166,9 +166,10 @@ class JobReport:
     def __call__(self, progress: BatchProgress, row: ResultRow | None) -> None:
         self.beat.status = progress.text()
         if row is None and progress.done + progress.failed:
-            say(f"{progress.done} of {progress.rows} rows are done already, {progress.failed} have failed")
+            say(f"{progress.done} of {progress.rows} rows are done already, {progress.failed} failed")
         if row is not None and row["status"] == "error":
-            say(f"{row['id']}: {row['error']}")
+            name = f"line {row['line']}" if row["id"] is None else row["id"]
+            say(f"{name}: {row['error']}")
         if self.events is None:
             return
         if row is not None:

@@ -49,13 +49,12 @@ def cluster_options(
     codec: str | None = None,
 ) -> ClusterOptions:
     """Raises InputError for a range that is none."""
-    fewest, _, most = actors.partition(":")
-    if not (fewest.isdecimal() and (most or fewest).isdecimal() and 1 <= int(fewest) <= int(most or fewest)):
+    fewest, colon, most = actors.partition(":")
+    most = most if colon else fewest
+    if not (fewest.isdecimal() and most.isdecimal() and 1 <= int(fewest) <= int(most)):
         raise InputError(f"actors: {actors!r} is neither N nor MIN:MAX, at least 1", field="actors")
     folder = None if model is None else str(model.absolute())
-    return ClusterOptions(
-        address, (int(fewest), int(most or fewest)), slots, cpus, gpus, device, folder, codec
-    )
+    return ClusterOptions(address, (int(fewest), int(most)), slots, cpus, gpus, device, folder, codec)
 
 
 def cluster_runner(options: ClusterOptions) -> Runner:

@@ -10,6 +10,7 @@ import typer
 
 from speechx.cli.cluster import launcher
 from speechx.errors import InputError
+from speechx.models.devices import check_device
 
 if TYPE_CHECKING:
     from speechx.training.jobs import RunOptions, TrainCluster, TrainingJob
@@ -46,6 +47,7 @@ def train_job(job: TrainingJob, options: RunOptions, cluster: TrainCluster | Non
     if "://" in options.out:
         raise InputError(f"output: {options.out} is a URL, which needs --workers", field="output")
     _check_resume(Path(options.out), options.resume)
+    check_device(options.device)
     typer.echo(job.run(options))
 
 

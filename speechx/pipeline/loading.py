@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from speechx.errors import InputError
+from speechx.models.devices import check_device
 from speechx.models.hub import fetch_folder, is_hub_name
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ def load_pipeline(
     from speechx.text import PHONE_TABLE_VERSION
 
     folder = model_folder(path, parts_of(codec))
+    check_device(device)
     processors = Processors(torch.get_num_threads())  # now, so that it knows them when the weights are there
     with cpu_threads(1):  # see `Engine.warm_up`
         frontend = load_front(path, codec=codec, voices=voices, paths=paths, voice_check=voice_check)

@@ -5,14 +5,17 @@ What a job leaves is compared with an undisturbed job in this process, to the by
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,7 @@ from speechx.pipeline.local_engine import LocalEngine
 from speechx.serving.cluster import batch, local  # before ray
 from tests.conftest import voice
 from tests.helpers.batch_actors import KilledByRows
+from tests.helpers.processes import descendants, name_of
 
 import ray  # isort: skip
 from ray.cluster_utils import Cluster  # isort: skip
@@ -98,14 +102,12 @@ def undisturbed(
 
 
 def actors() -> list[int]:
-    """Process ids of the actors of batch jobs."""
+    """Process ids of the actors of this process's jobs."""
     found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and b"ray::MapWorker" in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
-        except OSError:
-            pass
+    for pid in descendants(os.getpid()):
+        with contextlib.suppress(OSError):
+            if name_of(pid).startswith("ray::MapWorker"):
+                found.append(pid)
     return found
 
 
@@ -124,11 +126,20 @@ def after(count: int, runner: Runner, act: Callable[[], object]) -> Runner:
 def test_an_address_without_a_ray_is_refused(
     manifest: Manifest, options: ClusterOptions, tmp_path: Path
 ) -> None:
-    for address in ("127.0.0.1:9", "nonsense"):
-        with pytest.raises(InputError, match=f"address: no Ray at {address}"):
-            run_batch(
-                manifest, Storage(str(tmp_path)), "m", batch.ray_runner(replace(options, address=address))
-            )
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        for address in ("127.0.0.1:9", "nonsense", f"127.0.0.1:{other.server_port}"):
+            with pytest.raises(InputError, match=f"address: no Ray at {address}"):
+                run_batch(
+                    manifest, Storage(str(tmp_path)), "m", batch.ray_runner(replace(options, address=address))
+                )
+        other.shutdown()
+
+
+def test_a_machine_without_gpus_is_not_waited_for(options: ClusterOptions) -> None:
+    says = "gpus: this machine has 0 GPUs, the first actors need 1"
+    with pytest.raises(InputError, match=says), batch.connection(replace(options, gpus=1.0)):
+        pass
 
 
 def test_a_killed_node_loses_nothing(

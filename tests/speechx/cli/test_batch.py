@@ -69,7 +69,7 @@ def test_a_failed_row_costs_itself_alone(sx: SpeechX, wav_file: Path, tmp_path: 
     wav_file.rename(tmp_path / "later.wav")
     made = (out / "a.wav").stat().st_mtime_ns
     assert main(["batch", manifest, "-o", str(out)]) == 3  # failed rows stay failed
-    assert "2 of 3 rows are done already, 1 have failed" in capsys.readouterr().err
+    assert "2 of 3 rows are done already, 1 failed" in capsys.readouterr().err
     assert main(["batch", manifest, "-o", str(out), "--retry-failed"]) == 0
     assert (out / "a.wav").stat().st_mtime_ns == made
     assert [row["id"] for row in lines(out)].count("b") == 2 and results(out)["b"]["status"] == "ok"
@@ -88,20 +88,47 @@ BAD_ROWS: list[tuple[Any, str, bool]] = [
     ({**GOOD, "id": "../../etc/x"}, "id '../../etc/x' cannot name a file", False),
     ({**GOOD, "id": ".hidden"}, "id '.hidden' cannot name a file", False),
     ({**GOOD, "id": "x" * 201}, "has 201 bytes; the limit is 200", False),
+    ({**GOOD, "id": ["x"]}, "id ['x'] is neither a text nor a number", False),
+    ({**GOOD, "id": True}, "id True is neither a text nor a number", False),
+    (
+        '{"id": "x", "task": "tts", "text": "Hi.", "voice": {"path": "v.wav", "start": NaN}}',
+        "in seconds",
+        True,
+    ),
+    (
+        '{"id": "x", "task": "tts", "text": "Hi.", "voice": {"path": "v.wav", "start": 1e999}}',
+        "in seconds",
+        True,
+    ),
+    ({**GOOD, "id": "x", "voice": {"path": "v.wav", "duration": True}}, "in seconds", True),
     (GOOD, "id 'a' is also on line 1", False),
     ([1, 2], "a row must be a JSON object", False),
 ]
 
 
 @pytest.mark.parametrize(("bad", "says", "named"), BAD_ROWS)
-def test_a_bad_row_costs_itself_alone(sx: SpeechX, tmp_path: Path, bad: Any, says: str, named: bool) -> None:
+def test_a_bad_row_costs_itself_alone(
+    sx: SpeechX, tmp_path: Path, bad: Any, says: str, named: bool, capsys: Any
+) -> None:
     manifest, out = write(tmp_path / "m.jsonl", [GOOD, bad, {**GOOD, "id": "b"}]), tmp_path / "out"
-    for _ in range(2):  # a second job adds no second line
-        assert main(["batch", manifest, "-o", str(out)]) == 3
+    for already in ("", "2 of 3 rows are done already, 1 failed"):  # a second job adds no second line
+        assert main(["batch", manifest, "-o", str(out), "--json"]) == 3
+        told = capsys.readouterr()
+        rows = [row for row in map(json.loads, told.out.splitlines()) if row["event"] == "row"]
+        assert [row["line"] for row in rows if row["status"] == "error"] == ([] if already else [2])
+        name = "x" if named else "line 2"
+        assert already in told.err if already else f"{name}: " in told.err and "already" not in told.err
         told = {row.get("line"): row for row in lines(out)}
         assert len(lines(out)) == 3 and told[2]["status"] == "error" and says in told[2]["error"]
         assert told[2]["id"] == ("x" if named else None)
         assert (out / "a.wav").exists() and (out / "b.wav").exists()
+
+
+@pytest.mark.parametrize("actors", ["0", "3:1", "x", ":2", "1:", "1:2:3", "1.5"])
+def test_actors_are_a_number_or_a_range(sx: SpeechX, tmp_path: Path, actors: str, capsys: Any) -> None:
+    manifest = write(tmp_path / "m.jsonl", [GOOD])
+    assert main(["batch", manifest, "-o", str(tmp_path / "out"), "--ray", "--actors", actors]) == 2
+    assert f"actors: '{actors}' is neither N nor MIN:MAX" in capsys.readouterr().err
 
 
 def test_broken_json_stops_before_anything_runs(sx: SpeechX, tmp_path: Path, capsys: Any) -> None:

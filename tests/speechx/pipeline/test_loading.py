@@ -14,6 +14,7 @@ import soundfile
 from speechx.api import SpeechX
 from speechx.cli.main import main
 from speechx.errors import InputError
+from speechx.pipeline.loading import load_pipeline
 
 
 @pytest.fixture
@@ -127,6 +128,13 @@ def test_weights_that_do_not_fit(folder: Path, how: str, says: str, capsys: Any,
     out = tmp_path / "out.wav"
     assert main(["tts", "Hi.", "--voice", "heart", "--model", str(folder), "-o", str(out)]) == 2
     assert says in capsys.readouterr().err and not out.exists()
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "gpu", "cpu:x"])
+def test_a_device_that_is_not_there(tiny_folder: Path, device: str) -> None:
+    with pytest.raises(InputError, match=f"device: '{device}' cannot be used here: ") as caught:
+        load_pipeline(tiny_folder, device=device)
+    assert caught.value.field == "device" and "\n" not in str(caught.value)
 
 
 def test_no_model_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
