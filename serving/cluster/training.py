@@ -2,7 +2,7 @@
 
 Every worker is a rank of a process group (gloo, on GPUs nccl) and runs the same job. Rank 0 writes OUT as one process does.
 Its checkpoints also go to Ray's storage, which is OUT too, as OUT/checkpoint_*. Workers that are started again after a
-death, and a job that is started again with --resume, go on from there.
+death, and a job that is started again with --resume or --auto-resume, go on from there.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from speechx.errors import InputError
 from speechx.files import Storage
 from speechx.serving.cluster.batch import connection
 from speechx.training.group import Group
-from speechx.training.jobs import RunOptions, TrainCluster, TrainingJob, check_job
+from speechx.training.jobs import RunOptions, TrainCluster, TrainingJob, check_job, resolve_resume
 
 import ray.train  # isort: skip
 from ray.train.torch import TorchConfig, TorchTrainer  # isort: skip
@@ -91,10 +91,11 @@ def train_on_ray(job: TrainingJob, options: RunOptions, cluster: TrainCluster) -
     """Run a job on `cluster.workers` ranks; a line for the terminal. Raises InputError with one sentence."""
     if options.device.startswith("cuda") and not cluster.gpus:
         raise InputError("gpus: a worker sees no GPU without --gpus", field="gpus")
-    check_job(job, cluster.workers, options.resume)
     out = options.out if "://" in options.out else str(Path(options.out).absolute())
-    _check_output(Storage(out), options.resume)
-    options = replace(options, out=out, device="cuda" if cluster.gpus else "cpu")
+    storage = Storage(out)
+    found = storage.exists(SNAPSHOT) or storage.exists("last.pt")
+    options = resolve_resume(replace(options, out=out, device="cuda" if cluster.gpus else "cpu"), found)
+    check_job(job, cluster.workers, options.resume)
     place, _, name = out.rstrip("/").rpartition("/")
     for variable, value in ENVIRONMENT.items():
         os.environ.setdefault(variable, value)
@@ -123,18 +124,6 @@ def train_on_ray(job: TrainingJob, options: RunOptions, cluster: TrainCluster) -
 
 def _resources(cluster: TrainCluster) -> dict[str, float]:
     return {"CPU": cluster.cpus} | ({"GPU": 1} if cluster.gpus else {})
-
-
-def _check_output(storage: Storage, resume: bool) -> None:
-    """A run neither goes on by chance nor resumes what is not there."""
-    there = storage.exists(SNAPSHOT) or storage.exists("last.pt")
-    if resume and not there:
-        raise InputError(f"resume: there is no checkpoint in {storage.root}", field="resume")
-    if there and not resume:
-        raise InputError(
-            f"output: {storage.root} has the checkpoint of an earlier run; go on with it by --resume, or name another",
-            field="output",
-        )
 
 
 def _work(config: WorkerConfig) -> str:

@@ -31,6 +31,12 @@ Out = Annotated[
 Resume = Annotated[
     bool, typer.Option("--resume", help="go on exactly where the last checkpoint in --output stopped")
 ]
+AutoResume = Annotated[
+    bool,
+    typer.Option(
+        "--auto-resume", help="--resume where --output has a checkpoint, else begin: for schedulers"
+    ),
+]
 Minutes = Annotated[float | None, typer.Option(help="stop, with a checkpoint, after so many minutes")]
 Device = Annotated[str, typer.Option(help="cpu or cuda")]
 StartFrom = Annotated[
@@ -68,6 +74,7 @@ def codec(
     pack: Annotated[Path, typer.Option(help="audio pack made by `speechx data prepare`")],
     out: Out,
     resume: Resume = False,
+    auto_resume: AutoResume = False,
     device: Device = "cpu",
     max_minutes: Minutes = None,
     anneal_minutes: Anneal = None,
@@ -87,7 +94,7 @@ def codec(
     recipe = _with_minutes(CodecTrainConfig.read(config), anneal_minutes)
     job = CodecJob(recipe, str(pack.absolute()), _codec_start(start_from))
     cluster = training_cluster(workers, gpus, cpus, address)
-    train_job(job, RunOptions(out, resume, device, max_minutes), cluster)
+    train_job(job, RunOptions(out, resume, device, max_minutes, auto_resume=auto_resume), cluster)
 
 
 @app.command()
@@ -99,6 +106,7 @@ def aligner(
     codec: Codec,
     out: Out,
     resume: Resume = False,
+    auto_resume: AutoResume = False,
     max_minutes: Minutes = None,
     anneal_minutes: Anneal = None,
     start_from: Annotated[
@@ -131,7 +139,7 @@ def aligner(
         _adapted(finished, "aligner"),
     )
     cluster = training_cluster(workers, False, cpus, address)
-    train_job(job, RunOptions(out, resume, max_minutes=max_minutes), cluster)
+    train_job(job, RunOptions(out, resume, max_minutes=max_minutes, auto_resume=auto_resume), cluster)
 
 
 @app.command()
@@ -144,6 +152,7 @@ def lm(
     out: Out,
     dev: Annotated[Path | None, typer.Option(help="folder of pairs of the dev split")] = None,
     resume: Resume = False,
+    auto_resume: AutoResume = False,
     device: Device = "cpu",
     max_minutes: Minutes = None,
     anneal_minutes: Anneal = None,
@@ -176,7 +185,7 @@ def lm(
         _adapted(finished, "lm"),
     )
     cluster = training_cluster(workers, gpus, cpus, address)
-    train_job(job, RunOptions(out, resume, device, max_minutes), cluster)
+    train_job(job, RunOptions(out, resume, device, max_minutes, auto_resume=auto_resume), cluster)
 
 
 @app.command("mask", hidden=True)  # its name in the first release
@@ -188,6 +197,7 @@ def refiner(
     codec: Codec,
     out: Out,
     resume: Resume = False,
+    auto_resume: AutoResume = False,
     max_minutes: Minutes = None,
     anneal_minutes: Anneal = None,
     start_from: StartFrom = None,
@@ -213,7 +223,7 @@ def refiner(
         _adapted(finished, "mask"), anneal_minutes,
     )  # fmt: skip
     cluster = training_cluster(workers, False, cpus, address)
-    train_job(job, RunOptions(out, resume, max_minutes=max_minutes), cluster)
+    train_job(job, RunOptions(out, resume, max_minutes=max_minutes, auto_resume=auto_resume), cluster)
 
 
 @app.command()

@@ -40,24 +40,14 @@ def training_cluster(
 
 def train_job(job: TrainingJob, options: RunOptions, cluster: TrainCluster | None) -> None:
     """Train here or on a cluster; a line on standard output at the end. Raises InputError: see `docs/training.md`."""
+    from speechx.training.jobs import resolve_resume
+
     if cluster is not None:
         start = cast("Callable[[TrainingJob, RunOptions, TrainCluster], str]", launcher("train"))
         typer.echo(start(job, options, cluster))
         return
     if "://" in options.out:
         raise InputError(f"output: {options.out} is a URL, which needs --workers", field="output")
-    _check_resume(Path(options.out), options.resume)
+    options = resolve_resume(options, Path(options.out, "last.pt").is_file())
     check_device(options.device)
     typer.echo(job.run(options))
-
-
-def _check_resume(out: Path, resume: bool) -> None:
-    """A run neither overwrites the checkpoint of another one nor resumes what is not there."""
-    checkpoint = out / "last.pt"
-    if resume and not checkpoint.is_file():
-        raise InputError(f"resume: there is no checkpoint {checkpoint}", field="resume")
-    if checkpoint.exists() and not resume:
-        raise InputError(
-            f"output: {out} has the checkpoint of an earlier run; go on with it by --resume, or name another folder",
-            field="output",
-        )

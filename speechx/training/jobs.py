@@ -6,7 +6,7 @@ job.run(RunOptions("runs/aligner"))        # trains, and writes OUT/last.pt, OUT
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -28,12 +28,17 @@ __all__ = [
     "TrainCluster",
     "TrainingJob",
     "check_job",
+    "resolve_resume",
 ]
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where and for how long a job runs, and with whom. resume: go on from OUT/last.pt, or from the store's checkpoint."""
+    """Where and for how long a job runs, and with whom.
+
+    resume: go on from OUT/last.pt, or from the store's checkpoint. auto_resume: the same where there is one
+    (`resolve_resume`), which lets a scheduler repeat one command.
+    """
 
     out: str
     resume: bool = False
@@ -41,6 +46,7 @@ class RunOptions:
     max_minutes: float | None = None
     group: Group = field(default_factory=Group)
     store: CheckpointStore | None = None
+    auto_resume: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,24 @@ class TrainingJob(Protocol):
     def run(self, options: RunOptions) -> str:
         """Train, and write the model folder OUT/model (rank 0); a line for the terminal."""
         ...
+
+
+def resolve_resume(options: RunOptions, found: bool) -> RunOptions:
+    """The options with `resume` as this run needs it. found: OUT has the checkpoint of an earlier run.
+
+    Raises InputError where there is nothing to resume, or an earlier run would be overwritten.
+    """
+    if options.resume and not found:
+        raise InputError(f"resume: there is no checkpoint in {options.out}", field="resume")
+    if found and not (options.resume or options.auto_resume):
+        raise InputError(
+            f"output: {options.out} has the checkpoint of an earlier run; go on with it by --resume, "
+            "or name another folder",
+            field="output",
+        )
+    if options.auto_resume:
+        print(f"{options.out} {'is resumed' if found else 'has no checkpoint: a new run'}", flush=True)
+    return replace(options, resume=found)
 
 
 def check_job(job: TrainingJob, workers: int, resume: bool = False) -> None:

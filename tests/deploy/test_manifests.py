@@ -1,4 +1,4 @@
-"""What is in deploy/ has the fields that KubeRay, Kubernetes and Ray know, and says the same as the code."""
+"""What is in deploy/ fits Kubernetes, Ray and the code. Fields of KubeRay's resources: test_kuberay_schema.py."""
 
 from __future__ import annotations
 
@@ -6,237 +6,104 @@ import json
 import re
 import shlex
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import jsonschema
 import pytest
 import ray
 import typer
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from ray._common.utils import import_attr
+from ray.scripts.scripts import start as ray_start
 from ray.serve import Application
 from ray.serve._private.api import call_user_app_builder_with_args_if_necessary
 from ray.serve.schema import ServeDeploySchema
 
 from speechx.cli import train
 from speechx.cli.batch import batch
+from speechx.cli.main import main
 from speechx.serving.cluster.local import SERVE_ENVIRONMENT
 from speechx.serving.cluster.router import AppArgs
+from speechx.training.loop import read_log
+from tests.helpers import trainings
 from tests.house.test_layout import ROOT
 
 DEPLOY = ROOT / "deploy"
 MANIFESTS = {
     path.stem: list(yaml.safe_load_all(path.read_text())) for path in (DEPLOY / "kuberay").glob("*.yaml")
 }
-Quantities = dict[
-    Literal["cpu", "memory", "nvidia.com/gpu", "storage"], Annotated[str, Field(pattern=r"^\d+(Mi|Gi)?$")]
-]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
-
-
-class Strict(BaseModel):
-    """The fields that our manifests use: those of ray.io/v1 in KubeRay 1.6 and 1.7, and of Kubernetes' core v1."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class Metadata(Strict):
-    name: Name
-    annotations: dict[str, str] = {}
-
-
-class KeyRef(Strict):
-    name: Name
-    key: str
-    optional: bool = False
-
-
-class ValueFrom(Strict):
-    secretKeyRef: KeyRef
-
-
-class Variable(Strict):
-    name: Annotated[str, Field(pattern=r"^\w+$")]
-    value: str | None = None
-    valueFrom: ValueFrom | None = None
-
-
-class Port(Strict):
-    containerPort: int
-    name: Annotated[str, Field(max_length=15)]
-
-
-class Mount(Strict):
-    name: Name
-    mountPath: Annotated[str, Field(pattern="^/")]
-
-
-class Claim(Strict):
-    claimName: Name
-
-
-class EmptyDir(Strict):
-    medium: Literal["Memory"]
-    sizeLimit: str
-
-
-class Volume(Strict):
-    name: Name
-    persistentVolumeClaim: Claim | None = None
-    emptyDir: EmptyDir | None = None
-
-
-class Resources(Strict):
-    requests: Quantities
-    limits: Quantities
-
-
-class Container(Strict):
-    name: Name
-    image: Literal["speechx:cpu", "speechx:cuda"]
-    imagePullPolicy: Literal["IfNotPresent"]
-    env: list[Variable] = []
-    ports: list[Port] = []
-    volumeMounts: list[Mount] = []
-    resources: Resources
-
-
-class SecurityContext(Strict):
-    runAsNonRoot: Literal[True]
-    runAsUser: Literal[1000]
-    fsGroup: Literal[1000]
-
-
-class PodSpec(Strict):
-    securityContext: SecurityContext
-    containers: Annotated[list[Container], Field(min_length=1, max_length=1)]
-    volumes: list[Volume] = []
-
-
-class Pod(Strict):
-    spec: PodSpec
-
-
-class StartParams(BaseModel):
-    model_config = ConfigDict(extra="forbid", alias_generator=lambda name: name.replace("_", "-"))
-
-    num_cpus: str | None = None
-    object_store_memory: str | None = None
-
-
-class HeadGroup(Strict):
-    rayStartParams: StartParams
-    template: Pod
-
-
-class WorkerGroup(HeadGroup):
-    groupName: Name
-    replicas: int
-    minReplicas: int
-    maxReplicas: int
-
-
-class AuthOptions(Strict):
-    mode: Literal["token"]
-
-
-class AutoscalerOptions(Strict):
-    version: Literal["v2"]
-    idleTimeoutSeconds: int
-
-
-class RayClusterSpec(Strict):
-    rayVersion: str
-    authOptions: AuthOptions
-    enableInTreeAutoscaling: bool
-    autoscalerOptions: AutoscalerOptions
-    headGroupSpec: HeadGroup
-    workerGroupSpecs: list[WorkerGroup]
-
-
-class UpgradeStrategy(Strict):
-    type: Literal["NewCluster", "NewClusterWithIncrementalUpgrade", "None"]
-
-
-class ServiceSpec(Strict):
-    excludeHeadPodFromServeSvc: bool
-    upgradeStrategy: UpgradeStrategy
-    serveConfigV2: str
-    rayClusterConfig: RayClusterSpec
-
-
-class JobSpec(Strict):
-    entrypoint: str
-    shutdownAfterJobFinishes: bool
-    ttlSecondsAfterFinished: int
-    backoffLimit: int
-    rayClusterSpec: RayClusterSpec
-
-
-class RayServiceManifest(Strict):
-    apiVersion: Literal["ray.io/v1"]
-    kind: Literal["RayService"]
-    metadata: Metadata
-    spec: ServiceSpec
-
-
-class RayJobManifest(Strict):
-    apiVersion: Literal["ray.io/v1"]
-    kind: Literal["RayJob"]
-    metadata: Metadata
-    spec: JobSpec
-
-
-SERVICE = RayServiceManifest.model_validate(MANIFESTS["service"][0])
-JOBS = {name: RayJobManifest.model_validate(MANIFESTS[name][0]) for name in ("batch", "training")}
-CLUSTERS = {"service": SERVICE.spec.rayClusterConfig} | {
-    n: job.spec.rayClusterSpec for n, job in JOBS.items()
+SERVICE = MANIFESTS["service"][0]
+JOBS = {name: MANIFESTS[name][0] for name in ("batch", "training")}
+CLUSTERS = {"service": SERVICE["spec"]["rayClusterConfig"]} | {
+    name: job["spec"]["rayClusterSpec"] for name, job in JOBS.items()
 }
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{,61}[a-z0-9])?")
+"""A name in Kubernetes (RFC 1123). The schema takes any string."""
 
 
-def pods(cluster: RayClusterSpec) -> list[PodSpec]:
-    return [group.template.spec for group in (cluster.headGroupSpec, *cluster.workerGroupSpecs)]
+def pods(cluster: Any) -> list[Any]:
+    return [group["template"]["spec"] for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])]
 
 
 @pytest.mark.parametrize("name", CLUSTERS)
 def test_cluster(name: str) -> None:
     cluster = CLUSTERS[name]
-    assert cluster.rayVersion == ray.__version__
-    assert cluster.headGroupSpec.rayStartParams.num_cpus == "0"
-    claims = {doc["metadata"]["name"] for doc in MANIFESTS["storage"]}
-    for group in cluster.workerGroupSpecs:
-        assert group.minReplicas <= group.replicas <= group.maxReplicas
-    for pod in pods(cluster):
-        (container,) = pod.containers
-        assert {mount.name for mount in container.volumeMounts} == {volume.name for volume in pod.volumes}
-        assert {v.persistentVolumeClaim.claimName for v in pod.volumes if v.persistentVolumeClaim} <= claims
+    assert cluster["rayVersion"] == ray.__version__
+    assert cluster["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
+    for group in cluster["workerGroupSpecs"]:
+        assert group["minReplicas"] <= group["replicas"] <= group["maxReplicas"]
+    options = {word for option in ray_start.params for word in option.opts}
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        assert {f"--{key}" for key in group["rayStartParams"]} <= options
+
+
+@pytest.mark.parametrize("name", CLUSTERS)
+def test_pods(name: str) -> None:
+    claims = {document["metadata"]["name"] for document in MANIFESTS["storage"]}
+    for pod in pods(CLUSTERS[name]):
+        assert pod["securityContext"] == {"runAsNonRoot": True, "runAsUser": 1000, "fsGroup": 1000}
+        (container,) = pod["containers"]
+        assert container["image"] in ("speechx:cpu", "speechx:cuda")
+        assert container["imagePullPolicy"] == "IfNotPresent"  # of an image that `kind load` brings
+        volumes = {volume["name"]: volume for volume in pod.get("volumes", [])}
+        assert {mount["name"] for mount in container.get("volumeMounts", [])} == volumes.keys()
+        for name in (container["name"], *volumes, *(port["name"] for port in container.get("ports", []))):
+            assert LABEL.fullmatch(name)
+        assert all(len(port["name"]) <= 15 for port in container.get("ports", []))
+        mounted = {volume.get("persistentVolumeClaim", {}).get("claimName") for volume in volumes.values()}
+        assert mounted - {None} <= claims
 
 
 def test_ray_version_is_the_pinned_one() -> None:
     pins = set(re.findall(r"ray\[\w+\]>=(\d+\.\d+),<", (ROOT / "pyproject.toml").read_text()))
-    assert pins == {".".join(SERVICE.spec.rayClusterConfig.rayVersion.split(".")[:2])}
+    assert pins == {".".join(CLUSTERS["service"]["rayVersion"].split(".")[:2])}
 
 
 def test_serve_config() -> None:
-    config = ServeDeploySchema.model_validate(yaml.safe_load(SERVICE.spec.serveConfigV2))
+    config = ServeDeploySchema.model_validate(yaml.safe_load(SERVICE["spec"]["serveConfigV2"]))
     (application,) = config.applications
     args = AppArgs.model_validate(application.args)  # refuses unknown fields
     assert application.import_path == "speechx.serving.cluster.router:build"
     assert config.http_options.host == "0.0.0.0" and config.http_options.port == 8000
-    routers, models = SERVICE.spec.rayClusterConfig.workerGroupSpecs
-    free = float(routers.rayStartParams.num_cpus or 0) - args.routers * args.router_cpus
-    assert 0 <= free < args.cpus <= float(models.rayStartParams.num_cpus or 0), (
+    routers, models = CLUSTERS["service"]["workerGroupSpecs"]
+    free = float(routers["rayStartParams"]["num-cpus"]) - args.routers * args.router_cpus
+    assert 0 <= free < args.cpus <= float(models["rayStartParams"]["num-cpus"]), (
         "no model fits beside the routers"
     )
-    assert models.maxReplicas == args.max_replicas and models.minReplicas == 0
-    workers = [pod.containers[0] for pod in pods(SERVICE.spec.rayClusterConfig)[1:]]
-    mounted = {mount.mountPath for container in workers for mount in container.volumeMounts}
+    assert models["maxReplicas"] == args.max_replicas and models["minReplicas"] == 0
+    workers = [pod["containers"][0] for pod in pods(CLUSTERS["service"])[1:]]
+    mounted = {mount["mountPath"] for container in workers for mount in container["volumeMounts"]}
     assert {args.replica.voices, args.settings.voices} == mounted
 
 
 @pytest.mark.parametrize(
-    "path", [*(ROOT / "serving" / "config").glob("*.yaml"), DEPLOY / "kuberay" / "service.yaml"]
+    "path",
+    [
+        *(ROOT / "serving" / "config").glob("*.yaml"),
+        DEPLOY / "kuberay" / "service.yaml",
+        DEPLOY / "ray-serve.yaml",
+    ],
 )
 def test_ray_builds_the_application_from_a_file(path: Path) -> None:
     """By Ray's own function: it passes the arguments of a builder on as a dict, unless it understands its annotation."""
@@ -253,8 +120,8 @@ def test_ray_builds_the_application_from_a_file(path: Path) -> None:
 
 
 def test_nodes_have_the_environment_of_the_server() -> None:
-    for pod in pods(SERVICE.spec.rayClusterConfig):
-        variables = {variable.name: variable.value for variable in pod.containers[0].env}
+    for pod in pods(CLUSTERS["service"]):
+        variables = {variable["name"]: variable.get("value") for variable in pod["containers"][0]["env"]}
         assert SERVE_ENVIRONMENT.items() <= variables.items()
         assert {"SPEECHX_API_KEYS", "MALLOC_ARENA_MAX"} <= variables.keys()
 
@@ -264,23 +131,50 @@ def parsed(command: typer.core.TyperCommand | Any, words: list[str]) -> dict[str
     return dict(command.make_context("speechx", words).params)
 
 
-def test_entrypoints_are_commands() -> None:
+@pytest.mark.parametrize("name", JOBS)
+def test_an_entrypoint_is_the_same_to_a_shell(name: str) -> None:
+    """KubeRay pastes it into a line of bash, which runs in a pod without our volumes."""
+    entrypoint = JOBS[name]["spec"]["entrypoint"]
+    assert re.fullmatch(r"speechx [\w./: -]+", entrypoint)
+
+
+def test_batch() -> None:
     app = typer.Typer()
     app.command()(batch)
-    words = shlex.split(JOBS["batch"].spec.entrypoint)
-    assert words[:2] == ["speechx", "batch"]
-    assert parsed(typer.main.get_command(app), words[2:])["ray"]
-    shell, option, line = shlex.split(JOBS["training"].spec.entrypoint)
-    assert (shell, option) == ("bash", "-c")
-    line = re.sub(r"\$\(test -e (\S+)/last\.pt && echo (--resume)\)", r"\2", line)
-    words = shlex.split(line)
-    assert words[:3] == ["speechx", "train", "lm"] and words[-1] == "--resume"
+    options = parsed(typer.main.get_command(app), shlex.split(JOBS["batch"]["spec"]["entrypoint"])[2:])
+    assert options["ray"]
+    # A failed row fails the job, so KubeRay starts a cluster again: once, and for something.
+    assert options["retry_failed"] and JOBS["batch"]["spec"]["backoffLimit"] == 1
+
+
+def test_training() -> None:
+    words = shlex.split(JOBS["training"]["spec"]["entrypoint"])
     group: Any = typer.main.get_command(train.app)
     options = parsed(group.commands["lm"], words[3:])
-    (worker,) = CLUSTERS["training"].workerGroupSpecs
-    limits = worker.template.spec.containers[0].resources.limits
+    assert words[:3] == ["speechx", "train", "lm"] and options["auto_resume"]
+    (worker,) = CLUSTERS["training"]["workerGroupSpecs"]
+    limits = worker["template"]["spec"]["containers"][0]["resources"]["limits"]
     assert limits["nvidia.com/gpu"] == str(options["workers"]) and options["gpus"]
     assert int(limits["cpu"]) >= options["workers"] * options["cpus"]
+
+
+def test_the_training_is_repeated_by_the_same_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one process, with a tiny network: each start ends after a step. On Ray: tests/serving/cluster/test_training.py."""
+    trainings.make_data(tmp_path)
+    (tmp_path / "tiny.yaml").write_text("preset: tiny\nsteps: 3\nbatch_steps: 300\nlog_every: 1\n")
+    monkeypatch.chdir(tmp_path)
+    small = {
+        "gpu/lm-base": "tiny.yaml", "/data/shards/train": "shards", "/data/shards/dev": "shards",
+        "/data/codec": "codec", "/data/runs/lm": "out",
+    }  # fmt: skip
+    line = JOBS["training"]["spec"]["entrypoint"].replace(" --workers 8 --gpus --cpus 8", "")
+    words = [small.get(word, word) for word in shlex.split(line)[1:]]
+    assert set(small.values()) <= set(words)
+    for steps in ([1], [1, 2], [1, 2, 3]):
+        assert main([*words, "--max-minutes", "0"]) == 0
+        assert [row["step"] for row in read_log("out/log.csv")] == steps
 
 
 def test_ingress_leads_to_the_service() -> None:
@@ -290,7 +184,7 @@ def test_ingress_leads_to_the_service() -> None:
     (path,) = rule["http"]["paths"]
     assert path["path"] == "/v1"  # /metrics and /readyz stay inside
     assert path["backend"]["service"] == {
-        "name": f"{SERVICE.metadata.name}-serve-svc",
+        "name": f"{SERVICE['metadata']['name']}-serve-svc",
         "port": {"number": 8000},
     }
     assert rule["host"] in ingress["spec"]["tls"][0]["hosts"]
@@ -301,6 +195,14 @@ def test_ray_up() -> None:
     schema = Path(ray.__file__).parent / "autoscaler" / "ray-schema.json"
     jsonschema.validate(config, json.loads(schema.read_text()))
     assert config["max_workers"] == len(config["provider"]["worker_ips"])
+    ((inside, outside),) = config["file_mounts"].items()
+    assert f"'serve deploy {inside}/ray-serve.yaml'" in (ROOT / "docs" / "cluster.md").read_text()
+    served = yaml.safe_load((ROOT / outside / "ray-serve.yaml").read_text())
+    assert served["http_options"]["host"] == "0.0.0.0"
+    args = AppArgs.model_validate(served["applications"][0]["args"])
+    (volume,) = (words for words in config["docker"]["run_options"] if words.startswith("--volume"))
+    shared = volume.rpartition(":")[2]
+    assert {args.replica.voices, args.settings.voices} == {f"{shared}/voices"}
 
 
 def test_dockerfile() -> None:
@@ -313,6 +215,8 @@ def test_dockerfile() -> None:
         "ARG TORCH_INDEX=",
     ):
         assert line in stage
+    # KubeRay's probes and `ray up` call them in the container.
+    assert {"wget", "rsync", "openssh-client"} <= set(stage.split())
     assert stage.index("RUN pip install") < stage.index("USER 1000"), "the program is not the user's"
     extras = re.search(r"ARG EXTRAS=(\S+)", stage)
     assert extras is not None

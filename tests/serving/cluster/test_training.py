@@ -91,7 +91,8 @@ class TestOnRay:
     ) -> None:
         url, held = f"file://{tmp_path}/out", tmp_path / "held"
         call = tmp_path / "call"
-        call.write_bytes(pickle.dumps((FaultyJob(job, FAULT_AT, held, wait=True), RunOptions(url), TWO)))
+        options = RunOptions(url, auto_resume=True)
+        call.write_bytes(pickle.dumps((FaultyJob(job, FAULT_AT, held, wait=True), options, TWO)))
         environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_AUTH")}
         driver = subprocess.Popen([sys.executable, "-c", DRIVER, str(call)], env=environment)
         wait_for(held, driver)
@@ -101,7 +102,7 @@ class TestOnRay:
             InputError, match="has the checkpoint of an earlier run; go on with it by --resume"
         ):
             train_on_ray(job, RunOptions(url), TWO)
-        train_on_ray(job, RunOptions(url, resume=True), TWO)
+        train_on_ray(job, options, TWO)
         assert_follows(tmp_path / "out", undisturbed, FAULT_AT)
 
 

@@ -327,7 +327,7 @@ def test_a_checkpoint_is_not_trained_over(kind: str, tmp_path: Path, capsys: Any
     }
     command = ["train", kind, "--config", recipe[kind], *more, "-o", str(tmp_path)]
     assert main([*command, "--resume"]) == 2
-    assert f"resume: there is no checkpoint {tmp_path / 'last.pt'}" in capsys.readouterr().err
+    assert f"resume: there is no checkpoint in {tmp_path}" in capsys.readouterr().err
     (tmp_path / "last.pt").write_bytes(b"weights")
     assert main(command) == 2
     assert "go on with it by --resume, or name another folder" in capsys.readouterr().err

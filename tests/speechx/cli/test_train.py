@@ -12,7 +12,15 @@ from speechx.cli import training_cluster
 from speechx.cli.cluster import launcher
 from speechx.cli.main import main
 from speechx.errors import InputError
-from speechx.training.jobs import RunOptions, TrainCluster, TrainingJob
+from speechx.training.jobs import (
+    AlignerJob,
+    CodecJob,
+    LMJob,
+    RefinerJob,
+    RunOptions,
+    TrainCluster,
+    TrainingJob,
+)
 from tests.helpers import trainings
 
 INPUTS = {
@@ -46,6 +54,37 @@ def test_workers(kind: str, asked: Asked, capsys: pytest.CaptureFixture[str]) ->
     assert (options.out, options.resume) == ("s3://bucket/run", True)
     assert cluster == TrainCluster(4, False, 3.0, "10.0.0.5:6379")
     assert capsys.readouterr().out == "trained\n"
+
+
+@pytest.mark.parametrize("kind", INPUTS)
+def test_auto_resume_begins_and_then_continues(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same command both times. `--resume` would refuse the first, no option the second."""
+    resumed = []
+
+    def run(job: TrainingJob, options: RunOptions) -> str:
+        resumed.append(options.resume)
+        return "trained"
+
+    (job,) = (
+        job for job in (AlignerJob, CodecJob, LMJob, RefinerJob) if job.__name__.lower() == f"{kind}job"
+    )
+    monkeypatch.setattr(job, "run", run)
+    words = ["train", kind, "--config", f"smoke/{kind}", *INPUTS[kind], "-o", str(tmp_path), "--auto-resume"]
+    assert main(words) == 0
+    assert capsys.readouterr().out == f"{tmp_path} has no checkpoint: a new run\ntrained\n"
+    (tmp_path / "last.pt").touch()
+    assert main(words) == 0
+    assert capsys.readouterr().out == f"{tmp_path} is resumed\ntrained\n"
+    assert resumed == [False, True]
+
+
+@pytest.mark.parametrize("kind", INPUTS)
+def test_auto_resume_reaches_the_cluster(kind: str, asked: Asked) -> None:
+    words = ["train", kind, "--config", f"smoke/{kind}", *INPUTS[kind], "-o", "run", "--workers", "2"]
+    assert main([*words, "--auto-resume"]) == 0
+    assert asked[0][1] == RunOptions("run", auto_resume=True)
 
 
 def test_gpus(asked: Asked) -> None:
