@@ -134,13 +134,13 @@ class SpeechRecognizer:
 
         Raises InputError where a package is missing, or there is no recognizer of this name.
         """
-        from speechx.eval.judges.judges import KINDS, Judges
+        from speechx.eval.judges.judges import Judges
         from speechx.eval.judges.whisper import missing_package
 
-        if name.partition(":")[0] not in KINDS["asr"]:
-            message = f"recognizer: {name!r} is unknown; choose one of {', '.join(KINDS['asr'])}"
-            raise InputError(message, field="recognizer")
-        self._judges = Judges(asr=name, mos=())
+        try:
+            self._judges = Judges(asr=name, mos=())
+        except InputError as error:  # an unknown name
+            raise InputError(str(error).replace("asr:", "recognizer:", 1), field="recognizer") from error
         if needed and name == "whisper-base" and (package := missing_package()):
             message = f'recognizer: {name} needs {package}: pip install "speechx[eval]"'
             raise InputError(message, field="recognizer")
