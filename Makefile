@@ -25,8 +25,8 @@ env-serve:
 demo: env  ## all seven tasks on the sample recordings, written to demo/index.html
 	@$(BIN)/speechx demo --output demo
 
-test: env-dev  ## the test suite, three files at a time, and its ten slowest tests; ARGS="-n 0" runs one at a time
-	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n 3 --dist loadfile --durations=10 $(ARGS)
+test: env-dev  ## the test suite, two files at a time, and its ten slowest tests; ARGS="-n 0" runs one at a time
+	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=10 $(ARGS)
 
 test-integrations:  ## tests of encodec and speechbrain, in an environment of their own (5.9 GB)
 	@VENV=.venv-integrations $(PYTHON) scripts/setup_env.py integrations

@@ -108,6 +108,11 @@ def _no_voices_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow ones first: of files side by side, the longest must not be the last to begin."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture
 def no_added_languages(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a new process: the languages that a test adds are forgotten after it."""
