@@ -65,11 +65,12 @@ def build(
     from speechx.eval.sets.build import BuildOptions, build_set, word_aligner
     from speechx.pipeline.loading import learn_languages, load_front
 
-    learn_languages(model)
     options = BuildOptions(
         split, items, seed, seconds, voice_seconds, protocol, rooms, tuple(corpus), noise_split
     )
     by = word_aligner(load_front(model)) if words else None
+    if not words:
+        learn_languages(model)  # which the frontend has done otherwise
     print_counts(build_set(sources, out, task_names(task), options, ticker("build"), by))
 
 

@@ -168,7 +168,8 @@ fi
 
 # 10. Decoder of the codec, whose codes stay: 5,800 steps, 200 minutes beside other load. Expect heard 0.48 to 0.45; round trip of
 # 79 dev utterances: DistillMOS 2.91 to 3.35, speaker cosine 0.87 to 0.92 ("Codec: a decoder trained on what a recognizer hears").
-# The recognizer is fetched from the Hugging Face hub. Differs: three runs with a seed each, the first 370 steps with w_recognizer 1.
+# The recognizer is fetched from the Hugging Face hub. Differs: three runs with a seed each, the first 370 steps with w_recognizer 1
+# and heavier spectral losses; crops of kokoro_synth were drawn half as often.
 if step decoder; then
   : "${CORPORA:?a folder of corpora, see above}"
   speechx data prepare "${SPEECH[@]/#/$CORPORA/}" "$CORPORA"/{librispeech_3spk,noise,noise_{blanket,commands,moodist}} \
