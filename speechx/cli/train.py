@@ -59,9 +59,9 @@ def _path(path: Path | None) -> str | None:
     return None if path is None else str(path.absolute())
 
 
-def _codec_start(path: Path | None) -> str | None:
-    """A checkpoint is a file; anything else is to be the folder of a codec."""
-    return _path(path if path is None or path.is_file() else part_folder(path, "codec", "start-from"))
+def _start(path: Path | None, part: str) -> str | None:
+    """A checkpoint is a file; anything else is to be the folder of that part of a model."""
+    return _path(path if path is None or path.is_file() else part_folder(path, part, "start-from"))
 
 
 def _adapted(folder: Path | None, part: str) -> str | None:
@@ -92,7 +92,7 @@ def codec(
     from speechx.training.jobs import CodecJob, RunOptions
 
     recipe = _with_minutes(CodecTrainConfig.read(config), anneal_minutes)
-    job = CodecJob(recipe, str(pack.absolute()), _codec_start(start_from))
+    job = CodecJob(recipe, str(pack.absolute()), _start(start_from, "codec"))
     cluster = training_cluster(workers, gpus, cpus, address)
     train_job(job, RunOptions(out, resume, device, max_minutes, auto_resume=auto_resume), cluster)
 
@@ -111,7 +111,9 @@ def aligner(
     anneal_minutes: Anneal = None,
     start_from: Annotated[
         Path | None,
-        typer.Option(help="aligner folder whose weights are continued, without the adapter that it has"),
+        typer.Option(
+            help="aligner folder, or box, whose weights are continued, without the adapter that it has"
+        ),
     ] = None,
     finished: Annotated[
         Path | None,
@@ -135,7 +137,7 @@ def aligner(
         recipe,
         packs,
         absolute_source(codec),
-        _path(start_from),
+        _path(part_folder(start_from, "aligner", "start-from")),
         _adapted(finished, "aligner"),
     )
     cluster = training_cluster(workers, False, cpus, address)
@@ -156,7 +158,10 @@ def lm(
     device: Device = "cpu",
     max_minutes: Minutes = None,
     anneal_minutes: Anneal = None,
-    start_from: StartFrom = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(help="start a new recipe from the weights of this checkpoint, or lm folder, or box"),
+    ] = None,
     finished: Annotated[
         Path | None,
         typer.Option(
@@ -181,7 +186,7 @@ def lm(
         folders,
         absolute_source(codec),
         _path(dev),
-        _path(start_from),
+        _start(start_from, "lm"),
         _adapted(finished, "lm"),
     )
     cluster = training_cluster(workers, gpus, cpus, address)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import torch
 
@@ -15,6 +16,7 @@ from speechx.data.shards import Shards
 from speechx.models.codec.base import Codec
 from speechx.models.lm.batch import LMBatch
 from speechx.models.lm.config import LMConfig
+from speechx.models.lm.folder import load_model
 from speechx.models.lm.model import CodecLMCore, LMOutput
 from speechx.models.lora import (
     LANGUAGE_ROW,
@@ -38,6 +40,7 @@ from speechx.training.loop import (
     cosine,
     fit,
     mean_metrics,
+    read_checkpoint,
     rng_state,
     set_learning_rate,
     set_rng_state,
@@ -167,8 +170,7 @@ class LMTrainer:
     ) -> None:
         """The first weights: of the checkpoint of another stage, of an adapter, or as they are."""
         if start_from:
-            state = torch.load(start_from, map_location="cpu", weights_only=False)
-            self.load(state, weights_only=True, vectors_KVD=vectors_KVD)
+            self.load(_first_weights(start_from), weights_only=True, vectors_KVD=vectors_KVD)
         elif adapter is not None:
             for model in (self.model, self.average):
                 init_lora(model, adapter.tensors)
@@ -221,6 +223,14 @@ class LMTrainer:
         self.first_row = state.get("first_row")
         kept = state.get("best")  # absent in checkpoints of earlier releases
         self.best = None if kept is None else BestWeights(**kept)
+
+
+def _first_weights(path: str) -> Checkpoint:
+    """What a new recipe starts from: a checkpoint's averaged weights, or those of a model folder without its adapters."""
+    if Path(path).is_dir():
+        finished = load_model(path, adapter=False)
+        return {"average": finished.state_dict(), "model_config": finished.shape.to_dict()}
+    return read_checkpoint(path, "average")
 
 
 def train(
