@@ -29,7 +29,7 @@ PAGES = ROOT / "docs" / "tutorials"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 FILE = re.compile(r"`([\w-]+\.(?:csv|yaml))`")
 QUICK = {"--minutes": "0.05", "--anneal-minutes": "0.05", "--count": "2"}
-DUTCH = "huis zee schip groen maan bomen water lopen dagen vrouw kind muur steen boek wegen ijs".split()
+TAGALOG = "bahay dagat pusa bata saging tubig araw gabi babae sanggol bato aklat daan ulan apoy ulap".split()
 
 
 def text_of(page: str) -> str:
@@ -108,8 +108,8 @@ def test_a_new_language(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_files("new-language.md")
     with monkeypatch.context() as patch:
         patch.setattr("speechx.text.languages._added", {})
-        add_language(AddedLanguage("nl", rules=Path("nl.yaml").read_text("utf-8")))
-        write_recordings(here / "recordings", "nl", " ".join(DUTCH))
+        add_language(AddedLanguage("tl", rules=Path("tl.yaml").read_text("utf-8")))
+        write_recordings(here / "recordings", "tl", " ".join(TAGALOG))
     run("new-language.md")
 
 
