@@ -255,12 +255,14 @@ def word_times(
     rate: steps per second.
 
     CTC puts a phone on one or two steps in its middle and blanks on the rest, which says little about where it ends. So
-    this is the best path on which each step belongs to a phone, or to silence between words.
+    this is the best path on which each step belongs to a phone, or to silence between words. The unknown phone of a letter
+    without a reading, whose id is the blank's, is as likely as the mean phone at every step.
     """
     states = CTCStates.without_blanks(text)
     score_HP = logp_HP.copy()
     score_HP[:, BLANK] = -np.inf
     score_HP -= np.logaddexp.reduce(score_HP, 1, keepdims=True)
+    score_HP[:, BLANK] = -np.log(score_HP.shape[1] - 1)
     score_HS = score_HP[:, states.phones_S]
     score_HS[:, ::2] = np.logaddexp(logp_HP[:, BLANK], logp_HP[:, states.phones_S[0]])[:, None] - SILENCE_COST
     for word in text.words:

@@ -40,6 +40,16 @@ def test_the_aligner_finds_the_words(shipped: Frontend) -> None:
     assert at["notebook"].end == pytest.approx(4.35, abs=0.15)
 
 
+def test_a_letter_that_cannot_be_said_leaves_the_other_words_in_their_place(shipped: Frontend) -> None:
+    plain, odd = (
+        {word.text: word for word in shipped.align_text(SAMPLES / "noisy_clean.flac", text, "en").words}
+        for text in (TEXT, TEXT.replace("right", "安 right"))
+    )
+    assert set(odd) == {*plain, "安"}
+    for word, time in plain.items():
+        assert odd[word].start == pytest.approx(time.start, abs=0.1), word
+
+
 def test_it_tells_the_text_from_another(shipped: Frontend) -> None:
     codes_FK = shipped.encode(shipped.load_audio(SAMPLES / "noisy_clean.flac"))
     true = shipped.phone_errors(codes_FK, shipped.phones(TEXT, "en"))
