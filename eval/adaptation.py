@@ -10,6 +10,7 @@ import resource
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeAlias
 
@@ -19,6 +20,8 @@ from speechx.data.packs import AudioPack
 from speechx.data.recordings import voice_of
 from speechx.errors import InputError
 from speechx.eval.items import RATE
+from speechx.eval.judges.base import install_command
+from speechx.eval.judges.whisper import missing_package
 from speechx.eval.metrics.bootstrap import paired
 from speechx.eval.report.schema import SystemSummary
 from speechx.eval.rows import ScoreRow, read_rows
@@ -28,7 +31,7 @@ from speechx.eval.sets.store import SetWriter, load_set
 from speechx.task import registry
 from speechx.task.examples import Example
 
-__all__ = ["METRICS", "SpeechRecognizer", "compare_models", "held_out_set", "recognizer"]
+__all__ = ["METRICS", "SpeechRecognizer", "compare_models", "held_out_set", "missing_judges", "recognizer"]
 
 TASK = "tts"
 MOST_SENTENCES, MOST_ITEMS, MOST_SEEDS = 20, 24, 4
@@ -36,6 +39,11 @@ MOST_SENTENCES, MOST_ITEMS, MOST_SEEDS = 20, 24, 4
 
 SPEAK_SECONDS = 80.0
 """Of one model, where each sentence was said once. With the judges the report takes 4 minutes at most on two free cores."""
+
+BEFORE, AFTER = "before", "after"
+
+MEASURES = {"resemblyzer": "the speaker's cosine", "distillmos": "DistillMOS"}
+"""What judges measure whose packages the extra `eval` cannot bring."""
 
 METRICS = ("wer", "speaker", "mos")
 """Of the short table for the terminal; the report has all."""
@@ -47,44 +55,56 @@ Change: TypeAlias = tuple[float | None, float | None, float | None, float | None
 def compare_models(
     work: Path, base: Path | None, adapted: Path, language: str, output: Path, say: Callable[[str], None]
 ) -> dict[str, Change]:
-    """METRICS before and after over the held-out rows of WORK/pack; OUTPUT/report.html has players."""
-    folder, before = work / "set", work / "before"
-    for stale in (folder, before, output):
+    """METRICS before and after over the held-out rows of WORK/pack.
+
+    OUTPUT/report.html has players, OUTPUT/set is the test set.
+    """
+    folder, spoken = work / "set", {name: work / name for name in (BEFORE, AFTER)}
+    for stale in (folder, *spoken.values(), output):
         shutil.rmtree(stale, ignore_errors=True)
-    sentences = held_out_set(work / "pack", language, folder)
-    count = _speak(folder, base, before, sentences, say)
+    sentences = held_out_set(work / "pack", language, folder, adapted.name)
+    count = _speak(folder, base, spoken[BEFORE], sentences, say)
+    _speak(folder, adapted, spoken[AFTER], count, say, most=count)
     options = EvalOptions(
-        folder,
-        output,
-        items=count,
-        systems=(f"before={before}",),
-        model=adapted,
-        workers=1,
-        references=("ground_truth",),
-    )
+        folder, output, items=count, systems=tuple(f"{name}={made}" for name, made in spoken.items()), speaks=False,
+        workers=1, references=("ground_truth",),
+    )  # fmt: skip
     systems = run_evaluation(options, say)["abilities"][TASK]["systems"]
+    shutil.move(folder, output / "set")
     rows = read_rows(output)
     return {name: _change(name, systems, rows) for name in METRICS}
+
+
+def missing_judges() -> str | None:
+    """What is to be installed for the whole report, as a line for people; None where all is there."""
+    if package := missing_package():
+        return f'no report can be made: {package} is not installed (pip install "speechx[eval]")'
+    lacking = [name for package, name in MEASURES.items() if find_spec(package) is None]
+    if not lacking:
+        return None
+    return f"the report will lack {' and '.join(lacking)}: {install_command('Resemblyzer')}"
 
 
 def _change(name: str, systems: Mapping[str, SystemSummary], rows: Sequence[ScoreRow]) -> Change:
     """Seeds of one sentence count as one measurement: an interval over all items would be too narrow."""
     means = [
         None if (metric := systems[system]["metrics"].get(name)) is None else metric["mean"]
-        for system in ("before", "speechx")
+        for system in (BEFORE, AFTER)
     ]
-    values: dict[str, dict[object, list[list[float]]]] = {"before": {}, "speechx": {}}
+    values: dict[str, dict[object, list[list[float]]]] = {BEFORE: {}, AFTER: {}}
     for row in rows:
         if row["system"] in values and name in row["scores"]:
             values[row["system"]].setdefault(row["meta"]["id"], []).append(row["scores"][name])
-    old, new = values["before"], values["speechx"]
+    old, new = values[BEFORE], values[AFTER]
     both = [sentence for sentence in old if sentence in new]
     a, b = ([float(np.mean([value for value, _ in side[s]])) for s in both] for side in (old, new))
     found = paired(a, b, [old[s][0][1] for s in both])
     return means[0], means[1], None if found is None else found.low, None if found is None else found.high
 
 
-def held_out_set(pack_folder: Path, language: str, folder: Path, seed: int = 1) -> int:
+def held_out_set(
+    pack_folder: Path, language: str, folder: Path, name: str = "a speaker", seed: int = 1
+) -> int:
     """A test set of the rows of the dev split, each with 3 to 6 s of a training recording of its speaker as voice.
 
     All rows once, then all again with another seed, and so on. Returns the number of rows.
@@ -106,23 +126,28 @@ def held_out_set(pack_folder: Path, language: str, folder: Path, seed: int = 1) 
             writer.add_example(f"{TASK}-{number:04d}", TASK, example, seed + number)
         gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         note = f"{len(held)} sentences; peak memory until here {gigabytes:.1f} GB"
-        speakers = held[0].speaker if len(voices) == 1 else f"{len(voices)} speakers"
+        speakers = name if len(voices) == 1 else f"{len(voices)} speakers"
         writer.close({"name": f"held-out recordings of {speakers}", "seed": seed, "note": note})
     return len(held)
 
 
-def _speak(folder: Path, model: Path | None, out: Path, sentences: int, say: Callable[[str], None]) -> int:
-    """Outputs of a model, OUT/<id>.wav, for each sentence and then for as many more items as SPEAK_SECONDS allow."""
+def _speak(
+    folder: Path, model: Path | None, out: Path, sentences: int, say: Callable[[str], None], most: int | None = None
+) -> int:  # fmt: skip
+    """Outputs of a model, OUT/<id>.wav, for each sentence and then for as many more items as SPEAK_SECONDS allow.
+
+    most: items at most. Returns how many there are.
+    """
     from speechx.api import SpeechX
 
     out.mkdir(parents=True)
     sx = SpeechX.load(model)
-    items, started = load_set(folder).items, time.monotonic()
+    items, started = load_set(folder).items[:most], time.monotonic()
     for number, item in enumerate(items):
         if number >= sentences and time.monotonic() - started > SPEAK_SECONDS:
             return number
         sx.run(item.task, **item.fields).save(out / f"{item.id}.wav")
-        say(f"before: {number + 1} of {len(items)} outputs, {sentences} sentences")
+        say(f"{out.name}: {number + 1} of {len(items)} outputs, {sentences} sentences")
     return len(items)
 
 
@@ -135,7 +160,6 @@ class SpeechRecognizer:
         Raises InputError where a package is missing, or there is no recognizer of this name.
         """
         from speechx.eval.judges.judges import Judges
-        from speechx.eval.judges.whisper import missing_package
 
         try:
             self._judges = Judges(asr=name, mos=())

@@ -32,7 +32,9 @@ class TTSRequest(TaskRequest):
 
     text: fields.Text = Field(description="what to say")
     voice: fields.Voice = Field(description="2-30 s of the voice, or the id of a known voice")
-    language: fields.Language = Field("en", description="language of the text")
+    language: fields.Language = Field(
+        "en", description="language of the text (an adapted voice: by default its own)"
+    )
 
 
 class TTS(Task[TTSRequest]):

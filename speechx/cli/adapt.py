@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias, cast
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from speechx.task.frontend import Frontend
     from speechx.training.adapt import AdaptedVoice
 
+    Lacking: TypeAlias = Callable[[], str | None]
     Changes: TypeAlias = dict[str, tuple[float | None, float | None, float | None, float | None]]
 
 ADDED_MAX_PER = 0.85
@@ -83,9 +85,11 @@ def adapt(
     if resume:
         kept_language(work)
     known_language(language, base, phones)
-    _check_output(folder, work, overwrite, resume)
-    if consent and name in VoiceStore().ids() and not (overwrite and not VoiceStore().get(name).builtin):
-        raise InputError(f"name: voice {name!r} exists; choose another name, or --overwrite", field="name")
+    _check_output(folder, work, recordings, overwrite, resume)
+    if consent:
+        _check_name(name, overwrite)
+    if report and (lacking := cast("Lacking", launcher("judges"))()):
+        say(lacking)
     if not resume:
         max_per = max_per or (MAX_PER if language in LANGUAGES else ADDED_MAX_PER)
         checked = _checked(recordings, load_front(base), language, recognizer, consent)
@@ -93,17 +97,22 @@ def adapt(
         keep_language(language, work)
         _write_table(work / "recordings.csv", checked, errors, max_per)
     seconds = _training_seconds(work / "recordings.csv")
-    made = adapt_voice(
-        LMTrainConfig.read(config), base, work, name=name, language=language, minutes=minutes, seconds=seconds,
-        consent=consent, license=license, resume=resume,
-    )  # fmt: skip
-    say(f"loss of held-out recordings: {made.loss[0]:.3f} before, {made.loss[1]:.3f} after")
-    if made.loss[1] >= made.loss[0]:
-        say("it did not fall, so the adapter changes nothing yet: give more --minutes, or more recordings")
+    try:
+        made = adapt_voice(
+            LMTrainConfig.read(config), base, work, name=name, language=language, minutes=minutes, seconds=seconds,
+            consent=consent, license=license, resume=resume,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        say("interrupted; the same command with --resume continues")
+        raise
+    _tell_loss(made)
     _write_folder(base, folder, work, made.data, name)
-    say(f"model -> {folder}; use it with --model {folder}")
+    spoken = "" if language == "en" else f" --language {language}"
+    say(f"model -> {folder}; use it with --model {folder}{spoken}")
     if consent:
         _enroll(work, name, language, license, made.data)
+    else:
+        say("no voice is enrolled: that takes --consent, which says that the speaker agreed")
     figures: JSONObject = {}
     if report:
         before = base if made.before is None else _add_adapter(base, work / "base", "before", made.before)
@@ -112,10 +121,18 @@ def adapt(
     shutil.rmtree(work)
 
 
-def _check_output(folder: Path, work: Path, overwrite: bool, resume: bool) -> None:
+def _check_output(folder: Path, work: Path, recordings: Path, overwrite: bool, resume: bool) -> None:
     """Raises InputError where something would be overwritten, or there is nothing to resume."""
     if folder.exists() and not overwrite:
         raise InputError(f"output: {folder} exists; choose another folder, or --overwrite", field="output")
+    own = (folder / "recordings.csv").is_file() and (folder / "lm" / "config.json").is_file()
+    if folder.exists() and (
+        not own or folder.resolve() in (recordings.resolve(), *recordings.resolve().parents)
+    ):
+        what = "holds the recordings" if own else "holds something else than a model of speechx adapt"
+        raise InputError(
+            f"output: {folder} {what}, and is not overwritten: choose another folder", field="output"
+        )
     has_run = (work / "recordings.csv").is_file()
     if resume and not has_run:
         raise InputError(f"resume: there is no interrupted run in {work}", field="resume")
@@ -124,6 +141,25 @@ def _check_output(folder: Path, work: Path, overwrite: bool, resume: bool) -> No
             f"output: {work} holds an interrupted run; continue it with --resume, or begin anew with --overwrite",
             field="output",
         )
+
+
+def _check_name(name: str, overwrite: bool) -> None:
+    """Raises InputError for the id of a voice that must not be replaced."""
+    store = VoiceStore()
+    if name not in store.ids():
+        return
+    if store.get(name).builtin:
+        raise InputError(f"name: {name!r} is a voice of the package; choose another name", field="name")
+    if not overwrite:
+        raise InputError(f"name: voice {name!r} exists; choose another name, or --overwrite", field="name")
+
+
+def _tell_loss(made: AdaptedVoice) -> None:
+    kept, last = made.steps
+    ended = f"training ended after {last} steps" + (f"; the best was step {kept}" if kept < last else "")
+    say(f"{ended}. Loss of held-out recordings: {made.loss[0]:.3f} before, {made.loss[1]:.3f} after")
+    if made.loss[1] >= made.loss[0]:
+        say("it did not fall, so the adapter changes nothing yet: give more --minutes, or more recordings")
 
 
 def _checked(

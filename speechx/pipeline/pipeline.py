@@ -14,6 +14,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from speechx.audio.sources import materialized
@@ -53,6 +54,7 @@ class Pipeline:
 
     def prepare(self, job: Job) -> RunningJob:
         """Reads the request's audio and plans it. Touches no engine. Raises InputError."""
+        job = replace(job, request=_in_the_language_of_its_voice(job.request, self.frontend))
         started, task, request = time.monotonic(), registry.task(job.task), job.request
         seed = random.SystemRandom().randrange(2**31) if request.seed is None else request.seed
         _check_languages(request, self.frontend)
@@ -121,14 +123,27 @@ class Pipeline:
                     self.runner.abort(running)
 
 
+def _voices(request: TaskRequest) -> list[AudioSource]:
+    kinds = registry.field_kinds(type(request))
+    given = [getattr(request, name) for name, kind in kinds.items() if kind == "voice"]
+    return [voice for voice in given if voice is not None]
+
+
+def _in_the_language_of_its_voice(request: TaskRequest, frontend: Frontend) -> TaskRequest:
+    """The request with the language of its voice's adapter, where it names none: in another one the adapter is of no use."""
+    if "language" in request.model_fields_set or "language" not in type(request).model_fields:
+        return request
+    for voice in _voices(request):
+        adapter = frontend.voice_adapter(voice)
+        spoken = () if adapter is None else adapter.scope.languages
+        if spoken and getattr(request, "language", None) not in spoken:
+            return request.model_copy(update={"language": spoken[0]})
+    return request
+
+
 def _check_languages(request: TaskRequest, frontend: Frontend) -> None:
     """Raises InputError for a language that the model and the request's voice lack, and for one beside another text's."""
-    kinds = registry.field_kinds(type(request))
-    voices = [
-        given
-        for name, kind in kinds.items()
-        if kind == "voice" and (given := getattr(request, name)) is not None
-    ]
+    kinds, voices = registry.field_kinds(type(request)), _voices(request)
     for name in [name for name, kind in kinds.items() if kind == "language"]:
         language = getattr(request, name)
         if language in (None, *LANGUAGES):

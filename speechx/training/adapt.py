@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +42,7 @@ PAIRS_PER_UTTERANCE, MOST_PAIRS, DEV_PAIRS = 30, 6000, 48
 
 @dataclass(frozen=True)
 class AdaptedVoice:
-    """data: the adapter's file. loss: of the held-out recordings before and after.
+    """data: the adapter's file. loss: of the held-out recordings before and after; steps: the kept one, and the last.
 
     before: of a language that the model did not have, the file of an adapter that speaks it as the nearest language.
     """
@@ -50,6 +50,7 @@ class AdaptedVoice:
     data: bytes
     info: AdapterInfo
     loss: tuple[float, float]
+    steps: tuple[int, int]
     before: bytes | None = None
 
 
@@ -104,7 +105,7 @@ def adapt_voice(
     trainer = train(
         recipe, Shards([work / "shards" / "train"], codec.hash), Shards([work / "shards" / "dev"], codec.hash),
         str(work / "run"), phone_table_version=PHONE_TABLE_VERSION, codec=codec, pause_phones=pause_phones(),
-        finished=finished, adapter=_start(model / "lm", language), resume=resume,
+        finished=finished, adapter=_start(model / "lm", language), resume=resume, show=_show,
     )  # fmt: skip
     assert trainer.best is not None
     info = AdapterInfo(
@@ -116,7 +117,19 @@ def adapt_voice(
     data = write_adapter(info, balanced_factors(trainer.average))
     first = trainer.first_row
     before = None if first is None else write_adapter(info.with_(rank=0, seconds=0.0), {LANGUAGE_ROW: first})
-    return AdaptedVoice(data, info, (trainer.best.first, trainer.best.loss), before)
+    best = trainer.best
+    return AdaptedVoice(data, info, (best.first, best.loss), (best.step, trainer.step), before)
+
+
+def _show(step: int, values: Mapping[str, float]) -> None:
+    """A line of progress for people; log.csv has all values."""
+    if "minutes_left" in values:
+        told = f"loss {values['loss']:.3f}, at most {values['minutes_left']:.0f} minutes left"
+    else:
+        told = "loss of held-out recordings " + ", ".join(
+            f"{loss:.3f}" for name, loss in values.items() if name.endswith("_loss")
+        )
+    print(f"step {step}: {told}", flush=True)
 
 
 def _start(lm_folder: Path, language: str) -> LoRAAdapter | None:

@@ -36,6 +36,7 @@ from speechx.training.loop import (
     Checkpoint,
     CheckpointStore,
     Metrics,
+    Show,
     TrainingRun,
     cosine,
     fit,
@@ -59,6 +60,7 @@ class BestWeights:
     loss: float
     worse: int
     tensors: dict[str, torch.Tensor]
+    step: int = 0
 
 
 class LMTrainer:
@@ -150,7 +152,7 @@ class LMTrainer:
             before.worse += 1
             return
         tensors = {name: value.clone() for name, value in self._trained().items()}
-        self.best = BestWeights(loss if before is None else before.first, loss, 0, tensors)
+        self.best = BestWeights(loss if before is None else before.first, loss, 0, tensors, self.step)
 
     def restore_best(self) -> None:
         """Puts the weights of the best evaluation into the average."""
@@ -238,11 +240,12 @@ def train(
     pause_phones: tuple[int, ...], resume: bool = False, device: str = "cpu", max_minutes: float | None = None,
     start_from: str | None = None, vectors_KVD: torch.Tensor | None = None, finished: CodecLMCore | None = None,
     adapter: LoRAAdapter | None = None, group: Group = Group(), store: CheckpointStore | None = None,
+    show: Show | None = None,
 ) -> LMTrainer:  # fmt: skip
     """Runs the recipe until its steps or the minutes are over; leaves `last.pt` in `out`.
 
-    finished: the model to adapt (`rank`); adapter: what the new one starts from. Raises ValueError where one is given
-    without the other, and where no pair is in the scope of the recipe.
+    finished: the model to adapt (`rank`); adapter: what the new one starts from. show: see TrainingRun. Raises ValueError
+    where one is given without the other, and where no pair is in the scope of the recipe.
     """
     facts = {
         "codec_name": codec.name, "codec_hash": shards.codec_hash, "num_codebooks": codec.num_codebooks,
@@ -250,7 +253,7 @@ def train(
         **LMConfig.pace(codec.frame_rate),
     }  # fmt: skip
     model_config = _model_config(config, finished, {"pause_phones": pause_phones, **facts})
-    run = TrainingRun(out, max_minutes, group=group, store=store)
+    run = TrainingRun(out, max_minutes, group=group, store=store, show=show)
     trainer = LMTrainer(config, model_config, device, finished, group)
     if run.resumes(resume):
         trainer.load(run.load())
@@ -288,9 +291,9 @@ def train(
         stop=lambda: trainer.best is not None and trainer.best.worse >= config.patience,
     )  # fmt: skip
     trainer.minutes = (run.before + run.seconds()) / 60
-    if config.patience:
+    if config.patience and trainer.step % config.eval_every:
         run.log_first(trainer.step, scores_now())
-        trainer.restore_best()
+    trainer.restore_best()
     return trainer
 
 

@@ -10,7 +10,7 @@ import csv
 import math
 import pickle
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -26,6 +26,9 @@ Checkpoint: TypeAlias = dict[str, Any]
 
 Metrics: TypeAlias = dict[str, Tensor]
 """Scalars of one step, on the device that made them."""
+
+Show: TypeAlias = Callable[[int, Mapping[str, float]], None]
+"""Tells a step and its values to whoever watches."""
 
 Batch = TypeVar("Batch")
 
@@ -136,17 +139,23 @@ class CheckpointStore(Protocol):
         ...
 
 
+def print_values(step: int, values: Mapping[str, float]) -> None:
+    """All values of a step, to the terminal."""
+    print(f"step {step} " + " ".join(f"{k} {v:.4g}" for k, v in values.items()), flush=True)
+
+
 class TrainingRun:
     """A folder with `last.pt`, `log.csv` and TensorBoard events, and the time that the run has used.
 
-    group: the processes that train together. Rank 0 alone writes to the folder.
+    group: the processes that train together. Rank 0 alone writes to the folder. show: tells a step and its values.
     """
 
     def __init__(
         self, folder: str | Path, max_minutes: float | None, save_every_minutes: float = 10, *,
-        group: Group = Group(), store: CheckpointStore | None = None,
+        group: Group = Group(), store: CheckpointStore | None = None, show: Show | None = None,
     ) -> None:  # fmt: skip
         self.folder, self.group, self.store = Path(folder), group, store
+        self._show = show or print_values
         if group.first:
             self.folder.mkdir(parents=True, exist_ok=True)
         self.started = self.saved = time.monotonic()
@@ -204,7 +213,7 @@ class TrainingRun:
 
     def log(self, step: int, values: dict[str, float]) -> None:
         """A line to the terminal, a row to log.csv, scalars to TensorBoard where it is installed."""
-        print(f"step {step} " + " ".join(f"{k} {v:.4g}" for k, v in values.items()), flush=True)
+        self._show(step, values)
         row = {"step": step, "seconds": round(self.seconds(), 1)} | {k: f"{v:.6g}" for k, v in values.items()}
         path = self.folder / "log.csv"
         fresh = not path.exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tomllib
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,13 @@ from speechx.errors import InputError
 from speechx.eval import adaptation
 from speechx.eval.adaptation import METRICS, compare_models, held_out_set, recognizer
 from speechx.eval.judges import whisper
+from speechx.eval.judges.base import JUDGES
 from speechx.eval.judges.judges import Judges
 from speechx.eval.report.write import load_report
 from speechx.eval.sets.store import load_set
 from speechx.models.lm.folder import LM_FOLDER, load_model
 from tests.helpers.adapters import adapter_bytes
+from tests.house.test_layout import ROOT
 
 
 @pytest.fixture
@@ -62,8 +65,8 @@ def test_seeds_of_one_sentence_are_one_measurement() -> None:
         return {"system": system, "scores": {"wer": [wer, 5]}, "meta": {"id": sentence}}
 
     before = [row("before", "a", 0.1), row("before", "a", 0.3), row("before", "b", 0.2)]
-    after = [row("speechx", "a", 0.4), row("speechx", "a", 0.4), row("speechx", "b", 0.4)]
-    systems: Any = {name: {"metrics": {"wer": {"mean": 0.2}}} for name in ("before", "speechx")}
+    after = [row("after", "a", 0.4), row("after", "a", 0.4), row("after", "b", 0.4)]
+    systems: Any = {name: {"metrics": {"wer": {"mean": 0.2}}} for name in ("before", "after")}
     _, _, low, high = adaptation._change("wer", systems, [*before, *after])
     assert low == pytest.approx(0.2) and high == pytest.approx(0.2)
 
@@ -82,12 +85,30 @@ def test_a_report_of_both_models(
     assert tuple(means) == METRICS and all(None not in values for values in means.values())
     assert all(low <= high for _, _, low, high in means.values())
     (section,) = load_report(adapted / "report")["abilities"].values()
-    assert {"before", "speechx", "ground_truth"} == set(section["systems"]), (
-        "and nothing that takes more time"
-    )
+    assert {"before", "after", "ground_truth"} == set(section["systems"]), "and nothing that takes more time"
     assert (adapted / "report" / "report.html").is_file() and any(
         "before: 24 of 24 outputs, 8 sentences" in line for line in said
     )
+    kept = load_set(adapted / "report" / "set")
+    assert kept.about["name"] == "held-out recordings of 3 speakers" and len(kept.items) == 24
+
+
+def test_what_the_report_will_lack_is_said_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adaptation, "missing_package", lambda: None)
+    monkeypatch.setattr(adaptation, "find_spec", lambda name: None if name == "distillmos" else name)
+    lacking = adaptation.missing_judges()
+    assert lacking is not None and lacking.startswith(
+        "the report will lack DistillMOS: pip install --no-deps "
+    )
+    monkeypatch.setattr(adaptation, "find_spec", lambda name: name)
+    assert adaptation.missing_judges() is None
+    monkeypatch.setattr(adaptation, "missing_package", lambda: "faster-whisper")
+    assert "no report can be made: faster-whisper is not installed" in str(adaptation.missing_judges())
+
+
+def test_the_judges_to_install_are_those_of_the_project() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    assert set(JUDGES) <= set(project["tool"]["speechx"]["no-deps"]["eval"])
 
 
 def test_a_recognizer_that_is_not_installed_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

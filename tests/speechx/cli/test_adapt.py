@@ -45,6 +45,23 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_an_interruption_says_how_to_go_on(
+    recordings: Path,
+    tiny_folder: Path,
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupted(*args: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("speechx.training.adapt.train", interrupted)
+        assert adapt(recordings, tiny_folder) == 130
+    assert "the same command with --resume continues" in capsys.readouterr().err
+    assert adapt(recordings, tiny_folder, "--resume") == 0
+
+
 def adapt(recordings: Path, tiny_folder: Path, *more: str) -> int:
     # The aligner of the tiny model has learned nothing, so no text is refused.
     options = ["--model", str(tiny_folder), "--minutes", "0.05", "--max-per", "99", "--no-report"]
@@ -56,7 +73,7 @@ def test_from_recordings_to_a_voice(
 ) -> None:
     assert adapt(recordings, tiny_folder, "--consent", "--license", "CC0") == 0
     said = capsys.readouterr()
-    assert "held out" in said.err and "loss of held-out recordings" in said.err and "minutes_left" in said.out
+    assert "held out" in said.err and "Loss of held-out recordings" in said.err and "minutes left" in said.out
     assert "use it with --voice anna" in said.err
     folder = here / "models" / "anna"
     with (folder / "recordings.csv").open(newline="") as file:
@@ -100,14 +117,42 @@ def test_what_exists_is_not_overwritten(
     assert "continue it with --resume" in capsys.readouterr().err
 
 
+def test_only_a_model_of_its_own_is_overwritten(
+    recordings: Path, tiny_folder: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = shutil.copytree(recordings, here / "mine")
+    (mine / "letter.doc").touch()
+    held = sorted(path.name for path in mine.iterdir())
+    assert adapt(mine, tiny_folder, "-o", str(mine), "--overwrite") == 2
+    assert "holds something else than a model of speechx adapt" in capsys.readouterr().err
+    assert sorted(path.name for path in mine.iterdir()) == held
+    (mine / "lm").mkdir()
+    (mine / "lm" / "config.json").touch()
+    (mine / "recordings.csv").touch()
+    (mine / "sound").mkdir()
+    for given in (mine, mine / "sound"):
+        assert adapt(given, tiny_folder, "-o", str(mine), "--overwrite") == 2
+        assert "holds the recordings" in capsys.readouterr().err
+    assert (mine / "letter.doc").is_file()
+
+
+def test_without_consent_no_voice_is_promised(
+    recordings: Path, tiny_folder: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert adapt(recordings, tiny_folder) == 0
+    said = capsys.readouterr().err
+    assert "no voice is enrolled: that takes --consent" in said and "--voice" not in said
+    assert adapt(recordings, tiny_folder, "--overwrite") == 0, "a model of its own is replaced"
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         (["--name", "Anna B"], "name 'Anna B' must be 1-64 of a-z"),
         (["--language", "english"], "did you mean 'en'?"),
         (["--config", "lm/nothing"], "neither a file nor a packaged recipe"),
-        (["--name", "heart", "--consent"], "voice 'heart' exists; choose another name"),
-        (["--name", "heart", "--consent", "--overwrite"], "voice 'heart' exists; choose another name"),
+        (["--name", "heart", "--consent"], "'heart' is a voice of the package; choose another name"),
+        (["--name", "heart", "--consent", "--overwrite"], "'heart' is a voice of the package"),
         (["--config", "lm/8-languages"], "a recipe of `speechx adapt` has `rank` and `patience`"),
         (["--model", "nowhere"], "is no model folder"),
     ],

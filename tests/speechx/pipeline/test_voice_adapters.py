@@ -79,3 +79,16 @@ def test_a_model_folder_with_an_adapter_speaks_that_language_with_it(
         InputError, match=f"adapter anna in .* language model feedfeedfeedfeed, not for {base}"
     ):
         SpeechX.load(tmp_path / "anna")
+
+
+def test_a_text_without_a_language_is_read_in_that_of_the_adapter(sx: SpeechX, tiny_folder: Path) -> None:
+    base = LM_FOLDER.weights_hash(tiny_folder / "lm")
+    VoiceStore().set_adapter("bert", adapter_bytes(load_model(tiny_folder / "lm"), base, languages=("fr",)))
+    text = {**TEXT, "text": "Bonjour, ça va bien."}
+    plain = sx.tts(voice="bert", **text)
+    np.testing.assert_array_equal(plain.wav_T, sx.tts(voice="bert", language="fr", **text).wav_T)
+    english = sx.tts(voice="bert", language="en", **text)
+    assert len(english.wav_T) != len(plain.wav_T) or not np.array_equal(english.wav_T, plain.wav_T)
+    rows = [made for _, made in sx.batch([{"task": "tts", "voice": "bert", **text}])]
+    assert not isinstance(rows[0], Exception)
+    np.testing.assert_array_equal(rows[0].wav_T, plain.wav_T)
