@@ -12,9 +12,9 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from speechx.errors import InputError
+from speechx.files import read_text
 from speechx.serving.errors import ApiError
 from speechx.serving.settings import Limits, Settings
 
@@ -40,13 +40,7 @@ class ApiKeys:
         """Keys of `settings.api_keys_file` and of $SPEECHX_API_KEYS (separated by commas). Raises InputError."""
         hashes = {}
         if settings.api_keys_file:
-            try:
-                lines = Path(settings.api_keys_file).read_text("utf-8").splitlines()
-            except OSError as error:
-                raise InputError(
-                    f"api_keys_file: {settings.api_keys_file} cannot be read: {error.strerror}",
-                    field="api_keys_file",
-                ) from error
+            lines = read_text(settings.api_keys_file, "api_keys_file").splitlines()
             for number, line in enumerate(lines, 1):
                 if not line.strip() or line.startswith("#"):
                     continue

@@ -8,6 +8,7 @@ Storage("s3://bucket/voices").write("me.flac", data)
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import os
@@ -23,9 +24,28 @@ from speechx.errors import InputError
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-__all__ = ["Storage", "StoredFile", "atomic_files", "atomic_write"]
+__all__ = ["Storage", "StoredFile", "atomic_files", "atomic_write", "not_utf8", "read_text"]
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
+
+
+def read_text(path: PathLike, field: str, name: str = "") -> str:
+    """A text file that somebody wrote: UTF-8, with or without a byte order mark.
+
+    Raises InputError for `field`, whose message begins with `name` (default: the field): it cannot be read, or is no UTF-8.
+    """
+    try:
+        return Path(path).read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name or field}: {path} {not_utf8(error)}", field=field) from error
+    except OSError as error:
+        raise InputError(f"{name or field}: {path} cannot be read: {error.strerror}", field=field) from error
+
+
+def not_utf8(error: UnicodeDecodeError) -> str:
+    """What a message says of the file, after its name."""
+    encoding = "utf-16" if error.object[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "latin1"
+    return f"is not UTF-8 text; convert it, for example with `iconv -f {encoding} -t utf-8`"
 
 
 def atomic_write(path: PathLike, data: bytes) -> Path:

@@ -19,6 +19,7 @@ from speechx.errors import InputError
 from speechx.eval.items import RATE, JsonObject
 from speechx.eval.sets.build import seeded_rng
 from speechx.eval.sets.store import SetWriter
+from speechx.files import read_text
 
 __all__ = ["LAYOUTS", "convert_set"]
 
@@ -146,7 +147,7 @@ def libri2mix(root: Path, transcripts: Path | None) -> Iterator[ConvertedItem]:
 def seed_tts_eval(listing: Path, transcripts: Path | None) -> Iterator[ConvertedItem]:
     """Seed-TTS-eval: meta.lst with lines name|prompt text|prompt wav|text, and optionally |true wav, else
     wavs/name.wav; without any true recording the enrollment stands for it, and ratios of length mean nothing."""
-    for line in listing.read_text("utf-8").splitlines():
+    for line in read_text(listing, "source").splitlines():
         if not line.strip():
             continue
         parts = line.split("|")

@@ -2,7 +2,7 @@
 
     {"id": "a1", "task": "tts", "text": "Good morning.", "voice": "heart"}
 
-Audio fields are paths relative to the manifest, or URLs. `speechx.data.sources` reads corpora with `json_rows` alone.
+Audio fields are paths relative to the manifest, or URLs. `speechx.data.corpus_tables` reads corpora with `json_rows` alone.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from speechx.batch.tables import (
     is_cut_set,
     lhotse_rows,
     parquet_rows,
+    separator,
     uncompressed,
 )
 from speechx.errors import InputError
-from speechx.files import Storage
+from speechx.files import Storage, not_utf8
 
 __all__ = ["Manifest", "json_rows", "read_manifest"]
 
@@ -126,7 +127,7 @@ def _table(source: str, task: str | None) -> Iterator[NumberedRow]:
         return parquet_rows(data)
     text = _text(source, data)
     if ".csv" in suffixes or ".tsv" in suffixes:
-        return csv_rows(text, "\t" if ".tsv" in suffixes else ",")
+        return csv_rows(text, "\t" if ".tsv" in suffixes else separator(text.partition("\n")[0]))
     rows = _json_lines(source, text)
     return lhotse_rows(rows, task) if is_cut_set(text) else rows
 
@@ -143,12 +144,10 @@ def _text(source: str, data: bytes) -> str:
     """The manifest without its byte order mark."""
     try:
         return uncompressed(data).decode("utf-8-sig")
-    except (UnicodeDecodeError, EOFError, OSError, zlib.error) as error:
-        reason = (
-            "it is not UTF-8 text"
-            if isinstance(error, UnicodeDecodeError)
-            else f"it is no gzip file: {error}"
-        )
+    except UnicodeDecodeError as error:
+        raise InputError(f"manifest: {source} {not_utf8(error)}", field="manifest") from error
+    except (EOFError, OSError, zlib.error) as error:
+        reason = f"it is no gzip file: {error}"
         raise InputError(f"manifest: {source} cannot be read: {reason}", field="manifest") from error
 
 

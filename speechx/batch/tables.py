@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from speechx.batch.rows import Fields
 from speechx.errors import InputError
-from speechx.files import Storage
+from speechx.files import Storage, not_utf8
 from speechx.task import registry
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ __all__ = [
     "is_cut_set",
     "lhotse_rows",
     "parquet_rows",
+    "separator",
     "uncompressed",
 ]
 
@@ -45,7 +46,12 @@ def uncompressed(data: bytes) -> bytes:
     return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
 
 
-def csv_rows(text: str, delimiter: str = ",") -> Iterator[NumberedRow]:
+def separator(header: str) -> str:
+    """What stands between the cells of a CSV, by its first line: spreadsheets of half of Europe write semicolons."""
+    return max(",;\t", key=header.count)
+
+
+def csv_rows(text: str, delimiter: str) -> Iterator[NumberedRow]:
     """A row per record; the header names the fields. `span` is two numbers with a space between.
 
     Columns without a name are left out: pandas writes its index so.
@@ -173,7 +179,11 @@ def folder_rows(folder: str, task_name: str | None) -> Iterator[NumberedRow]:
     store = Storage(folder, "manifest")
     names = sorted(n for n in store.names() if n.lower().endswith(suffixes) and not n.startswith("."))
     for line, name in enumerate(names, 1):
-        value = name if is_audio else store.read(name).decode("utf-8-sig", "replace").strip()
+        try:
+            value = name if is_audio else store.read(name).decode("utf-8-sig").strip()
+        except UnicodeDecodeError as error:
+            yield line, InputError(f"{first}: {name} {not_utf8(error)}", field=first)
+            continue
         yield line, {"id": Path(name).stem, "task": task.name, first: value}
 
 

@@ -14,6 +14,7 @@ from speechx.audio.sources import materialized
 from speechx.audio.types import AudioFile
 from speechx.cli.console import say
 from speechx.errors import InputError
+from speechx.files import not_utf8
 from speechx.task.fields import MAX_TEXT
 from speechx.task.voices import VoiceStore, known_voice, unknown_voice
 
@@ -99,8 +100,8 @@ def _decoded(data: bytes, field: str, name: str) -> str:
         )
     try:
         text = data.decode("utf-8-sig").strip()
-    except UnicodeDecodeError:
-        raise InputError(f"{field}: {name} is not UTF-8 text", field=field) from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{field}: {name} {not_utf8(error)}", field=field) from None
     if not text:
         raise InputError(f"{field}: {name} is empty", field=field)
     return text

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from speechx.errors import InputError
+from speechx.files import read_text
 from speechx.text.languages import (
     LANGUAGES,
     AddedLanguage,
@@ -83,16 +84,17 @@ def _chosen(language: str, phones: str) -> AddedLanguage:
     if engine == "espeak":
         return AddedLanguage(language, espeak=voice or language)
     try:
-        if (size := Path(phones).stat().st_size) > LARGEST_RULES:
-            raise InputError(
-                f"phones: {phones} has {size:,} bytes; the limit is {LARGEST_RULES:,}", field="phones"
-            )
-        text = Path(phones).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        size = Path(phones).stat().st_size
+    except OSError as error:
         raise InputError(
-            f"phones: {phones} is neither espeak nor a file that can be read: {reason}", field="phones"
+            f"phones: {phones} is neither espeak nor a file that can be read: {error.strerror}",
+            field="phones",
         ) from error
+    if size > LARGEST_RULES:
+        raise InputError(
+            f"phones: {phones} has {size:,} bytes; the limit is {LARGEST_RULES:,}", field="phones"
+        )
+    text = read_text(phones, "phones")
     if not text.strip():
         raise InputError(f"phones: {phones} is empty", field="phones")
     return AddedLanguage(language, rules=text)

@@ -16,6 +16,7 @@ import yaml
 
 from speechx.cli.cluster import launcher
 from speechx.errors import InputError
+from speechx.files import read_text
 from speechx.models.config import JSONObject
 
 if TYPE_CHECKING:
@@ -45,13 +46,16 @@ def remote_facts(given: str | None) -> JSONObject | None:
 
 
 def _from_file(path: Path) -> JSONObject:
+    neither = InputError(
+        f"remote_tts: {path} is neither an address of http or https nor a YAML file that can be read",
+        field="remote_tts",
+    )
+    if not path.is_file():
+        raise neither
     try:
-        values = yaml.safe_load(path.read_text())
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise InputError(
-            f"remote_tts: {path} is neither an address of http or https nor a YAML file that can be read",
-            field="remote_tts",
-        ) from error
+        values = yaml.safe_load(read_text(path, "remote_tts"))
+    except yaml.YAMLError as error:
+        raise neither from error
     if not isinstance(values, dict) or "url" not in values or set(values) - set(FIELDS):
         raise InputError(
             f"remote_tts: {path} must have url, and may have {', '.join(FIELDS[1:])}", field="remote_tts"

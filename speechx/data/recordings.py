@@ -20,7 +20,7 @@ import numpy as np
 
 from speechx.audio import levels, reading
 from speechx.data.packs import AudioPack
-from speechx.data.sources import AUDIO_SUFFIXES, SourceRow, read_source
+from speechx.data.sources import SourceRow, read_source
 from speechx.errors import InputError
 from speechx.task.frontend import Frontend
 from speechx.text.types import WordTime
@@ -93,8 +93,6 @@ def speaker_rows(path: Path, language: str, several: bool = False) -> list[Sourc
 
     Raises InputError where they are of several languages, or, without `several`, of several speakers.
     """
-    if path.is_file() and path.suffix.lower() in AUDIO_SUFFIXES:
-        return [SourceRow(path, path.name, path.stem, speaker=path.stem, language=language)]
     rows = [row for row in read_source(path, language) if row.kind is None]
     others = sorted({row.language for row in rows if row.language and row.language != language})
     if others:

@@ -10,30 +10,22 @@ A row with `kind` is noise; every other row is speech. Nothing is decoded here.
 
 from __future__ import annotations
 
-import csv
-import gzip
 import hashlib
-import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING
 
-from speechx.batch.manifest import json_rows
+from speechx.data.corpus_tables import bad_source, is_table, known_rows, open_text, raw_rows
 from speechx.errors import InputError
+from speechx.files import not_utf8, read_text
+
+if TYPE_CHECKING:
+    from lhotse import CutSet
 
 __all__ = ["SourceRow", "hold_out_speakers", "read_source"]
 
 AUDIO_SUFFIXES = (".flac", ".wav", ".opus", ".ogg", ".mp3", ".m4a")
-COLUMNS = {
-    "audio": ("audio", "path", "audio_path", "file", "wav"),
-    "text": ("text", "sentence", "transcript"),
-    "speaker": ("speaker", "speaker_id", "client_id"),
-    "language": ("language", "lang", "locale"),
-    "split": ("split",),
-    "id": ("id",),
-    "kind": ("kind",),
-}
 DEV_PERCENT = TEST_PERCENT = 2
 FEW_SPEAKERS = 20
 
@@ -76,6 +68,13 @@ def read_source(path: str | Path, language: str | None = None) -> list[SourceRow
 
 def _reader(path: Path) -> Callable[[Path], Iterable[SourceRow]]:
     if path.is_file():
+        if path.suffix.lower() in AUDIO_SUFFIXES:
+            return _one_recording
+        if not is_table(path):
+            raise bad_source(
+                f"{path} is neither a table nor a sound file; give a folder of recordings, a CSV, TSV or JSONL with the "
+                f"column audio, or a sound file ({', '.join(AUDIO_SUFFIXES)})"
+            )
         return _lhotse if _is_lhotse(path) else _table
     for name in ("metadata.jsonl", "metadata.csv"):
         if (path / name).is_file():
@@ -92,62 +91,26 @@ def _reader(path: Path) -> Callable[[Path], Iterable[SourceRow]]:
         return _libritts
     if next(_recordings(path), None) is not None:
         return _plain_folder
-    raise InputError(
-        f"source: {path} is in no layout that is known, and no recording is in it; give a CSV or JSONL with the columns "
-        "audio, text, speaker, language",
-        field="sources",
-    )
-
-
-def _open(path: Path) -> TextIO:
-    return (
-        gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8-sig")
+    raise bad_source(
+        f"no recordings are in {path}: it has neither sound files ({', '.join(AUDIO_SUFFIXES)}) nor a metadata.csv or "
+        "metadata.jsonl that lists them"
     )
 
 
 def _table(path: Path) -> Iterator[SourceRow]:
     """CSV, TSV or JSONL. Paths are relative to the table. A folder's metadata is named after the folder."""
     corpus = path.parent.name if path.stem == "metadata" else path.name.split(".")[0]
-    for number, row in _records(path):
-        values = {
-            key: next((row[n] for n in names if row.get(n) not in (None, "")), None)
-            for key, names in COLUMNS.items()
-        }
-        if values["audio"] is None:
-            columns = ", ".join(map(str, row))[:100]
-            raise InputError(
-                f"source: {path} line {number} has no column `audio`; it has {columns}", field="sources"
-            )
-        audio = Path(values["audio"])
-        kind = None if values["kind"] is None else str(values["kind"])
+    for _, row in known_rows(path):
+        audio, kind = Path(row["audio"]), row.get("kind")
         yield SourceRow(
             path=path.parent / audio,
-            id=str(values["id"] or audio.with_suffix("")),
-            corpus=str(row.get("corpus") or corpus),
-            split=str(values["split"] or ""),
-            speaker=None if kind else str(values["speaker"] or corpus),
-            language=_language(values["language"]),
-            text=values["text"],
-            kind=kind,
-        )
-
-
-def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line number, row) of a table."""
-    with _open(path) as file:
-        if ".csv" in path.suffixes or ".tsv" in path.suffixes:
-            if ".tsv" in path.suffixes:
-                yield from enumerate(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE), 2)
-            else:
-                first = file.readline()
-                separator = max(",;\t", key=first.count)  # spreadsheets of half of Europe write semicolons
-                yield from enumerate(csv.DictReader(itertools.chain([first], file), delimiter=separator), 2)
-            return
-        yield from json_rows(
-            file,
-            lambda number, error: InputError(
-                f"source: {path} line {number} is not JSON: {error}", field="sources"
-            ),
+            id=row.get("id") or str(audio.with_suffix("")),
+            corpus=row.get("corpus") or corpus,
+            split=row.get("split") or "",
+            speaker=None if kind else row.get("speaker") or corpus,
+            language=_language(row.get("language")),
+            text=row.get("text") or None,
+            kind=kind or None,
         )
 
 
@@ -160,7 +123,7 @@ def _librispeech(root: Path) -> Iterator[SourceRow]:
     """SUBSET/SPEAKER/CHAPTER/S-C-0001.flac and S-C.trans.txt; the subset's name gives the split."""
     for listing in sorted(root.rglob("*.trans.txt")):
         speaker = listing.name.split("-")[0]
-        for line in listing.read_text(encoding="utf-8").splitlines():
+        for line in _text(listing).splitlines():
             name, _, text = line.partition(" ")
             audio = _with_audio(listing.parent / name)
             if audio is not None:
@@ -173,7 +136,7 @@ def _libritts(root: Path) -> Iterator[SourceRow]:
         name = listing.name.removesuffix(".normalized.txt")
         audio = _with_audio(listing.parent / name)
         if audio is not None:
-            text = listing.read_text(encoding="utf-8").strip()
+            text = _text(listing)
             yield SourceRow(
                 audio, name, root.name, _subset_split(listing), f"ls{name.split('_')[0]}", "en", text
             )
@@ -195,7 +158,7 @@ def _vctk(root: Path) -> Iterator[SourceRow]:
             stem = folder / listing.parent.name / listing.stem
             audio = _with_audio(stem) or _with_audio(stem.with_name(f"{stem.name}_mic1"))
             if audio is not None:
-                text = listing.read_text(encoding="utf-8").strip()
+                text = _text(listing)
                 speaker = f"vctk_{listing.parent.name}"
                 yield SourceRow(audio, listing.stem, root.name, "", speaker, "en", text)
                 break
@@ -208,7 +171,10 @@ def _common_voice(root: Path) -> Iterator[SourceRow]:
         path = root / f"{name}.tsv"
         if not path.is_file():
             raise InputError(f"source: {root} has clips but no {path.name}", field="sources")
-        for _, row in _records(path):
+        for number, cells in raw_rows(path):
+            row = {column: str(value) for column, value in cells.items() if value is not None}
+            if missing := [column for column in ("path", "client_id", "sentence") if column not in row]:
+                raise bad_source(f"{path} line {number} has no column `{missing[0]}`")
             yield SourceRow(
                 path=root / "clips" / row["path"],
                 id=Path(row["path"]).stem,
@@ -220,6 +186,15 @@ def _common_voice(root: Path) -> Iterator[SourceRow]:
             )
 
 
+def _text(path: Path) -> str:
+    return read_text(path, "sources", "source").strip()
+
+
+def _one_recording(path: Path) -> Iterator[SourceRow]:
+    """A sound file, named after itself."""
+    yield SourceRow(path, path.name, path.stem, speaker=path.stem)
+
+
 def _recordings(root: Path) -> Iterator[Path]:
     return (path for path in sorted(root.rglob("*")) if path.suffix.lower() in AUDIO_SUFFIXES)
 
@@ -227,14 +202,14 @@ def _recordings(root: Path) -> Iterator[Path]:
 def _plain_folder(root: Path) -> Iterator[SourceRow]:
     """Recordings of one speaker, each with its text beside it (NAME.txt or NAME.lab) or without one."""
     for path in _recordings(root):
-        texts = (path.with_suffix(suffix) for suffix in (".txt", ".lab"))
+        texts = (path.with_suffix(suffix) for suffix in (".txt", ".lab", ".TXT", ".LAB"))
         found = next((text for text in texts if text.is_file()), None)
         yield SourceRow(
             path=path,
             id=path.relative_to(root).as_posix(),
             corpus=root.resolve().name,
             speaker=root.resolve().name,
-            text=None if found is None else found.read_text(encoding="utf-8-sig").strip() or None,
+            text=None if found is None else _text(found) or None,
         )
 
 
@@ -247,35 +222,31 @@ def _with_audio(stem: Path) -> Path | None:
 def _is_lhotse(path: Path) -> bool:
     if ".jsonl" not in path.suffixes:
         return False
-    with _open(path) as file:
+    with open_text(path) as file:
         return '"supervisions"' in file.readline()
 
 
 def _lhotse(path: Path) -> Iterator[SourceRow]:
     """A cut manifest, or a folder with cuts, or with recordings and supervisions."""
     try:
-        from lhotse import CutSet, load_manifest
+        cuts = _cuts(path)
     except ImportError as error:
-        raise InputError(
-            f"source: {path} is a lhotse manifest: install lhotse to read it (pip install 'speechx[train]')",
-            field="sources",
+        raise bad_source(
+            f"{path} is a lhotse manifest: install lhotse to read it (pip install 'speechx[train]')"
         ) from error
-    if path.is_dir() and not (found := sorted(path.glob("cuts*.jsonl*"))):
-        parts = {}
-        for name in ("recordings", "supervisions"):
-            files = sorted(path.glob(f"*{name}*.jsonl*"))
-            if len(files) != 1:
-                raise InputError(f"source: {path} has {len(files)} files of {name}, not one", field="sources")
-            parts[name] = load_manifest(files[0])
-        cuts = CutSet.from_manifests(**parts).trim_to_supervisions(keep_overlapping=False)
-    else:
-        cuts = load_manifest(found[0] if path.is_dir() else path)
+    except UnicodeDecodeError as error:
+        raise bad_source(f"{path} {not_utf8(error)}") from error
+    except InputError:
+        raise
+    except (AssertionError, EOFError, KeyError, OSError, TypeError, ValueError) as error:
+        raise bad_source(f"{path} is no lhotse manifest that can be read: {error}") from error
     corpus = path.name.split(".")[0]
     for cut in cuts:
-        audio = cut.recording.sources[0]
+        recording = getattr(cut, "recording", None)  # a mixed or padded cut has none
+        audio = recording.sources[0] if recording is not None else None
+        if audio is None or audio.type != "file":
+            raise bad_source(f"{path}: cut {cut.id} is not in a file of its own")
         supervision = cut.supervisions[0] if cut.supervisions else None
-        if audio.type != "file":
-            raise InputError(f"source: {path}: cut {cut.id} is not in a file of its own", field="sources")
         yield SourceRow(
             path=Path(audio.source),
             id=cut.id,
@@ -288,6 +259,22 @@ def _lhotse(path: Path) -> Iterator[SourceRow]:
             start=float(cut.start),
             stop=float(cut.end),
         )
+
+
+def _cuts(path: Path) -> CutSet:
+    from lhotse import CutSet, load_manifest
+
+    if path.is_file():
+        return load_manifest(path)
+    if found := sorted(path.glob("cuts*.jsonl*")):
+        return load_manifest(found[0])
+    parts = {}
+    for name in ("recordings", "supervisions"):
+        files = sorted(path.glob(f"*{name}*.jsonl*"))
+        if len(files) != 1:
+            raise bad_source(f"{path} has {len(files)} files of {name}, not one")
+        parts[name] = load_manifest(files[0])
+    return CutSet.from_manifests(**parts).trim_to_supervisions(keep_overlapping=False)
 
 
 def _with_splits(rows: list[SourceRow]) -> list[SourceRow]:

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import ClassVar, Self, TypeAlias
 
 import yaml
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from speechx.errors import InputError
+from speechx.files import read_text
 
 JSONValue: TypeAlias = "bool | int | float | str | list[JSONValue] | dict[str, JSONValue] | None"
 JSONObject: TypeAlias = "dict[str, JSONValue]"
@@ -43,8 +46,19 @@ class StrictConfig(BaseModel):
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
-        """From a YAML file."""
-        return cls.from_dict(yaml.safe_load(Path(path).read_text()))
+        """From a YAML file. Raises InputError, field "config", for one that cannot be read or has a wrong key or value."""
+        try:
+            values = yaml.safe_load(read_text(path, "config"))
+            if isinstance(values, dict):
+                return cls.from_dict(values)
+            reason = "it must have a line `key: value` for each setting"
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            reason = f"{where + ': ' if where else ''}{first['msg'].removeprefix('Value error, ')}"
+        except yaml.YAMLError as error:
+            reason = f"it is no YAML: {' '.join(str(error).split())}"
+        raise InputError(f"config: {path}: {reason}", field="config")
 
     def to_dict(self) -> JSONObject:
         """JSON values."""

@@ -51,9 +51,9 @@ def test_keys_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ApiKeys.load(Settings()).caller({}, "1.2.3.4") == "1.2.3.4"
 
 
-@pytest.mark.parametrize("text", ["", "anna", "anna:xyz", "anna:" + "G" * 64])
+@pytest.mark.parametrize("text", ["", "anna", "anna:xyz", "anna:" + "G" * 64, f"zoé:{hash_key('a')}"])
 def test_bad_key_files(tmp_path: Path, text: str) -> None:
-    (tmp_path / "keys").write_text(text)
+    (tmp_path / "keys").write_text(text, "latin1")
     with pytest.raises(InputError, match="api_keys_file"):
         ApiKeys.load(Settings(api_keys_file=str(tmp_path / "keys")))
 

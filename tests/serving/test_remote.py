@@ -191,6 +191,9 @@ def test_the_option(tmp_path: Path) -> None:
     (tmp_path / "voice.yaml").write_text("url: http://a/v1\nvoices: {heart: af_heart}\n")
     facts = remote_facts(str(tmp_path / "voice.yaml"))
     assert RemoteOptions.model_validate(facts).voices == {"heart": "af_heart"}
+    (tmp_path / "voice.yaml").write_text("url: http://été/v1", "latin1")
+    with pytest.raises(InputError, match=r"voice.yaml is not UTF-8 text; convert it"):
+        remote_facts(str(tmp_path / "voice.yaml"))
     (tmp_path / "voice.yaml").write_text("url: http://a/v1\nvoice: x\n")
     for given in (str(tmp_path / "voice.yaml"), "ftp://a", str(tmp_path / "none.yaml")):
         with pytest.raises(InputError, match="remote_tts"):

@@ -12,14 +12,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from speechx.batch.manifest import json_rows
 from speechx.data.annotate.alignments import Key
 from speechx.errors import InputError
-from speechx.files import atomic_files
+from speechx.files import atomic_files, read_text
 from speechx.text.phones import PHONE_IDS, VOWELS, resolve, strip_stress
 
 if TYPE_CHECKING:
@@ -224,10 +226,7 @@ def label_pack(pack_folder: str | Path, metadata: Iterable[str | Path]) -> tuple
     frontend, rows, words, unlabeled = TextFrontend(), 0, 0, 0
     with atomic_files(Path(pack_folder) / "frames.jsonl") as (part,), part.open("w") as file:
         for table in map(Path, metadata):
-            if not table.is_file():
-                raise InputError(f"metadata: there is no file {table}", field="metadata")
-            for line in table.read_text().splitlines():
-                row = json.loads(line)
+            for _, row in json_rows(read_text(table, "metadata").split("\n"), partial(_not_json, table)):
                 if "phones" not in row:
                     continue
                 try:
@@ -239,6 +238,10 @@ def label_pack(pack_folder: str | Path, metadata: Iterable[str | Path]) -> tuple
                 key = {"corpus": table.parent.name, "id": row["id"]}
                 file.write(json.dumps(key | {"spans": found.spans, "words": found.words}) + "\n")
     return rows, words, unlabeled
+
+
+def _not_json(path: Path, number: int, error: json.JSONDecodeError) -> InputError:
+    return InputError(f"metadata: {path} line {number} is not JSON: {error}", field="metadata")
 
 
 def read_frame_labels(pack_folder: str | Path) -> dict[Key, FrameLabels]:

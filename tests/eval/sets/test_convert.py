@@ -46,5 +46,8 @@ def test_public_layouts(tmp_path: Path, speech: Any) -> None:
     for folder in "123":
         manifest = read_manifest(tmp_path / folder / "manifest.jsonl")
         assert manifest.rows and not manifest.bad
+    (tmp_path / "seed/latin.lst").write_text("common-1|dit|prompts/p.wav|un été\n", "latin1")
+    with pytest.raises(InputError, match=r"source: .*latin.lst is not UTF-8 text"):
+        convert_set("seed-tts-eval", tmp_path / "seed/latin.lst", tmp_path / "4", None, 1, "en", None)
     with pytest.raises(InputError, match="needs the LibriSpeech subset"):
         convert_set("libri2mix", tmp_path / "l2m", tmp_path / "4", None, 1, "en", None)

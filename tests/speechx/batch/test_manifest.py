@@ -78,7 +78,11 @@ def test_a_csv_row_with_too_many_cells_costs_itself(tmp_path: Path) -> None:
     ("name", "data", "says"),
     [
         ("m.csv", b"id,id\na,b\n", "must name each column once"),
-        ("m.jsonl", b"\xff\xfe\x00", "it is not UTF-8 text"),
+        (
+            "m.jsonl",
+            b"\xff\xfe\x00",
+            "m.jsonl is not UTF-8 text; convert it, for example with `iconv -f utf-16",
+        ),
         ("m.jsonl.gz", b"\x1f\x8bnothing", "it is no gzip file"),
         ("m.parquet", b"PAR2", "it is no Parquet file"),
     ],
@@ -120,6 +124,23 @@ def test_a_folder(tmp_path: Path, wav_file: Path) -> None:
     assert row.id == "text" and row.fields == {"text": "Good morning.", "voice": "heart"}
     with pytest.raises(InputError, match="say what to do with its files with --task"):
         read_manifest(tmp_path)
+
+
+def test_a_text_in_another_encoding_costs_itself(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Good morning.", "utf-8")
+    (tmp_path / "b.txt").write_text("Un été.", "latin1")
+    manifest = read_manifest(tmp_path, RowDefaults(task="tts", fields={"voice": "heart"}))
+    assert [row.id for row in manifest.rows] == ["a"]
+    (bad,) = manifest.bad
+    assert bad.error.startswith(
+        "text: b.txt is not UTF-8 text; convert it, for example with `iconv -f latin1"
+    )
+
+
+def test_a_csv_of_a_spreadsheet_with_semicolons(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("id;task;text;voice\na;tts;One, two.;heart\n", "utf-8-sig")
+    (row,) = read_manifest(tmp_path / "m.csv").rows
+    assert row.fields == {"text": "One, two.", "voice": "heart"}
 
 
 def test_urls(wav_file: Path) -> None:

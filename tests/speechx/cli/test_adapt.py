@@ -172,7 +172,7 @@ def test_unusable_options(
 def test_recordings_that_are_none(tiny_folder: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "empty").mkdir()
     assert adapt(here / "empty", tiny_folder) == 2
-    assert "no recording is in it" in capsys.readouterr().err
+    assert "no recordings are in" in capsys.readouterr().err
     assert adapt(here / "missing", tiny_folder) == 2
     assert "does not exist" in capsys.readouterr().err
 

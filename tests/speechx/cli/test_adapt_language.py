@@ -212,13 +212,18 @@ def test_two_readings_of_one_language(
             "none.yaml is neither espeak nor a file that can be read",
         ),
         (["--language", "sv", "--phones", "bad.yaml"], "phones: line 2: 'a' writes 'aa', which is none of"),
+        (
+            ["--language", "sv", "--phones", "latin.yaml"],
+            "phones: latin.yaml is not UTF-8 text; convert it, for",
+        ),
         (["--language", "sv", "--phones", "/dev/null"], "/dev/null is empty"),
     ],
 )
 def test_readings_that_cannot_be_used(
     here: Path, tiny_folder: Path, options: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("bad.yaml").write_text("phones:\n  a: aa\n")
+    Path("bad.yaml").write_text("phones:\n  a: aa\n", "utf-8-sig")
+    Path("latin.yaml").write_text("phones:\n  é: e\n", "latin1")
     assert main(["adapt", "recordings", "--name", "bert", "--model", str(tiny_folder), *options]) == 2
     assert words in capsys.readouterr().err and not Path("models/bert").exists()
 

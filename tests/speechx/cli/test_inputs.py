@@ -158,7 +158,7 @@ def test_every_text_may_come_from_a_file(
     ("command", "says"),
     [
         (["tts", "--text-file", "nowhere.txt", "--voice", "heart"], "text_file: nowhere.txt cannot be read: No such file"),
-        (["tts", "--text-file", "latin.txt", "--voice", "heart"], "text_file: latin.txt is not UTF-8 text"),
+        (["tts", "--text-file", "latin.txt", "--voice", "heart"], "latin.txt is not UTF-8 text; convert it, for example"),
         (["tts", "--text-file", "empty.txt", "--voice", "heart"], "text_file: empty.txt is empty"),
         (["tts", "--text-file", "long.txt", "--voice", "heart"], "more than 20,000 characters"),
         (["tts", "hi", "--text-file", "latin.txt", "--voice", "heart"], "text is given already"),

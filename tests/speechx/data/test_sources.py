@@ -45,8 +45,8 @@ def test_a_csv_of_a_spreadsheet_with_semicolons(tmp_path: Path) -> None:
     table = tmp_path / "mine.csv"
     table.write_text("\ufeffaudio;text\na.wav;Hello, you.\n", "utf-8")
     assert [(row.path.name, row.text) for row in read_source(table)] == [("a.wav", "Hello, you.")]
-    table.write_text("file name;text\na.wav;Hi.\n", "utf-8")
-    with pytest.raises(InputError, match="line 2 has no column `audio`; it has file name, text"):
+    table.write_text("sound;text\na.wav;Hi.\n", "utf-8")
+    with pytest.raises(InputError, match=r"line 2 has no column `audio` \(path, .*\); it has sound, text"):
         read_source(table)
 
 
@@ -129,7 +129,9 @@ def test_broken_tables(tmp_path: Path, content: str, says: str) -> None:
 
 
 def test_what_is_no_corpus(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="in no layout that is known"):
+    with pytest.raises(
+        InputError, match=r"no recordings are in .*neither sound files \(.flac, .*nor a metadata"
+    ):
         read_source(tmp_path)
     with pytest.raises(InputError, match="does not exist"):
         read_source(tmp_path / "nowhere")

@@ -230,8 +230,24 @@ def test_unknown_keys_of_a_recipe(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("steps: 10\nlearning_rate: 1\n")
     for config in (codec_training.CodecTrainConfig, aligner.AlignerTrainConfig, lm.LMTrainConfig):
-        with pytest.raises(ValueError, match="learning_rate"):
+        with pytest.raises(InputError, match=r"config: .*recipe.yaml: .* has no key learning_rate"):
             config.read(recipe)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"steps: many\n", "recipe.yaml: steps: Input should be a valid integer"),
+        (b"steps: [\n", "recipe.yaml: it is no YAML: while parsing"),
+        (b"", "recipe.yaml: it must have a line `key: value` for each setting"),
+        (b"# \xe9t\xe9\n", "recipe.yaml is not UTF-8 text; convert it, for example with `iconv"),
+    ],
+)
+def test_recipes_that_cannot_be_read(tmp_path: Path, text: bytes, says: str) -> None:
+    (tmp_path / "recipe.yaml").write_bytes(text)
+    with pytest.raises(InputError, match=says) as caught:
+        lm.LMTrainConfig.read(tmp_path / "recipe.yaml")
+    assert caught.value.field == "config"
 
 
 def test_random_numbers_of_one_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,5 +95,5 @@ def test_the_command_counts_words(tmp_path: Path) -> None:
     assert result.output == "1 recordings, 2 words, 1 of them without times\n"
     assert list(read_frame_labels(tmp_path)) == [("corpus", "1")]
     error = CliRunner().invoke(app, ["label", "--pack", str(tmp_path), str(tmp_path / "absent")]).exception
-    assert isinstance(error, InputError) and "there is no file" in str(error)
+    assert isinstance(error, InputError) and "No such file" in str(error)
     assert list(read_frame_labels(tmp_path)) == [("corpus", "1")]
