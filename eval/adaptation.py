@@ -28,6 +28,7 @@ from speechx.eval.rows import ScoreRow, read_rows
 from speechx.eval.run.session import EvalOptions, run_evaluation
 from speechx.eval.scores import Unmeasurable
 from speechx.eval.sets.store import SetWriter, load_set
+from speechx.memory import release_memory
 from speechx.task import registry
 from speechx.task.examples import Example
 
@@ -63,8 +64,11 @@ def compare_models(
     for stale in (folder, *spoken.values(), output):
         shutil.rmtree(stale, ignore_errors=True)
     sentences = held_out_set(work / "pack", language, folder, adapted.name)
+    release_memory()  # of the training
     count = _speak(folder, base, spoken[BEFORE], sentences, say)
+    release_memory()
     _speak(folder, adapted, spoken[AFTER], count, say, most=count)
+    release_memory()
     options = EvalOptions(
         folder, output, items=count, systems=tuple(f"{name}={made}" for name, made in spoken.items()), speaks=False,
         workers=1, references=("ground_truth",),

@@ -118,8 +118,11 @@ def _section_page(name: str, section: Section, items: dict[str, Item], outputs: 
     by_name = {m.name: m for m in metrics}
     bars = [
         row
-        for rows in section["bars"].values()
-        for row in (list(BAR_TITLES), *(bar_cells(bar, by_name[bar["metric"]]) for bar in rows))
+        for system, rows in section["bars"].items()
+        for row in (
+            [f"{BAR_TITLES[0]} of {system}", *BAR_TITLES[1:]],
+            *(bar_cells(bar, by_name[bar["metric"]]) for bar in rows),
+        )
     ]
     return SectionPage(name, section, metrics, [plot for plot in plots if plot.bars], bars, worst)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from speechx.data.shards import Shards
+from speechx.memory import release_memory
 from speechx.models.codec.base import Codec
 from speechx.models.lm.batch import LMBatch
 from speechx.models.lm.config import LMConfig
@@ -137,6 +138,7 @@ class LMTrainer:
                 with self._autocast():
                     out = self.average(batch.to(self.device))
                 rows.append(out.metrics | {"loss": out.loss})
+        release_memory()
         return {k: float(torch.stack([r[k].float().cpu() for r in rows]).mean()) for k in rows[0]}
 
     def _trained(self) -> dict[str, torch.Tensor]:
