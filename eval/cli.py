@@ -17,7 +17,15 @@ from speechx.cli.cluster import (
     cluster_options,
     cluster_runner,
 )
-from speechx.cli.console import CodecOption, JsonOption, ModelOption, output_option, put_json, say
+from speechx.cli.console import (
+    CodecOption,
+    JsonOption,
+    ModelOption,
+    output_option,
+    plain_language,
+    put_json,
+    say,
+)
 from speechx.cli.remote import RemoteOption, remote_facts
 from speechx.errors import InputError
 from speechx.task import registry
@@ -91,7 +99,7 @@ def convert(
     out: Annotated[Path, output_option("folder of the set")],
     items: Annotated[int, typer.Option(help="at most so many; 0 is all")] = 0,
     seed: int = 1,
-    language: Annotated[str, typer.Option(help="of the recordings")] = "en",
+    language: Annotated[str, typer.Option(callback=plain_language, help="of the recordings")] = "en",
     transcripts: Annotated[
         Path | None, typer.Option(help="a corpus with the texts and enrollments (LibriSpeech)")
     ] = None,

@@ -23,6 +23,7 @@ from speechx.errors import InputError, did_you_mean
 from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.result import Speech
 from speechx.task import registry
+from speechx.text.languages import language_code
 
 if TYPE_CHECKING:
     from typing import TypedDict, Unpack
@@ -144,7 +145,7 @@ class SpeechX(metaclass=TaskMethods):
             source = as_source(audio)
         except InputError as error:
             raise error.located("audio") from error
-        return self.pipeline.frontend.align_text(source, text, language)
+        return self.pipeline.frontend.align_text(source, text, language_code(language))
 
     def __repr__(self) -> str:
         return f"<SpeechX model {self.pipeline.model}, {self.pipeline.runner.slots} slots>"

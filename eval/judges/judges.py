@@ -25,6 +25,7 @@ from speechx.eval.judges.base import (
     VoiceActivityDetector,
 )
 from speechx.eval.scores import MissingDependency, Unmeasurable
+from speechx.models.hub import missing_folder
 
 __all__ = ["KINDS", "Judges"]
 
@@ -83,10 +84,13 @@ class Judges:
         self.names = {"asr": asr, "speaker": speaker, "vad": vad} | {m.partition(":")[0]: m for m in mos}
         for role, name in self.names.items():
             kind = role if role in KINDS else "mos"
-            if name.partition(":")[0] not in KINDS[kind]:
+            judge, _, source = name.partition(":")
+            if judge not in KINDS[kind]:
                 raise InputError(
                     f"{kind}: {name!r} is unknown; choose one of {', '.join(KINDS[kind])}", field=kind
                 )
+            if missing_folder(source):
+                raise InputError(f"{kind}: {judge} needs {source}, which does not exist", field=kind)
         self._models: dict[str, Judge] = dict(models or {})
         self._failed: dict[str, str] = {}
         self._cache: OrderedDict[Hashable, object] = OrderedDict()

@@ -86,11 +86,7 @@ class Whisper:
         if source is None:
             folder = join_whisper_base()
         else:
-            folder, name = Path(source), f"whisper-{Path(source).name.removeprefix('whisper-')}"
-            if not folder.is_dir():
-                from faster_whisper.utils import download_model
-
-                folder = Path(download_model(str(source)))
+            folder, name = _found(str(source)), f"whisper-{Path(source).name.removeprefix('whisper-')}"
         self.info = JudgeInfo(
             name, str(source or " + ".join(PARTS)), ctranslate2.__version__, file_hash(folder / "model.bin"),
             "CTranslate2 int8, greedy, loops heard again",
@@ -166,6 +162,26 @@ class Whisper:
         return Transcript(
             "" if no_speech > 0.6 and log_probability < -1.0 else text, log_probability, no_speech
         )
+
+
+def _found(source: str) -> Path:
+    """The folder of a path, of a size, or of a repository of the hub. Raises MissingDependency."""
+    folder = Path(source).expanduser()
+    if not folder.is_dir():
+        from faster_whisper.utils import download_model
+
+        try:
+            folder = Path(download_model(source))
+        except (OSError, ValueError) as error:
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise MissingDependency(
+                f"whisper: there is no folder {source}, and the hub gives no model of this name: {reason}"
+            ) from error
+    if not (folder / "model.bin").is_file():
+        raise MissingDependency(
+            f"whisper: {folder} has no model.bin, which a model of faster-whisper (CTranslate2) has"
+        )
+    return folder
 
 
 def is_repetitive(text: str) -> bool:

@@ -19,7 +19,7 @@ from speechx.serving.routes.request import VOICE_ID, decode_audio
 from speechx.serving.service import Service
 from speechx.serving.types import JsonObject
 from speechx.task.voices import MAX_ENROLL_SECONDS, Voice, VoiceTaken, known_voice
-from speechx.text.languages import LANGUAGES, check_language, is_language_code
+from speechx.text.languages import LANGUAGES, check_language, is_language_code, language_code
 
 __all__ = ["enroll_voice", "upload_router", "voice_router"]
 
@@ -164,7 +164,7 @@ async def enroll_voice(service: Service, fields: JsonObject) -> tuple[Voice, str
             )
     if str(fields.get("consent")).lower() not in ("true", "1", "yes"):
         raise InputError("consent must be true: the speaker has agreed to be enrolled", field="consent")
-    language = fields.get("language") or "en"
+    language = language_code(fields.get("language") or "en")
     if not is_language_code(language):
         check_language(language)
     voice_id = fields.get("id") or _slug(fields["name"])

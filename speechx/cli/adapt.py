@@ -42,7 +42,9 @@ FEWEST_SECONDS = 40.0
 
 Recordings = Annotated[
     Path,
-    typer.Argument(help="folder of recordings (NAME.wav, NAME.txt), or a CSV or JSONL with audio and text"),
+    typer.Argument(
+        help="folder of recordings (NAME.wav with NAME.txt or NAME.lab), CSV or JSONL (audio, text), or one long file"
+    ),
 ]
 Name = Annotated[str, typer.Option(help="id of the voice: a-z, 0-9, - and _")]
 Output = Annotated[Path | None, output_option("model folder to write (default: models/NAME)")]
@@ -50,7 +52,7 @@ Minutes = Annotated[float, typer.Option(min=0.05, help="at most so many minutes 
 Consent = Annotated[
     bool, typer.Option("--consent", help="the speaker agreed: enroll the voice with its adapter")
 ]
-License = Annotated[str, typer.Option(help="licence of the recordings, kept in the adapter")]
+License = Annotated[str, typer.Option(help="license of the recordings, kept in the adapter")]
 Recognizer = Annotated[
     str, typer.Option(help="of recordings without text: whisper-base, whisper:FOLDER, or none")
 ]
@@ -179,9 +181,11 @@ def _checked(
     say(checked.table())
     for line in reading_report((row.text or "" for row in checked.rows), language):
         say(line)
-    if checked.minutes("train") * 60 < FEWEST_SECONDS:
+    held, left = checked.minutes("dev") * 60, checked.minutes("train") * 60
+    if left < FEWEST_SECONDS:
         raise InputError(
-            f"recordings: {checked.minutes('train') * 60:.0f} s are left to train on; give at least a minute",
+            f"recordings: {held + left:.0f} s can be used, of which {held:.0f} s are held out and {left:.0f} s are left to "
+            f"train on, where {FEWEST_SECONDS:.0f} s are needed: give {max(60, held + FEWEST_SECONDS):.0f} s or more in all",
             field="recordings",
         )
     return checked

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from speechx.errors import InputError
-from speechx.text.languages import LANGUAGES
+from speechx.text.languages import LANGUAGES, language_code
 
 if TYPE_CHECKING:
     from speechx.api import SpeechX
@@ -26,8 +26,21 @@ CODEC_HELP = (
     ":K uses K codebooks, @REVISION pins one"
 )
 CodecOption = Annotated[str | None, typer.Option("--codec", help=f"{CODEC_HELP} (default: the model's)")]
+
+
+def plain_language(given: str | None) -> str | None:
+    """Callback of an option: FR and fr-FR are fr, as in requests."""
+    return language_code(given) if given else given
+
+
 LanguageOption = Annotated[
-    str, typer.Option("--language", metavar="|".join(LANGUAGES), help="language of the text")
+    str,
+    typer.Option(
+        "--language",
+        metavar="CODE",
+        callback=plain_language,
+        help=f"language of the text: {', '.join(LANGUAGES)}, or one that was added",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 

@@ -18,7 +18,14 @@ from speechx.cli.cluster import (
     cluster_mixer,
     cluster_options,
 )
-from speechx.cli.console import CODEC_HELP, CodecOption, ModelOption, output_option, part_folder
+from speechx.cli.console import (
+    CODEC_HELP,
+    CodecOption,
+    ModelOption,
+    output_option,
+    part_folder,
+    plain_language,
+)
 
 app = typer.Typer(help="Prepare training data.", no_args_is_help=True)
 
@@ -30,14 +37,16 @@ Short = Annotated[float | None, typer.Option(help="share of the noises that are 
 @app.command()
 def prepare(
     sources: Annotated[
-        list[Path], typer.Argument(help="corpus folders, CSV or JSONL files, see docs/data.md")
+        list[Path], typer.Argument(help="corpus folders, CSV, TSV, JSONL or sound files, see docs/data.md")
     ],
     out: Annotated[Path, output_option("folder of the audio pack")],
     teacher: Annotated[
         Path | None, typer.Option(help="Whisper folder (CTranslate2): adds features for the codec")
     ] = None,
     workers: Annotated[int, typer.Option(help="processes that decode")] = 2,
-    language: Annotated[str | None, typer.Option(help="language of speech whose corpus names none")] = None,
+    language: Annotated[
+        str | None, typer.Option(callback=plain_language, help="language of speech whose corpus names none")
+    ] = None,
     rate: Annotated[
         int, typer.Option(min=8000, max=48000, help="sample rate: the highest of the codecs to use")
     ] = 16000,

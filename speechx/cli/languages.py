@@ -30,7 +30,7 @@ PhonesOption = Annotated[
     typer.Option(
         "--phones",
         metavar="espeak|FILE",
-        help="how a language without rules of its own is read: espeak, espeak:VOICE, or a file of spelling rules",
+        help="adds any other language, by how it is read: espeak, espeak:VOICE, or a YAML file of spelling rules",
     ),
 ]
 

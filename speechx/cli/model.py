@@ -104,7 +104,7 @@ def convert(
     path = Path(source)
     codec = unpickled(path) if allow_pickle and path.is_file() else open_codec(source)
     write_codec(codec, out)
-    say(f"codec {codec.name} {codec.hash} ({codec.licence}) -> {out}")
+    say(f"codec {codec.name} {codec.hash} ({codec.license}) -> {out}")
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from speechx.audio.reading import SAMPLE_RATE
-from speechx.cli.console import JsonOption, ModelOption, put_json, say, warn
+from speechx.cli.console import JsonOption, ModelOption, plain_language, put_json, say, warn
 from speechx.errors import InputError, did_you_mean
 from speechx.task.voices import VoiceStore
 from speechx.text.languages import LANGUAGES, check_language, is_language_code
@@ -39,7 +39,12 @@ def add(
         bool, typer.Option("--consent", help="the speaker agreed to have this voice cloned")
     ] = False,
     language: Annotated[
-        str, typer.Option(metavar="|".join(LANGUAGES), help="language of the recording")
+        str,
+        typer.Option(
+            metavar="CODE",
+            callback=plain_language,
+            help=f"language of the recording: {', '.join(LANGUAGES)}, or another",
+        ),
     ] = "en",
     name: Annotated[str | None, typer.Option(help="name for people (default: the id)")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace a voice of this id")] = False,
@@ -50,6 +55,11 @@ def add(
 
     if not is_language_code(language):
         check_language(language)
+    if not consent:
+        raise InputError(
+            "consent: --consent is missing; give it where the speaker agreed to have this voice cloned",
+            field="consent",
+        )
     store = VoiceStore()
     voice = store.enroll(audio, voice_id, name=name, language=language, consent=consent, overwrite=overwrite)
     say(f"voice {voice.id}: {voice.seconds:.1f} s")

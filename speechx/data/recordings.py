@@ -134,16 +134,25 @@ def check_recordings(
         if progress is not None:
             progress(number, len(rows))
     if len(kept) < FEWEST + 1:
-        why = Counter(drop.why for drop in dropped).most_common(3)
-        reasons = "; ".join(f"{count} {reason}" for reason, count in why)
+        reasons = _reasons(dropped)
         raise InputError(
-            f"recordings: {len(kept)} of {len(rows)} can be used, and at least {FEWEST + 1} are needed"
-            + (f" ({reasons})" if reasons else ""),
+            f"recordings: {len(kept)} utterances of {len(rows)} recordings can be used, and at least {FEWEST + 1} are needed"
+            + (f"; left out: {reasons}" if reasons else ""),
             field="recordings",
         )
     held = _held_out([row.id for row in kept])
     split = [replace(row, split="dev" if row.id in held else "train") for row in kept]
     return CheckedRecordings(tuple(split), tuple(seconds), tuple(dropped))
+
+
+def _reasons(dropped: Sequence[DroppedRecording]) -> str:
+    """The three most frequent reasons: how many utterances each, and what was wrong with the first."""
+    told = []
+    for why, count in Counter(drop.why for drop in dropped).most_common(3):
+        first = next(drop for drop in dropped if drop.why == why)
+        detail = f"{'; the first' if count > 1 else ''}: {first.detail}" if first.detail else ""
+        told.append(f"{count} ({why}{detail})")
+    return ", ".join(told)
 
 
 def voice_of(pack_folder: Path, rate: int, speaker: str | None = None) -> np.ndarray:
@@ -168,7 +177,7 @@ def _utterances(
     try:
         wav_T = reading.read(row.path, max_seconds=5 * 3600)
     except InputError as error:
-        yield DroppedRecording(row.id, 0.0, str(error).partition(":")[2].strip() or str(error))
+        yield DroppedRecording(row.id, 0.0, "cannot be read", str(error))
         return
     first = row.start or 0.0
     if row.stop is not None:

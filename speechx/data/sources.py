@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from speechx.data.corpus_tables import bad_source, is_table, known_rows, open_text, raw_rows
 from speechx.errors import InputError
 from speechx.files import not_utf8, read_text
+from speechx.text.languages import language_code
 
 if TYPE_CHECKING:
     from lhotse import CutSet
@@ -62,6 +63,7 @@ def read_source(path: str | Path, language: str | None = None) -> list[SourceRow
         if (row.corpus, row.id) in seen:
             raise InputError(f"source: {path} has two rows with id {row.id!r}", field="sources")
         seen.add((row.corpus, row.id))
+    language = _language(language)
     rows = [replace(row, language=row.language or language) if row.kind is None else row for row in rows]
     return _with_splits(rows)
 
@@ -116,7 +118,7 @@ def _table(path: Path) -> Iterator[SourceRow]:
 
 def _language(tag: str | None) -> str | None:
     """en-US, pt_BR -> en, pt."""
-    return None if not tag else str(tag).replace("_", "-").split("-")[0].lower()
+    return language_code(tag) if tag else None
 
 
 def _librispeech(root: Path) -> Iterator[SourceRow]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from speechx.errors import InputError
 
-__all__ = ["fetch_folder", "is_hub_name"]
+__all__ = ["fetch_folder", "is_hub_name", "missing_folder"]
 
 FILES = ("*.json", "*.md", "*.safetensors", "LICENSE*")
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(@[\w./-]+)?")
@@ -20,6 +20,14 @@ def is_hub_name(source: str | Path) -> bool:
     """Whether a string reads as `org/name[@revision]`, and there is no such path on the disk."""
     text = str(source)
     return NAME.fullmatch(text) is not None and not Path(text.partition("@")[0]).exists()
+
+
+def missing_folder(source: str) -> bool:
+    """Whether a string can only be a path (/x, ./x, ~/x, x/, a/b/x), and nothing is there."""
+    path = (
+        source.startswith(("/", ".", "~")) or source.endswith("/") or source.count("/") > 1 or "\\" in source
+    )
+    return path and not Path(source).expanduser().exists()
 
 
 def fetch_folder(name: str, field: str = "model") -> Path:
@@ -51,7 +59,10 @@ def fetch_folder(name: str, field: str = "model") -> Path:
         reason = (
             "HF_HUB_OFFLINE is set" if _is_offline() else "the hub cannot be reached"
         ) + ", and no copy is in the cache"
-        raise InputError(f"{field}: {name} is not here: {reason}", field=field) from error
+        raise InputError(
+            f"{field}: there is no folder {name}, and no repository of the hub can be read under this name: {reason}",
+            field=field,
+        ) from error
     except (OSError, ValueError) as error:  # no connection, a broken answer, a full disk
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise InputError(f"{field}: {name} cannot be fetched from the hub: {reason}", field=field) from error

@@ -46,6 +46,8 @@ def model_folder(path: str | Path | None = None, parts: tuple[str, ...] = ("code
         folder = fetch_folder(str(given))
     else:
         folder = Path(given) if given else packaged_model()
+    if given and not folder.is_dir():
+        raise InputError(f"model: {folder} is no model folder: it does not exist", field="model")
     for part in parts:
         if not (folder / part / "config.json").is_file():
             hint = "" if given else "; name one with --model or $SPEECHX_MODEL"

@@ -14,7 +14,7 @@ from speechx.audio.aac import check_aac
 from speechx.audio.coercion import as_source
 from speechx.audio.types import AudioFormat, AudioSource
 from speechx.errors import InputError
-from speechx.text.languages import is_language_code, known_languages, unsupported
+from speechx.text.languages import is_language_code, known_languages, language_code, unsupported
 
 __all__ = ["MAX_TEXT", "Audio", "Language", "Span", "TaskRequest", "Text", "Voice"]
 
@@ -58,10 +58,10 @@ def _check_text(value: str) -> str:
 
 def _check_language(value: str) -> str:
     """The code of a language; a region is dropped (en-US is en). Whether a model has it, its frontend tells."""
-    short = value.strip().lower().replace("_", "-").split("-")[0]
-    if not is_language_code(short):
+    code = language_code(value)
+    if not is_language_code(code):
         raise InputError(unsupported(value))
-    return short
+    return code
 
 
 def _check_format(value: AudioFormat) -> AudioFormat:

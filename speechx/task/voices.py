@@ -31,6 +31,7 @@ from speechx.audio.coercion import AudioLike, as_source
 from speechx.audio.types import Samples
 from speechx.errors import InputError, did_you_mean
 from speechx.files import Storage
+from speechx.text.languages import language_code
 
 if TYPE_CHECKING:
     from speechx.models.adapter_file import AdapterInfo
@@ -225,7 +226,7 @@ class VoiceStore:
             raise InputError("voice is badly clipped: record it at a lower level", field="voice")
         created = datetime.datetime.now(datetime.UTC).isoformat()
         seconds = round(len(wav_T) / reading.SAMPLE_RATE, 3)
-        voice = Voice(voice_id, name or voice_id, language, license, seconds, True, created)
+        voice = Voice(voice_id, name or voice_id, language_code(language), license, seconds, True, created)
         self._keep(voice, writing.encode(wav_T, reading.SAMPLE_RATE, "flac"), overwrite)
         self._listing = None
         return voice

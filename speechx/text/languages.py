@@ -13,7 +13,7 @@ from speechx.errors import InputError, nearest
 
 __all__ = [
     "LANGUAGES", "MAX_LANGUAGES", "AddedLanguage", "add_language", "added_language", "check_language", "is_language_code",
-    "known_languages", "language_at", "language_index", "unsupported",
+    "known_languages", "language_at", "language_code", "language_index", "unsupported",
 ]  # fmt: skip
 
 LANGUAGES = ("en", "es", "fr", "de", "it", "pt")
@@ -108,6 +108,12 @@ def is_language_code(code: str) -> bool:
     """Whether a string is a two-letter code of ISO 639-1, or has the form of a three-letter one."""
     named = {name for names in _NAMES.values() for name in names.split()}
     return code in _ISO_639_1 or (re.fullmatch("[a-z]{3}", code) is not None and code not in named)
+
+
+def language_code(given: str) -> str:
+    """The code in any case, without its region: FR, fr-FR, fr_CA are fr. What has none is returned as it is."""
+    code = given.strip().lower().replace("_", "-").split("-")[0]
+    return code if is_language_code(code) else given
 
 
 def check_language(language: str) -> None:

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from speechx.errors import InputError
@@ -128,7 +127,9 @@ def test_a_recognizer_that_nobody_knows_is_refused_even_where_all_recordings_hav
 
 
 def test_a_recognizer_that_cannot_be_loaded_is_named() -> None:
-    recognize = recognizer("whisper:/nowhere/at/all/x")
-    with pytest.raises(InputError, match=r"^recognizer: ") as found:
-        recognize(np.zeros(16000, np.float32), "en")
-    assert found.value.field == "recognizer"
+    for needed in (True, False):
+        with pytest.raises(
+            InputError, match=r"^recognizer: whisper needs /nowhere/x, which does not exist$"
+        ) as found:
+            recognizer("whisper:/nowhere/x", needed)
+        assert found.value.field == "recognizer"

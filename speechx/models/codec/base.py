@@ -28,7 +28,7 @@ class StreamDecoder(Protocol):
 class Codec(Protocol):
     """Turns sound into K streams of discrete codes at a fixed frame rate and back.
 
-    hop: samples per frame. latent_dim, feature_dim: axes of `latent` and `features`. licence: of the weights.
+    hop: samples per frame. latent_dim, feature_dim: axes of `latent` and `features`. license: of the weights.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Codec(Protocol):
     def feature_dim(self) -> int: ...
 
     @property
-    def licence(self) -> str: ...
+    def license(self) -> str: ...
 
     @property
     def hash(self) -> str:

@@ -20,7 +20,7 @@ __all__ = ["DacCodec"]
 
 class DacCodec(PretrainedCodec):
     model_type = "dac"
-    licence = "MIT"
+    license = "MIT"
 
     @staticmethod
     def _model_class() -> Any:

@@ -30,7 +30,7 @@ START = 8
 
 class EncodecCodec(PretrainedCodec):
     model_type = "encodec"
-    licence = "MIT (of the package; the hub names none)"
+    license = "MIT (of the package; the hub names none)"
 
     @classmethod
     def from_config(

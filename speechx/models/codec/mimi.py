@@ -19,7 +19,7 @@ __all__ = ["MimiCodec"]
 
 class MimiCodec(PretrainedCodec):
     model_type = "mimi"
-    licence = "CC-BY-4.0"
+    license = "CC-BY-4.0"
 
     def __init__(self, model: Any, num_codebooks: int | None = None) -> None:
         super().__init__(model, num_codebooks)

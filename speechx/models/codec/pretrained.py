@@ -38,7 +38,7 @@ class PretrainedCodec(ABC):
     """
 
     model_type: ClassVar[str]
-    licence: ClassVar[str]
+    license: ClassVar[str]
 
     def __init__(self, model: Any, num_codebooks: int | None = None) -> None:
         config = model.config

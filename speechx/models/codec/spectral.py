@@ -61,7 +61,7 @@ class SpectralCodec(nn.Module):
     def from_config(cls, config: SpectralConfig) -> SpectralCodec:
         return cls(config).eval()
 
-    licence = "Apache-2.0"
+    license = "Apache-2.0"
 
     def share_batches(self, ranks: Ranks) -> None:
         """In training: this process has a part of each batch, the other ranks have the rest."""

@@ -61,6 +61,8 @@ def test_json(client: TestClient, recording: bytes) -> None:
         "consent": True,
     }
     assert client.post("/v1/voices", json=body).json()["language"] == "de"
+    body |= {"id": "swiss", "language": "de-CH"}
+    assert client.post("/v1/voices", json=body).json()["language"] == "de", "as in requests"
     again = client.post("/v1/voices", json=body)
     assert again.status_code == 409 and again.json()["error"]["field"] == "id"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,58 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SPEECHX_VOICES", str(tmp_path / "voices"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def test_too_few_seconds_say_how_many_are_needed(
+    recordings: Path, tiny_folder: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = here / "few"
+    few.mkdir()
+    for number in range(5):
+        for file in recordings.glob(f"{number:02d}.*"):
+            shutil.copy(file, few)
+    assert adapt(few, tiny_folder) == 2
+    said = re.search(
+        r"(\d+) s can be used, of which (\d+) s are held out and (\d+) s are left to train on, where 40 s are needed: "
+        r"give (\d+) s or more in all",
+        capsys.readouterr().err,
+    )
+    assert said is not None
+    used, held, left, needed = map(int, said.groups())
+    assert abs(used - held - left) <= 1 and needed >= 60
+
+
+def test_what_may_be_given_is_in_the_help_and_in_the_refusal(
+    recordings: Path, tiny_folder: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["adapt", "--help"]) == 0
+    told = " ".join(re.sub(r"[│\n]", " ", capsys.readouterr().out).split())
+    for word in (
+        "NAME.lab",
+        "CSV or JSONL",
+        "one long file",
+        "or one that was added",
+        "adds any other language",
+    ):
+        assert word in told
+    assert adapt(recordings / "00.txt", tiny_folder) == 2
+    told = capsys.readouterr().err
+    assert (
+        "00.txt is neither a table nor a sound file; give a folder of recordings, a CSV, TSV or JSONL" in told
+    )
+
+
+def test_a_language_is_known_in_any_case_and_with_its_region(
+    recordings: Path, tiny_folder: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["text", "Bonjour", "--language", "fr-FR", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["language"] == "fr"
+    (here / "m.csv").write_text(f"audio;text;language\n{recordings / '00.wav'};Hi.;EN_us\n")
+    assert main(["data", "prepare", "m.csv", "-o", "pack", "--language", "EN", "--workers", "1"]) == 0
+    assert [row.language for row in AudioPack("pack").rows] == ["en"]
+    capsys.readouterr()
+    assert adapt(here / "m.csv", tiny_folder, "--language", "FR") == 2
+    assert "are said to be in en, not in fr" in capsys.readouterr().err
 
 
 def test_an_interruption_says_how_to_go_on(

@@ -201,6 +201,7 @@ def test_unusable_texts(
         (["codec", "encode", "none.wav", "-o", "o.npz"], "audio: the file none.wav does not exist"),
         (["codec", "decode", "in.wav", "-o", "o.wav"], "is no file of codes"),
         (["voices", "add", "in.wav", "me", "--consent", "--language", "english"], "did you mean 'en'?"),
+        (["voices", "add", "in.wav", "me"], "consent: --consent is missing; give it where the speaker agreed"),
         (["voices", "remove", "nobody"], "voice 'nobody' is not enrolled"),
     ],
 )  # fmt: skip

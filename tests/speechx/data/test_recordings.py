@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,10 +87,18 @@ def test_why_recordings_are_left_out(tmp_path: Path, speech: Speech, frontend: F
 def test_too_little_is_left(tmp_path: Path, speech: Speech, frontend: Frontend) -> None:
     for number in range(4):
         write(tmp_path / "anna" / f"{number}.wav", speech(0.5, number), "Hm.")
-    with pytest.raises(
-        InputError, match=r"0 of 4 can be used, and at least 3 are needed \(4 shorter than 1 s\)"
-    ):
+    (tmp_path / "anna" / "garbage.wav").write_text("garbage")
+    write(tmp_path / "anna" / "long.wav", with_pauses(speech(30.0, 5)))
+    with pytest.raises(InputError) as refused:
         check_recordings(speaker_rows(tmp_path / "anna", "en"), frontend, "en")
+    told = str(refused.value).removeprefix(
+        "recordings: 0 utterances of 6 recordings can be used, and at least 3 are needed; left out: "
+    )
+    assert "4 (shorter than 1 s)" in told
+    assert re.search(
+        r"1 \(cannot be read: the file \S*garbage.wav is text, not audio: it begins with 'garbage'\)", told
+    )
+    assert re.search(r"[2-9] \(no text\)", told), "a long recording is several utterances"
 
 
 def test_a_long_recording_without_text_is_cut_and_transcribed(

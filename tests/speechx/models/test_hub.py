@@ -14,7 +14,7 @@ import pytest
 from speechx.api import SpeechX
 from speechx.errors import InputError
 from speechx.models.codec.sources import open_codec
-from speechx.models.hub import fetch_folder, is_hub_name
+from speechx.models.hub import fetch_folder, is_hub_name, missing_folder
 from speechx.models.lm.folder import LM_FOLDER
 from speechx.models.lm.pretrained import CodecLM
 
@@ -60,7 +60,7 @@ def test_a_revision_is_pinned(cached: Path) -> None:
 
 def test_offline_and_not_in_the_cache(cached: Path) -> None:
     for load in (SpeechX.load, CodecLM.from_pretrained, open_codec):
-        with pytest.raises(InputError, match=r"org/other is not here: HF_HUB_OFFLINE is set") as caught:
+        with pytest.raises(InputError, match=r"no folder org/other, .*: HF_HUB_OFFLINE is set") as caught:
             load("org/other")
         assert "\n" not in str(caught.value)
 
@@ -75,8 +75,18 @@ def test_a_hub_that_cannot_be_reached(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(InputError) as caught:
         SpeechX.load("org/tiny")
     assert str(caught.value) == (
-        "model: org/tiny is not here: the hub cannot be reached, and no copy is in the cache"
+        "model: there is no folder org/tiny, and no repository of the hub can be read under this name: the hub cannot be "
+        "reached, and no copy is in the cache"
     )
+
+
+@pytest.mark.parametrize(
+    ("source", "missing"),
+    [("/none/x", True), ("./x", True), ("../x", True), ("~/none", True), ("a/b/x", True), ("x/", True),
+     (".", False), ("/", False), ("org/x", False), ("large-v3", False), ("", False)],
+)  # fmt: skip
+def test_what_can_only_be_a_folder(source: str, missing: bool) -> None:
+    assert missing_folder(source) is missing
 
 
 def test_another_architecture(cached: Path) -> None:

@@ -17,6 +17,7 @@ from speechx.text.languages import (
     is_language_code,
     known_languages,
     language_at,
+    language_code,
     language_index,
 )
 
@@ -36,6 +37,23 @@ def test_a_language_gets_the_next_token() -> None:
         add_language(AddedLanguage(f"q{chr(97 + n // 20)}{chr(97 + n % 20)}", espeak="nl"))
     with pytest.raises(InputError, match="no room for more"):
         add_language(AddedLanguage("nl", espeak="nl"))
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ("FR", "fr"),
+        ("fr-FR", "fr"),
+        ("pt_BR", "pt"),
+        (" en ", "en"),
+        ("NLD", "nld"),
+        ("English", "English"),
+        ("xx", "xx"),
+        ("", ""),
+    ],
+)
+def test_a_code_in_any_case_with_its_region(given: str, code: str) -> None:
+    assert language_code(given) == code
 
 
 @pytest.mark.parametrize(("code", "more"), [("en", {"espeak": "en"}), ("xx", {"espeak": "xx"}), ("fy", {})])

@@ -32,7 +32,7 @@ def test_it_is_a_codec(codec: PretrainedCodec) -> None:
     assert isinstance(codec, Codec)
     assert (codec.sample_rate, codec.frame_rate) == RATES[codec.model_type]
     assert (codec.num_codebooks, codec.codebook_size, len(codec.hash)) == (4, 64, 16)
-    assert codec.name == NAMES[codec.model_type] and codec.licence
+    assert codec.name == NAMES[codec.model_type] and codec.license
 
 
 @pytest.mark.parametrize("frames", [0.2, 1, 1.01, 7])
