@@ -11,6 +11,7 @@ A row with `kind` is noise; every other row is speech. Nothing is decoded here.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,8 +28,13 @@ if TYPE_CHECKING:
 __all__ = ["SourceRow", "hold_out_speakers", "read_source"]
 
 AUDIO_SUFFIXES = (".flac", ".wav", ".opus", ".ogg", ".mp3", ".m4a")
+TEXT_SUFFIXES = (".txt", ".lab", ".TXT", ".LAB")
+NO_TEXTS = ("README", "LICENSE", "LICENCE", ".")
+"""Beginnings of names of files that hold no texts of recordings."""
 DEV_PERCENT = TEST_PERCENT = 2
 FEW_SPEAKERS = 20
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -202,10 +208,16 @@ def _recordings(root: Path) -> Iterator[Path]:
 
 
 def _plain_folder(root: Path) -> Iterator[SourceRow]:
-    """Recordings of one speaker, each with its text beside it (NAME.txt or NAME.lab) or without one."""
+    """Recordings of one speaker, each with its text beside it (NAME.txt or NAME.lab) or without one.
+
+    Texts and tables that belong to no recording are logged: their texts would be missed.
+    """
+    used = set[Path]()
     for path in _recordings(root):
-        texts = (path.with_suffix(suffix) for suffix in (".txt", ".lab", ".TXT", ".LAB"))
+        texts = (path.with_suffix(suffix) for suffix in TEXT_SUFFIXES)
         found = next((text for text in texts if text.is_file()), None)
+        if found is not None:
+            used.add(found)
         yield SourceRow(
             path=path,
             id=path.relative_to(root).as_posix(),
@@ -213,6 +225,13 @@ def _plain_folder(root: Path) -> Iterator[SourceRow]:
             speaker=root.resolve().name,
             text=None if found is None else _text(found) or None,
         )
+    texts_or_tables = (p for p in sorted(root.rglob("*")) if p.suffix in TEXT_SUFFIXES or is_table(p))
+    if others := [p for p in texts_or_tables if p not in used and not p.name.upper().startswith(NO_TEXTS)]:
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        logger.warning(
+            "source: not used: %s%s; the text of NAME.wav is NAME.txt or NAME.lab, and a table is named metadata.csv or "
+            "metadata.jsonl", others[0], more,
+        )  # fmt: skip
 
 
 def _with_audio(stem: Path) -> Path | None:

@@ -201,6 +201,23 @@ def test_common_voice_with_other_columns(tmp_path: Path) -> None:
         read_source(tmp_path)
 
 
+@pytest.mark.parametrize("names", [["b.txt", "c.lab"], ["texts.csv"], ["deep/list.jsonl", "x.txt", "y.txt"]])
+def test_texts_without_a_recording_are_said(
+    tmp_path: Path, names: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """They would be missed, and nobody would know."""
+    sound(tmp_path / "a.wav")
+    sound(tmp_path / "deep/d.wav")
+    for name in ("a.txt", "README.txt", "license.txt", *names):
+        (tmp_path / name).write_text("Hello.")
+    assert [row.text for row in read_source(tmp_path)] == ["Hello.", None]
+    (record,) = caplog.records
+    more = "" if len(names) == 1 else f" and {len(names) - 1} more"
+    assert record.getMessage().startswith(
+        f"source: not used: {tmp_path / names[0]}{more}; the text of NAME.wav is NAME.txt"
+    )
+
+
 def test_a_sound_file_alone(tmp_path: Path) -> None:
     sound(tmp_path / "anna.wav")
     (row,) = read_source(tmp_path / "anna.wav", language="en")
