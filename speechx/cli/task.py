@@ -63,19 +63,24 @@ METAVARS = {"audio": "FILE", "voice": "VOICE", "text": "TEXT", "language": "|".j
 
 
 def _parameter(task: AnyTask, name: str) -> tuple[Any, object]:
-    """One field of the request as a parameter of the command: annotation and default. A text may come from a file, too."""
+    """One field of the request as a parameter of the command: annotation and default. A text may come from a file, too.
+
+    What is not given is None, or False, so that the request knows it.
+    """
     fields = task.Request.model_fields
     info, type_ = fields[name], _plain_type(fields[name].annotation)
     kind = registry.field_kinds(task.Request).get(name, "")
     required = info.is_required() and kind != "text"
     if type_ is not bool and not required:
         type_ = type_ | None
-    default = Parameter.empty if required else None if info.is_required() else info.default
+    default = Parameter.empty if required else info.default if type_ is bool else None
+    shown = type_ is bool or (False if info.is_required() or info.default is None else str(info.default))
     if name == next(field for field, its in fields.items() if its.is_required()):
         help = f"{info.description}; - reads standard input" if kind == "text" else info.description
         return Annotated[type_, typer.Argument(metavar=METAVARS.get(kind), help=help)], default
     metavar = METAVARS.get(kind) or "|".join(_choices(info.annotation)) or None
-    option = typer.Option("--" + name.replace("_", "-"), metavar=metavar, help=info.description)
+    flag = "--" + name.replace("_", "-")
+    option = typer.Option(flag, metavar=metavar, help=info.description, show_default=shown)
     return Annotated[type_, option], default
 
 

@@ -275,3 +275,12 @@ def test_help_names_everything(capsys: Any) -> None:
         "train",
     ):
         assert name in shown
+
+
+def test_what_is_not_given_is_left_to_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An adapted voice has a language of its own, which counts where the command line names none."""
+    given = list[dict[str, Any]]()
+    monkeypatch.setattr("speechx.cli.task.perform", lambda task, fields, *more: given.append(fields))
+    assert main(["tts", "Hi.", "--voice", "heart", "-o", "hi.wav"]) == 0
+    assert main(["tts", "Hi.", "--voice", "heart", "-o", "hi.wav", "--language", "en"]) == 0
+    assert "language" not in given[0] and given[1]["language"] == "en"
