@@ -1,6 +1,6 @@
 """Recordings of a corpus with their metadata, from any of the usual layouts.
 
-    read_source("LibriSpeech")      LibriSpeech, LibriTTS, VCTK, Common Voice: as they are published
+    read_source("LibriSpeech")      LibriSpeech, LibriTTS, LJSpeech, VCTK, Common Voice: as they are published
     read_source("my_corpus")        a folder with metadata.jsonl or metadata.csv, or of recordings alone (NAME.wav, NAME.txt)
     read_source("clips.csv")        CSV, TSV or JSONL with column audio, and text, speaker, language, split, id, kind
     read_source("cuts.jsonl.gz")    manifests of lhotse (a hundred more corpora), if it is installed
@@ -84,6 +84,8 @@ def _reader(path: Path) -> Callable[[Path], Iterable[SourceRow]]:
                 f"column audio, or a sound file ({', '.join(AUDIO_SUFFIXES)})"
             )
         return _lhotse if _is_lhotse(path) else _table
+    if _is_ljspeech(path):
+        return _ljspeech
     for name in ("metadata.jsonl", "metadata.csv"):
         if (path / name).is_file():
             return lambda folder: _table(folder / name)
@@ -156,6 +158,24 @@ def _subset_split(path: Path) -> str:
             if part.startswith(f"{split}-"):
                 return split
     return ""
+
+
+def _is_ljspeech(root: Path) -> bool:
+    listing = root / "metadata.csv"
+    return (root / "wavs").is_dir() and listing.is_file() and "|" in _text(listing).partition("\n")[0]
+
+
+def _ljspeech(root: Path) -> Iterator[SourceRow]:
+    """metadata.csv with lines `id|text` or `id|text|text with numbers as words` beside wavs/id.wav; one speaker."""
+    corpus = root.resolve().name
+    for number, line in enumerate(_text(root / "metadata.csv").splitlines(), 1):
+        name, *texts = (cell.strip() for cell in line.split("|"))
+        if not texts:
+            raise bad_source(
+                f"{root / 'metadata.csv'} line {number} has no | after the name of its recording"
+            )
+        if (audio := _with_audio(root / "wavs" / name)) is not None:
+            yield SourceRow(audio, name, corpus, "", corpus, None, texts[-1] or texts[0] or None)
 
 
 def _vctk(root: Path) -> Iterator[SourceRow]:

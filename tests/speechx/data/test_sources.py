@@ -77,6 +77,22 @@ def test_librispeech_and_libritts(tmp_path: Path) -> None:
     assert hold_out_speakers([row, other]) == ([row], 1)
 
 
+def test_ljspeech(tmp_path: Path) -> None:
+    root = tmp_path / "LJSpeech-1.1"
+    for name in ("LJ001-0001", "LJ001-0002"):
+        sound(root / f"wavs/{name}.wav")
+    listing = root / "metadata.csv"
+    listing.write_text(
+        "LJ001-0001|Printed in 1455, yes|Printed in fourteen fifty-five, yes\nLJ001-0002|Short.\nLJ001-0003|No|No\n"
+    )
+    first, second = read_source(root, "en")
+    assert (first.id, first.speaker, first.language) == ("LJ001-0001", "LJSpeech-1.1", "en")
+    assert (first.text, second.text) == ("Printed in fourteen fifty-five, yes", "Short.")
+    listing.write_text("LJ001-0001|Yes.\nLJ001-0002\n")
+    with pytest.raises(InputError, match=r"metadata\.csv line 2 has no \| after the name of its recording"):
+        read_source(root)
+
+
 def test_vctk(tmp_path: Path) -> None:
     sound(tmp_path / "wav48_silence_trimmed/p225/p225_001_mic1.flac", rate=48000)
     (tmp_path / "txt/p225").mkdir(parents=True)
