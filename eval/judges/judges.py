@@ -9,6 +9,7 @@ A name may carry a source: "whisper:/models/large-v3", "wavlm:/models/wavlm-sv".
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from importlib import import_module
@@ -91,6 +92,8 @@ class Judges:
                 )
             if missing_folder(source):
                 raise InputError(f"{kind}: {judge} needs {source}, which does not exist", field=kind)
+            if source:
+                self.names[role] = f"{judge}:{os.path.expanduser(source)}"
         self._models: dict[str, Judge] = dict(models or {})
         self._failed: dict[str, str] = {}
         self._cache: OrderedDict[Hashable, object] = OrderedDict()

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from speechx.audio import reading
-from speechx.data.sources import SourceRow, read_source
+from speechx.data.source_rows import SourceRow
+from speechx.data.sources import read_source
 from speechx.errors import InputError
 from speechx.eval.items import RATE, JsonObject
 from speechx.eval.sets.build import seeded_rng

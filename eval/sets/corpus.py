@@ -16,7 +16,8 @@ import numpy as np
 from speechx.audio import reading
 from speechx.data.packs import AudioPack, PackRow
 from speechx.data.prepare import decode
-from speechx.data.sources import SourceRow, read_source
+from speechx.data.source_rows import SourceRow
+from speechx.data.sources import read_source
 from speechx.errors import InputError
 from speechx.eval.items import RATE
 
@@ -91,14 +92,16 @@ def expand_sources(sources: Iterable[Path]) -> list[Path]:
 
 
 def _seconds(row: SourceRow) -> float | None:
-    """Length of a recording by its header; None where it cannot be read."""
+    """Length of a recording by its header; None where it cannot be read, or ends before the part that is meant."""
     import soundfile
 
     try:
         seconds = float(soundfile.info(str(row.path)).duration)
     except (OSError, RuntimeError):
         return None
-    return seconds if row.start is None or row.stop is None else row.stop - row.start
+    if row.start is None or row.stop is None:
+        return seconds
+    return min(row.stop, seconds) - row.start if row.start < seconds else None
 
 
 def _pack_row(row: SourceRow, seconds: float) -> PackRow:

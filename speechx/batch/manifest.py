@@ -22,7 +22,6 @@ from speechx.batch.tables import (
     is_cut_set,
     lhotse_rows,
     parquet_rows,
-    separator,
     uncompressed,
 )
 from speechx.errors import InputError
@@ -127,7 +126,7 @@ def _table(source: str, task: str | None) -> Iterator[NumberedRow]:
         return parquet_rows(data)
     text = _text(source, data)
     if ".csv" in suffixes or ".tsv" in suffixes:
-        return csv_rows(text, "\t" if ".tsv" in suffixes else separator(text.partition("\n")[0]))
+        return csv_rows(text, "\t" if ".tsv" in suffixes else None)
     rows = _json_lines(source, text)
     return lhotse_rows(rows, task) if is_cut_set(text) else rows
 

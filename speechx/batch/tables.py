@@ -10,7 +10,7 @@ import csv
 import gzip
 import importlib
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeAlias
@@ -46,16 +46,33 @@ def uncompressed(data: bytes) -> bytes:
     return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
 
 
-def separator(header: str) -> str:
-    """What stands between the cells of a CSV, by its first line: spreadsheets of half of Europe write semicolons."""
-    return max(",;\t", key=header.count)
+def separator(header: str, is_known: Callable[[str], bool]) -> str:
+    """Delimiter of a CSV, by its first line: the one that gives most known columns, of several the most frequent.
+
+    Spreadsheets of half of Europe write semicolons.
+    """
+
+    def known_columns(delimiter: str) -> int:
+        try:
+            return sum(map(is_known, next(csv.reader([header], delimiter=delimiter))))
+        except csv.Error:
+            return 0
+
+    return max(",;\t", key=lambda delimiter: (known_columns(delimiter), header.count(delimiter)))
 
 
-def csv_rows(text: str, delimiter: str) -> Iterator[NumberedRow]:
+def _is_field(name: str) -> bool:
+    """Whether a column is the id, the task, or a field of some task."""
+    fields = {field for task in registry.tasks().values() for field in task.Request.model_fields}
+    return name.strip().casefold() in {"id", "task", *fields}
+
+
+def csv_rows(text: str, delimiter: str | None = None) -> Iterator[NumberedRow]:
     """A row per record; the header names the fields. `span` is two numbers with a space between.
 
-    Columns without a name are left out: pandas writes its index so.
+    delimiter: None for the one that the header tells. Columns without a name are left out: pandas writes its index so.
     """
+    delimiter = delimiter or separator(text.partition("\n")[0], _is_field)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     if not reader.fieldnames or len(set(reader.fieldnames)) < len(reader.fieldnames):
         raise InputError("manifest: the first line must name each column once", field="manifest")

@@ -13,8 +13,9 @@ import csv
 import gzip
 import itertools
 import logging
+import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TextIO
@@ -24,7 +25,7 @@ from speechx.batch.tables import separator
 from speechx.errors import InputError
 from speechx.files import not_utf8
 
-__all__ = ["TABLES", "bad_source", "known_rows", "open_text", "raw_rows"]
+__all__ = ["TABLES", "bad_source", "known_rows", "open_text", "part_of_file", "raw_rows"]
 
 TABLES = (".csv", ".tsv", ".jsonl", ".json", ".ndjson")
 """Suffixes, with or without .gz. A .json has JSON lines."""
@@ -38,9 +39,11 @@ COLUMNS = {
     "id": ("id",),
     "kind": ("kind",),
     "corpus": ("corpus",),
+    "offset": ("offset",),
+    "duration": ("duration",),
 }  # fmt: skip
-ELSEWHERE = ("duration", "phones")
-"""Columns that nobody misses: the recording tells the one, `speechx data label` reads the other."""
+ELSEWHERE = ("phones",)
+"""Columns that nobody misses: `speechx data label` reads them."""
 
 TEXTS_ELSEWHERE = ("frase", "oración", "phrase", "satz", "tekst", "testo", "texte", "texto", "wortlaut")
 """What others call the column of texts."""
@@ -110,6 +113,42 @@ def _plain(name: str) -> str:
     return name.strip().casefold().replace(" ", "_").replace("-", "_")
 
 
+def _is_audio(name: str) -> bool:
+    return _plain(name) in COLUMNS["audio"]
+
+
+def part_of_file(path: Path, number: int, row: Mapping[str, str]) -> tuple[float, float] | None:
+    """[start, stop) in seconds of a row with `offset` and `duration`, as NeMo writes them; None for a whole file.
+
+    `duration` alone is not read. Raises InputError for what is no part.
+    """
+    if "offset" not in row:
+        return None
+    start = _seconds(path, number, "offset", row["offset"])
+    if "duration" not in row:
+        if start == 0:
+            return None
+        raise bad_source(
+            f"{path} line {number} has an `offset` and no `duration`: a part of a file needs both"
+        )
+    duration = _seconds(path, number, "duration", row["duration"])
+    if duration == 0:
+        raise bad_source(f"{path} line {number}: `duration` of a part must be above 0 s")
+    return start, start + duration
+
+
+def _seconds(path: Path, number: int, name: str, value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise bad_source(
+            f"{path} line {number}: `{name}` must be a number of seconds from 0, not {value[:50]!r}"
+        )
+    return seconds
+
+
 def raw_rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
     """(line, row) of a table. Raises InputError with the line for one that is broken."""
     with open_text(path) as file:
@@ -135,7 +174,7 @@ def _cells(path: Path, file: TextIO) -> Iterator[tuple[int, dict[str, object]]]:
     if _suffix(path) == ".tsv":
         reader = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
     else:
-        reader = csv.DictReader(lines, delimiter=separator(first))
+        reader = csv.DictReader(lines, delimiter=separator(first, _is_audio))
     try:
         named = [name for name in reader.fieldnames or () if name]
         if len(set(named)) < len(named):
@@ -162,7 +201,7 @@ def open_text(path: Path) -> Iterator[TextIO]:
     try:
         with (
             gzip.open(path, "rt", encoding="utf-8-sig")
-            if path.suffix == ".gz"
+            if path.suffix.lower() == ".gz"
             else path.open(encoding="utf-8-sig")
         ) as file:
             yield file

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from speechx.data.packs import PACK_RATE, write_rate
-from speechx.data.sources import SourceRow, hold_out_speakers, read_source
+from speechx.data.source_rows import SourceRow, hold_out_speakers
+from speechx.data.sources import read_source
 from speechx.errors import InputError
 from speechx.files import atomic_files
 

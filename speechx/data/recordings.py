@@ -20,7 +20,8 @@ import numpy as np
 
 from speechx.audio import levels, reading
 from speechx.data.packs import AudioPack
-from speechx.data.sources import SourceRow, read_source
+from speechx.data.source_rows import SourceRow
+from speechx.data.sources import read_source
 from speechx.errors import InputError
 from speechx.task.frontend import Frontend
 from speechx.text.types import WordTime

@@ -2,7 +2,8 @@
 
     read_source("LibriSpeech")      LibriSpeech, LibriTTS, LJSpeech, VCTK, Common Voice: as they are published
     read_source("my_corpus")        a folder with metadata.jsonl or metadata.csv, or of recordings alone (NAME.wav, NAME.txt)
-    read_source("clips.csv")        CSV, TSV or JSONL with column audio, and text, speaker, language, split, id, kind
+    read_source("clips.csv")        CSV, TSV or JSONL with column audio, and text, speaker, language, split, id, kind,
+                                    offset with duration (NeMo)
     read_source("cuts.jsonl.gz")    manifests of lhotse (a hundred more corpora), if it is installed
 
 A row with `kind` is noise; every other row is speech. Nothing is decoded here.
@@ -10,47 +11,30 @@ A row with `kind` is noise; every other row is speech. Nothing is decoded here.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speechx.data.corpus_tables import bad_source, is_table, known_rows, open_text, raw_rows
+from speechx.data.corpus_tables import bad_source, is_table, known_rows, open_text, part_of_file, raw_rows
+from speechx.data.source_rows import SourceRow, with_splits
 from speechx.errors import InputError
-from speechx.files import not_utf8, read_text
-from speechx.text.languages import language_code
+from speechx.files import read_text
+from speechx.text.languages import primary_subtag
 
 if TYPE_CHECKING:
     from lhotse import CutSet
 
-__all__ = ["SourceRow", "hold_out_speakers", "read_source"]
+__all__ = ["read_source"]
 
 AUDIO_SUFFIXES = (".flac", ".wav", ".opus", ".ogg", ".mp3", ".m4a")
 TEXT_SUFFIXES = (".txt", ".lab", ".TXT", ".LAB")
 NO_TEXTS = ("README", "LICENSE", "LICENCE", ".")
 """Beginnings of names of files that hold no texts of recordings."""
-DEV_PERCENT = TEST_PERCENT = 2
-FEW_SPEAKERS = 20
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class SourceRow:
-    """One recording, or [start, stop) seconds of one. split "": the corpus has none."""
-
-    path: Path
-    id: str
-    corpus: str
-    split: str = ""
-    speaker: str | None = None
-    language: str | None = None
-    text: str | None = None
-    kind: str | None = None
-    start: float | None = None
-    stop: float | None = None
 
 
 def read_source(path: str | Path, language: str | None = None) -> list[SourceRow]:
@@ -71,7 +55,7 @@ def read_source(path: str | Path, language: str | None = None) -> list[SourceRow
         seen.add((row.corpus, row.id))
     language = _language(language)
     rows = [replace(row, language=row.language or language) if row.kind is None else row for row in rows]
-    return _with_splits(rows)
+    return with_splits(rows)
 
 
 def _reader(path: Path) -> Callable[[Path], Iterable[SourceRow]]:
@@ -89,7 +73,7 @@ def _reader(path: Path) -> Callable[[Path], Iterable[SourceRow]]:
     for name in ("metadata.jsonl", "metadata.csv"):
         if (path / name).is_file():
             return lambda folder: _table(folder / name)
-    if any(path.glob("cuts*.jsonl*")) or any(path.glob("*supervisions*.jsonl*")):
+    if _manifests(path, "cuts") or _manifests(path, "*supervisions"):
         return _lhotse
     if (path / "clips").is_dir():
         return _common_voice
@@ -108,25 +92,32 @@ def _reader(path: Path) -> Callable[[Path], Iterable[SourceRow]]:
 
 
 def _table(path: Path) -> Iterator[SourceRow]:
-    """CSV, TSV or JSONL. Paths are relative to the table. A folder's metadata is named after the folder."""
+    """CSV, TSV or JSONL. Paths are relative to the table. A folder's metadata is named after the folder.
+
+    A part of a file without an id has the file's name and its milliseconds: talk@3000-4500.
+    """
     corpus = path.parent.name if path.stem == "metadata" else path.name.split(".")[0]
-    for _, row in known_rows(path):
+    for number, row in known_rows(path):
         audio, kind = Path(row["audio"]), row.get("kind")
+        part = part_of_file(path, number, row)
+        times = f"@{part[0] * 1000:.0f}-{part[1] * 1000:.0f}" if part else ""
         yield SourceRow(
             path=path.parent / audio,
-            id=row.get("id") or str(audio.with_suffix("")),
+            id=row.get("id") or f"{audio.with_suffix('')}{times}",
             corpus=row.get("corpus") or corpus,
             split=row.get("split") or "",
             speaker=None if kind else row.get("speaker") or corpus,
             language=_language(row.get("language")),
             text=row.get("text") or None,
             kind=kind or None,
+            start=part[0] if part else None,
+            stop=part[1] if part else None,
         )
 
 
 def _language(tag: str | None) -> str | None:
-    """en-US, pt_BR -> en, pt."""
-    return language_code(tag) if tag else None
+    """en-US, pt_BR, English -> en, pt, english: one spelling each, known or not."""
+    return primary_subtag(tag) or None if tag else None
 
 
 def _librispeech(root: Path) -> Iterator[SourceRow]:
@@ -261,10 +252,15 @@ def _with_audio(stem: Path) -> Path | None:
 
 
 def _is_lhotse(path: Path) -> bool:
-    if ".jsonl" not in path.suffixes:
+    if ".jsonl" not in Path(path.name.lower()).suffixes:
         return False
     with open_text(path) as file:
         return '"supervisions"' in file.readline()
+
+
+def _manifests(folder: Path, name: str) -> list[Path]:
+    """Files NAME*.jsonl, with or without .gz, in any case."""
+    return sorted(path for path in folder.iterdir() if fnmatch(path.name.lower(), f"{name}*.jsonl*"))
 
 
 def _lhotse(path: Path) -> Iterator[SourceRow]:
@@ -275,11 +271,9 @@ def _lhotse(path: Path) -> Iterator[SourceRow]:
         raise bad_source(
             f"{path} is a lhotse manifest: install lhotse to read it (pip install 'speechx[train]')"
         ) from error
-    except UnicodeDecodeError as error:
-        raise bad_source(f"{path} {not_utf8(error)}") from error
     except InputError:
         raise
-    except (AssertionError, EOFError, KeyError, OSError, TypeError, ValueError) as error:
+    except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise bad_source(f"{path} is no lhotse manifest that can be read: {error}") from error
     corpus = path.name.split(".")[0]
     for cut in cuts:
@@ -303,45 +297,22 @@ def _lhotse(path: Path) -> Iterator[SourceRow]:
 
 
 def _cuts(path: Path) -> CutSet:
-    from lhotse import CutSet, load_manifest
+    from lhotse import CutSet, RecordingSet, SupervisionSet
 
-    if path.is_file():
-        return load_manifest(path)
-    if found := sorted(path.glob("cuts*.jsonl*")):
-        return load_manifest(found[0])
-    parts = {}
-    for name in ("recordings", "supervisions"):
-        files = sorted(path.glob(f"*{name}*.jsonl*"))
+    def rows(manifest: Path) -> Iterator[dict[str, object]]:
+        return (row for _, row in raw_rows(manifest))
+
+    def only(name: str) -> Path:
+        files = _manifests(path, f"*{name}")
         if len(files) != 1:
             raise bad_source(f"{path} has {len(files)} files of {name}, not one")
-        parts[name] = load_manifest(files[0])
-    return CutSet.from_manifests(**parts).trim_to_supervisions(keep_overlapping=False)
+        return files[0]
 
-
-def _with_splits(rows: list[SourceRow]) -> list[SourceRow]:
-    """Fills in missing splits, by a hash of the speaker, or of the row if there are few speakers."""
-    speakers = {row.speaker for row in rows if row.speaker is not None}
-
-    def split(row: SourceRow) -> str:
-        key = row.speaker if row.speaker is not None and len(speakers) >= FEW_SPEAKERS else row.id
-        percent = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") % 100
-        if percent < TEST_PERCENT:
-            return "test"
-        return "dev" if percent < TEST_PERCENT + DEV_PERCENT else "train"
-
-    return [row if row.split else replace(row, split=split(row)) for row in rows]
-
-
-def hold_out_speakers(rows: list[SourceRow]) -> tuple[list[SourceRow], int]:
-    """Drops training rows whose speaker is in dev or test of another corpus; (kept rows, number dropped).
-
-    A speaker in two splits of one corpus stays: a single voice with held-out sentences.
-    """
-    held: dict[str, set[str]] = {}
-    for row in rows:
-        if row.speaker is not None and row.split in ("dev", "test"):
-            held.setdefault(row.speaker, set()).add(row.corpus)
-    kept = [
-        row for row in rows if row.split != "train" or not held.get(row.speaker or "", set()) - {row.corpus}
-    ]
-    return kept, len(rows) - len(kept)
+    if path.is_file():
+        return CutSet.from_dicts(rows(path))
+    if found := _manifests(path, "cuts"):
+        return CutSet.from_dicts(rows(found[0]))
+    return CutSet.from_manifests(
+        recordings=RecordingSet.from_dicts(rows(only("recordings"))),
+        supervisions=SupervisionSet.from_dicts(rows(only("supervisions"))),
+    ).trim_to_supervisions(keep_overlapping=False)

@@ -46,12 +46,15 @@ class StrictConfig(BaseModel):
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
-        """From a YAML file. Raises InputError, field "config", for one that cannot be read or has a wrong key or value."""
+        """From a YAML file; an empty one has the defaults.
+
+        Raises InputError, field "config", for one that cannot be read, lacks a setting, or has a wrong key or value.
+        """
         try:
             values = yaml.safe_load(read_text(path, "config"))
-            if isinstance(values, dict):
-                return cls.from_dict(values)
-            reason = "it must have a line `key: value` for each setting"
+            if isinstance(values, dict | None):
+                return cls.from_dict(values or {})
+            reason = "it must be a mapping (lines `key: value`)"
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))

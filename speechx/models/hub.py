@@ -5,6 +5,7 @@ Only JSON, Markdown and safetensors are fetched. HF_HUB_OFFLINE, HF_HOME and HF_
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def missing_folder(source: str) -> bool:
     path = (
         source.startswith(("/", ".", "~")) or source.endswith("/") or source.count("/") > 1 or "\\" in source
     )
-    return path and not Path(source).expanduser().exists()
+    return path and not Path(os.path.expanduser(source)).exists()  # Path.expanduser raises for ~nobody
 
 
 def fetch_folder(name: str, field: str = "model") -> Path:

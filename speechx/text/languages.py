@@ -13,7 +13,7 @@ from speechx.errors import InputError, nearest
 
 __all__ = [
     "LANGUAGES", "MAX_LANGUAGES", "AddedLanguage", "add_language", "added_language", "check_language", "is_language_code",
-    "known_languages", "language_at", "language_code", "language_index", "unsupported",
+    "known_languages", "language_at", "language_code", "language_index", "primary_subtag", "unsupported",
 ]  # fmt: skip
 
 LANGUAGES = ("en", "es", "fr", "de", "it", "pt")
@@ -112,8 +112,13 @@ def is_language_code(code: str) -> bool:
 
 def language_code(given: str) -> str:
     """The code in any case, without its region: FR, fr-FR, fr_CA are fr. What has none is returned as it is."""
-    code = given.strip().lower().replace("_", "-").split("-")[0]
+    code = primary_subtag(given)
     return code if is_language_code(code) else given
+
+
+def primary_subtag(tag: str) -> str:
+    """The part of a language tag before its region, in lower case: eng-US is eng, English is english."""
+    return tag.strip().lower().replace("_", "-").partition("-")[0]
 
 
 def check_language(language: str) -> None:

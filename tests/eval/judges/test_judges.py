@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from speechx.errors import InputError
-from speechx.eval.judges.judges import Judges
+from speechx.eval.judges.judges import KINDS, Judges
 from speechx.eval.scores import Unmeasurable
 
 
@@ -35,6 +35,24 @@ def test_measures_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch, tm
                 judges.transcribe(np.zeros(16000, np.float32), "en")
             assert str(missing.value) == f"whisper: {says}"
         assert judges.describe()[0]["missing"] == f"whisper: {says}"
+
+
+def test_a_folder_of_a_judge_below_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Every judge gets the same path, whichever library loads it."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    given = dict[str, str | None]()
+    for role, kinds in KINDS.items():
+        for kind in kinds:
+            monkeypatch.setitem(kinds, kind, lambda source, key=f"{role}/{kind}": given.update({key: source}))
+    (tmp_path / "x").mkdir()
+    judges = Judges("hubert:~/x", "wavlm:~/x", ["utmos:~/x", "dnsmos"])
+    for role in ("asr", "speaker", "utmos", "dnsmos"):
+        judges.model(role)
+    path = str(tmp_path / "x")
+    assert given == {"asr/hubert": path, "speaker/wavlm": path, "mos/utmos": path, "mos/dnsmos": None}
+    assert (
+        judges.identity() == Judges(f"hubert:{path}", f"wavlm:{path}", [f"utmos:{path}", "dnsmos"]).identity()
+    )
 
 
 def test_folders_and_names_of_judges_are_checked_at_once() -> None:

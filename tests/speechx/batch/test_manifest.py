@@ -67,6 +67,12 @@ def test_parquet_columns_that_only_some_rows_have(tmp_path: Path) -> None:
     assert [row.segments["audio"] for row in manifest.rows] == [(1.0, None), (0.0, 2.0)]
 
 
+def test_delimiters_inside_names_of_columns(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("id;task;text;voice;note, of, the, day, x\na;tts;One, two.;heart;\n")
+    manifest = read_manifest(tmp_path / "m.csv")
+    assert not manifest.bad and [row.fields["text"] for row in manifest.rows] == ["One, two."]
+
+
 def test_a_csv_row_with_too_many_cells_costs_itself(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("id,task,text,voice\na,tts,One,two,heart\nb,tts,One,heart\n")
     manifest = read_manifest(tmp_path / "m.csv")

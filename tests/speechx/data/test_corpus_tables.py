@@ -101,12 +101,19 @@ def test_every_table_is_utf8(tmp_path: Path, name: str, text: str) -> None:
         read_source(packed)
 
 
+def test_names_in_capitals(tmp_path: Path) -> None:
+    for name, text in TABLES:
+        packed = tmp_path / f"{name}.gz".upper()
+        packed.write_bytes(gzip.compress(text.encode()))
+        assert [row.text for row in read_source(packed)] == [LATIN]
+
+
 def test_a_manifest_of_lhotse_is_utf8(tmp_path: Path) -> None:
     pytest.importorskip("lhotse", reason="lhotse is not installed", exc_type=ImportError)
     cuts = tmp_path / "cuts.jsonl"
     cuts.write_text('{"supervisions": [], "id": "été"}', "latin1")
     for source in (cuts, tmp_path):
-        with pytest.raises(InputError, match=f"{source} is not UTF-8 text"):
+        with pytest.raises(InputError, match=f"{cuts} is not UTF-8 text"):
             read_source(source)
     cuts.write_text('{"supervisions": []}')
     with pytest.raises(InputError, match="is no lhotse manifest that can be read: "):
@@ -132,6 +139,67 @@ def test_columns_are_known_however_they_are_written(
     (tmp_path / "m.csv").write_text(f"{header}\na.wav;Hello.\n")
     assert [(row.path.name, row.text) for row in read_source(tmp_path / "m.csv")] == [("a.wav", "Hello.")]
     assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("audio;text;note, of, the, day, x", "a.wav;Hello.;fine"),
+        ('"File name","text","a; b; c; d"', "a.wav,Hello.,fine"),
+        ("audio\ttext\ta, b; c, d; e, f", "a.wav\tHello.\tfine"),
+    ],
+)
+def test_delimiters_inside_names_of_columns(tmp_path: Path, header: str, row: str) -> None:
+    (tmp_path / "m.csv").write_text(f"{header}\n{row}\n")
+    assert [(row.path.name, row.text) for row in read_source(tmp_path / "m.csv")] == [("a.wav", "Hello.")]
+
+
+def test_parts_of_files_as_nemo_writes_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = [
+        {"audio_filepath": "talk.wav", "offset": 3.0, "duration": 1.5, "text": "One."},
+        {"audio_filepath": "talk.wav", "offset": 4.5, "duration": 2, "text": "Two."},
+        {"audio_filepath": "talk.wav", "offset": 0, "duration": 1, "text": "Zero.", "id": "first"},
+        {"audio_filepath": "whole.wav", "duration": "unknown", "text": "Whole."},
+        {"audio_filepath": "all.wav", "offset": 0.0, "text": "All."},
+    ]
+    (tmp_path / "m.json").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    read = [(row.id, row.start, row.stop, row.text) for row in read_source(tmp_path / "m.json")]
+    assert read == [
+        ("talk@3000-4500", 3.0, 4.5, "One."),
+        ("talk@4500-6500", 4.5, 6.5, "Two."),
+        ("first", 0.0, 1.0, "Zero."),
+        ("whole", None, None, "Whole."),
+        ("all", None, None, "All."),
+    ]
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("part", "says"),
+    [
+        ({"offset": "3,5", "duration": 1}, "`offset` must be a number of seconds from 0, not '3,5'"),
+        ({"offset": float("nan"), "duration": 1}, "`offset` must be a number of seconds from 0, not 'nan'"),
+        ({"offset": -1, "duration": 1}, "`offset` must be a number of seconds from 0, not '-1'"),
+        ({"offset": True, "duration": 1}, "`offset` must be a number of seconds from 0, not 'True'"),
+        ({"offset": 1, "duration": float("inf")}, "`duration` must be a number of seconds from 0, not 'inf'"),
+        ({"offset": 1, "duration": "long"}, "`duration` must be a number of seconds from 0, not 'long'"),
+        ({"offset": 1, "duration": 0}, "`duration` of a part must be above 0 s"),
+        ({"offset": 1}, "has an `offset` and no `duration`"),
+    ],
+)
+def test_what_is_no_part_of_a_file(tmp_path: Path, part: dict[str, object], says: str) -> None:
+    (tmp_path / "m.jsonl").write_text(json.dumps({"audio_filepath": "a.wav", "text": "Hi."} | part))
+    with pytest.raises(InputError) as caught:
+        read_source(tmp_path / "m.jsonl")
+    assert f"m.jsonl line 1{':' if says[0] == '`' else ''} {says}" in str(caught.value)
+
+
+def test_languages_have_one_spelling_each(tmp_path: Path) -> None:
+    tags = ["eng-US", "eng", "English", "english ", "pt_BR", "PT", "xx-YY"]
+    rows = [json.dumps({"audio": f"{n}.wav", "lang": tag}) + "\n" for n, tag in enumerate(tags)]
+    (tmp_path / "m.jsonl").write_text("".join(rows))
+    read = [row.language for row in read_source(tmp_path / "m.jsonl")]
+    assert read == ["eng", "eng", "english", "english", "pt", "pt", "xx"]
 
 
 @pytest.mark.parametrize("name", ["texte", "txt", "texts", "Sentences", "transcripts", "phrase", "Satz"])
@@ -164,7 +232,7 @@ def test_other_columns_are_said_once(
     with caplog.at_level(logging.WARNING):
         assert len(read_source(tmp_path / "m.jsonl")) == len(rows)
     (record,) = caplog.records
-    known = "audio, text, speaker, language, split, id, kind, corpus"
+    known = "audio, text, speaker, language, split, id, kind, corpus, offset, duration"
     assert (
         record.getMessage()
         == f"source: {tmp_path / 'm.jsonl'}: not used: column {unused}; the known ones are {known}"

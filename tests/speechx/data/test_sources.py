@@ -10,7 +10,8 @@ import pytest
 import soundfile
 
 from speechx.data.prepare import decode, prepare_pack
-from speechx.data.sources import SourceRow, hold_out_speakers, read_source
+from speechx.data.source_rows import SourceRow, hold_out_speakers
+from speechx.data.sources import read_source
 from speechx.errors import InputError
 
 
@@ -127,6 +128,16 @@ def test_manifests_of_lhotse(tmp_path: Path) -> None:
     assert [(r.start, r.stop, r.text, r.speaker) for r in rows] == [(0, 0.5, "hi", "s"), (1, 1.5, "hi", "s")]
     wav_T, damaged = decode(rows[1], 16000)
     assert len(wav_T) == 8000 and not damaged
+    for name in ("x_recordings.jsonl.gz", "x_supervisions.jsonl.gz"):
+        (tmp_path / name).rename(tmp_path / name.upper())
+    assert read_source(tmp_path) == rows
+    cuts = tmp_path / "cuts.jsonl.gz"
+    lhotse.CutSet.from_manifests(recordings, lhotse.SupervisionSet.from_segments(said)).to_file(cuts)
+    (row,) = read_source(cuts)
+    assert (row.id, row.stop) == ("long-0", 3.0)
+    cuts.rename(tmp_path / "CUTS.JSONL.GZ")
+    for source in (tmp_path, tmp_path / "CUTS.JSONL.GZ"):
+        assert [(row.id, row.stop) for row in read_source(source)] == [("long-0", 3.0)]
 
 
 @pytest.mark.parametrize(

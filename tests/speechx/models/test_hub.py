@@ -82,7 +82,8 @@ def test_a_hub_that_cannot_be_reached(tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize(
     ("source", "missing"),
-    [("/none/x", True), ("./x", True), ("../x", True), ("~/none", True), ("a/b/x", True), ("x/", True),
+    [("/none/x", True), ("./x", True), ("../x", True), ("~/none", True), ("~nobody.here/x", True),
+     ("a/b/x", True), ("x/", True),
      (".", False), ("/", False), ("org/x", False), ("large-v3", False), ("", False)],
 )  # fmt: skip
 def test_what_can_only_be_a_folder(source: str, missing: bool) -> None:

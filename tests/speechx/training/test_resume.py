@@ -17,6 +17,7 @@ from speechx.data.crops import CropDataset
 from speechx.data.packs import AudioPack, write_rate
 from speechx.data.shards import Shards
 from speechx.errors import InputError
+from speechx.models.adapter_file import AdapterInfo
 from speechx.models.aligner import AlignerConfig
 from speechx.models.codec.config import SpectralConfig
 from speechx.models.codec.folder import export_checkpoint, load_codec
@@ -239,7 +240,8 @@ def test_unknown_keys_of_a_recipe(tmp_path: Path) -> None:
     [
         (b"steps: many\n", "recipe.yaml: steps: Input should be a valid integer"),
         (b"steps: [\n", "recipe.yaml: it is no YAML: while parsing"),
-        (b"", "recipe.yaml: it must have a line `key: value` for each setting"),
+        (b"- steps: 10\n", r"recipe.yaml: it must be a mapping \(lines `key: value`\)"),
+        (b"steps", r"recipe.yaml: it must be a mapping \(lines `key: value`\)"),
         (b"# \xe9t\xe9\n", "recipe.yaml is not UTF-8 text; convert it, for example with `iconv"),
     ],
 )
@@ -248,6 +250,14 @@ def test_recipes_that_cannot_be_read(tmp_path: Path, text: bytes, says: str) -> 
     with pytest.raises(InputError, match=says) as caught:
         lm.LMTrainConfig.read(tmp_path / "recipe.yaml")
     assert caught.value.field == "config"
+
+
+@pytest.mark.parametrize("text", ["", "# steps: 10\n", "{}\n"])
+def test_an_empty_recipe_has_the_defaults(tmp_path: Path, text: str) -> None:
+    (tmp_path / "recipe.yaml").write_text(text)
+    assert lm.LMTrainConfig.read(tmp_path / "recipe.yaml") == lm.LMTrainConfig()
+    with pytest.raises(InputError, match=r"config: .*recipe.yaml: name: Field required"):
+        AdapterInfo.read(tmp_path / "recipe.yaml")
 
 
 def test_random_numbers_of_one_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:

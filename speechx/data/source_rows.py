@@ -1,0 +1,57 @@
+"""Rows of corpora: their splits, and speakers who are held out across corpora."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+__all__ = ["SourceRow", "hold_out_speakers", "with_splits"]
+
+DEV_PERCENT = TEST_PERCENT = 2
+FEW_SPEAKERS = 20
+
+
+@dataclass(frozen=True)
+class SourceRow:
+    """One recording, or [start, stop) seconds of one. split "": the corpus has none."""
+
+    path: Path
+    id: str
+    corpus: str
+    split: str = ""
+    speaker: str | None = None
+    language: str | None = None
+    text: str | None = None
+    kind: str | None = None
+    start: float | None = None
+    stop: float | None = None
+
+
+def with_splits(rows: list[SourceRow]) -> list[SourceRow]:
+    """Fills in missing splits, by a hash of the speaker, or of the row if there are few speakers."""
+    speakers = {row.speaker for row in rows if row.speaker is not None}
+
+    def split(row: SourceRow) -> str:
+        key = row.speaker if row.speaker is not None and len(speakers) >= FEW_SPEAKERS else row.id
+        percent = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") % 100
+        if percent < TEST_PERCENT:
+            return "test"
+        return "dev" if percent < TEST_PERCENT + DEV_PERCENT else "train"
+
+    return [row if row.split else replace(row, split=split(row)) for row in rows]
+
+
+def hold_out_speakers(rows: list[SourceRow]) -> tuple[list[SourceRow], int]:
+    """Drops training rows whose speaker is in dev or test of another corpus; (kept rows, number dropped).
+
+    A speaker in two splits of one corpus stays: a single voice with held-out sentences.
+    """
+    held: dict[str, set[str]] = {}
+    for row in rows:
+        if row.speaker is not None and row.split in ("dev", "test"):
+            held.setdefault(row.speaker, set()).add(row.corpus)
+    kept = [
+        row for row in rows if row.split != "train" or not held.get(row.speaker or "", set()) - {row.corpus}
+    ]
+    return kept, len(rows) - len(kept)
