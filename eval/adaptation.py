@@ -43,7 +43,7 @@ SPEAK_SECONDS = 80.0
 
 BEFORE, AFTER = "before", "after"
 
-MEASURES = {"resemblyzer": "the speaker's cosine", "distillmos": "DistillMOS"}
+MEASURES = {"the speaker's cosine": ("resemblyzer",), "DistillMOS": ("distillmos", "xls_r_sqa")}
 """What judges measure whose packages the extra `eval` cannot bring."""
 
 METRICS = ("wer", "speaker", "mos")
@@ -79,14 +79,17 @@ def compare_models(
     return {name: _change(name, systems, rows) for name in METRICS}
 
 
-def missing_judges() -> str | None:
-    """What is to be installed for the whole report, as a line for people; None where all is there."""
-    if package := missing_package():
-        return f'no report can be made: {package} is not installed (pip install "speechx[eval]")'
-    lacking = [name for package, name in MEASURES.items() if find_spec(package) is None]
+def missing_judges() -> tuple[bool, str] | None:
+    """Whether a report can be made, and a line for people about what it lacks; None where all packages are installed."""
+    extra = next(
+        (name for name in ("rapidfuzz", "scipy", "whisper_normalizer") if find_spec(name) is None), None
+    )
+    if package := missing_package() or extra:
+        return False, f'no report can be made: {package} is not installed (pip install "speechx[eval]")'
+    lacking = [name for name, packages in MEASURES.items() if not all(map(find_spec, packages))]
     if not lacking:
         return None
-    return f"the report will lack {' and '.join(lacking)}: {install_command('Resemblyzer')}"
+    return True, f"the report will lack {' and '.join(lacking)}: {install_command('Resemblyzer')}"
 
 
 def _change(name: str, systems: Mapping[str, SystemSummary], rows: Sequence[ScoreRow]) -> Change:

@@ -95,7 +95,7 @@ class TaskForm:
         elif kind == "text":
             made = gr.Textbox(label=label, info=about, lines=2, max_lines=12)
         elif kind == "language":
-            made = _language(label, about, info)
+            made = _language(label, about, info, "voice" in registry.field_kinds(self.task.Request).values())
         elif self._schema(name).get("type") == "boolean":
             made = gr.Checkbox(bool(info.default), label=label, info=about)
         elif name == "format":
@@ -183,13 +183,17 @@ def _toggle(count: int) -> Any:
     return show
 
 
-def _language(label: str, about: str, info: FieldInfo) -> Any:
-    """The one that a request has to name is chosen by the person alone."""
+def _language(label: str, about: str, info: FieldInfo, has_voice: bool) -> Any:
+    """The one that a request has to name is chosen by the person alone; one beside a voice, by an adapted voice."""
     choices = language_choices()
     if info.is_required():
         return gr.Dropdown([("choose one", ""), *choices], value="", label=label, info=about)
     if info.default is None:
         choices = [("not given", ""), *choices]
+    elif has_voice:
+        default = {code: name for name, code in choices}[info.default]
+        choices = [(f"{default}, or that of an adapted voice", ""), *choices]
+        return gr.Dropdown(choices, value="", label=label, info=about)
     return gr.Dropdown(choices, value=info.default or "", label=label, info=about)
 
 

@@ -54,7 +54,9 @@ class SpeechRequest(BaseModel):
     instructions: str | None = Field(None, description="not used")
     stream: bool = Field(True, description="send audio while it is generated (flac is always sent whole)")
     stream_format: Literal["audio", "sse"] = "audio"
-    language: str | None = Field(None, description="language of the input (default en)")
+    language: str | None = Field(
+        None, description="language of the input (default en, or that of an adapted voice)"
+    )
     seed: int | None = None
     temperature: float | None = None
     top_p: float | None = None

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from speechx.task.frontend import Frontend
     from speechx.training.adapt import AdaptedVoice
 
-    Lacking: TypeAlias = Callable[[], str | None]
+    Lacking: TypeAlias = Callable[[], tuple[bool, str] | None]
     Changes: TypeAlias = dict[str, tuple[float | None, float | None, float | None, float | None]]
 
 ADDED_MAX_PER = 0.85
@@ -82,19 +82,20 @@ def adapt(
 
     check_voice_id(name, "name")
     base = model_folder(model, parts=("codec", "lm", "aligner"))
-    folder = output or Path("models") / name
+    folder = _folder(output or Path("models") / name)
     work = folder.with_name(f".{folder.name}.work")
     if resume:
         kept_language(work)
     known_language(language, base, phones)
-    _check_output(folder, work, recordings, overwrite, resume)
+    _check_output(folder, work, base, overwrite, resume)
     if consent:
         _check_name(name, overwrite)
     if report and (lacking := cast("Lacking", launcher("judges"))()):
-        say(lacking)
+        report, line = lacking
+        say(line)
     if not resume:
         max_per = max_per or (MAX_PER if language in LANGUAGES else ADDED_MAX_PER)
-        checked = _checked(recordings, load_front(base), language, recognizer, consent)
+        checked = _checked(recordings, load_front(base), language, recognizer, consent, (folder, work))
         errors = prepare_voice(checked, base, work, max_per)
         keep_language(language, work)
         _write_table(work / "recordings.csv", checked, errors, max_per)
@@ -104,36 +105,43 @@ def adapt(
             LMTrainConfig.read(config), base, work, name=name, language=language, minutes=minutes, seconds=seconds,
             consent=consent, license=license, resume=resume,
         )  # fmt: skip
+        _tell_loss(made)
+        _write_folder(base, folder, work, made.data, name)
+        spoken = "" if language == "en" else f" --language {language}"
+        say(f"model -> {folder}; use it with --model {folder}{spoken}")
+        if consent:
+            _enroll(work, name, language, license, made.data)
+        else:
+            say("no voice is enrolled: that takes --consent, which says that the speaker agreed")
+        figures: JSONObject = {}
+        if report:
+            before = base if made.before is None else _add_adapter(base, work / "base", "before", made.before)
+            figures = _report(work, before, folder, language)
     except KeyboardInterrupt:
         say("interrupted; the same command with --resume continues")
         raise
-    _tell_loss(made)
-    _write_folder(base, folder, work, made.data, name)
-    spoken = "" if language == "en" else f" --language {language}"
-    say(f"model -> {folder}; use it with --model {folder}{spoken}")
-    if consent:
-        _enroll(work, name, language, license, made.data)
-    else:
-        say("no voice is enrolled: that takes --consent, which says that the speaker agreed")
-    figures: JSONObject = {}
-    if report:
-        before = base if made.before is None else _add_adapter(base, work / "base", "before", made.before)
-        figures = _report(work, before, folder, language)
     _write_figures(folder, made, figures)
     shutil.rmtree(work)
 
 
-def _check_output(folder: Path, work: Path, recordings: Path, overwrite: bool, resume: bool) -> None:
+def _folder(output: Path) -> Path:
+    """The folder to write; of a link, what it points to. Raises InputError for one without a name."""
+    if not output.name or output.name == "..":
+        raise InputError(f"output: {output} names no new folder; give it a name of its own", field="output")
+    return output.resolve() if output.is_symlink() else output
+
+
+def _check_output(folder: Path, work: Path, base: Path, overwrite: bool, resume: bool) -> None:
     """Raises InputError where something would be overwritten, or there is nothing to resume."""
-    if folder.exists() and not overwrite:
-        raise InputError(f"output: {folder} exists; choose another folder, or --overwrite", field="output")
     own = (folder / "recordings.csv").is_file() and (folder / "lm" / "config.json").is_file()
-    if folder.exists() and (
-        not own or folder.resolve() in (recordings.resolve(), *recordings.resolve().parents)
-    ):
-        what = "holds the recordings" if own else "holds something else than a model of speechx adapt"
+    if folder.exists() and not overwrite and not (resume and own):
+        raise InputError(f"output: {folder} exists; choose another folder, or --overwrite", field="output")
+    if folder.exists() and not own and (not folder.is_dir() or any(folder.iterdir())):
+        what = "holds something other than a model of speechx adapt, and is not overwritten"
+        raise InputError(f"output: {folder} {what}; choose another folder", field="output")
+    if folder.resolve() in (base.resolve(), *base.resolve().parents):
         raise InputError(
-            f"output: {folder} {what}, and is not overwritten: choose another folder", field="output"
+            f"output: {folder} is the model to start from; choose another folder", field="output"
         )
     has_run = (work / "recordings.csv").is_file()
     if resume and not has_run:
@@ -158,20 +166,29 @@ def _check_name(name: str, overwrite: bool) -> None:
 
 def _tell_loss(made: AdaptedVoice) -> None:
     kept, last = made.steps
-    ended = f"training ended after {last} steps" + (f"; the best was step {kept}" if kept < last else "")
+    ended = f"training ended after {last} steps" + (f"; the best was step {kept}" if kept is not None else "")
     say(f"{ended}. Loss of held-out recordings: {made.loss[0]:.3f} before, {made.loss[1]:.3f} after")
     if made.loss[1] >= made.loss[0]:
         say("it did not fall, so the adapter changes nothing yet: give more --minutes, or more recordings")
 
 
 def _checked(
-    recordings: Path, frontend: Frontend, language: str, recognizer: str, consent: bool
+    recordings: Path,
+    frontend: Frontend,
+    language: str,
+    recognizer: str,
+    consent: bool,
+    written: tuple[Path, ...],
 ) -> CheckedRecordings:
+    """written: folders that will be replaced, so that no recording may be in them."""
     from speechx.data.recordings import check_recordings, speaker_rows
     from speechx.text.g2p.report import reading_report
 
     # A language that is added may be learned from many, but a voice is of one.
     rows = speaker_rows(recordings, language, several=not consent and language not in LANGUAGES)
+    goals = {goal.resolve() for goal in written}
+    if inside := next((row.path for row in rows if goals & set(row.path.resolve().parents)), None):
+        raise InputError(f"output: the recording {inside} is in it; choose another folder", field="output")
     recognize, needed = None, any(not row.text for row in rows)
     if recognizer != "none":
         recognize = cast("Recognize", launcher("recognizer")(recognizer, needed))
@@ -219,7 +236,8 @@ def _write_folder(base: Path, folder: Path, work: Path, adapter: bytes, name: st
     """The base model with the adapter, and the table of recordings. The folder appears whole."""
     made = _add_adapter(base, work / "model", name, adapter)
     shutil.copy(work / "recordings.csv", made / "recordings.csv")
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        shutil.rmtree(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     made.rename(folder)
 
@@ -228,7 +246,8 @@ def _add_adapter(base: Path, folder: Path, name: str, adapter: bytes) -> Path:
     from speechx.models.lm.folder import add_voice_adapter
 
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(base, folder)
+    for part in (path for path in base.iterdir() if (path / "config.json").is_file()):
+        shutil.copytree(part, folder / part.name)
     add_voice_adapter(folder / "lm", name, adapter)
     return folder
 

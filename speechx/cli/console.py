@@ -51,12 +51,17 @@ def output_option(help: str) -> Any:
 
 
 def part_folder(path: Path | None, part: str, field: str) -> Path | None:
-    """The folder of a part of a model; `box` is that of the model in the package. Raises InputError where it holds none."""
+    """The folder of a part of a model, also of a whole model's; `box` is that of the model in the package.
+
+    Raises InputError where it holds none.
+    """
     if path is None:
         return None
     from speechx.pipeline.loading import packaged_model
 
     folder = packaged_model() / part if path == Path("box") else path
+    if (folder / part / "config.json").is_file():
+        folder = folder / part
     if not (folder / "config.json").is_file():
         raise InputError(f"{field}: {folder} holds no model: config.json is missing", field=field)
     return folder

@@ -54,13 +54,18 @@ class Pipeline:
 
     def prepare(self, job: Job) -> RunningJob:
         """Reads the request's audio and plans it. Touches no engine. Raises InputError."""
-        job = replace(job, request=_in_the_language_of_its_voice(job.request, self.frontend))
+        asked, job = (
+            job.request,
+            replace(job, request=_in_the_language_of_its_voice(job.request, self.frontend)),
+        )
         started, task, request = time.monotonic(), registry.task(job.task), job.request
         seed = random.SystemRandom().randrange(2**31) if request.seed is None else request.seed
         _check_languages(request, self.frontend)
         plan = task.plan(request, self.frontend)
         running = RunningJob(job, task, plan, self.frontend, seed, started)
         running.add_info(model=self.model)
+        if request is not asked:
+            running.add_info(language=getattr(request, "language", None))
         return running
 
     def stream(self, job: Job) -> Iterator[Chunk]:

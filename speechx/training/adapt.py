@@ -50,7 +50,7 @@ class AdaptedVoice:
     data: bytes
     info: AdapterInfo
     loss: tuple[float, float]
-    steps: tuple[int, int]
+    steps: tuple[int | None, int]
     before: bytes | None = None
 
 

@@ -61,7 +61,7 @@ class BestWeights:
     loss: float
     worse: int
     tensors: dict[str, torch.Tensor]
-    step: int = 0
+    step: int | None = None  # absent in checkpoints of earlier releases
 
 
 class LMTrainer:

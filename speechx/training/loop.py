@@ -9,8 +9,11 @@ from __future__ import annotations
 import csv
 import math
 import pickle
+import signal
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -66,29 +69,56 @@ def fit(
     evaluate: called after every step; its row is logged unless empty, and its time is not training time. save: in place of
     `run.save(trainer.state())`. stop: whether to end after this step, the same on all ranks.
     All ranks of the run's group call all of them but `summarize`, which is for rank 0; its clock decides for all. A row is
-    logged after the first step, too, and every 10 s at least.
+    logged after the first step, too, and every 10 s at least. An interruption (Ctrl-C) ends the run after the step, with a
+    checkpoint.
     """
     summarize, save = summarize or summary, save or (lambda: run.save(trainer.state()))
     clock, recent, group = time.monotonic(), list[Metrics](), run.group
     first = True
-    for batch in batches:
-        trainer.share_of_time = group.broadcast(run.share_of(anneal_minutes))
-        recent.append(train_step(batch))
-        if first or trainer.step % log_every == 0 or time.monotonic() - clock >= LOG_SECONDS:
-            first = False
-            left = {"minutes_left": anneal_minutes * (1 - trainer.share_of_time)} if anneal_minutes else {}
-            if group.first:
-                run.log(trainer.step, summarize(recent, time.monotonic() - clock) | left)
-            clock, recent = time.monotonic(), []
-        before = time.monotonic()
-        if evaluate is not None and (row := evaluate()):
-            run.log_first(trainer.step, row)
-            clock += time.monotonic() - before
-        if group.broadcast(run.save_due()):
-            save()
-        if group.broadcast(run.out_of_time()) or trainer.share_of_time >= 1 or stop():
-            break
-    save()
+    with _waiting_interruption() as interrupted:
+        for batch in batches:
+            trainer.share_of_time = group.broadcast(run.share_of(anneal_minutes))
+            recent.append(train_step(batch))
+            if first or trainer.step % log_every == 0 or time.monotonic() - clock >= LOG_SECONDS:
+                first = False
+                left = (
+                    {"minutes_left": anneal_minutes * (1 - trainer.share_of_time)} if anneal_minutes else {}
+                )
+                if group.first:
+                    run.log(trainer.step, summarize(recent, time.monotonic() - clock) | left)
+                clock, recent = time.monotonic(), []
+            before = time.monotonic()
+            if evaluate is not None and (row := evaluate()):
+                run.log_first(trainer.step, row)
+                clock += time.monotonic() - before
+            if group.broadcast(run.save_due()):
+                save()
+            if group.broadcast(run.out_of_time() or interrupted()) or trainer.share_of_time >= 1 or stop():
+                break
+        save()
+    if interrupted():
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _waiting_interruption() -> Iterator[Callable[[], bool]]:
+    """Whether SIGINT came. The first one waits for the end of a step, whose state can be saved; a second one does not."""
+    came = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield came.is_set
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def note(number: int, frame: object) -> None:
+        came.set()
+        signal.signal(signal.SIGINT, before)
+
+    if callable(before):  # else it is ignored, as by nohup
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield came.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def summary(recent: list[Metrics], seconds: float) -> dict[str, float]:

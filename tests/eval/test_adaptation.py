@@ -88,21 +88,23 @@ def test_a_report_of_both_models(
     assert (adapted / "report" / "report.html").is_file() and any(
         "before: 24 of 24 outputs, 8 sentences" in line for line in said
     )
+    spoken = [(adapted / "report/audio" / name / "tts-0000.wav").read_bytes() for name in ("before", "after")]
+    assert spoken[0] != spoken[1], "by two models"
     kept = load_set(adapted / "report" / "set")
     assert kept.about["name"] == "held-out recordings of 3 speakers" and len(kept.items) == 24
 
 
 def test_what_the_report_will_lack_is_said_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adaptation, "missing_package", lambda: None)
-    monkeypatch.setattr(adaptation, "find_spec", lambda name: None if name == "distillmos" else name)
+    monkeypatch.setattr(adaptation, "find_spec", lambda name: None if name == "xls_r_sqa" else name)
     lacking = adaptation.missing_judges()
-    assert lacking is not None and lacking.startswith(
-        "the report will lack DistillMOS: pip install --no-deps "
-    )
+    assert lacking is not None and lacking[0]
+    assert lacking[1].startswith("the report will lack DistillMOS: pip install --no-deps ")
     monkeypatch.setattr(adaptation, "find_spec", lambda name: name)
     assert adaptation.missing_judges() is None
     monkeypatch.setattr(adaptation, "missing_package", lambda: "faster-whisper")
-    assert "no report can be made: faster-whisper is not installed" in str(adaptation.missing_judges())
+    can, line = adaptation.missing_judges() or (True, "")
+    assert not can and "no report can be made: faster-whisper is not installed" in line
 
 
 def test_the_judges_to_install_are_those_of_the_project() -> None:

@@ -6,12 +6,14 @@ import csv
 import json
 import re
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from speechx.api import SpeechX
 from speechx.cli.main import main
@@ -98,21 +100,51 @@ def test_a_language_is_known_in_any_case_and_with_its_region(
     assert "are said to be in en, not in fr" in capsys.readouterr().err
 
 
-def test_an_interruption_says_how_to_go_on(
+def test_an_interruption_keeps_what_was_learned(
     recordings: Path,
     tiny_folder: Path,
     here: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def interrupted(*args: object, **named: object) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr("speechx.training.adapt.train", interrupted)
+        first = lambda step, values: signal.raise_signal(signal.SIGINT) if step == 1 else None  # noqa: E731
+        patch.setattr("speechx.training.adapt._show", first)
         assert adapt(recordings, tiny_folder) == 130
     assert "the same command with --resume continues" in capsys.readouterr().err
+    kept = torch.load(here / "models/.anna.work/run/last.pt", weights_only=False)
+    assert kept["step"] >= 1
     assert adapt(recordings, tiny_folder, "--resume") == 0
+
+
+def test_an_interrupted_report_is_made_again(
+    recordings: Path,
+    tiny_folder: Path,
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupted(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("speechx.cli.adapt._report", interrupted)
+    options = [
+        "adapt",
+        str(recordings),
+        "--name",
+        "anna",
+        "--model",
+        str(tiny_folder),
+        "--minutes",
+        "0.05",
+        "--max-per",
+        "99",
+    ]
+    assert main(options) == 130
+    assert "the same command with --resume continues" in capsys.readouterr().err
+    monkeypatch.setattr("speechx.cli.adapt._report", lambda *given: {})
+    assert main([*options, "--resume"]) == 0
+    assert (here / "models/anna/adaptation.json").is_file()
 
 
 def adapt(recordings: Path, tiny_folder: Path, *more: str) -> int:
@@ -174,19 +206,50 @@ def test_only_a_model_of_its_own_is_overwritten(
     recordings: Path, tiny_folder: Path, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mine = shutil.copytree(recordings, here / "mine")
-    (mine / "letter.doc").touch()
     held = sorted(path.name for path in mine.iterdir())
     assert adapt(mine, tiny_folder, "-o", str(mine), "--overwrite") == 2
-    assert "holds something else than a model of speechx adapt" in capsys.readouterr().err
+    assert "holds something other than a model of speechx adapt" in capsys.readouterr().err
     assert sorted(path.name for path in mine.iterdir()) == held
-    (mine / "lm").mkdir()
-    (mine / "lm" / "config.json").touch()
-    (mine / "recordings.csv").touch()
-    (mine / "sound").mkdir()
-    for given in (mine, mine / "sound"):
+    for name in ("recordings.csv", "lm/config.json"):
+        (mine / name).parent.mkdir(exist_ok=True)
+        (mine / name).touch()
+    first = min(mine.glob("*.wav"))
+    (here / "list.csv").write_text(f"audio,text,speaker,language\n{first},Yes.,anna,en\n")
+    for given in (mine, here / "list.csv"):
         assert adapt(given, tiny_folder, "-o", str(mine), "--overwrite") == 2
-        assert "holds the recordings" in capsys.readouterr().err
-    assert (mine / "letter.doc").is_file()
+        assert f"output: the recording {first} is in it" in capsys.readouterr().err
+    assert first.is_file()
+
+
+def test_where_a_model_can_be_written(
+    recordings: Path, tiny_folder: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert adapt(recordings, tiny_folder, "-o", ".") == 2
+    assert "output: . names no new folder" in capsys.readouterr().err
+    assert adapt(recordings, tiny_folder, "-o", str(tiny_folder), "--overwrite") == 2
+    disk = here / "disk" / "anna"
+    disk.mkdir(parents=True)
+    (here / "anna").symlink_to(disk)
+    assert adapt(recordings, tiny_folder, "-o", "anna", "--overwrite") == 0, "an empty folder, by a link"
+    (disk / "report").mkdir()
+    again = [
+        "adapt",
+        str(recordings),
+        "--name",
+        "anna",
+        "--model",
+        "anna",
+        "--minutes",
+        "0.05",
+        "--no-report",
+    ]
+    capsys.readouterr()
+    assert main([*again, "--max-per", "99", "-o", "anna", "--overwrite"]) == 2
+    assert "is the model to start from" in capsys.readouterr().err
+    assert main([*again, "--max-per", "99", "-o", "more"]) == 0
+    assert sorted(p.name for p in (here / "more").iterdir() if not p.suffix) == ["aligner", "codec", "lm"], (
+        "no report"
+    )
 
 
 def test_without_consent_no_voice_is_promised(

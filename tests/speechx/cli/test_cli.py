@@ -283,4 +283,5 @@ def test_what_is_not_given_is_left_to_the_request(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("speechx.cli.task.perform", lambda task, fields, *more: given.append(fields))
     assert main(["tts", "Hi.", "--voice", "heart", "-o", "hi.wav"]) == 0
     assert main(["tts", "Hi.", "--voice", "heart", "-o", "hi.wav", "--language", "en"]) == 0
-    assert "language" not in given[0] and given[1]["language"] == "en"
+    said = {"text": "Hi.", "voice": "heart", "stream": False, "timestamps": False}
+    assert given == [said, {**said, "language": "en"}]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from speechx.cli.console import part_folder
 from speechx.data.shards import Shards
 from speechx.errors import InputError
 from speechx.models.lm.config import LMConfig
@@ -40,9 +41,18 @@ def test_the_adapter_of_the_folder_is_left_out(shards: Shards, tmp_path: Path) -
     add_lora(changed, 2, 0, ("blocks.",))
     save_adapter(tmp_path / "lm", {name: torch.ones_like(v) for name, v in lora_factors(changed).items()})
     trainer = lm.train(RECIPE, shards, None, str(tmp_path / "run"), start_from=str(tmp_path / "lm"), **FACTS)
-    torch.testing.assert_close(
-        trainer.average.state_dict()["blocks.0.qkv.weight"], plain["blocks.0.qkv.weight"]
-    )
+    for name, value in trainer.average.state_dict().items():
+        torch.testing.assert_close(value, plain[name], msg=name)
+
+
+def test_the_command_takes_a_part_a_model_or_the_box(tmp_path: Path) -> None:
+    save_model(finished("x"), tmp_path / "model" / "lm")
+    for given in (tmp_path / "model", tmp_path / "model" / "lm"):
+        assert part_folder(given, "lm", "start-from") == tmp_path / "model" / "lm"
+    box = part_folder(Path("box"), "lm", "start-from")
+    assert box is not None and load_model(box).shape.codec_hash
+    with pytest.raises(InputError, match="holds no model"):
+        part_folder(tmp_path, "lm", "start-from")
 
 
 def test_a_folder_of_another_codec_is_refused(shards: Shards, tmp_path: Path) -> None:
