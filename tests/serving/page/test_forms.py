@@ -73,7 +73,7 @@ def test_fields_are_those_of_http() -> None:
     form = built("tts")
     asked = form.fields(values(form, text="Hello.", seed="5", temperature=" 0.5 ", best_of=""))
     assert asked == {
-        "text": "Hello.", "voice": "heart", "language": "en", "seed": 5, "temperature": 0.5, "format": "wav",
+        "text": "Hello.", "voice": "heart", "seed": 5, "temperature": 0.5, "format": "wav",
     }  # fmt: skip
     assert form.fields(values(form, seed="many"))["seed"] == "many", "refused by the request, by name"
 
