@@ -89,7 +89,7 @@ def adapt(
     known_language(language, base, phones)
     _check_output(folder, work, base, overwrite, resume)
     if consent:
-        _check_name(name, overwrite)
+        _check_name(name, overwrite or resume)  # an interrupted report follows the enrollment
     if report and (lacking := cast("Lacking", launcher("judges"))()):
         report, line = lacking
         say(line)

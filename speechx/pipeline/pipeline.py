@@ -54,15 +54,12 @@ class Pipeline:
 
     def prepare(self, job: Job) -> RunningJob:
         """Reads the request's audio and plans it. Touches no engine. Raises InputError."""
-        asked, job = (
-            job.request,
-            replace(job, request=_in_the_language_of_its_voice(job.request, self.frontend)),
-        )
-        started, task, request = time.monotonic(), registry.task(job.task), job.request
+        started, task, asked = time.monotonic(), registry.task(job.task), job.request
+        request = _in_the_language_of_its_voice(asked, self.frontend)
         seed = random.SystemRandom().randrange(2**31) if request.seed is None else request.seed
         _check_languages(request, self.frontend)
         plan = task.plan(request, self.frontend)
-        running = RunningJob(job, task, plan, self.frontend, seed, started)
+        running = RunningJob(replace(job, request=request), task, plan, self.frontend, seed, started)
         running.add_info(model=self.model)
         if request is not asked:
             running.add_info(language=getattr(request, "language", None))

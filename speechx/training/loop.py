@@ -104,17 +104,16 @@ def fit(
 def _waiting_interruption() -> Iterator[Callable[[], bool]]:
     """Whether SIGINT came. The first one waits for the end of a step, whose state can be saved; a second one does not."""
     came = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield came.is_set
-        return
     before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield came.is_set  # signals are the main thread's; one that is ignored, as by nohup, stays so
+        return
 
     def note(number: int, frame: object) -> None:
         came.set()
         signal.signal(signal.SIGINT, before)
 
-    if callable(before):  # else it is ignored, as by nohup
-        signal.signal(signal.SIGINT, note)
+    signal.signal(signal.SIGINT, note)
     try:
         yield came.is_set
     finally:

@@ -123,7 +123,7 @@ class Visitor:
 
     def __init__(self, browser: Any, address: str, width: int = 1200, height: int = 900) -> None:
         self.page = browser.new_page(viewport={"width": width, "height": height})
-        self.page.set_default_timeout(40_000)
+        self.page.set_default_timeout(40_000)  # beside other tests an upload took more than 20 s
         self.faults: list[str] = []
         self.page.on("console", lambda its: self.faults.append(its.text) if its.type == "error" else None)
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
