@@ -142,6 +142,7 @@ def test_an_interrupted_report_is_made_again(
         "0.05",
         "--max-per",
         "99",
+        "--consent",
     ]
     assert main(options) == 130
     assert "the same command with --resume continues" in capsys.readouterr().err
