@@ -8,12 +8,15 @@ A socket is one request: it takes a place until it closes.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, WebSocket
 
 from speechx.errors import InputError, did_you_mean
 from speechx.pipeline.job import Chunk
+from speechx.pipeline.languages import in_language_of_voice
 from speechx.pipeline.live_mask import LATENCY_SECONDS
 from speechx.serving.errors import ApiError
 from speechx.serving.routes.live_sessions import BLOCK_SECONDS, LiveMasking, LiveSession, LiveSpeech
@@ -24,6 +27,11 @@ from speechx.serving.types import JsonObject
 from speechx.serving.web.live import LiveSocket
 from speechx.task import registry
 from speechx.task.task import AnyTask
+from speechx.task.voices import known_voice
+
+if TYPE_CHECKING:
+    from speechx.audio.types import AudioSource
+    from speechx.models.lora import LoRAAdapter
 
 __all__ = ["live_router"]
 
@@ -92,7 +100,17 @@ async def _speech(
     if fields.get("format") not in (None, "pcm"):
         raise InputError(f"format is {fields['format']!r}: live sound is pcm", field="format")
     given = {**fields, "text": "A.", "format": "pcm", "stream": True}
-    session = LiveSpeech(service, socket, admitted, await to_request(service, task, given))
+    asked = await to_request(service, task, given)
+
+    def adapter_of(voice: AudioSource) -> LoRAAdapter | None:
+        voice_id = known_voice(voice, service.voices.ids()) if isinstance(voice, str) else None
+        found = None if voice_id is None else service.voices.adapter(voice_id)
+        return None if found is None else found[1]
+
+    request = await asyncio.to_thread(in_language_of_voice, asked, adapter_of)
+    session = LiveSpeech(service, socket, admitted, request)
+    if request is not asked:
+        session.info["language"] = getattr(request, "language", None)
     await socket.send({"type": "started", "request_id": admitted.id, "format": "pcm", "seed": session.seed})
     return session
 

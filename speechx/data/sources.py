@@ -71,8 +71,8 @@ def _reader(path: Path) -> Callable[[Path], Iterable[SourceRow]]:
     if _is_ljspeech(path):
         return _ljspeech
     for name in ("metadata.jsonl", "metadata.csv"):
-        if (path / name).is_file():
-            return lambda folder: _table(folder / name)
+        if (listing := _listing(path, name)) is not None:
+            return lambda folder: _table(listing)
     if _manifests(path, "cuts") or _manifests(path, "*supervisions"):
         return _lhotse
     if (path / "clips").is_dir():
@@ -96,7 +96,7 @@ def _table(path: Path) -> Iterator[SourceRow]:
 
     A part of a file without an id has the file's name and its milliseconds: talk@3000-4500.
     """
-    corpus = path.parent.name if path.stem == "metadata" else path.name.split(".")[0]
+    corpus = path.parent.name if path.stem.lower() == "metadata" else path.name.split(".")[0]
     for number, row in known_rows(path):
         audio, kind = Path(row["audio"]), row.get("kind")
         part = part_of_file(path, number, row)
@@ -151,20 +151,24 @@ def _subset_split(path: Path) -> str:
     return ""
 
 
+def _listing(root: Path, name: str) -> Path | None:
+    """The file of this name in a folder, in capitals or not: Windows and cameras write METADATA.CSV."""
+    return next((p for p in sorted(root.iterdir()) if p.name.lower() == name and p.is_file()), None)
+
+
 def _is_ljspeech(root: Path) -> bool:
-    listing = root / "metadata.csv"
-    return (root / "wavs").is_dir() and listing.is_file() and "|" in _text(listing).partition("\n")[0]
+    listing = _listing(root, "metadata.csv")
+    return (root / "wavs").is_dir() and listing is not None and "|" in _text(listing).partition("\n")[0]
 
 
 def _ljspeech(root: Path) -> Iterator[SourceRow]:
     """metadata.csv with lines `id|text` or `id|text|text with numbers as words` beside wavs/id.wav; one speaker."""
-    corpus = root.resolve().name
-    for number, line in enumerate(_text(root / "metadata.csv").splitlines(), 1):
+    corpus, listing = root.resolve().name, _listing(root, "metadata.csv")
+    assert listing is not None
+    for number, line in enumerate(_text(listing).splitlines(), 1):
         name, *texts = (cell.strip() for cell in line.split("|"))
         if not texts:
-            raise bad_source(
-                f"{root / 'metadata.csv'} line {number} has no | after the name of its recording"
-            )
+            raise bad_source(f"{listing} line {number} has no | after the name of its recording")
         if (audio := _with_audio(root / "wavs" / name)) is not None:
             yield SourceRow(audio, name, corpus, "", corpus, None, texts[-1] or texts[0] or None)
 

@@ -21,10 +21,10 @@ from speechx.audio.sources import materialized
 from speechx.errors import InputError
 from speechx.pipeline.job import Chunk, Job
 from speechx.pipeline.job_runner import JobRunner
+from speechx.pipeline.languages import check_languages, in_language_of_voice
 from speechx.pipeline.result import Speech, collect
 from speechx.pipeline.running_job import RunningJob
 from speechx.task import registry
-from speechx.text.languages import LANGUAGES, unsupported
 
 if TYPE_CHECKING:
     from speechx.audio.types import AudioSource
@@ -55,9 +55,9 @@ class Pipeline:
     def prepare(self, job: Job) -> RunningJob:
         """Reads the request's audio and plans it. Touches no engine. Raises InputError."""
         started, task, asked = time.monotonic(), registry.task(job.task), job.request
-        request = _in_the_language_of_its_voice(asked, self.frontend)
+        request = in_language_of_voice(asked, self.frontend.voice_adapter)
         seed = random.SystemRandom().randrange(2**31) if request.seed is None else request.seed
-        _check_languages(request, self.frontend)
+        check_languages(request, self.frontend)
         plan = task.plan(request, self.frontend)
         running = RunningJob(replace(job, request=request), task, plan, self.frontend, seed, started)
         running.add_info(model=self.model)
@@ -123,48 +123,6 @@ class Pipeline:
             with self._lock:
                 for running, _ in under_way.values():
                     self.runner.abort(running)
-
-
-def _voices(request: TaskRequest) -> list[AudioSource]:
-    kinds = registry.field_kinds(type(request))
-    given = [getattr(request, name) for name, kind in kinds.items() if kind == "voice"]
-    return [voice for voice in given if voice is not None]
-
-
-def _in_the_language_of_its_voice(request: TaskRequest, frontend: Frontend) -> TaskRequest:
-    """The request with the language of its voice's adapter, where it names none: in another one the adapter is of no use."""
-    if "language" in request.model_fields_set or "language" not in type(request).model_fields:
-        return request
-    for voice in _voices(request):
-        adapter = frontend.voice_adapter(voice)
-        spoken = () if adapter is None else adapter.scope.languages
-        if spoken and getattr(request, "language", None) not in spoken:
-            return request.model_copy(update={"language": spoken[0]})
-    return request
-
-
-def _check_languages(request: TaskRequest, frontend: Frontend) -> None:
-    """Raises InputError for a language that the model and the request's voice lack, and for one beside another text's."""
-    kinds, voices = registry.field_kinds(type(request)), _voices(request)
-    for name in [name for name, kind in kinds.items() if kind == "language"]:
-        language = getattr(request, name)
-        if language in (None, *LANGUAGES):
-            continue
-        if language not in frontend.languages and not any(
-            _speaks(voice, language, frontend) for voice in voices
-        ):
-            raise InputError(f"{name}: {unsupported(language, frontend.languages)}", field=name)
-        if name != "language" and language != getattr(request, "language", None):
-            raise InputError(
-                f"{name}: {language!r} was added to this model, and can be used where `language` is the same",
-                field=name,
-            )
-
-
-def _speaks(voice: AudioSource, language: str, frontend: Frontend) -> bool:
-    """Whether a voice has an adapter for the language."""
-    adapter = frontend.voice_adapter(voice)
-    return adapter is not None and language in adapter.scope.languages
 
 
 def _with_pipes_read(request: TaskRequest, names: Iterable[str]) -> TaskRequest:

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from speechx.audio import reading
 from speechx.errors import InputError
+from speechx.models.adapter_file import AdapterInfo, write_adapter
 from speechx.serving.app import build_app
 from speechx.serving.limits import hash_key
 from speechx.serving.routes import live_sessions
@@ -106,6 +108,32 @@ def test_text_comes_in_pieces_and_sound_by_sentences(server: Server) -> None:
     asked = [(job.request.text, job.request.seed) for job in server.engine.jobs[known:]]  # type: ignore[attr-defined]
     assert asked == [("Hello there.", 5), ("How are you?", 6)]
     assert until(lambda: server.under_way == 0)
+
+
+def test_an_adapted_voice_speaks_its_language_where_none_is_named(tmp_path: Any) -> None:
+    """`3.` is an ordinal number in German, and the end of a sentence in English."""
+    factors = {"first_head.weight.up": torch.ones(4, 2), "first_head.weight.down": torch.ones(2, 4)}
+    adapter = write_adapter(AdapterInfo(name="jana", base="b" * 16, languages=("de",)), factors)
+    said: dict[Any, list[Any]] = {}
+    with serving(tmp_path, FakeEngine(chunks=1)) as server:
+        store = VoiceStore(tmp_path)
+        store.enroll((store.wav("heart"), 16000), "jana", consent=True)
+        store.set_adapter("jana", adapter)
+        for voice, named in (("Jana", {}), ("jana", {"language": "en"}), ("heart", {})):
+            with server.open() as socket:
+                send(socket, **{**START, "voice": voice, **named})
+                send(socket, type="text", text="Am 3. Mai kam er.")
+                send(socket, type="end")
+                heard = [one for one in hear(socket) if isinstance(one, dict)]
+            said[voice] = [one["text"] for one in heard if one["type"] == "sentence"]
+            assert heard[-1].get("language") == ("de" if voice == "Jana" else None)
+        languages = [job.request.language for job in server.engine.jobs]  # type: ignore[attr-defined]
+    assert said == {
+        "Jana": ["Am 3. Mai kam er."],
+        "jana": ["Am 3.", "Mai kam er."],
+        "heart": ["Am 3.", "Mai kam er."],
+    }
+    assert languages == ["de", "en", "en", "en", "en"]
 
 
 def test_a_sentence_is_said_before_the_next_one_is_written(server: Server) -> None:

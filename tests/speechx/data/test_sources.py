@@ -42,6 +42,14 @@ def test_a_folder_with_metadata(tmp_path: Path) -> None:
     assert (noise.kind, noise.speaker, noise.language, noise.split) == ("rain", None, None, "train")
 
 
+@pytest.mark.parametrize("name", ["METADATA.CSV", "Metadata.csv"])
+def test_a_listing_whose_name_is_in_capitals(tmp_path: Path, name: str) -> None:
+    sound(tmp_path / "a.wav")
+    (tmp_path / name).write_text("audio,text\na.wav,Good morning.\n")
+    (row,) = read_source(tmp_path, "en")
+    assert (row.id, row.corpus, row.text) == ("a", tmp_path.name, "Good morning.")
+
+
 def test_a_csv_of_a_spreadsheet_with_semicolons(tmp_path: Path) -> None:
     table = tmp_path / "mine.csv"
     table.write_text("\ufeffaudio;text\na.wav;Hello, you.\n", "utf-8")
