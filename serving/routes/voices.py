@@ -38,7 +38,11 @@ _SCHEMA: JsonObject = {
             "pattern": f"^{VOICE_ID.pattern}$",
             "description": "made of the name if not given",
         },
-        "language": {"type": "string", "enum": list(LANGUAGES), "default": "en"},
+        "language": {
+            "type": "string",
+            "default": "en",
+            "description": f"code of the language that is spoken: {', '.join(LANGUAGES)}, or another such as nl",
+        },
         "consent": {"type": "boolean", "description": "true: the speaker has agreed to be enrolled"},
         "license": {"type": "string", "maxLength": LONGEST},
     },
