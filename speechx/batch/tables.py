@@ -34,7 +34,7 @@ __all__ = [
     "is_cut_set",
     "lhotse_rows",
     "parquet_rows",
-    "separator",
+    "delimiter_of",
     "uncompressed",
 ]
 
@@ -46,7 +46,7 @@ def uncompressed(data: bytes) -> bytes:
     return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
 
 
-def separator(header: str, is_known: Callable[[str], bool]) -> str:
+def delimiter_of(header: str, is_known: Callable[[str], bool]) -> str:
     """Delimiter of a CSV, by its first line: the one that gives most known columns, of several the most frequent.
 
     Spreadsheets of half of Europe write semicolons.
@@ -72,7 +72,7 @@ def csv_rows(text: str, delimiter: str | None = None) -> Iterator[NumberedRow]:
 
     delimiter: None for the one that the header tells. Columns without a name are left out: pandas writes its index so.
     """
-    delimiter = delimiter or separator(text.partition("\n")[0], _is_field)
+    delimiter = delimiter or delimiter_of(text.partition("\n")[0], _is_field)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     if not reader.fieldnames or len(set(reader.fieldnames)) < len(reader.fieldnames):
         raise InputError("manifest: the first line must name each column once", field="manifest")

@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import TextIO
 
 from speechx.batch.manifest import json_rows
-from speechx.batch.tables import separator
+from speechx.batch.tables import delimiter_of
 from speechx.errors import InputError
 from speechx.files import not_utf8
 
-__all__ = ["TABLES", "bad_source", "known_rows", "open_text", "part_of_file", "raw_rows"]
+__all__ = ["TABLES", "source_error", "known_rows", "open_text", "part_of_file", "raw_rows"]
 
 TABLES = (".csv", ".tsv", ".jsonl", ".json", ".ndjson")
 """Suffixes, with or without .gz. A .json has JSON lines."""
@@ -54,7 +54,7 @@ ALIKE = 0.8
 logger = logging.getLogger(__name__)
 
 
-def bad_source(message: str) -> InputError:
+def source_error(message: str) -> InputError:
     """The error about a corpus."""
     return InputError(f"source: {message}", field="sources")
 
@@ -80,12 +80,12 @@ def known_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         }
         if "audio" not in chosen:
             columns = ", ".join(given)[:100]
-            raise bad_source(
+            raise source_error(
                 f"{path} line {number} has no column `audio` ({', '.join(COLUMNS['audio'][1:])}); it has {columns}"
             )
         for name in chosen.values():
             if isinstance(given[name], list | dict):
-                raise bad_source(f"{path} line {number}: `{name}` must be a text or a number")
+                raise source_error(f"{path} line {number}: `{name}` must be a text or a number")
         seen |= dict.fromkeys(given)
         used.update(chosen.values())
         speech = speech or "kind" not in chosen
@@ -102,7 +102,7 @@ def _tell_unused(path: Path, unused: list[str], needs_texts: bool) -> None:
         plain = _plain(name)
         alike = get_close_matches(plain, texts, n=1, cutoff=ALIKE) and not plain.endswith("_id")
         if plain in TEXTS_ELSEWHERE or alike:
-            raise bad_source(
+            raise source_error(
                 f"{path} has no column `text` ({', '.join(texts[1:])}); if it is `{name}`, rename that one, else take it out"
             )
     named = ", ".join(f"`{name}`" for name in unused)
@@ -128,12 +128,12 @@ def part_of_file(path: Path, number: int, row: Mapping[str, str]) -> tuple[float
     if "duration" not in row:
         if start == 0:
             return None
-        raise bad_source(
+        raise source_error(
             f"{path} line {number} has an `offset` and no `duration`: a part of a file needs both"
         )
     duration = _seconds(path, number, "duration", row["duration"])
     if duration == 0:
-        raise bad_source(f"{path} line {number}: `duration` of a part must be above 0 s")
+        raise source_error(f"{path} line {number}: `duration` of a part must be above 0 s")
     return start, start + duration
 
 
@@ -143,7 +143,7 @@ def _seconds(path: Path, number: int, name: str, value: str) -> float:
     except ValueError:
         seconds = math.nan
     if not 0 <= seconds < math.inf:
-        raise bad_source(
+        raise source_error(
             f"{path} line {number}: `{name}` must be a number of seconds from 0, not {value[:50]!r}"
         )
     return seconds
@@ -157,13 +157,13 @@ def raw_rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
             return
         for number, row in json_rows(
             file,
-            lambda number, error: bad_source(
+            lambda number, error: source_error(
                 f"{path} line {number} is not JSON at column {error.colno}: {error.msg}; "
                 "a JSONL has one JSON object per line"
             ),
         ):
             if not isinstance(row, dict):
-                raise bad_source(f"{path} line {number} is no JSON object")
+                raise source_error(f"{path} line {number} is no JSON object")
             yield number, row
 
 
@@ -174,21 +174,21 @@ def _cells(path: Path, file: TextIO) -> Iterator[tuple[int, dict[str, object]]]:
     if _suffix(path) == ".tsv":
         reader = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
     else:
-        reader = csv.DictReader(lines, delimiter=separator(first, _is_audio))
+        reader = csv.DictReader(lines, delimiter=delimiter_of(first, _is_audio))
     try:
         named = [name for name in reader.fieldnames or () if name]
         if len(set(named)) < len(named):
-            raise bad_source(f"{path}: the first line must name each column once")
+            raise source_error(f"{path}: the first line must name each column once")
         for row in reader:
             more: object = row.pop(None, None)
             if isinstance(more, list) and any(more):
-                raise bad_source(
+                raise source_error(
                     f"{path} line {reader.line_num} has more cells than the first line; a text with "
                     f"{reader.reader.dialect.delimiter!r} needs quotation marks"
                 )
             yield reader.line_num, dict(row)
     except csv.Error as error:
-        raise bad_source(f"{path} line {reader.reader.line_num} is no CSV: {error}") from error
+        raise source_error(f"{path} line {reader.reader.line_num} is no CSV: {error}") from error
 
 
 def _suffix(path: Path) -> str:
@@ -206,8 +206,8 @@ def open_text(path: Path) -> Iterator[TextIO]:
         ) as file:
             yield file
     except UnicodeDecodeError as error:
-        raise bad_source(f"{path} {not_utf8(error)}") from error
+        raise source_error(f"{path} {not_utf8(error)}") from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise bad_source(f"{path} is no gzip file, or not a whole one") from error
+        raise source_error(f"{path} is no gzip file, or not a whole one") from error
     except OSError as error:
-        raise bad_source(f"{path} cannot be read: {error.strerror or error}") from error
+        raise source_error(f"{path} cannot be read: {error.strerror or error}") from error

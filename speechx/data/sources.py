@@ -18,7 +18,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speechx.data.corpus_tables import bad_source, is_table, known_rows, open_text, part_of_file, raw_rows
+from speechx.data.corpus_tables import source_error, is_table, known_rows, open_text, part_of_file, raw_rows
 from speechx.data.source_rows import SourceRow, with_splits
 from speechx.errors import InputError
 from speechx.files import read_text
@@ -63,7 +63,7 @@ def _reader(path: Path) -> Callable[[Path], Iterable[SourceRow]]:
         if path.suffix.lower() in AUDIO_SUFFIXES:
             return _one_recording
         if not is_table(path):
-            raise bad_source(
+            raise source_error(
                 f"{path} is neither a table nor a sound file; give a folder of recordings, a CSV, TSV or JSONL with the "
                 f"column audio, or a sound file ({', '.join(AUDIO_SUFFIXES)})"
             )
@@ -85,7 +85,7 @@ def _reader(path: Path) -> Callable[[Path], Iterable[SourceRow]]:
         return _libritts
     if next(_recordings(path), None) is not None:
         return _plain_folder
-    raise bad_source(
+    raise source_error(
         f"no recordings are in {path}: it has neither sound files ({', '.join(AUDIO_SUFFIXES)}) nor a metadata.csv or "
         "metadata.jsonl that lists them"
     )
@@ -168,7 +168,7 @@ def _ljspeech(root: Path) -> Iterator[SourceRow]:
     for number, line in enumerate(_text(listing).splitlines(), 1):
         name, *texts = (cell.strip() for cell in line.split("|"))
         if not texts:
-            raise bad_source(f"{listing} line {number} has no | after the name of its recording")
+            raise source_error(f"{listing} line {number} has no | after the name of its recording")
         if (audio := _with_audio(root / "wavs" / name)) is not None:
             yield SourceRow(audio, name, corpus, "", corpus, None, texts[-1] or texts[0] or None)
 
@@ -197,7 +197,7 @@ def _common_voice(root: Path) -> Iterator[SourceRow]:
         for number, cells in raw_rows(path):
             row = {column: str(value) for column, value in cells.items() if value is not None}
             if missing := [column for column in ("path", "client_id", "sentence") if column not in row]:
-                raise bad_source(f"{path} line {number} has no column `{missing[0]}`")
+                raise source_error(f"{path} line {number} has no column `{missing[0]}`")
             yield SourceRow(
                 path=root / "clips" / row["path"],
                 id=Path(row["path"]).stem,
@@ -272,19 +272,19 @@ def _lhotse(path: Path) -> Iterator[SourceRow]:
     try:
         cuts = _cuts(path)
     except ImportError as error:
-        raise bad_source(
+        raise source_error(
             f"{path} is a lhotse manifest: install lhotse to read it (pip install 'speechx[train]')"
         ) from error
     except InputError:
         raise
     except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise bad_source(f"{path} is no lhotse manifest that can be read: {error}") from error
+        raise source_error(f"{path} is no lhotse manifest that can be read: {error}") from error
     corpus = path.name.split(".")[0]
     for cut in cuts:
         recording = getattr(cut, "recording", None)  # a mixed or padded cut has none
         audio = recording.sources[0] if recording is not None else None
         if audio is None or audio.type != "file":
-            raise bad_source(f"{path}: cut {cut.id} is not in a file of its own")
+            raise source_error(f"{path}: cut {cut.id} is not in a file of its own")
         supervision = cut.supervisions[0] if cut.supervisions else None
         yield SourceRow(
             path=Path(audio.source),
@@ -309,7 +309,7 @@ def _cuts(path: Path) -> CutSet:
     def only(name: str) -> Path:
         files = _manifests(path, f"*{name}")
         if len(files) != 1:
-            raise bad_source(f"{path} has {len(files)} files of {name}, not one")
+            raise source_error(f"{path} has {len(files)} files of {name}, not one")
         return files[0]
 
     if path.is_file():
