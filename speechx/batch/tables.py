@@ -30,11 +30,11 @@ NumberedRow: TypeAlias = tuple[int, object]
 __all__ = [
     "NumberedRow",
     "csv_rows",
+    "delimiter_of",
     "folder_rows",
     "is_cut_set",
     "lhotse_rows",
     "parquet_rows",
-    "delimiter_of",
     "uncompressed",
 ]
 

@@ -25,7 +25,7 @@ from speechx.batch.tables import delimiter_of
 from speechx.errors import InputError
 from speechx.files import not_utf8
 
-__all__ = ["TABLES", "source_error", "known_rows", "open_text", "part_of_file", "raw_rows"]
+__all__ = ["TABLES", "known_rows", "open_text", "part_of_file", "raw_rows", "source_error"]
 
 TABLES = (".csv", ".tsv", ".jsonl", ".json", ".ndjson")
 """Suffixes, with or without .gz. A .json has JSON lines."""

@@ -18,7 +18,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speechx.data.corpus_tables import source_error, is_table, known_rows, open_text, part_of_file, raw_rows
+from speechx.data.corpus_tables import is_table, known_rows, open_text, part_of_file, raw_rows, source_error
 from speechx.data.source_rows import SourceRow, with_splits
 from speechx.errors import InputError
 from speechx.files import read_text
