@@ -6,19 +6,19 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
 from speechx.data.packs import PACK_RATE, write_rate
-from speechx.data.source_rows import SourceRow, hold_out_speakers
+from speechx.data.source_rows import MAX_SECONDS, SourceRow, hold_out_speakers
 from speechx.data.sources import read_source
 from speechx.errors import InputError
 from speechx.files import atomic_files
 
 __all__ = ["PrepareReport", "prepare_pack", "prepare_rows"]
 
-MAX_SECONDS = 1800.0
 CHUNK = 32  # files given to a process at once
 
 
@@ -149,22 +149,34 @@ def _decode_all(rows: list[SourceRow], workers: int, rate: int) -> Iterator[tupl
 
 
 def _decode_chunk(rows: list[SourceRow], rate: int) -> list[tuple[np.ndarray, bool]]:
-    return [decode(row, rate) for row in rows]
+    """A file is decoded once for all of its parts that follow each other."""
+    decoded: list[tuple[np.ndarray, bool]] = []
+    for path, parts in groupby(rows, key=lambda row: row.path):
+        whole_T, damaged = _decode_file(path, rate)
+        decoded += [(_cut(whole_T, row, rate), damaged) for row in parts]
+    return decoded
 
 
 def decode(row: SourceRow, rate: int) -> tuple[np.ndarray, bool]:
     """(samples (T,) int16 at `rate`, whether the file is damaged); T is 0 for an unreadable file."""
+    return _decode_chunk([row], rate)[0]
+
+
+def _decode_file(path: Path, rate: int) -> tuple[np.ndarray, bool]:
+    """As `decode`, but float32 and the whole file."""
     from speechx.audio import reading
 
-    damaged = False
     try:
-        wav_T = reading.read(row.path, max_seconds=MAX_SECONDS, rate=rate)
+        return reading.read(path, max_seconds=MAX_SECONDS, rate=rate), False
     except InputError:
-        damaged = True
-        try:
-            wav_T = reading.read(row.path, max_seconds=MAX_SECONDS, rate=rate, whole=False)
-        except InputError:
-            return np.zeros(0, np.int16), True
+        pass
+    try:
+        return reading.read(path, max_seconds=MAX_SECONDS, rate=rate, whole=False), True
+    except InputError:
+        return np.zeros(0, np.float32), True
+
+
+def _cut(wav_T: np.ndarray, row: SourceRow, rate: int) -> np.ndarray:
     if row.start is not None and row.stop is not None:
         wav_T = wav_T[round(row.start * rate) : round(row.stop * rate)]
-    return np.clip(np.round(wav_T * 32768), -32768, 32767).astype(np.int16), damaged
+    return np.clip(np.round(wav_T * 32768), -32768, 32767).astype(np.int16)

@@ -13,6 +13,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import TypeAlias
 
@@ -20,7 +21,7 @@ import numpy as np
 
 from speechx.audio import levels, reading
 from speechx.data.packs import AudioPack
-from speechx.data.source_rows import SourceRow
+from speechx.data.source_rows import MAX_SECONDS, SourceRow
 from speechx.data.sources import read_source
 from speechx.errors import InputError
 from speechx.task.frontend import Frontend
@@ -125,8 +126,8 @@ def check_recordings(
     between words, which the aligner finds. Raises InputError where fewer than three utterances are left.
     """
     kept, seconds, dropped, seen = list[SourceRow](), list[float](), list[DroppedRecording](), set[bytes]()
-    for number, row in enumerate(rows, 1):
-        for found in _utterances(row, frontend, language, recognize, seen):
+    for number, (row, wav_T) in enumerate(_decoded(rows), 1):
+        for found in _utterances(row, wav_T, frontend, language, recognize, seen):
             if isinstance(found, DroppedRecording):
                 dropped.append(found)
             else:
@@ -172,17 +173,30 @@ def _held_out(ids: list[str]) -> set[str]:
     return set(sorted(ids, key=lambda id: hashlib.sha256(id.encode()).digest())[:count])
 
 
+def _decoded(rows: Sequence[SourceRow]) -> Iterator[tuple[SourceRow, np.ndarray | InputError]]:
+    """Each row with its samples (T,), or why its file cannot be read. A file is decoded once for parts that follow each
+    other."""
+    for path, parts in groupby(rows, key=lambda row: row.path):
+        whole_T: np.ndarray | InputError
+        try:
+            whole_T = reading.read(path, max_seconds=MAX_SECONDS)
+        except InputError as error:
+            whole_T = error
+        for row in parts:
+            if isinstance(whole_T, InputError) or row.stop is None:
+                yield row, whole_T
+            else:
+                yield row, whole_T[round((row.start or 0.0) * RATE) : round(row.stop * RATE)]
+
+
 def _utterances(
-    row: SourceRow, frontend: Frontend, language: str, recognize: Recognize | None, seen: set[bytes]
-) -> Iterator[tuple[SourceRow, float] | DroppedRecording]:
-    try:
-        wav_T = reading.read(row.path, max_seconds=5 * 3600)
-    except InputError as error:
-        yield DroppedRecording(row.id, 0.0, "cannot be read", str(error))
+    row: SourceRow, wav_T: np.ndarray | InputError, frontend: Frontend, language: str, recognize: Recognize | None,
+    seen: set[bytes],
+) -> Iterator[tuple[SourceRow, float] | DroppedRecording]:  # fmt: skip
+    if isinstance(wav_T, InputError):
+        yield DroppedRecording(row.id, 0.0, "cannot be read", str(wav_T))
         return
     first = row.start or 0.0
-    if row.stop is not None:
-        wav_T = wav_T[round(first * RATE) : round(row.stop * RATE)]
     problem = _problem(wav_T, seen)
     if problem is not None:
         yield DroppedRecording(row.id, len(wav_T) / RATE, problem)

@@ -6,7 +6,10 @@ import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-__all__ = ["SourceRow", "hold_out_speakers", "with_splits"]
+__all__ = ["MAX_SECONDS", "SourceRow", "hold_out_speakers", "with_splits"]
+
+MAX_SECONDS = 5 * 3600.0
+"""Of a file, also where rows are parts of it."""
 
 DEV_PERCENT = TEST_PERCENT = 2
 FEW_SPEAKERS = 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -208,6 +209,34 @@ def test_a_pack_leaves_out_what_cannot_be_read(tmp_path: Path) -> None:
     (corpus / "metadata.jsonl").write_text(lines[2])
     with pytest.raises(InputError, match="none of 1 recordings"):
         prepare_pack([corpus], tmp_path / "other", workers=1, language="en")
+
+
+def test_parts_of_a_long_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """31 minutes, decoded once for the parts that follow each other."""
+    from speechx.audio import reading
+    from speechx.data.packs import AudioPack
+
+    quiet_T = np.zeros(31 * 60 * 8000, np.int16)
+    quiet_T[-8000:] = 8000  # the last second
+    soundfile.write(tmp_path / "talk.wav", quiet_T, 8000, subtype="PCM_U8")
+    sound(tmp_path / "short.wav")
+    parts = [("talk", 0.0), ("talk", 1.0), ("talk", 31 * 60 - 1.0), ("short", 0.0)]
+    rows = [{"audio": f"{name}.wav", "offset": start, "duration": 0.5} for name, start in parts]
+    (tmp_path / "m.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    opened: list[str] = []
+
+    def read(path: Path, **options: object) -> np.ndarray:
+        opened.append(path.stem)
+        return original(path, **options)
+
+    original: Callable[..., np.ndarray] = reading.read
+    monkeypatch.setattr(reading, "read", read)
+    made = prepare_pack([tmp_path / "m.jsonl"], tmp_path / "pack", workers=1, language="en")
+    assert (made.rows, made.damaged, made.unreadable, opened) == (4, 0, 0, ["talk", "short"])
+    pack = AudioPack(tmp_path / "pack")
+    levels = [float(np.abs(pack.audio(row)).mean()) for row in pack.rows]
+    assert [row.samples for row in pack.rows] == [8000] * 4
+    assert levels[:2] == [0, 0] and levels[2] > 0.2
 
 
 def test_the_pitch_of_a_pack(tmp_path: Path) -> None:
