@@ -16,7 +16,7 @@ import numpy as np
 
 from speechx.audio import levels, reading
 from speechx.errors import InputError
-from speechx.models import refiner
+from speechx.models.refiner import HOP_SECONDS, RefinerConfig
 from speechx.pipeline.masking import RefinerMask
 from speechx.task import registry
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["LATENCY_SECONDS", "LiveMask", "push_live"]
 
 LIVE_RATE = reading.SAMPLE_RATE
-LATENCY_SECONDS = (refiner.AHEAD + 2) * refiner.HOP_SECONDS
+LATENCY_SECONDS = (RefinerConfig().ahead + 2) * HOP_SECONDS
 """What the net must have heard after a sample: 288 ms. A block of the input and its computation come on top."""
 
 LEVEL_SECONDS = 10.0
@@ -49,7 +49,7 @@ class LiveMask(RefinerMask):
         return self._advance()
 
     def end(self) -> np.ndarray:
-        self._hear(np.zeros((refiner.AHEAD + 2) * self._hop, np.float32))
+        self._hear(np.zeros((self._net.config.ahead + 2) * self._hop, np.float32))
         return self._advance()
 
     def _hear(self, wav_T: np.ndarray) -> None:
@@ -59,7 +59,7 @@ class LiveMask(RefinerMask):
 
     def _advance(self) -> np.ndarray:
         heard = (self._dropped + len(self._recording_T)) // self._hop  # whole frames
-        until = heard - refiner.AHEAD
+        until = heard - self._net.config.ahead
         if until > self._done:
             self._add_estimate(np.zeros((until - self._frames, self._net.config.bins), np.complex64))
             self._frames = until

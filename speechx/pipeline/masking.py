@@ -5,7 +5,7 @@ output the recording itself, attenuated in each band. `RefinerMask` takes the ga
 model's output (speechx.models.refiner). `RatioMask` is the fallback: a ratio mask (Narayanan and Wang 2013) of the
 estimate's and the recording's power. docs/log.md has what both gain.
 
-Shapes: T samples, M STFT frames, F bins, B bands.
+Shapes: T samples, M STFT frames, F bins, B bands, X features of the net.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 
 from speechx.audio import levels
 from speechx.audio.mel import htk_filters
-from speechx.models import refiner
+from speechx.models.refiner import voice_features
 
 if TYPE_CHECKING:
     from speechx.models.refiner import Refiner
@@ -114,7 +114,8 @@ def recording_mask(recording: MaskedRecording | None, frontend: Frontend) -> Mas
     net = frontend.refiner
     if net is None or recording.slot not in net.config.slots:
         return RatioMask(recording.wav_T, frontend.sample_rate) if recording.target == "speech" else None
-    voice_V = None if recording.voice_FK is None else refiner.voice_vector(recording.voice_FK, frontend.codec)
+    voice_FK = recording.voice_FK
+    voice_V = None if voice_FK is None else voice_features(voice_FK, frontend.codec, net.config)
     return RefinerMask(recording.wav_T, net.for_slot(recording.slot), recording.slot, voice_V)
 
 
@@ -175,9 +176,9 @@ class RatioMask(Mask):
 
 
 class RefinerMask(Mask):
-    """`net` predicts each band's gain, and how much of the estimate to add.
+    """`net` predicts the gain of each bin, and how much of the estimate to add.
 
-    slot: of the task. voice_V: of the target speaker, where the task has one (speechx.models.refiner.voice_vector).
+    slot: of the task. voice_V: of the target speaker, where the task has one (speechx.models.refiner.voice_features).
     """
 
     def __init__(
@@ -185,10 +186,10 @@ class RefinerMask(Mask):
     ) -> None:
         shape = net.config
         window_T = np.sqrt(np.hanning(shape.window + 1)[:-1]).astype(np.float32)
-        super().__init__(recording_T, window_T, shape.hop, refiner.LOOK, overlap=1.0)
+        super().__init__(recording_T, window_T, shape.hop, shape.look, overlap=1.0)
         self._net, self._gain = net, np.float32(levels.standard_gain(recording_T, shape.sample_rate))
         if voice_V is None:
-            voice_V = torch.zeros(net.config.voice_dim)
+            voice_V = torch.zeros(net.config.voice_shape)
         with torch.inference_mode():
             task_B = torch.tensor([net.config.slots.index(slot)])
             self._condition = net.condition(task_B, voice_V[None])
@@ -196,35 +197,35 @@ class RefinerMask(Mask):
         self._fused_state: torch.Tensor | None = None
         # Of the recording, and of the estimate: spectra and features from frame _done on.
         self._recording_MF = self._estimate_MF = np.zeros((0, shape.bins), np.complex64)
-        empty_BMN = torch.zeros(1, 0, net.config.bands)
-        self._recording_BMN = self._estimate_BMN = empty_BMN
-        self._known_BMH = torch.zeros(1, 0, net.config.width)  # from frame _done + AHEAD on
+        empty_BMX = torch.zeros(1, 0, net.feature_dim)
+        self._recording_BMX = self._estimate_BMX = empty_BMX
+        self._known_BMH = torch.zeros(1, 0, net.hidden_dim)  # from frame _done + ahead on
         self._read = 0  # frames of the recording that `ahead` has seen
 
     def _add_estimate(self, estimate_MF: np.ndarray) -> None:
         self._estimate_MF = np.concatenate([self._estimate_MF, estimate_MF])
-        self._estimate_BMN = self._joined(self._estimate_BMN, self._features(estimate_MF))
+        self._estimate_BMX = self._joined(self._estimate_BMX, self._features(estimate_MF))
 
     def _masked(self, start: int, stop: int) -> np.ndarray:
         count = stop - start
         with torch.inference_mode():
-            self._look_ahead(stop + refiner.AHEAD)
-            later_BMN = self._estimate_BMN[:, refiner.LOOK : refiner.LOOK + count]
-            missing = count - later_BMN.shape[1]
+            self._look_ahead(stop + self._net.config.ahead)
+            later_BMX = self._estimate_BMX[:, self._look : self._look + count]
+            missing = count - later_BMX.shape[1]
             if missing:  # the end of the estimate
-                later_BMN = torch.nn.functional.pad(later_BMN, (0, 0, 0, missing), value=self._net.silence)
+                later_BMX = torch.nn.functional.pad(later_BMX, (0, 0, 0, missing), value=self._net.silence)
             gain_BMF, added_BMF, self._fused_state = self._net.fuse(
-                self._known_BMH[:, :count], self._recording_BMN[:, :count], self._estimate_BMN[:, :count],
-                later_BMN, self._condition[1], self._fused_state,
+                self._known_BMH[:, :count], self._recording_BMX[:, :count], self._estimate_BMX[:, :count],
+                later_BMX, self._condition[1], self._fused_state,
             )  # fmt: skip
         masked_MF = (
             gain_BMF[0].numpy() * self._recording_MF[:count]
             + added_BMF[0].numpy() * self._estimate_MF[:count]
         )
         self._recording_MF, self._estimate_MF = self._recording_MF[count:], self._estimate_MF[count:]
-        self._recording_BMN, self._estimate_BMN = (
-            self._recording_BMN[:, count:],
-            self._estimate_BMN[:, count:],
+        self._recording_BMX, self._estimate_BMX = (
+            self._recording_BMX[:, count:],
+            self._estimate_BMX[:, count:],
         )
         self._known_BMH = self._known_BMH[:, count:]
         return np.asarray(masked_MF)
@@ -232,12 +233,14 @@ class RefinerMask(Mask):
     def _look_ahead(self, until: int) -> None:
         """Reads the recording up to frame `until`."""
         recording_MF = self._spectra(self._read, until)
-        features_BMN = self._features(recording_MF)
-        known_BMH, self._ahead_state = self._net.encode(features_BMN, self._condition[0], self._ahead_state)
-        # What is known after the first AHEAD frames nobody asks for.
-        self._known_BMH = self._joined(self._known_BMH, known_BMH[:, max(0, refiner.AHEAD - self._read) :])
+        features_BMX = self._features(recording_MF)
+        known_BMH, self._ahead_state = self._net.encode(features_BMX, self._condition[0], self._ahead_state)
+        # What is known after the first `ahead` frames nobody asks for.
+        self._known_BMH = self._joined(
+            self._known_BMH, known_BMH[:, max(0, self._net.config.ahead - self._read) :]
+        )
         self._recording_MF = np.concatenate([self._recording_MF, recording_MF])
-        self._recording_BMN = self._joined(self._recording_BMN, features_BMN)
+        self._recording_BMX = self._joined(self._recording_BMX, features_BMX)
         self._read = until
 
     def _features(self, spectrum_MF: np.ndarray) -> torch.Tensor:

@@ -23,7 +23,7 @@ from speechx.models.codec.base import Codec
 from speechx.models.config import StrictConfig
 from speechx.models.folder import on_grid
 from speechx.models.lora import LoRAAdapter, add_lora, init_lora
-from speechx.models.refiner import REFINER_FOLDER, Refiner, RefinerConfig
+from speechx.models.refiner import REFINER_FOLDER, Refiner, RefinerConfig, make_refiner
 from speechx.task import registry
 from speechx.training.group import Group
 from speechx.training.loop import (
@@ -38,10 +38,6 @@ from speechx.training.loop import (
     warm_up,
 )
 from speechx.training.refiner_data import Mixtures, RefinerBatch, RefinerShares, simulated
-
-ADAPTED_MATRICES = ("task_", "enter.", "gru.", "fuse_", "out.")
-"""Prefixes of the matrices that an adapter changes: all but those of the voice."""
-
 
 LR_FLOOR = 0.01
 """Of the learning rate, at the end."""
@@ -123,9 +119,9 @@ class RefinerTrainer:
     ) -> None:
         torch.manual_seed(config.seed)
         self.config, self.step, self.share_of_time, self.group = config, 0, 0.0, group
-        self.net = (finished or Refiner(config.net)).train()
+        self.net = (finished or make_refiner(config.net)).train()
         if finished is not None:
-            add_lora(self.net, config.rank, config.seed, ADAPTED_MATRICES)
+            add_lora(self.net, config.rank, config.seed, self.net.lora_matrices)
         self.average = copy.deepcopy(self.net)
         self.loss = RefinerLoss(config, self.net)
         self.window_T = torch.hann_window(self.net.config.window).sqrt()
@@ -224,9 +220,7 @@ def train(
     not fit.
     """
     config, net, adapter = _started(config, codec, finished)
-    mixtures = Mixtures(
-        pack, read_estimates(estimates), codec, config.net.slots, config.shares, config.seconds
-    )
+    mixtures = Mixtures(pack, read_estimates(estimates), codec, config.net, config.shares, config.seconds)
     group.check_batch(config.batch)
     run, model = TrainingRun(out, max_minutes, group=group, store=store), Path(out) / "model"
     trainer = RefinerTrainer(config, net, group)

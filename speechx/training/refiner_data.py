@@ -19,7 +19,7 @@ from speechx.data.noises import NoisyPool, audible_share
 from speechx.data.packs import AudioPack
 from speechx.data.refiner_examples import RefinerExample
 from speechx.models.config import StrictConfig
-from speechx.models.refiner import Refiner, voice_vector
+from speechx.models.refiner import Refiner, RefinerConfig, voice_features
 from speechx.task import registry
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ class RefinerShares(StrictConfig):
     swapped: float = 0.5  # of examples, those whose noise (removal: speech) is another
     nothing: float = 0.1  # items whose estimate is silent
     unheard: float = 0.1  # the same of removal, where the noise is audible a fifth of the time or less
+    absent: float = (
+        0.0  # of fresh items of extraction, those whose wanted speaker is not there: the answer is silence
+    )
     short: float = 0.0  # of the noises, those that are one short sound in silence
     rooms: int = 100  # simulated ones; the other half of the fresh mixtures has synthetic tails
 
@@ -74,13 +77,13 @@ class Mixtures:
     """Draws batches; the same generator gives the same batch."""
 
     def __init__(
-        self, pack: str, examples: Sequence[RefinerExample], codec: Codec, slots: Sequence[int],
+        self, pack: str, examples: Sequence[RefinerExample], codec: Codec, net: RefinerConfig,
         shares: RefinerShares, seconds: float,
     ) -> None:  # fmt: skip
-        self.codec, self.shares, self.rate = codec, shares, codec.sample_rate
+        self.codec, self.net, self.shares, self.rate = codec, net, shares, codec.sample_rate
         self.samples = round(seconds * self.rate)
-        self.tasks: list[Any] = [t for t in registry.tasks().values() if t.slot in slots]
-        self.tasks.sort(key=lambda task: slots.index(task.slot))
+        self.tasks: list[Any] = [t for t in registry.tasks().values() if t.slot in net.slots]
+        self.tasks.sort(key=lambda task: net.slots.index(task.slot))
         self.weights = np.array([getattr(shares, task.name) for task in self.tasks])
         audio = AudioPack(pack)
         self.pools = [
@@ -88,6 +91,8 @@ class Mixtures:
             for rooms in {0, shares.rooms}
         ]
         self.speech = [row for row in self.pools[0].speech if row.seconds >= 2]
+        if shares.absent and len(self.pools[0].speakers) < 3:
+            raise ValueError("shares: absent needs three speakers or more in the training split of the pack")
         self.examples: dict[str, list[RefinerExample]] = defaultdict(list)
         for example in examples:
             self.examples[example.task].append(example)
@@ -102,7 +107,7 @@ class Mixtures:
         )
         missing_B = fresh_B & ~silent_B
         none_T = np.zeros(self.samples, np.float32)
-        none_V = np.zeros(2 * self.codec.latent_dim, np.float32)
+        none_V = np.zeros(self.net.voice_shape, np.float32)
         return RefinerBatch(
             recording_BT=np.stack([item.recording_T for item in items]),
             estimate_BT=np.stack(
@@ -140,6 +145,9 @@ class Mixtures:
         # Where the wanted speaker is the louder one, there is little to learn.
         heard_T = mixed.input_T - other_T
         other_T = other_T * np.float32(10 ** (rng.uniform(0, 8) / 20))
+        if rng.random() < self.shares.absent:
+            none_T = np.zeros_like(mixed.target_T)
+            return RefinerItem(heard_T + other_T, other_T, none_T, None, self._another_voice(mixed, rng))
         return RefinerItem(
             heard_T + other_T, other_T, mixed.target_T, None, self._voice(mixed.cut.speaker, rng)
         )
@@ -156,6 +164,12 @@ class Mixtures:
         room = self.samples if len(pool.by_speaker[cut.speaker]) > 1 else 3 * self.samples
         return replace(cut, wav_T=mixing.random_crop(cut.wav_T, room, rng), text=None)
 
+    def _another_voice(self, mixed: Any, rng: np.random.Generator) -> np.ndarray:
+        """Of a speaker who is not in the mixture."""
+        there = {mixed.cut.speaker, mixed.meta.get("interferer")}
+        others = [speaker for speaker in self.pools[0].speakers if speaker not in there]
+        return self._voice(others[int(rng.integers(len(others)))], rng)
+
     def _voice(self, speaker: str, rng: np.random.Generator) -> np.ndarray:
         """Of one of a few enrollments, each encoded once."""
         rows = self.pools[0].by_speaker[speaker]
@@ -164,7 +178,7 @@ class Mixtures:
             wav_T = self.pools[0].utterance(row).wav_T[: VOICE_SECONDS * self.rate]
             wav_BT = torch.from_numpy(wav_T * np.float32(levels.standard_gain(wav_T, self.rate)))[None]
             codes_FK = self.codec.encode(wav_BT)[0].T.numpy()
-            self._voices[row.offset] = voice_vector(codes_FK, self.codec).numpy()
+            self._voices[row.offset] = voice_features(codes_FK, self.codec, self.net).numpy()
         return self._voices[row.offset]
 
     def _remixed(self, example: RefinerExample, rng: np.random.Generator) -> RefinerItem:
@@ -172,7 +186,7 @@ class Mixtures:
         heard_T, other_T = example.recording_T - example.other_T, example.other_T
         target_T, estimate_T, voice_V = example.target_T, example.estimate_T, None
         if example.voice_FK is not None:
-            voice_V = voice_vector(example.voice_FK, self.codec).numpy()
+            voice_V = voice_features(example.voice_FK, self.codec, self.net).numpy()
         factor = np.float32(10 ** (rng.uniform(-5, 5) / 20))
         swapped = rng.random() < self.shares.swapped
         pool = self.pools[int(rng.integers(len(self.pools)))]

@@ -17,10 +17,9 @@ import soundfile
 from speechx.cli.main import main
 from speechx.models.codec.folder import load_codec
 from speechx.models.lora import add_lora
-from speechx.models.refiner import Refiner, RefinerConfig
+from speechx.models.refiner import Refiner, RefinerConfig, make_refiner
 from speechx.task import registry
 from speechx.text.languages import AddedLanguage, add_language
-from speechx.training.refiner import ADAPTED_MATRICES
 from tests.conftest import voice
 from tests.helpers.recordings import write_recordings
 from tests.house.test_layout import ROOT
@@ -61,9 +60,9 @@ def package(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Path
     model = shutil.copytree(tiny_folder, root / "assets" / "model")
     codec = load_codec(model / "codec")
     config = RefinerConfig(width=32, fused=32).for_codec(codec)
-    Refiner(config).save(model / "mask")
+    make_refiner(config).save(model / "mask")
     net = Refiner.load(model / "mask")
-    add_lora(net, 2, matrices=ADAPTED_MATRICES)
+    add_lora(net, 2, matrices=net.lora_matrices)
     net.save_adapter(model / "mask", (4,))
     return root
 

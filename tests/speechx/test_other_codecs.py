@@ -24,7 +24,7 @@ from speechx.errors import InputError
 from speechx.models.aligner import Aligner
 from speechx.models.codec.sources import open_codec, write_codec
 from speechx.models.lm.folder import LM_FOLDER
-from speechx.models.refiner import Refiner, RefinerConfig
+from speechx.models.refiner import Refiner, RefinerConfig, make_refiner
 from speechx.pipeline.loading import load_front
 from tests.helpers.codecs import ARCHITECTURES, small_codec
 
@@ -116,7 +116,7 @@ def chain(request: pytest.FixtureRequest, corpus: Path, tmp_path_factory: pytest
     )
     shutil.copytree(root / "l/model", model / "lm")
     shutil.copytree(root / "a/model", model / "aligner")
-    Refiner(RefinerConfig(width=8, fused=8).for_codec(made)).save(model / "mask")
+    make_refiner(RefinerConfig(width=8, fused=8).for_codec(made)).save(model / "mask")
     shutil.copytree(codec, model / "codec")
     return Chain(request.param, codec, pack, root / "shards", model)
 

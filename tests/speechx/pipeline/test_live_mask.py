@@ -12,15 +12,18 @@ import torch
 
 from speechx.audio import levels
 from speechx.errors import InputError
-from speechx.models.refiner import Refiner, RefinerConfig
+from speechx.models.refiner import RefinerConfig, make_refiner
 from speechx.pipeline.live_mask import LATENCY_SECONDS, push_live
 from tests.conftest import voice
 
 
-@pytest.fixture(scope="module")
-def net() -> Any:
+@pytest.fixture(scope="module", params=["bands", "complex"])
+def net(request: pytest.FixtureRequest) -> Any:
     torch.manual_seed(0)
-    return SimpleNamespace(refiner=Refiner(RefinerConfig(width=16, fused=16)).eval())
+    facts = {"width": 16, "fused": 16, "channels": 8, "heads": 2, "blocks": (1, 1)}
+    if request.param == "complex":
+        facts["ahead"] = 4
+    return SimpleNamespace(refiner=make_refiner(RefinerConfig(kind=request.param, **facts)).eval())
 
 
 def masked(net: Any, wav_T: np.ndarray, block: int) -> np.ndarray:

@@ -12,7 +12,7 @@ import torch
 from speechx.audio import levels, reading
 from speechx.audio.mel import htk_filters
 from speechx.eval.metrics.signal import si_sdr
-from speechx.models.refiner import Refiner, RefinerConfig, to_bins
+from speechx.models.refiner import Refiner, RefinerConfig, make_refiner, to_bins
 from speechx.pipeline.loading import load_front
 from speechx.pipeline.masking import FLOOR_IN_SILENCE, Mask, RatioMask, RefinerMask, recording_mask
 from speechx.task.plan import MaskedRecording
@@ -28,14 +28,21 @@ def masked(recording_T: np.ndarray, estimate_T: np.ndarray) -> np.ndarray:
     return whole(RatioMask(recording_T, 16000), estimate_T)
 
 
-@pytest.fixture(scope="module")
-def net() -> Refiner:
+@pytest.fixture(scope="module", params=["bands", "complex"])
+def net(request: pytest.FixtureRequest) -> Refiner:
     """It has learned nothing, but its gains move."""
     torch.manual_seed(0)
-    net = Refiner(RefinerConfig(width=24, fused=16))
+    kinds = {
+        "bands": RefinerConfig(width=24, fused=16),
+        "complex": RefinerConfig(kind="complex", channels=8, heads=2, blocks=(1, 1), ahead=3, look=2),
+    }
+    net = make_refiner(kinds[request.param])
+    last = "out" if request.param == "bands" else "wide"
     with torch.no_grad():
-        net.out.weight.mul_(20)
-        net.out.bias.zero_()
+        for name, parameter in net.named_parameters():
+            if name == f"{last}.weight" or "film.weight" in name or "speaker.weight" in name:
+                parameter.mul_(20)
+        net.get_parameter(f"{last}.bias").zero_()
     return net.eval()
 
 
@@ -73,7 +80,7 @@ def test_pieces_give_what_the_whole_gives(noisy_T: np.ndarray, net: Refiner, see
         return (
             RatioMask(recording_T, 16000)
             if kind == "rule"
-            else RefinerMask(recording_T, net, 3, torch.ones(96))
+            else RefinerMask(recording_T, net, 3, torch.ones(net.config.voice_shape))
         )
 
     parted, pieces, at = mask(), [], 0
@@ -98,7 +105,9 @@ def test_the_net_hears_what_it_was_trained_on(noisy_T: np.ndarray, net: Refiner)
         torch.nn.functional.pad(sounds_BT, (256, 512)), 512, 256, window=window_T, center=False, return_complex=True
     ).transpose(1, 2)  # fmt: skip
     with torch.inference_mode():
-        output_MF = net(spectra[:1], spectra[1:], torch.tensor([0]), torch.zeros(1, 96))[0]
+        output_MF = net(spectra[:1], spectra[1:], torch.tensor([0]), torch.zeros(1, *net.config.voice_shape))[
+            0
+        ]
     frames_MT = (torch.fft.irfft(output_MF) * window_T).numpy() / levels.standard_gain(noisy_T)
     expected_T = np.zeros(256 * len(frames_MT) + 256)
     for m, frame_T in enumerate(frames_MT):
@@ -110,7 +119,7 @@ def test_the_net_hears_what_it_was_trained_on(noisy_T: np.ndarray, net: Refiner)
 
 def test_the_task_and_the_voice_are_heard(noisy_T: np.ndarray, net: Refiner) -> None:
     outputs = [whole(RefinerMask(noisy_T, net, slot), noisy_T) for slot in (2, 3, 4)]
-    outputs.append(whole(RefinerMask(noisy_T, net, 3, torch.ones(96)), noisy_T))
+    outputs.append(whole(RefinerMask(noisy_T, net, 3, torch.ones(net.config.voice_shape)), noisy_T))
     assert all(np.abs(a - b).max() > 1e-3 for i, a in enumerate(outputs) for b in outputs[:i])
 
 

@@ -12,7 +12,7 @@ from speechx.models.aligner import Aligner
 from speechx.models.codec.spectral import SpectralCodec
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.model import CodecLMCore
-from speechx.models.refiner import Refiner
+from speechx.models.refiner import make_refiner
 from speechx.training.aligner import AlignerTrainConfig
 from speechx.training.codec import CodecTrainConfig
 from speechx.training.discriminators import Discriminators
@@ -55,7 +55,7 @@ def test_networks_of_the_large_recipes() -> None:
     assert parameters(SpectralCodec, codec.codec) == pytest.approx(16.1, abs=0.1)
     assert parameters(Aligner, aligner.aligner) == pytest.approx(1.7, abs=0.1)
     assert parameters(CodecLMCore, LMConfig.preset(lm.preset, **lm.model)) == pytest.approx(147, abs=1)
-    assert parameters(Refiner, refiner.net) == pytest.approx(0.4, abs=0.1)
+    assert parameters(make_refiner, refiner.net) == pytest.approx(0.4, abs=0.1)
     judges = {"stft_sizes": codec.stft_sizes, "periods": codec.periods, "channels": codec.channels}
     with torch.device("meta"):
         assert sum(p.numel() for p in Discriminators(**judges).parameters()) < 5e6

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from speechx.models.codec.spectral import SpectralCodec
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.folder import save_model
 from speechx.models.lm.model import CodecLMCore
-from speechx.models.refiner import Refiner, RefinerConfig
+from speechx.models.refiner import Refiner, RefinerConfig, make_refiner
 from speechx.pipeline import loading
 from speechx.pipeline.loading import load_pipeline
 from speechx.training.loop import TrainingRun
@@ -41,7 +42,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     Aligner(AlignerConfig.preset("tiny", codec_hash=codec.hash)).save(root / "model/aligner")
     lm = CodecLMCore(LMConfig.preset("tiny", codec_name=codec.name, codec_hash=codec.hash))
     save_model(lm, root / "model/lm")
-    pack = synthetic_pack(root / "pack", utterances=24, speakers=3, noises=4, words=5)
+    pack = synthetic_pack(root / "pack", utterances=24, speakers=4, noises=4, words=5)
     pipeline = load_pipeline(root / "model", slots=2)
     for task in TASKS:
         make_estimates(pack, pipeline, root / "examples", task=task, count=2)
@@ -73,15 +74,33 @@ def recipe(**changes: object) -> RefinerTrainConfig:
     return RefinerTrainConfig(**(facts | changes))
 
 
-def test_it_learns(folders: dict[str, Path]) -> None:
+@pytest.mark.parametrize(
+    "shape", [{"width": 32, "fused": 32}, {"kind": "complex", "channels": 8, "heads": 2}]
+)
+def test_it_learns(folders: dict[str, Path], shape: dict[str, Any]) -> None:
     codec = load_codec(folders["model"] / "codec")
-    config = recipe(net=RefinerConfig(width=32, fused=32, voice_dim=2 * codec.config.latent_dim))
+    config = recipe(net=RefinerConfig(**shape).for_codec(codec))
     examples = read_estimates(folders["examples"])
-    mixtures = Mixtures(str(folders["pack"]), examples, codec, config.net.slots, config.shares, 1.0)
+    mixtures = Mixtures(str(folders["pack"]), examples, codec, config.net, config.shares, 1.0)
     trainer = RefinerTrainer(config)
     batch = mixtures.batch(3, np.random.default_rng(0))
     losses = [float(trainer.train_step(batch, 0.3, np.random.default_rng(0)).mean()) for _ in range(16)]
     assert losses[-1] < 0.8 * losses[0]
+
+
+def test_the_wanted_speaker_may_be_absent(folders: dict[str, Path]) -> None:
+    """Then the answer is silence, and the voice that is asked for is that of somebody else."""
+    codec = load_codec(folders["model"] / "codec")
+    net = RefinerConfig(kind="complex").for_codec(codec)
+    only = {"noise_suppression": 0, "speech_removal": 0, "fresh": 1.0, "rooms": 0}
+    for absent in (0.0, 1.0):
+        shares = RefinerShares(**only, absent=absent)
+        mixtures = Mixtures(str(folders["pack"]), [], codec, net, shares, 1.0)
+        batch = mixtures.batch(4, np.random.default_rng(1))
+        assert np.abs(batch.recording_BT).max(1).min() > 0.01
+        assert (np.abs(batch.target_BT).max() == 0) == (absent == 1.0)
+        assert batch.voice_BV.shape == (4, *net.voice_shape)
+        assert np.abs(batch.voice_BV).max(axis=(1, 2)).min() > 0
 
 
 def test_it_resumes_exactly(
@@ -119,7 +138,7 @@ def test_a_change_for_one_task(folders: dict[str, Path], tmp_path: Path) -> None
         and net.for_slot(4) is not net
         and not Refiner.load(made, adapter=False).adapted
     )
-    told = torch.tensor([2]), torch.zeros(1, net.config.voice_dim)
+    told = torch.tensor([2]), torch.zeros(1, *net.config.voice_shape)
     sound_BMF = torch.randn(1, 40, 257, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         before, beside, after, learned = (
@@ -151,7 +170,7 @@ def test_frames_with_sound_weigh_more() -> None:
     """Of removal; a sound that is left out costs more, speech where there is none costs less."""
     config = RefinerTrainConfig()
     sound = RefinerTrainConfig(sound=4.0)
-    net = Refiner(config.net)
+    net = make_refiner(config.net)
     target = torch.zeros(2, 20, 257, dtype=torch.complex64)
     target[:, 5:8] = 1.0
     left_out, left_in = 0 * target, target + 0.1 * (target == 0)
@@ -169,7 +188,7 @@ def test_a_model_folder_may_have_one(
     without = loading.weights_hash(folder)
     assert loading.load_front(folder).refiner is None
     codec = load_codec(folder / "codec")
-    net = Refiner(
+    net = make_refiner(
         RefinerConfig(width=8, fused=8, voice_dim=2 * codec.config.latent_dim, codec_hash=codec.hash)
     )
     net.save(folder / "mask")
@@ -187,9 +206,9 @@ def test_a_model_folder_may_have_one(
     told = facts.read_text()
     for says, spoil in {
         "does not match the hash": lambda: file.write_bytes(file.read_bytes()[:-2] + b"\0\1"),
-        "trained on codec 0123": lambda: Refiner(net.config.model_copy(update={"codec_hash": "0123"})).save(
-            folder / "mask"
-        ),
+        "trained on codec 0123": lambda: make_refiner(
+            net.config.model_copy(update={"codec_hash": "0123"})
+        ).save(folder / "mask"),
         "has format 7": lambda: facts.write_text(json.dumps(json.loads(told) | {"format": 7})),
         "is not valid JSON": lambda: facts.write_text("{"),
     }.items():
@@ -205,7 +224,7 @@ def test_of_several_masks_the_mean_is_heard(folders: dict[str, Path], tmp_path: 
     shutil.copytree(folders["model"], tmp_path / "model")
     codec = load_codec(tmp_path / "model/codec")
     config = RefinerConfig(width=8, fused=8, voice_dim=2 * codec.config.latent_dim, codec_hash=codec.hash)
-    net = Refiner(config)
+    net = make_refiner(config)
     torch.nn.init.constant_(net.out.bias[config.bands :], 1.0)  # much of what is generated is heard
     net.save(tmp_path / "model/mask")
     pipeline = load_pipeline(tmp_path / "model", slots=4)
@@ -250,7 +269,12 @@ def test_short_sounds_are_seldom_generated(folders: dict[str, Path]) -> None:
 
     def batch(short: float) -> RefinerBatch:
         mixtures = Mixtures(
-            str(folders["pack"]), [], codec, (2, 3, 4), RefinerShares(**only, short=short), 4.0
+            str(folders["pack"]),
+            [],
+            codec,
+            RefinerConfig().for_codec(codec),
+            RefinerShares(**only, short=short),
+            4.0,
         )
         return mixtures.batch(8, np.random.default_rng(3))
 
