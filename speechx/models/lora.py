@@ -101,6 +101,11 @@ class LoRAAdapter:
         found = self.tensors.get(name + UP), self.tensors.get(name + DOWN)
         return None if found[0] is None or found[1] is None else (found[0], found[1])
 
+    @property
+    def rank(self) -> int:
+        """The largest of its matrices; 0 where it adapts none."""
+        return max((value.shape[-1] for name, value in self.tensors.items() if name.endswith(UP)), default=0)
+
     def language_row(self) -> tuple[int, Tensor] | None:
         """Token and row (D,) of the language that was added with this adapter; None without one."""
         row = self.tensors.get(LANGUAGE_ROW)

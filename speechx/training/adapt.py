@@ -33,7 +33,7 @@ from speechx.training.export import pause_phones
 from speechx.training.lm import train
 from speechx.training.lm_config import LMTrainConfig
 
-__all__ = ["AdaptedVoice", "adapt_voice", "prepare_voice"]
+__all__ = ["AdaptedVoice", "adapt_voice", "prepare_voice", "starting_adapter"]
 
 TASK = "tts"
 _USE = {"train": "train on", "dev": "judge by"}
@@ -101,11 +101,12 @@ def adapt_voice(
         raise InputError("config: a recipe of `speechx adapt` has `rank` and `patience`", field="config")
     codec = open_codec(model / "codec")
     finished = load_model(model / "lm", codec_hash=codec.hash, adapter=False)
-    recipe = recipe.with_(languages=(language,), anneal_minutes=minutes)
+    start, rank = starting_adapter(model / "lm", language, recipe.rank)
+    recipe = recipe.with_(languages=(language,), anneal_minutes=minutes, rank=rank)
     trainer = train(
         recipe, Shards([work / "shards" / "train"], codec.hash), Shards([work / "shards" / "dev"], codec.hash),
         str(work / "run"), phone_table_version=PHONE_TABLE_VERSION, codec=codec, pause_phones=pause_phones(),
-        finished=finished, adapter=_start(model / "lm", language), resume=resume, show=_show,
+        finished=finished, adapter=start, resume=resume, show=_show,
     )  # fmt: skip
     assert trainer.best is not None
     info = AdapterInfo(
@@ -132,11 +133,15 @@ def _show(step: int, values: Mapping[str, float]) -> None:
     print(f"step {step}: {told}", flush=True)
 
 
-def _start(lm_folder: Path, language: str) -> LoRAAdapter | None:
-    """The adapter that the model uses for speech from text in the language."""
+def starting_adapter(lm_folder: Path, language: str, rank: int) -> tuple[LoRAAdapter | None, int]:
+    """The adapter that the model uses for speech from text in the language, and the rank of one that begins as it.
+
+    A voice's adapter is used in place of the model's own, so it holds that one whole, beside `rank` of its own.
+    """
     voices = [made for info, made in voice_adapters(lm_folder) if language in info.languages]
     if voices:
-        return voices[-1]
-    found = read_adapter(lm_folder)
-    own = found is not None and (not found.scope.languages or language in found.scope.languages)
-    return found if own else None
+        return voices[-1], max(rank, voices[-1].rank)
+    own = read_adapter(lm_folder)
+    if own is None or (own.scope.languages and language not in own.scope.languages):
+        return None, rank
+    return own, own.rank + rank

@@ -15,11 +15,20 @@ from speechx.data.shards import Shards
 from speechx.models.codec.folder import save_codec
 from speechx.models.codec.spectral import SpectralCodec
 from speechx.models.lm.config import LMConfig
-from speechx.models.lm.folder import load_model, read_adapter, save_adapter, save_model, voice_adapters
+from speechx.models.lm.folder import (
+    add_voice_adapter,
+    load_model,
+    read_adapter,
+    save_adapter,
+    save_model,
+    voice_adapters,
+)
 from speechx.models.lora import LoRAScope, add_lora, lora_factors
 from speechx.training import lm
+from speechx.training.adapt import starting_adapter
 from speechx.training.export import export_adapter
 from speechx.training.loop import read_log
+from tests.helpers.adapters import adapter_bytes
 from tests.helpers.codecs import TINY_CODEC
 
 FACTS: dict[str, Any] = {"phone_table_version": 1, "codec": TINY_CODEC, "pause_phones": (1,)}
@@ -166,3 +175,20 @@ def test_what_is_for_other_requests_stays(tmp_path: Path, scope: LoRAScope | Non
     assert own is not None and own.scope == (scope if kept else LoRAScope(slots=(7,)))
     assert [adapter.scope for _, adapter in more] == [LoRAScope(slots=(7,))] * kept
     load_model(out)
+
+
+def test_an_adapter_of_a_voice_holds_the_model_s_own_whole(tmp_path: Path) -> None:
+    """It is used in its place. One that begins as another voice's adapter is no larger than that."""
+    torch.manual_seed(0)
+    core = lm.CodecLMCore(LMConfig.preset("tiny"))
+    digest = save_model(core, tmp_path)
+    assert starting_adapter(tmp_path, "fr", 3) == (None, 3)
+    add_lora(core, 4)
+    save_adapter(tmp_path, lora_factors(core), scope=LoRAScope(("fr",)))
+    own, rank = starting_adapter(tmp_path, "fr", 3)
+    assert own is not None and (own.rank, rank) == (4, 7)
+    assert starting_adapter(tmp_path, "en", 3) == (None, 3)
+    data = adapter_bytes(load_model(tmp_path, adapter=False), digest, languages=("fr",))
+    add_voice_adapter(tmp_path, "marie", data)
+    voice, rank = starting_adapter(tmp_path, "fr", 3)
+    assert voice is not None and (voice.rank, rank) == (2, 3)
