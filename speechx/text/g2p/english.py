@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import string
 from collections.abc import Sequence
-from typing import Any
 
 from speechx.text.g2p.base import Phones, plain_letters
-from speechx.text.g2p.lexicon import Lexicon, coded
+from speechx.text.g2p.lexicon import Lexicon, SequenceTagger, coded
 from speechx.text.phones import VOWELS, strip_stress
 
 # Roles in the lexicon that a tagger gets wrong more often than the common reading is wrong.
@@ -56,7 +55,7 @@ class EnglishG2P:
 
     def __init__(self) -> None:
         self._lexicon = Lexicon("en")
-        self._tagger: Any = None
+        self._tagger = SequenceTagger(self._lexicon.folder / "pos" / "model.crf")
 
     def knows(self, word: str) -> bool:
         return self._lexicon.find(word) is not None
@@ -122,13 +121,8 @@ class EnglishG2P:
 
     def _tag(self, words: Sequence[str]) -> list[str]:
         """Penn part-of-speech tags of a phrase, by the pack's CRF."""
-        if self._tagger is None:
-            import pycrfsuite
-
-            self._tagger = pycrfsuite.Tagger()
-            self._tagger.open(str(self._lexicon.folder / "pos" / "model.crf"))
         cased = ["I" + word[1:] if word == "i" or word.startswith("i'") else word for word in words]
-        return list(self._tagger.tag([_word_features(cased, i) for i in range(len(cased))]))
+        return self._tagger.tag([_word_features(cased, i) for i in range(len(cased))])
 
 
 def _with_s(stem: Phones) -> Phones:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import importlib.util
 import sqlite3
+import threading
 import unicodedata
 from contextlib import closing
 from functools import lru_cache
@@ -23,6 +24,27 @@ def coded(text: str) -> str:
     return base64.b64encode(text.encode()).decode("ascii")
 
 
+class SequenceTagger:
+    """A CRF of a language pack, opened when it is first used. Threads may share it: crfsuite's own tagger keeps the sequence
+    that it was given last."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._opened: Any = None
+        self._lock = threading.Lock()
+
+    def tag(self, features: list[Any]) -> list[str]:
+        """The tag of each place of a sequence."""
+        with self._lock:
+            if self._opened is None:
+                import pycrfsuite
+
+                tagger = pycrfsuite.Tagger()
+                tagger.open(str(self._path))
+                self._opened = tagger
+            return list(self._opened.tag(features))
+
+
 class Lexicon:
     """Pronunciations of one language pack. Threads may share it. Raises RuntimeError if the pack is missing."""
 
@@ -34,7 +56,7 @@ class Lexicon:
             )
         folder = Path(spec.origin).parent
         self.folder = folder
-        self._guesser: Any = None
+        self._guesser = SequenceTagger(folder / "g2p" / "model.crf")
         self._entries = _read(folder / "lexicon.db")
         self.variants = lru_cache(maxsize=50_000)(self._variants)
         self.guess = lru_cache(maxsize=20_000)(self._guess)
@@ -55,11 +77,6 @@ class Lexicon:
         word = unicodedata.normalize("NFC", word)
         if not word:
             return ()
-        if self._guesser is None:
-            import pycrfsuite
-
-            self._guesser = pycrfsuite.Tagger()
-            self._guesser.open(str(self.folder / "g2p" / "model.crf"))
         tags = self._guesser.tag([_letter_features(word, i) for i in range(len(word))])
         symbols = [p for tag in tags for p in base64.b64decode(tag).decode().split("|")]
         return to_table([symbol for symbol in symbols if symbol != "_"])
