@@ -41,11 +41,13 @@ def export_adapter(model: CodecLMCore, config: LMTrainConfig, base: str | Path, 
     """The trained LoRA factors beside the weights of BASE, the lm folder that they adapt.
 
     They replace BASE's own where that has no scope (they began from it) or they cover its scope. Else that one stays, and
-    they are an adapter more, which comes first.
+    they are an adapter more, which comes first. BASE's further adapters stay, but for those whose scope they cover.
     """
     from speechx.models.adapter_file import AdapterInfo, write_adapter
+    from speechx.models.adapter_file import read_adapter as read_adapter_file
     from speechx.models.lm.folder import (
         LM_FOLDER,
+        adapter_files,
         add_voice_adapter,
         load_model,
         read_adapter,
@@ -56,6 +58,10 @@ def export_adapter(model: CodecLMCore, config: LMTrainConfig, base: str | Path, 
 
     digest, own = save_model(load_model(base, adapter=False), folder), read_adapter(base)
     scope, factors = LoRAScope(config.languages, config.slots), balanced_factors(model)
+    for path in adapter_files(base):
+        data = path.read_bytes()
+        if not scope.covers(read_adapter_file(data, "model")[1].scope):
+            add_voice_adapter(folder, path.stem, data)
     if own is None or not own.scope or scope.covers(own.scope):
         save_adapter(folder, factors, config.grid, scope)
         return

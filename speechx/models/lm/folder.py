@@ -117,7 +117,7 @@ def add_voice_adapter(folder: str | Path, name: str, data: bytes) -> None:
     """Adds an adapter's file to a model folder, in place of one of the same name or for the same languages and tasks."""
     Path(folder, ADAPTERS).mkdir(exist_ok=True)
     scope = read_adapter_file(data)[1].scope
-    for path in Path(folder, ADAPTERS).glob("*.safetensors"):
+    for path in adapter_files(folder):
         if read_adapter_file(path.read_bytes(), "model")[1].scope == scope:
             path.unlink()
     atomic_write(Path(folder, ADAPTERS, f"{name}.safetensors"), data)
@@ -131,7 +131,9 @@ def added_languages(folder: str | Path) -> tuple[str, ...]:
 
 def voice_adapters(folder: str | Path) -> list[tuple[AdapterInfo, LoRAAdapter]]:
     """The adapters of voices that a model folder holds, by the names of their files. Raises InputError."""
-    return [
-        read_adapter_file(p.read_bytes(), "model")
-        for p in sorted(Path(folder, ADAPTERS).glob("*.safetensors"))
-    ]
+    return [read_adapter_file(path.read_bytes(), "model") for path in adapter_files(folder)]
+
+
+def adapter_files(folder: str | Path) -> list[Path]:
+    """The files of `voice_adapters`, in their order."""
+    return sorted(Path(folder, ADAPTERS).glob("*.safetensors"))

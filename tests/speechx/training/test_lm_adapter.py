@@ -177,6 +177,22 @@ def test_what_is_for_other_requests_stays(tmp_path: Path, scope: LoRAScope | Non
     load_model(out)
 
 
+def test_further_adapters_stay(tmp_path: Path) -> None:
+    """Those of a folder that is adapted again, but for one that the new adapter takes the place of."""
+    torch.manual_seed(0)
+    core = lm.CodecLMCore(LMConfig.preset("tiny"))
+    digest = save_model(core, tmp_path / "base")
+    for language in ("fr", "de"):
+        data = adapter_bytes(load_model(tmp_path / "base", adapter=False), digest, languages=(language,))
+        add_voice_adapter(tmp_path / "base", language, data)
+    add_lora(core, 2)
+    export_adapter(
+        core, RECIPE.model_copy(update={"languages": ("fr",)}), tmp_path / "base", tmp_path / "out"
+    )
+    assert [info.languages for info, _ in voice_adapters(tmp_path / "out")] == [("de",)]
+    assert load_model(tmp_path / "out").adapters[0].scope == LoRAScope(("fr",))
+
+
 def test_an_adapter_of_a_voice_holds_the_model_s_own_whole(tmp_path: Path) -> None:
     """It is used in its place. One that begins as another voice's adapter is no larger than that."""
     torch.manual_seed(0)
