@@ -12,6 +12,7 @@ import copy
 import itertools
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -244,10 +245,20 @@ def train(
             shutil.copytree(finished, model, dirs_exist_ok=True)
             trainer.average.save_adapter(model, config.slots, config.grid)
 
+    def make(step: int) -> tuple[RefinerBatch, np.random.Generator]:
+        rng = np.random.default_rng((config.seed, step))
+        return mixtures.batch(config.batch, rng), rng
+
     def batches() -> Iterator[tuple[RefinerBatch, np.random.Generator]]:
-        for step in itertools.count(trainer.step) if anneal_minutes else range(trainer.step, config.steps):
-            rng = np.random.default_rng((config.seed, step))
-            yield mixtures.batch(config.batch, rng), rng
+        """One step ahead, in a thread."""
+        with ThreadPoolExecutor(1) as thread:
+            ahead = thread.submit(make, trainer.step)
+            for step in (
+                itertools.count(trainer.step) if anneal_minutes else range(trainer.step, config.steps)
+            ):
+                batch = ahead.result()
+                ahead = thread.submit(make, step + 1)
+                yield batch
 
     def train_step(drawn: tuple[RefinerBatch, np.random.Generator]) -> Metrics:
         progress = trainer.share_of_time if anneal_minutes else trainer.step / config.steps
