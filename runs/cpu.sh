@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every command that made the released weights, in order: about 18 hours of training on two shared CPU cores
+# Every command that made the released weights, in order: about 19 hours of training on two shared CPU cores
 # (AMD EPYC, AVX-512 BF16).
 #
 #   CORPORA=/data WHISPER=/models/whisper-base runs/cpu.sh [OUT]        OUT: runs/cpu, the model is OUT/model
@@ -7,7 +7,7 @@
 #
 # CORPORA   the folders of the table "Training data" of MODEL_CARD.md, one each, with these names (weights of the codec's
 #           recipe refer to them): librispeech_251spk speechocean_adults kathleen ljspeech vctk_p239 kerstin_de
-#           kokoro_synth kokoro_blends noise. Layouts: docs/data.md. Steps 9 and 10 name more.
+#           kokoro_synth kokoro_blends noise. Layouts: docs/data.md. Steps 9 to 11 name more.
 # WHISPER   Whisper base in CTranslate2 format (MIT), the teacher of the first codebook.
 #
 # Not exact. The weights were made over a week while the code changed, so this file makes a model of the same kind, not the
@@ -180,7 +180,7 @@ fi
 
 # 11. LoRA of rank 32 for French, begun from that of step 6: 1,840 steps, 55 minutes beside other load. Expect first-code cross
 # entropy of French dev pairs 2.68 to 2.34, WER of 127 dev outputs 67 to 61 % ("LoRA of rank 32 for six languages").
-# It comes as lm/adapters/trained.safetensors; released as french.safetensors.
+# It comes as lm/adapters/trained-fr.safetensors; released as french.safetensors.
 # Differs: of cv_en_korliu only texts by Whisper with a mean log probability of -0.25 or more, and 14 clips of a speaker at most.
 if step french; then
   : "${CORPORA:?a folder of corpora, see above}"

@@ -136,11 +136,11 @@ def _entry(row: SourceRow, offset: int, samples: int, keep_path: bool) -> dict[s
 def _decode_all(rows: list[SourceRow], workers: int, rate: int) -> Iterator[tuple[np.ndarray, bool]]:
     """The samples of each row, in order, decoded a few chunks ahead at most."""
     if workers <= 1:
-        yield from _decode_chunk(rows, rate)
+        yield from _decoded(rows, rate)
         return
     with ProcessPoolExecutor(workers) as pool:
         ahead = workers * 2
-        chunks = [rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK)]
+        chunks = list(_chunks(rows))
         waiting = [pool.submit(_decode_chunk, chunk, rate) for chunk in chunks[:ahead]]
         for number in range(len(chunks)):
             yield from waiting.pop(0).result()
@@ -148,18 +148,34 @@ def _decode_all(rows: list[SourceRow], workers: int, rate: int) -> Iterator[tupl
                 waiting.append(pool.submit(_decode_chunk, chunks[number + ahead], rate))
 
 
+def _chunks(rows: list[SourceRow]) -> Iterator[list[SourceRow]]:
+    """CHUNK rows at a time, or more: the parts of a file stay together."""
+    chunk: list[SourceRow] = []
+    for _, parts in groupby(rows, key=lambda row: row.path):
+        chunk += parts
+        if len(chunk) >= CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
 def _decode_chunk(rows: list[SourceRow], rate: int) -> list[tuple[np.ndarray, bool]]:
+    return list(_decoded(rows, rate))
+
+
+def _decoded(rows: list[SourceRow], rate: int) -> Iterator[tuple[np.ndarray, bool]]:
     """A file is decoded once for all of its parts that follow each other."""
-    decoded: list[tuple[np.ndarray, bool]] = []
     for path, parts in groupby(rows, key=lambda row: row.path):
         whole_T, damaged = _decode_file(path, rate)
-        decoded += [(_cut(whole_T, row, rate), damaged) for row in parts]
-    return decoded
+        for row in parts:
+            yield _cut(whole_T, row, rate), damaged
+        del whole_T  # before the next file is decoded
 
 
 def decode(row: SourceRow, rate: int) -> tuple[np.ndarray, bool]:
     """(samples (T,) int16 at `rate`, whether the file is damaged); T is 0 for an unreadable file."""
-    return _decode_chunk([row], rate)[0]
+    return next(_decoded([row], rate))
 
 
 def _decode_file(path: Path, rate: int) -> tuple[np.ndarray, bool]:

@@ -187,6 +187,7 @@ def _decoded(rows: Sequence[SourceRow]) -> Iterator[tuple[SourceRow, np.ndarray 
                 yield row, whole_T
             else:
                 yield row, whole_T[round((row.start or 0.0) * RATE) : round(row.stop * RATE)]
+        del whole_T  # before the next file is decoded
 
 
 def _utterances(

@@ -153,6 +153,8 @@ def _subset_split(path: Path) -> str:
 
 def _listing(root: Path, name: str) -> Path | None:
     """The file of this name in a folder, in capitals or not: Windows and cameras write METADATA.CSV."""
+    if (root / name).is_file():
+        return root / name
     return next((p for p in sorted(root.iterdir()) if p.name.lower() == name and p.is_file()), None)
 
 

@@ -26,7 +26,7 @@ from speechx.errors import InputError
 from speechx.models.adapter_file import AdapterInfo, write_adapter
 from speechx.models.codec.sources import open_codec
 from speechx.models.lm.folder import LM_FOLDER, load_model, read_adapter, voice_adapters
-from speechx.models.lora import LANGUAGE_ROW, LoRAAdapter, balanced_factors
+from speechx.models.lora import LANGUAGE_ROW, LoRAAdapter, LoRAScope, balanced_factors
 from speechx.text import PHONE_TABLE_VERSION
 from speechx.text.languages import added_language
 from speechx.training.export import pause_phones
@@ -101,7 +101,7 @@ def adapt_voice(
         raise InputError("config: a recipe of `speechx adapt` has `rank` and `patience`", field="config")
     codec = open_codec(model / "codec")
     finished = load_model(model / "lm", codec_hash=codec.hash, adapter=False)
-    start, rank = starting_adapter(model / "lm", language, recipe.rank)
+    start, rank = starting_adapter(model / "lm", language, recipe.slots, recipe.rank)
     recipe = recipe.with_(languages=(language,), anneal_minutes=minutes, rank=rank)
     trainer = train(
         recipe, Shards([work / "shards" / "train"], codec.hash), Shards([work / "shards" / "dev"], codec.hash),
@@ -133,15 +133,20 @@ def _show(step: int, values: Mapping[str, float]) -> None:
     print(f"step {step}: {told}", flush=True)
 
 
-def starting_adapter(lm_folder: Path, language: str, rank: int) -> tuple[LoRAAdapter | None, int]:
+def starting_adapter(
+    lm_folder: Path, language: str, slots: tuple[int, ...], rank: int
+) -> tuple[LoRAAdapter | None, int]:
     """The adapter that the model uses for speech from text in the language, and the rank of one that begins as it.
 
-    A voice's adapter is used in place of the model's own, so it holds that one whole, beside `rank` of its own.
+    A voice's adapter is used in place of the one that the model has for the language, so it holds that one whole, beside
+    `rank` of its own. It takes the place of an earlier one of the same scope, and is no larger than that.
     """
-    voices = [made for info, made in voice_adapters(lm_folder) if language in info.languages]
-    if voices:
-        return voices[-1], max(rank, voices[-1].rank)
     own = read_adapter(lm_folder)
-    if own is None or (own.scope.languages and language not in own.scope.languages):
+    found = [own] if own is not None else []
+    found += [adapter for _, adapter in voice_adapters(lm_folder)]
+    used = [one for one in found if not one.scope.languages or language in one.scope.languages]
+    if not used:
         return None, rank
-    return own, own.rank + rank
+    start = used[-1]
+    replaced = start.scope == LoRAScope((language,), slots)
+    return start, max(rank, start.rank) if replaced else start.rank + rank

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,8 @@ def export_adapter(model: CodecLMCore, config: LMTrainConfig, base: str | Path, 
     """The trained LoRA factors beside the weights of BASE, the lm folder that they adapt.
 
     They replace BASE's own where that has no scope (they began from it) or they cover its scope. Else that one stays, and
-    they are an adapter more, which comes first. BASE's further adapters stay, but for those whose scope they cover.
+    they are an adapter more (`voice_adapters` has the order). BASE's further adapters stay, but for those whose scope they
+    cover.
     """
     from speechx.models.adapter_file import AdapterInfo, write_adapter
     from speechx.models.adapter_file import read_adapter as read_adapter_file
@@ -66,9 +68,12 @@ def export_adapter(model: CodecLMCore, config: LMTrainConfig, base: str | Path, 
         save_adapter(folder, factors, config.grid, scope)
         return
     LM_FOLDER.write_adapter(folder, own)
+    taken = {path.stem for path in adapter_files(folder)}
+    names = ("-".join(["trained", *config.languages, *([str(n)] if n else [])]) for n in itertools.count())
     info = AdapterInfo(
-        name="trained", base=digest, languages=config.languages, slots=config.slots, rank=config.rank
-    )
+        name=next(name for name in names if name not in taken), base=digest, languages=config.languages,
+        slots=config.slots, rank=config.rank,
+    )  # fmt: skip
     add_voice_adapter(folder, info.name, write_adapter(info, factors))
 
 

@@ -178,14 +178,20 @@ class LMJob:
     start_from: str | None = None
     adapt: str | None = None
 
-    def _start(self, own: LoRAAdapter | None) -> LoRAAdapter | None:
-        meets = own is not None and LoRAScope(self.config.languages, self.config.slots).meets(own.scope)
-        return own if meets else None
+    def _start(self) -> LoRAAdapter | None:
+        """The last adapter of the folder that is used for some request that the new one is for."""
+        from speechx.models.lm.folder import read_adapter, voice_adapters
+
+        assert self.adapt is not None
+        own, scope = read_adapter(self.adapt), LoRAScope(self.config.languages, self.config.slots)
+        found = [] if own is None else [own]
+        found += [adapter for _, adapter in voice_adapters(self.adapt)]
+        return next((one for one in reversed(found) if scope.meets(one.scope)), None)
 
     def run(self, options: RunOptions) -> str:
         from speechx.data.shards import Shards
         from speechx.models.codec.sources import open_codec
-        from speechx.models.lm.folder import load_model, read_adapter
+        from speechx.models.lm.folder import load_model
         from speechx.text import PHONE_TABLE_VERSION
         from speechx.training.export import export_adapter, export_lm, pause_phones
         from speechx.training.lm import train
@@ -206,7 +212,7 @@ class LMJob:
             start_from=self.start_from,
             vectors_KVD=made.code_vectors(),
             finished=finished,
-            adapter=self._start(read_adapter(self.adapt)) if self.adapt else None,
+            adapter=self._start() if self.adapt else None,
             group=options.group,
             store=options.store,
         )

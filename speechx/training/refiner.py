@@ -245,20 +245,7 @@ def train(
             shutil.copytree(finished, model, dirs_exist_ok=True)
             trainer.average.save_adapter(model, config.slots, config.grid)
 
-    def make(step: int) -> tuple[RefinerBatch, np.random.Generator]:
-        rng = np.random.default_rng((config.seed, step))
-        return mixtures.batch(config.batch, rng), rng
-
-    def batches() -> Iterator[tuple[RefinerBatch, np.random.Generator]]:
-        """One step ahead, in a thread."""
-        with ThreadPoolExecutor(1) as thread:
-            ahead = thread.submit(make, trainer.step)
-            for step in (
-                itertools.count(trainer.step) if anneal_minutes else range(trainer.step, config.steps)
-            ):
-                batch = ahead.result()
-                ahead = thread.submit(make, step + 1)
-                yield batch
+    last = None if anneal_minutes else config.steps
 
     def train_step(drawn: tuple[RefinerBatch, np.random.Generator]) -> Metrics:
         progress = trainer.share_of_time if anneal_minutes else trainer.step / config.steps
@@ -269,10 +256,31 @@ def train(
 
     with _flushed_denormals():
         fit(
-            trainer, run, batches(), train_step, log_every=config.log_every, anneal_minutes=anneal_minutes or 0.0,
-            summarize=_summarize, save=save,
+            trainer, run, _drawn_ahead(mixtures, config, trainer.step, last), train_step, log_every=config.log_every,
+            anneal_minutes=anneal_minutes or 0.0, summarize=_summarize, save=save,
         )  # fmt: skip
     return trainer.average.eval()
+
+
+def _drawn_ahead(
+    mixtures: Mixtures, config: RefinerTrainConfig, first: int, last: int | None
+) -> Iterator[tuple[RefinerBatch, np.random.Generator]]:
+    """The batch of each step from `first` on, and the generator that goes on with it; made one step ahead, in a thread.
+
+    last: the step after the last one; None: there is no end.
+    """
+
+    def make(step: int) -> tuple[RefinerBatch, np.random.Generator]:
+        rng = np.random.default_rng((config.seed, step))
+        return mixtures.batch(config.batch, rng), rng
+
+    with ThreadPoolExecutor(1) as thread:
+        ahead = thread.submit(make, first)
+        for step in itertools.count(first) if last is None else range(first, last):
+            batch = ahead.result()
+            if step + 1 != last:
+                ahead = thread.submit(make, step + 1)
+            yield batch
 
 
 @contextlib.contextmanager

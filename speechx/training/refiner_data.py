@@ -40,9 +40,7 @@ class RefinerShares(StrictConfig):
     swapped: float = 0.5  # of examples, those whose noise (removal: speech) is another
     nothing: float = 0.1  # items whose estimate is silent
     unheard: float = 0.1  # the same of removal, where the noise is audible a fifth of the time or less
-    absent: float = (
-        0.0  # of fresh items of extraction, those whose wanted speaker is not there: the answer is silence
-    )
+    absent: float = 0.0  # fresh items of extraction without the wanted speaker: the answer is silence
     short: float = 0.0  # of the noises, those that are one short sound in silence
     rooms: int = 100  # simulated ones; the other half of the fresh mixtures has synthetic tails
 
@@ -145,7 +143,7 @@ class Mixtures:
         # Where the wanted speaker is the louder one, there is little to learn.
         heard_T = mixed.input_T - other_T
         other_T = other_T * np.float32(10 ** (rng.uniform(0, 8) / 20))
-        if rng.random() < self.shares.absent:
+        if self.shares.absent and rng.random() < self.shares.absent:
             none_T = np.zeros_like(mixed.target_T)
             return RefinerItem(heard_T + other_T, other_T, none_T, None, self._another_voice(mixed, rng))
         return RefinerItem(

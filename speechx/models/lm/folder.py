@@ -5,6 +5,7 @@ speechx.models.lm.pretrained.CodecLM (transformers) reads the same folder; `load
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import torch
@@ -130,10 +131,19 @@ def added_languages(folder: str | Path) -> tuple[str, ...]:
 
 
 def voice_adapters(folder: str | Path) -> list[tuple[AdapterInfo, LoRAAdapter]]:
-    """The adapters of voices that a model folder holds, by the names of their files. Raises InputError."""
-    return [read_adapter_file(path.read_bytes(), "model") for path in adapter_files(folder)]
+    """The adapters of voices and languages that a model folder holds. Raises InputError.
+
+    Of several for one request the last is used: those for fewer tasks and languages come last, else they go by name.
+    """
+    found = [read_adapter_file(path.read_bytes(), "model") for path in adapter_files(folder)]
+    return sorted(found, key=lambda one: _breadth(one[1].scope), reverse=True)
+
+
+def _breadth(scope: LoRAScope) -> tuple[float, float]:
+    """How many tasks and languages a scope holds."""
+    return len(scope.slots) or math.inf, len(scope.languages) or math.inf
 
 
 def adapter_files(folder: str | Path) -> list[Path]:
-    """The files of `voice_adapters`, in their order."""
+    """The files of `voice_adapters`, by name."""
     return sorted(Path(folder, ADAPTERS).glob("*.safetensors"))

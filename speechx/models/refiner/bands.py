@@ -78,7 +78,7 @@ class BandRefiner(Refiner):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Gains of the recording and of the estimate in each bin, (B, M, F) each, and the state of the GRU.
 
-        encoded: hidden states AHEAD frames later. later: the estimate LOOK frames later.
+        encoded: hidden states `ahead` frames later. later: the estimate `look` frames later.
         """
         all_BMX = torch.cat([encoded_BMH, recording_BMN, estimate_BMN, later_BMN], -1)
         x_BMH = F.silu(self.fuse_in(all_BMX) + condition_B1H)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import importlib.util
+import os
 import sqlite3
 import threading
 import unicodedata
@@ -24,6 +25,19 @@ def coded(text: str) -> str:
     return base64.b64encode(text.encode()).decode("ascii")
 
 
+_lock = threading.Lock()
+"""Of all taggers."""
+
+
+def _renew_lock() -> None:
+    """In a forked child: a lock that no thread of the parent holds."""
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
+
+
 class SequenceTagger:
     """A CRF of a language pack, opened when it is first used. Threads may share it: crfsuite's own tagger keeps the sequence
     that it was given last."""
@@ -31,11 +45,10 @@ class SequenceTagger:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._opened: Any = None
-        self._lock = threading.Lock()
 
     def tag(self, features: list[Any]) -> list[str]:
         """The tag of each place of a sequence."""
-        with self._lock:
+        with _lock:
             if self._opened is None:
                 import pycrfsuite
 

@@ -193,18 +193,39 @@ def test_further_adapters_stay(tmp_path: Path) -> None:
     assert load_model(tmp_path / "out").adapters[0].scope == LoRAScope(("fr",))
 
 
-def test_an_adapter_of_a_voice_holds_the_model_s_own_whole(tmp_path: Path) -> None:
-    """It is used in its place. One that begins as another voice's adapter is no larger than that."""
+def test_an_adapter_of_a_voice_holds_the_one_before_whole(tmp_path: Path) -> None:
+    """It is used in place of the model's for the language. One that takes the place of its like is no larger than that."""
     torch.manual_seed(0)
     core = lm.CodecLMCore(LMConfig.preset("tiny"))
     digest = save_model(core, tmp_path)
-    assert starting_adapter(tmp_path, "fr", 3) == (None, 3)
+    assert starting_adapter(tmp_path, "fr", (0,), 3) == (None, 3)
     add_lora(core, 4)
-    save_adapter(tmp_path, lora_factors(core), scope=LoRAScope(("fr",)))
-    own, rank = starting_adapter(tmp_path, "fr", 3)
+    save_adapter(tmp_path, lora_factors(core), scope=LoRAScope(("fr", "es")))
+    own, rank = starting_adapter(tmp_path, "fr", (0,), 3)
     assert own is not None and (own.rank, rank) == (4, 7)
-    assert starting_adapter(tmp_path, "en", 3) == (None, 3)
-    data = adapter_bytes(load_model(tmp_path, adapter=False), digest, languages=("fr",))
-    add_voice_adapter(tmp_path, "marie", data)
-    voice, rank = starting_adapter(tmp_path, "fr", 3)
-    assert voice is not None and (voice.rank, rank) == (2, 3)
+    assert starting_adapter(tmp_path, "en", (0,), 3) == (None, 3)
+
+    def add(name: str, slots: tuple[int, ...]) -> None:
+        plain = load_model(tmp_path, adapter=False)
+        add_voice_adapter(tmp_path, name, adapter_bytes(plain, digest, languages=("fr",), slots=slots))
+
+    add("french", (0, 1))
+    french, rank = starting_adapter(tmp_path, "fr", (0,), 3)
+    assert french is not None and (french.scope.slots, rank) == ((0, 1), 5)
+    add("anna", (0,))  # a voice, whose name comes before that of the language
+    anna, rank = starting_adapter(tmp_path, "fr", (0,), 3)
+    assert anna is not None and (anna.scope.slots, rank) == ((0,), 3)
+    assert [info.slots for info, _ in voice_adapters(tmp_path)] == [(0, 1), (0,)], "the last one is used"
+
+
+def test_a_folder_that_is_adapted_twice_has_both(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    core = lm.CodecLMCore(LMConfig.preset("tiny"))
+    save_model(core, tmp_path / "0")
+    add_lora(core, 2)
+    save_adapter(tmp_path / "0", lora_factors(core), scope=LoRAScope(("es", "fr", "it")))
+    for number, languages in enumerate([("fr",), ("es", "it")]):
+        recipe = RECIPE.model_copy(update={"languages": languages})
+        export_adapter(core, recipe, tmp_path / str(number), tmp_path / str(number + 1))
+    found = [(info.name, info.languages) for info, _ in voice_adapters(tmp_path / "2")]
+    assert found == [("trained-es-it", ("es", "it")), ("trained-fr", ("fr",))]

@@ -89,7 +89,7 @@ def test_it_learns(folders: dict[str, Path], shape: dict[str, Any]) -> None:
 
 
 def test_the_wanted_speaker_may_be_absent(folders: dict[str, Path]) -> None:
-    """Then the answer is silence, and the voice that is asked for is that of somebody else."""
+    """Then the answer is silence."""
     codec = load_codec(folders["model"] / "codec")
     net = RefinerConfig(kind="complex").for_codec(codec)
     only = {"noise_suppression": 0, "speech_removal": 0, "fresh": 1.0, "rooms": 0}
