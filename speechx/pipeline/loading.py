@@ -84,7 +84,7 @@ def load_front(
     from speechx.models.aligner import Aligner
     from speechx.models.codec.sources import open_codec
     from speechx.models.lm.folder import LM_FOLDER, added_languages
-    from speechx.models.refiner import Refiner
+    from speechx.models.refiner import load_refiner
     from speechx.task.frontend import Frontend
     from speechx.task.voices import VoiceStore
 
@@ -93,7 +93,7 @@ def load_front(
     has_lm = (folder / "lm" / "config.json").is_file()
     return Frontend(
         used, aligner=_optional("aligner", folder / "aligner", Aligner.load, used), voices=voices or VoiceStore(),
-        refiner=_optional("mask", folder / "mask", Refiner.load, used), paths=paths,
+        refiner=_optional("mask", folder / "mask", load_refiner, used), paths=paths,
         speaker=_voice_encoder(voice_check),
         language_model=_checked("lm", folder / "lm", LM_FOLDER.weights_hash) if has_lm else "",
         languages=_checked("lm", folder / "lm", added_languages) if has_lm else (),

@@ -24,7 +24,7 @@ from speechx.models.codec.base import Codec
 from speechx.models.config import StrictConfig
 from speechx.models.folder import on_grid
 from speechx.models.lora import LoRAAdapter, add_lora, init_lora
-from speechx.models.refiner import REFINER_FOLDER, Refiner, RefinerConfig, make_refiner
+from speechx.models.refiner import REFINER_FOLDER, Refiner, RefinerConfig, load_refiner, make_refiner
 from speechx.task import registry
 from speechx.training.group import Group
 from speechx.training.loop import (
@@ -306,7 +306,7 @@ def _started(
         raise ValueError(
             "a recipe with `rank` and `slots` needs a finished net to change (--adapt), and only such a recipe"
         )
-    net = None if finished is None else Refiner.load(finished, adapter=False)
+    net = None if finished is None else load_refiner(finished, adapter=False)
     config = config.model_copy(update={"net": config.net.for_codec(codec) if net is None else net.config})
     if config.net.codec_hash != codec.hash:
         raise ValueError(f"{finished} is of codec {config.net.codec_hash}, not of {codec.hash}")

@@ -17,7 +17,7 @@ import soundfile
 from speechx.cli.main import main
 from speechx.models.codec.folder import load_codec
 from speechx.models.lora import add_lora
-from speechx.models.refiner import Refiner, RefinerConfig, make_refiner
+from speechx.models.refiner import RefinerConfig, load_refiner, make_refiner
 from speechx.task import registry
 from speechx.text.languages import AddedLanguage, add_language
 from tests.conftest import voice
@@ -61,7 +61,7 @@ def package(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Path
     codec = load_codec(model / "codec")
     config = RefinerConfig(width=32, fused=32).for_codec(codec)
     make_refiner(config).save(model / "mask")
-    net = Refiner.load(model / "mask")
+    net = load_refiner(model / "mask")
     add_lora(net, 2, matrices=net.lora_matrices)
     net.save_adapter(model / "mask", (4,))
     return root
@@ -121,7 +121,7 @@ def test_a_new_noise(here: Path) -> None:
         soundfile.write(here / "noise" / f"{name}.wav", 0.05 * rng.standard_normal(160_000), 16000)
     soundfile.write(here / "noisy.wav", voice(2.0) + 0.02 * rng.standard_normal(32000), 16000)
     run("new-noise.md")
-    mask = Refiner.load("models/noise/mask")
+    mask = load_refiner("models/noise/mask")
     assert mask.adapted is not None and mask.adapted.scope.slots == (2, 4)
 
 

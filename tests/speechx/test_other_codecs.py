@@ -24,7 +24,7 @@ from speechx.errors import InputError
 from speechx.models.aligner import Aligner
 from speechx.models.codec.sources import open_codec, write_codec
 from speechx.models.lm.folder import LM_FOLDER
-from speechx.models.refiner import Refiner, RefinerConfig, make_refiner
+from speechx.models.refiner import RefinerConfig, load_refiner, make_refiner
 from speechx.pipeline.loading import load_front
 from tests.helpers.codecs import ARCHITECTURES, small_codec
 
@@ -135,7 +135,7 @@ def test_every_network_takes_its_shape_from_the_codec(chain: Chain) -> None:
     aligner = Aligner.load(chain.model / "aligner").config
     assert (aligner.codec_hash, aligner.frame_rate) == (codec.hash, codec.frame_rate)
     assert aligner.step_rate >= 50
-    refiner = Refiner.load(chain.model / "mask").config
+    refiner = load_refiner(chain.model / "mask").config
     assert refiner.hop == round(0.016 * codec.sample_rate)
     losses = (chain.shards.parent / "l/log.csv").read_text().splitlines()
     at = losses[0].split(",").index("loss")

@@ -110,21 +110,5 @@ class Refiner(nn.Module, ABC):
         factors = matrices_on_grid(balanced_factors(self), step)
         REFINER_FOLDER.write_adapter(folder, LoRAAdapter(LoRAScope(slots=slots), factors))
 
-    @classmethod
-    def load(cls, folder: str | Path, adapter: bool = True) -> Refiner:
-        """Reads what `save` wrote, with its adapter or without. Raises InputError for what is missing or does not fit."""
-        model, found = REFINER_FOLDER.load(folder, make_refiner, adapter)
-        if found is not None:
-            model.adapted = AdaptedCopy.of(model, found)
-        return model
-
-
-def make_refiner(config: RefinerConfig) -> Refiner:
-    """A new net of the config's kind."""
-    from speechx.models.refiner.bands import BandRefiner
-    from speechx.models.refiner.complex import ComplexRefiner
-
-    return BandRefiner(config) if config.kind == "bands" else ComplexRefiner(config)
-
 
 REFINER_FOLDER = ModelFolder("speechx-refiner", RefinerConfig, "refiner")

@@ -22,7 +22,7 @@ from speechx.models.codec.spectral import SpectralCodec
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.folder import save_model
 from speechx.models.lm.model import CodecLMCore
-from speechx.models.refiner import Refiner, RefinerConfig, make_refiner
+from speechx.models.refiner import RefinerConfig, load_refiner, make_refiner
 from speechx.pipeline import loading
 from speechx.pipeline.loading import load_pipeline
 from speechx.training.loop import TrainingRun
@@ -115,7 +115,7 @@ def test_it_resumes_exactly(
     monkeypatch.undo()
     train(*sources, str(tmp_path / "parted"), resume=True)
     assert float(torch.tensor(1e-40) * 0.5) > 0  # small numbers are numbers again
-    whole, parted = (Refiner.load(tmp_path / name / "model").state_dict() for name in ("whole", "parted"))
+    whole, parted = (load_refiner(tmp_path / name / "model").state_dict() for name in ("whole", "parted"))
     assert all(torch.equal(whole[name], parted[name]) for name in whole)
     assert len(whole["gru.weight_hh_l0"].unique()) < 64, "on a grid"
 
@@ -132,11 +132,11 @@ def test_a_change_for_one_task(folders: dict[str, Path], tmp_path: Path) -> None
     made = tmp_path / "second/model"
     assert (made / "model.safetensors").read_bytes() == (finished / "model.safetensors").read_bytes()
 
-    net, plain = Refiner.load(made), Refiner.load(finished)
+    net, plain = load_refiner(made), load_refiner(finished)
     assert (
         net.for_slot(2) is net
         and net.for_slot(4) is not net
-        and not Refiner.load(made, adapter=False).adapted
+        and not load_refiner(made, adapter=False).adapted
     )
     told = torch.tensor([2]), torch.zeros(1, *net.config.voice_shape)
     sound_BMF = torch.randn(1, 40, 257, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
@@ -163,7 +163,7 @@ def test_a_change_for_one_task(folders: dict[str, Path], tmp_path: Path) -> None
         train(recipe(rank=2, slots=(2,), shares=other), *sources, str(tmp_path / "third"), finished=str(made))
     (made / "adapter.safetensors").unlink()
     with pytest.raises(ValueError, match=r"adapter\.safetensors is missing"):
-        Refiner.load(made)
+        load_refiner(made)
 
 
 def test_frames_with_sound_weigh_more() -> None:
