@@ -25,7 +25,7 @@ from speechx.data.shards import Shards
 from speechx.errors import InputError
 from speechx.models.adapter_file import AdapterInfo, write_adapter
 from speechx.models.codec.sources import open_codec
-from speechx.models.lm.folder import LM_FOLDER, load_model, read_adapter, voice_adapters
+from speechx.models.lm.folder import LM_FOLDER, all_adapters, load_model
 from speechx.models.lora import LANGUAGE_ROW, LoRAAdapter, LoRAScope, balanced_factors
 from speechx.text import PHONE_TABLE_VERSION
 from speechx.text.languages import added_language
@@ -141,9 +141,7 @@ def starting_adapter(
     A voice's adapter is used in place of the one that the model has for the language, so it holds that one whole, beside
     `rank` of its own. It takes the place of an earlier one of the same scope, and is no larger than that.
     """
-    own = read_adapter(lm_folder)
-    found = [own] if own is not None else []
-    found += [adapter for _, adapter in voice_adapters(lm_folder)]
+    found = all_adapters(lm_folder)
     used = [one for one in found if not one.scope.languages or language in one.scope.languages]
     if not used:
         return None, rank

@@ -180,13 +180,11 @@ class LMJob:
 
     def _start(self) -> LoRAAdapter | None:
         """The last adapter of the folder that is used for some request that the new one is for."""
-        from speechx.models.lm.folder import read_adapter, voice_adapters
+        from speechx.models.lm.folder import all_adapters
 
         assert self.adapt is not None
-        own, scope = read_adapter(self.adapt), LoRAScope(self.config.languages, self.config.slots)
-        found = [] if own is None else [own]
-        found += [adapter for _, adapter in voice_adapters(self.adapt)]
-        return next((one for one in reversed(found) if scope.meets(one.scope)), None)
+        scope = LoRAScope(self.config.languages, self.config.slots)
+        return next((one for one in reversed(all_adapters(self.adapt)) if scope.meets(one.scope)), None)
 
     def run(self, options: RunOptions) -> str:
         from speechx.data.shards import Shards

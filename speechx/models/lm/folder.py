@@ -144,6 +144,12 @@ def _breadth(scope: LoRAScope) -> tuple[float, float]:
     return len(scope.slots) or math.inf, len(scope.languages) or math.inf
 
 
+def all_adapters(folder: str | Path) -> list[LoRAAdapter]:
+    """The folder's own adapter, if any, then `voice_adapters`: of several for one request the last is used."""
+    own = read_adapter(folder)
+    return [*([] if own is None else [own]), *(adapter for _, adapter in voice_adapters(folder))]
+
+
 def adapter_files(folder: str | Path) -> list[Path]:
     """The files of `voice_adapters`, by name."""
     return sorted(Path(folder, ADAPTERS).glob("*.safetensors"))

@@ -88,19 +88,33 @@ def test_it_learns(folders: dict[str, Path], shape: dict[str, Any]) -> None:
     assert losses[-1] < 0.8 * losses[0]
 
 
-def test_the_wanted_speaker_may_be_absent(folders: dict[str, Path]) -> None:
-    """Then the answer is silence."""
+def test_the_wanted_speaker_may_be_absent(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the answer is silence, and the voice that is asked for is that of somebody else."""
     codec = load_codec(folders["model"] / "codec")
     net = RefinerConfig(kind="complex").for_codec(codec)
     only = {"noise_suppression": 0, "speech_removal": 0, "fresh": 1.0, "rooms": 0}
+    asked: list[str] = []
+    there: list[set[str]] = []
+    voice, another = Mixtures._voice, Mixtures._another_voice
+    monkeypatch.setattr(
+        Mixtures, "_voice", lambda self, speaker, rng: asked.append(speaker) or voice(self, speaker, rng)
+    )
+
+    def recorded(self: Mixtures, mixed: Any, rng: np.random.Generator) -> np.ndarray:
+        there.append({mixed.cut.speaker, mixed.meta["interferer"]})
+        return another(self, mixed, rng)
+
+    monkeypatch.setattr(Mixtures, "_another_voice", recorded)
     for absent in (0.0, 1.0):
+        asked.clear()
         shares = RefinerShares(**only, absent=absent)
         mixtures = Mixtures(str(folders["pack"]), [], codec, net, shares, 1.0)
-        batch = mixtures.batch(4, np.random.default_rng(1))
+        batch = mixtures.batch(6, np.random.default_rng(1))
         assert np.abs(batch.recording_BT).max(1).min() > 0.01
         assert (np.abs(batch.target_BT).max() == 0) == (absent == 1.0)
-        assert batch.voice_BV.shape == (4, *net.voice_shape)
-        assert np.abs(batch.voice_BV).max(axis=(1, 2)).min() > 0
+        assert batch.voice_BV.shape == (6, *net.voice_shape)
+    assert len(asked) == len(there) == 6
+    assert all(speaker not in speakers for speaker, speakers in zip(asked, there, strict=True))
 
 
 def test_it_resumes_exactly(
