@@ -141,10 +141,8 @@ def starting_adapter(
     A voice's adapter is used in place of the one that the model has for the language, so it holds that one whole, beside
     `rank` of its own. It takes the place of an earlier one of the same scope, and is no larger than that.
     """
-    found = all_adapters(lm_folder)
-    used = [one for one in found if not one.scope.languages or language in one.scope.languages]
-    if not used:
+    scope = LoRAScope((language,), slots)
+    start = next((one for one in reversed(all_adapters(lm_folder)) if scope.meets(one.scope)), None)
+    if start is None:
         return None, rank
-    start = used[-1]
-    replaced = start.scope == LoRAScope((language,), slots)
-    return start, max(rank, start.rank) if replaced else start.rank + rank
+    return start, max(rank, start.rank) if start.scope == scope else start.rank + rank
