@@ -25,7 +25,7 @@ from speechx.data.shards import Shards
 from speechx.errors import InputError
 from speechx.models.adapter_file import AdapterInfo, write_adapter
 from speechx.models.codec.sources import open_codec
-from speechx.models.lm.folder import LM_FOLDER, all_adapters, load_model
+from speechx.models.lm.folder import LM_FOLDER, last_adapter, load_model
 from speechx.models.lora import LANGUAGE_ROW, LoRAAdapter, LoRAScope, balanced_factors
 from speechx.text import PHONE_TABLE_VERSION
 from speechx.text.languages import added_language
@@ -142,7 +142,7 @@ def starting_adapter(
     `rank` of its own. It takes the place of an earlier one of the same scope, and is no larger than that.
     """
     scope = LoRAScope((language,), slots)
-    start = next((one for one in reversed(all_adapters(lm_folder)) if scope.meets(one.scope)), None)
+    start = last_adapter(lm_folder, scope)
     if start is None:
         return None, rank
     return start, max(rank, start.rank) if start.scope == scope else start.rank + rank

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from speechx.errors import InputError
-from speechx.models.lora import LoRAAdapter, LoRAScope
+from speechx.models.lora import LoRAScope
 from speechx.training.aligner import AlignerTrainConfig
 from speechx.training.codec_config import CodecTrainConfig
 from speechx.training.group import Group
@@ -178,23 +178,15 @@ class LMJob:
     start_from: str | None = None
     adapt: str | None = None
 
-    def _start(self) -> LoRAAdapter | None:
-        """The last adapter of the folder that is used for some request that the new one is for."""
-        from speechx.models.lm.folder import all_adapters
-
-        assert self.adapt is not None
-        scope = LoRAScope(self.config.languages, self.config.slots)
-        return next((one for one in reversed(all_adapters(self.adapt)) if scope.meets(one.scope)), None)
-
     def run(self, options: RunOptions) -> str:
         from speechx.data.shards import Shards
         from speechx.models.codec.sources import open_codec
-        from speechx.models.lm.folder import load_model
+        from speechx.models.lm.folder import last_adapter, load_model
         from speechx.text import PHONE_TABLE_VERSION
         from speechx.training.export import export_adapter, export_lm, pause_phones
         from speechx.training.lm import train
 
-        made = open_codec(self.codec)
+        made, scope = open_codec(self.codec), LoRAScope(self.config.languages, self.config.slots)
         finished = None if self.adapt is None else load_model(self.adapt, codec_hash=made.hash, adapter=False)
         trainer = train(
             self.config,
@@ -210,7 +202,7 @@ class LMJob:
             start_from=self.start_from,
             vectors_KVD=made.code_vectors(),
             finished=finished,
-            adapter=self._start() if self.adapt else None,
+            adapter=last_adapter(self.adapt, scope) if self.adapt else None,
             group=options.group,
             store=options.store,
         )

@@ -144,10 +144,11 @@ def _breadth(scope: LoRAScope) -> tuple[float, float]:
     return len(scope.slots) or math.inf, len(scope.languages) or math.inf
 
 
-def all_adapters(folder: str | Path) -> list[LoRAAdapter]:
-    """The folder's own adapter, if any, then `voice_adapters`: of several for one request the last is used."""
+def last_adapter(folder: str | Path, scope: LoRAScope) -> LoRAAdapter | None:
+    """Of the folder's own adapter and `voice_adapters`, the last that is used for some request of the scope."""
     own = read_adapter(folder)
-    return [*([] if own is None else [own]), *(adapter for _, adapter in voice_adapters(folder))]
+    found = [*([] if own is None else [own]), *(adapter for _, adapter in voice_adapters(folder))]
+    return next((one for one in reversed(found) if scope.meets(one.scope)), None)
 
 
 def adapter_files(folder: str | Path) -> list[Path]:
