@@ -23,7 +23,7 @@ from speechx.task.plan import Plan
 from speechx.task.task import Task, TaskRequest
 from speechx.tasks._shared import phone_spans
 from speechx.tasks._shared.enrollment import ENR, crop, crop_codes
-from speechx.tasks._shared.sentences import sentence_plan
+from speechx.tasks._shared.sentences import phones_to_say, sentence_plan
 
 if TYPE_CHECKING:
     from speechx.task.frontend import Frontend
@@ -52,7 +52,7 @@ class CrossLingualTTS(Task[CrossLingualTTSRequest]):
     def prompt(self, req: CrossLingualTTSRequest, frontend: Frontend) -> Prompt:
         codes_FK, key = frontend.voice_codes(req.voice)
         voice_speech = frontend.phones(req.voice_text, req.voice_language or "en") if req.voice_text else None
-        speech = frontend.phones(req.text, req.language)
+        speech = phones_to_say(req.text, req.language, frontend)
         prompt = self.prompt_from_codes(codes_FK, voice_speech, speech, key)
         return replace(prompt, adapter=frontend.voice_adapter(req.voice))
 

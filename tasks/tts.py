@@ -20,7 +20,7 @@ from speechx.task.examples import CodedUtterance, CodePool, Example, TrainingPai
 from speechx.task.plan import Plan
 from speechx.task.task import Task, TaskRequest
 from speechx.tasks._shared.enrollment import ENR, enroll, enroll_codes
-from speechx.tasks._shared.sentences import sentence_plan
+from speechx.tasks._shared.sentences import phones_to_say, sentence_plan
 
 if TYPE_CHECKING:
     from speechx.task.frontend import Frontend
@@ -48,7 +48,7 @@ class TTS(Task[TTSRequest]):
 
     def prompt(self, req: TTSRequest, frontend: Frontend) -> Prompt:
         codes_FK, key = frontend.voice_codes(req.voice)
-        prompt = self.prompt_from_codes(codes_FK, frontend.phones(req.text, req.language), key)
+        prompt = self.prompt_from_codes(codes_FK, phones_to_say(req.text, req.language, frontend), key)
         return replace(prompt, adapter=frontend.voice_adapter(req.voice))
 
     def prompt_from_codes(

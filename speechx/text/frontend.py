@@ -11,7 +11,7 @@ from speechx.text import g2p, locales
 from speechx.text.g2p import Phones
 from speechx.text.languages import LANGUAGES, check_language
 from speechx.text.normalize import TextToken, tokenize
-from speechx.text.phones import PHONE_IDS, SILENCE, UNKNOWN
+from speechx.text.phones import PAUSES, PHONE_IDS, SILENCE, UNKNOWN
 from speechx.text.sentences import split_sentences
 from speechx.text.types import PhoneSequence, Word
 
@@ -48,7 +48,7 @@ class TextFrontend:
                     phones += word_phones
                 phones += [token.pause] if token.pause else []
                 phrase = []
-        if all(phone in (SILENCE, UNKNOWN) or phone in ",.?!" for phone in phones):
+        if all(phone in (SILENCE, UNKNOWN, *PAUSES) for phone in phones):
             raise InputError(f"{field} has nothing that can be said in language {language!r}", field=field)
         phones.append(SILENCE)
         ids = np.array([PHONE_IDS[phone] for phone in phones], dtype=np.int64)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from speechx.text import locales
@@ -133,7 +133,15 @@ def tokenize(text: str, language: str) -> list[TextToken]:
             tokens[-1] = _paused(tokens[-1], pause)
         elif tokens and piece.strip('"') == "-":
             tokens[-1] = _paused(tokens[-1], ",")
+    if len(tokens) == 1:
+        return [_as_letter(tokens[0], locale)]
     return _elided(tokens) if language == "fr" else tokens
+
+
+def _as_letter(token: TextToken, locale: Locale) -> TextToken:
+    """A text of one letter is that letter's name: a, y in Spanish. In a sentence they are words."""
+    letter = token.text.lower()
+    return replace(token, spoken=tuple(locale.letters[letter].split())) if letter in locale.letters else token
 
 
 def _as_written(text: str) -> list[TextToken]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+from speechx.text.phones import PAUSES, PHONE_IDS
 
 __all__ = ["PhoneSequence", "Word", "WordTime"]
 
@@ -29,6 +31,13 @@ class PhoneSequence:
     phones: tuple[str, ...]
     ids: np.ndarray
     words: tuple[Word, ...]
+
+    def closed(self) -> PhoneSequence:
+        """The same with a full stop at its end, unless it ends with a pause: what is said then also comes to an end."""
+        if self.phones[-2] in PAUSES:
+            return self
+        ids = np.insert(self.ids, len(self.ids) - 1, PHONE_IDS["."])
+        return replace(self, phones=(*self.phones[:-1], ".", self.phones[-1]), ids=ids)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from speechx.text import text_warning
 if TYPE_CHECKING:
     from speechx.task.frontend import Frontend
     from speechx.task.task import AnyTask
+    from speechx.text import PhoneSequence
 
 PAUSE_SECONDS = 0.12
 """Added to the silences that sentences start and end with."""
@@ -36,7 +37,7 @@ def sentence_plan(task: AnyTask, req: Any, frontend: Frontend) -> Plan:
 
     def part(sentence: str) -> GeneratedPart:
         one = req.model_copy(update={"text": sentence})
-        speech = frontend.phones(sentence, req.language)
+        speech = phones_to_say(sentence, req.language, frontend)
         return GeneratedPart(task.prompt(one, frontend), speech.words, speech=speech)
 
     first = part(sentences[0])  # a fault of the voice is an error before any audio
@@ -54,6 +55,11 @@ def sentence_plan(task: AnyTask, req: Any, frontend: Frontend) -> Plan:
         voice_T=None if frontend.speaker is None else frontend.trimmed_voice(req.voice),
         notes=notes(frontend.voice_warning(req.voice), text_warning(req.text, req.language)),
     )
+
+
+def phones_to_say(text: str, language: str, frontend: Frontend) -> PhoneSequence:
+    """The phones of `text`, with a full stop where it ends without a pause: speech was cut off there."""
+    return frontend.phones(text, language).closed()
 
 
 def _check_sentence(sentence: str, language: str, frontend: Frontend) -> None:

@@ -12,6 +12,7 @@ from speechx.errors import InputError
 from speechx.models.lm.prompt import Text
 from speechx.pipeline.candidates import phrase_ends
 from speechx.task.plan import GeneratedPart
+from speechx.text import PHONES
 
 SENTENCE = "The library closes early on Sundays so we had better leave. "
 
@@ -41,6 +42,17 @@ def test_one_sentence(pipeline: Any, speech: Any) -> None:
     assert result.words[-1].end <= result.seconds
     assert len(result.wav_T) == 640 * 2 * len(prompt.track.ids)
     assert params.max_frames > 2 * len(prompt.track.ids)
+
+
+@pytest.mark.parametrize(
+    ("task", "fields"),
+    [("tts", {"text": "Hello {end}"}), ("cross_lingual_tts", {"text": "Hola{end}", "language": "es"})],
+)
+@pytest.mark.parametrize(("end", "said"), [("", "."), (",", ","), ("?", "?"), (".", "."), ("...", ".")])
+def test_what_is_said_ends_with_a_pause(pipeline: Any, task: str, fields: Any, end: str, said: str) -> None:
+    pipeline.speak(pipeline.job(task, voice="heart", **{**fields, "text": fields["text"].format(end=end)}))
+    text = pipeline.runner.engine.added[0][0].segments[-1]
+    assert [PHONES[i] for i in text.ids[-2:]] == [said, "_"]
 
 
 def test_two_thousand_words(pipeline: Any) -> None:

@@ -114,7 +114,7 @@ bd=boulevard; bd.=boulevard; vol.=volume; chap.=chapitre; fig.=figure; art.=arti
 av.j.-c.=avant jésus christ; ap.j.-c.=après jésus christ; apr.j.-c.=après jésus christ; c.-à-d.=c'est-à-dire; vs.=contre; janv.=janvier; avr.=avril; févr.=février; juil.=juillet
 sept.=septembre; oct.=octobre; nov.=novembre; déc.=décembre; s.v.p.=s'il vous plaît; svp=s'il vous plaît
 """),
-    letters=self_named(),
+    letters={**self_named(), "y": "i grec"},
     spelled=frozenset(
         "FBI BBC TV PC UE ONU SNCF TGV GPS TVA DVD CD PDF URL ONG ADN IBM CIA USB USA EU PME PIB RATP IA".split()
     )

@@ -72,6 +72,28 @@ def test_acronyms_are_spelled_words_in_capitals_are_read() -> None:
 
 
 @pytest.mark.parametrize(
+    ("language", "letter", "expected"),
+    [
+        ("en", "a", "ˈeɪ"),
+        ("en", "A.", "ˈeɪ."),
+        ("en", "B", "bˈi"),
+        ("en", "I", "ˈaɪ"),
+        ("es", "y", "ˈiɣɾjˈeɣa"),
+        ("fr", "y", "iɡʁɛk"),
+        ("de", "a", "ˈaː"),
+        ("pt", "e", "ˈɛ"),
+    ],
+)
+def test_a_letter_alone_is_said_by_its_name(language: str, letter: str, expected: str) -> None:
+    assert phones(letter, language) == expected
+
+
+def test_a_letter_in_a_sentence_is_a_word() -> None:
+    assert phones("a dog", "en") == "ədˈɔɡ"
+    assert phones("pan y agua", "es").startswith("pˈani")
+
+
+@pytest.mark.parametrize(
     ("language", "word", "expected"),
     [
         ("en", "read the live record", "ɹˈidðəlˈaɪvɹˈɛkɚd"),
