@@ -25,7 +25,7 @@ from speechx.data.shards import Shards
 from speechx.errors import InputError
 from speechx.models.adapter_file import AdapterInfo, write_adapter
 from speechx.models.codec.sources import open_codec
-from speechx.models.lm.folder import LM_FOLDER, last_adapter, load_model
+from speechx.models.lm.folder import LM_FOLDER, load_for_voice
 from speechx.models.lora import LANGUAGE_ROW, LoRAAdapter, LoRAScope, balanced_factors
 from speechx.text import PHONE_TABLE_VERSION
 from speechx.text.languages import added_language
@@ -33,7 +33,7 @@ from speechx.training.export import pause_phones
 from speechx.training.lm import train
 from speechx.training.lm_config import LMTrainConfig
 
-__all__ = ["AdaptedVoice", "adapt_voice", "prepare_voice", "starting_adapter"]
+__all__ = ["AdaptedVoice", "adapt_voice", "prepare_voice", "rank_of"]
 
 TASK = "tts"
 _USE = {"train": "train on", "dev": "judge by"}
@@ -100,8 +100,9 @@ def adapt_voice(
     if not (recipe.rank and recipe.patience):
         raise InputError("config: a recipe of `speechx adapt` has `rank` and `patience`", field="config")
     codec = open_codec(model / "codec")
-    finished = load_model(model / "lm", codec_hash=codec.hash, adapter=False)
-    start, rank = starting_adapter(model / "lm", language, recipe.slots, recipe.rank)
+    scope = LoRAScope((language,), recipe.slots)
+    finished, start = load_for_voice(model / "lm", scope, codec.hash)
+    rank = rank_of(start, scope, recipe.rank)
     recipe = recipe.with_(languages=(language,), anneal_minutes=minutes, rank=rank)
     trainer = train(
         recipe, Shards([work / "shards" / "train"], codec.hash), Shards([work / "shards" / "dev"], codec.hash),
@@ -133,16 +134,12 @@ def _show(step: int, values: Mapping[str, float]) -> None:
     print(f"step {step}: {told}", flush=True)
 
 
-def starting_adapter(
-    lm_folder: Path, language: str, slots: tuple[int, ...], rank: int
-) -> tuple[LoRAAdapter | None, int]:
-    """The adapter that the model uses for speech from text in the language, and the rank of one that begins as it.
+def rank_of(start: LoRAAdapter | None, scope: LoRAScope, rank: int) -> int:
+    """Of an adapter that begins as `start`.
 
     A voice's adapter is used in place of the one that the model has for the language, so it holds that one whole, beside
     `rank` of its own. It takes the place of an earlier one of the same scope, and is no larger than that.
     """
-    scope = LoRAScope((language,), slots)
-    start = last_adapter(lm_folder, scope)
     if start is None:
-        return None, rank
-    return start, max(rank, start.rank) if start.scope == scope else start.rank + rank
+        return rank
+    return max(rank, start.rank) if start.scope == scope else start.rank + rank

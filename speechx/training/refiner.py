@@ -25,6 +25,7 @@ from speechx.models.config import StrictConfig
 from speechx.models.folder import on_grid
 from speechx.models.lora import LoRAAdapter, add_lora, init_lora
 from speechx.models.refiner import REFINER_FOLDER, Refiner, RefinerConfig, load_refiner, make_refiner
+from speechx.models.refiner.complex import ComplexRefiner
 from speechx.task import registry
 from speechx.training.group import Group
 from speechx.training.loop import (
@@ -39,6 +40,7 @@ from speechx.training.loop import (
     warm_up,
 )
 from speechx.training.refiner_data import Mixtures, RefinerBatch, RefinerShares, simulated
+from speechx.training.refiner_voices import SPEAKERS, learn_voices
 
 LR_FLOOR = 0.01
 """Of the learning rate, at the end."""
@@ -67,6 +69,7 @@ class RefinerTrainConfig(StrictConfig):
     sound: float = 1.0
     rank: int = 0  # of a LoRA adapter of a finished net, which alone is trained then
     slots: tuple[int, ...] = ()  # tasks that the adapter is used for
+    voice_steps: int = 0  # of kind complex: in which it learns to tell speakers, before all others
     log_every: int = 25
 
 
@@ -234,6 +237,8 @@ def train(
             net.load_state_dict(weights)
     if run.resumes(resume):
         trainer.load(run.load())
+    elif config.voice_steps:
+        _tell_speakers(trainer, mixtures)
 
     def save() -> None:
         run.save(trainer.state())
@@ -260,6 +265,16 @@ def train(
             anneal_minutes=anneal_minutes or 0.0, summarize=_summarize, save=save,
         )  # fmt: skip
     return trainer.average.eval()
+
+
+def _tell_speakers(trainer: RefinerTrainer, mixtures: Mixtures) -> None:
+    """Raises ValueError for a net of another kind."""
+    config, net = trainer.config, trainer.net
+    if not isinstance(net, ComplexRefiner):
+        raise ValueError("voice_steps is for nets of kind complex")
+    found = learn_voices(net, mixtures, config.voice_steps, config.seed)
+    print(f"voices: {100 * found:.0f} % of the enrollments find their partner among {SPEAKERS}", flush=True)
+    trainer.average.load_state_dict(net.state_dict())
 
 
 def _drawn_ahead(

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 
 from speechx.audio import levels, mixing
 from speechx.data.noises import NoisyPool, audible_share
-from speechx.data.packs import AudioPack
+from speechx.data.packs import AudioPack, PackRow
 from speechx.data.refiner_examples import RefinerExample
 from speechx.models.config import StrictConfig
 from speechx.models.refiner import Refiner, RefinerConfig, voice_features
@@ -171,7 +171,15 @@ class Mixtures:
     def _voice(self, speaker: str, rng: np.random.Generator) -> np.ndarray:
         """Of one of a few enrollments, each encoded once."""
         rows = self.pools[0].by_speaker[speaker]
-        row = rows[int(rng.integers(VOICES)) * 7919 % len(rows)]
+        return self._enrollment(rows[int(rng.integers(VOICES)) * 7919 % len(rows)])
+
+    def two_voices(self, speaker: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Enrollments from two utterances of a speaker who has two."""
+        rows = self.pools[0].by_speaker[speaker]
+        one, other = rng.choice(min(VOICES, len(rows)), 2, replace=False)
+        return self._enrollment(rows[one]), self._enrollment(rows[other])
+
+    def _enrollment(self, row: PackRow) -> np.ndarray:
         if row.offset not in self._voices:
             wav_T = self.pools[0].utterance(row).wav_T[: VOICE_SECONDS * self.rate]
             wav_BT = torch.from_numpy(wav_T * np.float32(levels.standard_gain(wav_T, self.rate)))[None]

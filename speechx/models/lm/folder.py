@@ -109,6 +109,20 @@ def load_model(
     return model.eval()
 
 
+def load_for_voice(
+    folder: str | Path, scope: LoRAScope, codec_hash: str
+) -> tuple[CodecLMCore, LoRAAdapter | None]:
+    """The model that a voice's adapter of the scope is trained on, and the adapter that it begins as, whose place it takes.
+
+    The folder's adapter without a scope stays in use beneath those of voices, so it is merged.
+    """
+    model, own = load_model(folder, codec_hash=codec_hash, adapter=False), read_adapter(folder)
+    if own is not None and not own.scope:
+        merge_lora(model, own.tensors)
+    start = last_adapter(folder, scope)
+    return model, start if start is not None and start.scope else None
+
+
 def read_adapter(folder: str | Path) -> LoRAAdapter | None:
     """The adapter that a model folder holds. Raises InputError."""
     return LM_FOLDER.read_adapter(folder)

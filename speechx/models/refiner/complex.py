@@ -84,7 +84,8 @@ class ComplexRefiner(Refiner):
         self.voice = nn.Sequential(
             nn.Linear(config.voice_dim // 2, VOICE_WIDTH), nn.SiLU(), nn.Linear(VOICE_WIDTH, VOICE_WIDTH), nn.SiLU()
         )  # fmt: skip
-        self.speaker = nn.Linear(2 * VOICE_WIDTH, CONDITION)
+        self.pooled_dim = 2 * VOICE_WIDTH
+        self.speaker = nn.Linear(self.pooled_dim, CONDITION)
         self.known = nn.Linear(CONDITION, CONDITION)
         self.narrow, self.narrower = _convolution(2, C, STRIDES[0]), _convolution(C, C, STRIDES[1])
         self.estimate, self.estimate_narrower = (
@@ -110,11 +111,14 @@ class ComplexRefiner(Refiner):
     def condition(self, task_B: Tensor, voice_BED: Tensor) -> tuple[Tensor, Tensor]:
         """The voice by the mean and the deviation of a net's output over its frames E (x-vectors, Snyder et al. 2018)."""
         known_B1 = (voice_BED != 0).flatten(1).any(-1, keepdim=True)
-        heard_BEH = self.voice(voice_BED)
-        pooled_BH = torch.cat([heard_BEH.mean(1), (heard_BEH.var(1, unbiased=False) + 1e-5).sqrt()], -1)
-        x_BH = F.silu(self.task(task_B) + self.speaker(pooled_BH) * known_B1)
+        x_BH = F.silu(self.task(task_B) + self.speaker(self.pooled_voice(voice_BED)) * known_B1)
         condition_B1H = F.silu(self.known(x_BH))[:, None]
         return condition_B1H, condition_B1H
+
+    def pooled_voice(self, voice_BED: Tensor) -> Tensor:
+        """What is heard of a voice, (B, `pooled_dim`)."""
+        heard_BEH = self.voice(voice_BED)
+        return torch.cat([heard_BEH.mean(1), (heard_BEH.var(1, unbiased=False) + 1e-5).sqrt()], -1)
 
     def encode(
         self, recording_BMX: Tensor, condition_B1H: Tensor, state: State = None

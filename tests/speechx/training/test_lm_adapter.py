@@ -17,15 +17,17 @@ from speechx.models.codec.spectral import SpectralCodec
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.folder import (
     add_voice_adapter,
+    last_adapter,
+    load_for_voice,
     load_model,
     read_adapter,
     save_adapter,
     save_model,
     voice_adapters,
 )
-from speechx.models.lora import LoRAScope, add_lora, lora_factors
+from speechx.models.lora import LoRAAdapter, LoRAScope, add_lora, lora_factors
 from speechx.training import lm
-from speechx.training.adapt import starting_adapter
+from speechx.training.adapt import rank_of
 from speechx.training.export import export_adapter
 from speechx.training.loop import read_log
 from tests.helpers.adapters import adapter_bytes
@@ -198,24 +200,47 @@ def test_an_adapter_of_a_voice_holds_the_one_before_whole(tmp_path: Path) -> Non
     torch.manual_seed(0)
     core = lm.CodecLMCore(LMConfig.preset("tiny"))
     digest = save_model(core, tmp_path)
-    assert starting_adapter(tmp_path, "fr", (0,), 3) == (None, 3)
+
+    def start(language: str) -> tuple[LoRAAdapter | None, int]:
+        scope = LoRAScope((language,), (0,))
+        adapter = last_adapter(tmp_path, scope)
+        return adapter, rank_of(adapter, scope, 3)
+
+    assert start("fr") == (None, 3)
     add_lora(core, 4)
     save_adapter(tmp_path, lora_factors(core), scope=LoRAScope(("fr", "es")))
-    own, rank = starting_adapter(tmp_path, "fr", (0,), 3)
+    own, rank = start("fr")
     assert own is not None and (own.rank, rank) == (4, 7)
-    assert starting_adapter(tmp_path, "en", (0,), 3) == (None, 3)
+    assert start("en") == (None, 3)
 
     def add(name: str, slots: tuple[int, ...]) -> None:
         plain = load_model(tmp_path, adapter=False)
         add_voice_adapter(tmp_path, name, adapter_bytes(plain, digest, languages=("fr",), slots=slots))
 
     add("french", (0, 1))
-    french, rank = starting_adapter(tmp_path, "fr", (0,), 3)
+    french, rank = start("fr")
     assert french is not None and (french.scope.slots, rank) == ((0, 1), 5)
     add("anna", (0,))  # a voice, whose name comes before that of the language
-    anna, rank = starting_adapter(tmp_path, "fr", (0,), 3)
+    anna, rank = start("fr")
     assert anna is not None and (anna.scope.slots, rank) == ((0,), 3)
     assert [info.slots for info, _ in voice_adapters(tmp_path)] == [(0, 1), (0,)], "the last one is used"
+
+
+def test_an_adapter_for_every_request_stays_beneath_the_others(tmp_path: Path) -> None:
+    """It is not in the one that begins: in use, both would change the weights."""
+    torch.manual_seed(0)
+    core = lm.CodecLMCore(LMConfig.preset("tiny"))
+    save_model(core, tmp_path)
+    plain = load_model(tmp_path).state_dict()
+    add_lora(core, 4)
+    for name, value in core.named_parameters():
+        if name.endswith(".up"):
+            torch.nn.init.ones_(value)
+    save_adapter(tmp_path, lora_factors(core))
+
+    model, start = load_for_voice(tmp_path, LoRAScope(("fr",)), "")
+    assert start is None
+    assert any((value != plain[name]).any() for name, value in model.state_dict().items())
 
 
 def test_a_folder_that_is_adapted_twice_has_both(tmp_path: Path) -> None:

@@ -23,11 +23,13 @@ from speechx.models.lm.config import LMConfig
 from speechx.models.lm.folder import save_model
 from speechx.models.lm.model import CodecLMCore
 from speechx.models.refiner import RefinerConfig, load_refiner, make_refiner
+from speechx.models.refiner.complex import ComplexRefiner
 from speechx.pipeline import loading
 from speechx.pipeline.loading import load_pipeline
 from speechx.training.loop import TrainingRun
 from speechx.training.refiner import RefinerLoss, RefinerTrainConfig, RefinerTrainer, train
 from speechx.training.refiner_data import Mixtures, RefinerBatch, RefinerShares
+from speechx.training.refiner_voices import learn_voices
 
 TASKS = ("noise_suppression", "target_speaker_extraction", "speech_removal")
 
@@ -115,6 +117,29 @@ def test_the_wanted_speaker_may_be_absent(folders: dict[str, Path], monkeypatch:
         assert batch.voice_BV.shape == (6, *net.voice_shape)
     assert len(asked) == len(there) == 6
     assert all(speaker not in speakers for speaker, speakers in zip(asked, there, strict=True))
+
+
+def test_it_may_first_learn_to_tell_speakers(folders: dict[str, Path], tmp_path: Path) -> None:
+    codec = load_codec(folders["model"] / "codec")
+    net = RefinerConfig(kind="complex", channels=8, heads=2)
+    config = recipe(net=net, voice_steps=30, steps=1)
+    pack = synthetic_pack(tmp_path / "pack", utterances=48, speakers=8, noises=2, words=4)
+    mixtures = Mixtures(str(pack), [], codec, net.for_codec(codec), config.shares, 1.0)
+    untaught = make_refiner(net.for_codec(codec))
+    assert isinstance(untaught, ComplexRefiner)
+    other = {name: value.clone() for name, value in untaught.state_dict().items()}
+    assert learn_voices(untaught, mixtures, 30, seed=1) > 0.5, "of four or more, by chance a quarter"
+    changed = {
+        name.split(".")[0] for name, value in untaught.state_dict().items() if (value != other[name]).any()
+    }
+    assert changed == {"voice", "speaker"}
+
+    sources = str(pack), str(folders["examples"]), codec
+    train(config, *sources, str(tmp_path / "complex"))
+    with pytest.raises(ValueError, match="four speakers with two utterances"):
+        train(config, str(folders["pack"]), *sources[1:], str(tmp_path / "few"))
+    with pytest.raises(ValueError, match="voice_steps is for nets of kind complex"):
+        train(recipe(voice_steps=1), *sources, str(tmp_path / "bands"))
 
 
 def test_it_resumes_exactly(
