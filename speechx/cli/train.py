@@ -220,7 +220,7 @@ def refiner(
     """Train the refiner, the net that masks recordings; write it to OUT/model."""
     from speechx.models.codec.sources import absolute_source
     from speechx.training.jobs import RefinerJob, RunOptions
-    from speechx.training.refiner import RefinerTrainConfig
+    from speechx.training.refiner_recipe import RefinerTrainConfig
 
     recipe = RefinerTrainConfig.read(config)
     job = RefinerJob(

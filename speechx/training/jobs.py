@@ -17,7 +17,7 @@ from speechx.training.codec_config import CodecTrainConfig
 from speechx.training.group import Group
 from speechx.training.lm_config import LMTrainConfig
 from speechx.training.loop import CheckpointStore
-from speechx.training.refiner import RefinerTrainConfig
+from speechx.training.refiner_recipe import RefinerTrainConfig
 
 __all__ = [
     "AlignerJob",

@@ -21,12 +21,10 @@ import torch
 from speechx.data.refiner_examples import read_estimates
 from speechx.errors import InputError
 from speechx.models.codec.base import Codec
-from speechx.models.config import StrictConfig
 from speechx.models.folder import on_grid
 from speechx.models.lora import LoRAAdapter, add_lora, init_lora
-from speechx.models.refiner import REFINER_FOLDER, Refiner, RefinerConfig, load_refiner, make_refiner
+from speechx.models.refiner import REFINER_FOLDER, Refiner, load_refiner, make_refiner
 from speechx.models.refiner.complex import ComplexRefiner
-from speechx.task import registry
 from speechx.training.group import Group
 from speechx.training.loop import (
     Checkpoint,
@@ -39,80 +37,13 @@ from speechx.training.loop import (
     update_average,
     warm_up,
 )
-from speechx.training.refiner_data import Mixtures, RefinerBatch, RefinerShares, simulated
+from speechx.training.refiner_data import Mixtures, RefinerBatch, simulated
+from speechx.training.refiner_loss import RefinerLoss
+from speechx.training.refiner_recipe import RefinerTrainConfig
 from speechx.training.refiner_voices import SPEAKERS, learn_voices
 
 LR_FLOOR = 0.01
 """Of the learning rate, at the end."""
-
-
-class RefinerTrainConfig(StrictConfig):
-    """One recipe. See `RefinerLoss` for what the weights mean."""
-
-    net: RefinerConfig = RefinerConfig()
-    shares: RefinerShares = RefinerShares()
-    seed: int = 1
-    steps: int = 2000
-    batch: int = 24
-    seconds: float = 4.0
-    lr: float = 2e-3
-    warmup: int = 100
-    weight_decay: float = 0.01
-    average: float = 0.995
-    grid: float = (
-        0.25  # see speechx.models.folder.on_grid; in the last part of training the net learns with it
-    )
-    grid_from: float = 0.7
-    cut_off: float = 1.0
-    complex: float = 0.3
-    log: float = 0.02
-    sound: float = 1.0
-    rank: int = 0  # of a LoRA adapter of a finished net, which alone is trained then
-    slots: tuple[int, ...] = ()  # tasks that the adapter is used for
-    voice_steps: int = 0  # of kind complex: in which it learns to tell speakers, before all others
-    log_every: int = 25
-
-
-class RefinerLoss:
-    """How far a spectrum is from the true one.
-
-    Differences of magnitudes to the power 0.3, squared; too little of the target counts (1 + cut_off) times: a word that is
-    cut off is worse than noise that stays. complex: weight of the same with the phase. log: weight of the distance of
-    log spectra, for the task whose output is noise. sound: weight of the frames in which that noise is audible.
-    """
-
-    def __init__(self, config: RefinerTrainConfig, net: Refiner) -> None:
-        self.config = config
-        density_F = net.gather_FN.sum(1)
-        # Half by bins, half by bands: speech is mostly below 4 kHz.
-        self.weight_F = 0.5 + 0.5 * density_F / density_F.mean()
-        self.gather_FN = net.gather_FN
-        backgrounds = {t.slot for t in registry.tasks().values() if t.mask_target == "background"}
-        self.noise = next((i for i, slot in enumerate(config.net.slots) if slot in backgrounds), -1)
-
-    def __call__(
-        self, output_BMF: torch.Tensor, target_BMF: torch.Tensor, task_B: torch.Tensor
-    ) -> torch.Tensor:
-        """Loss of each item, (B,)."""
-        config = self.config
-        power_BMF, true_BMF = (x.real.square() + x.imag.square() for x in (output_BMF, target_BMF))
-        small_BMF, true_small_BMF = ((x + 1e-7) ** 0.15 for x in (power_BMF, true_BMF))
-        less_BMF = true_small_BMF - small_BMF
-        noise_B = (task_B == self.noise).float()
-        cut_off_B11 = (config.cut_off * (1 - noise_B))[:, None, None]
-        size_BMF = less_BMF.square() * (1 + cut_off_B11 * (less_BMF > 0))
-        turned = output_BMF * (small_BMF / (power_BMF + 1e-7).sqrt())
-        true_turned = target_BMF * (true_small_BMF / (true_BMF + 1e-7).sqrt())
-        difference = turned - true_turned
-        phase_BMF = difference.real.square() + difference.imag.square()
-        loss_BM = ((size_BMF + config.complex * phase_BMF) * self.weight_F).mean(2)
-        log_BMN, true_log_BMN = (((x @ self.gather_FN) + 1e-6).log() for x in (power_BMF, true_BMF))
-        distance_BM = ((log_BMN - true_log_BMN).square().mean(-1) + 1e-4).sqrt()
-        loss_BM = loss_BM + config.log * noise_B[:, None] * distance_BM
-        true_BM = true_BMF.sum(2)
-        heard_BM = true_BM > 1e-4 * true_BM.amax(1, keepdim=True).clamp_min(1e-3)
-        weight_BM = 1 + (config.sound - 1) * noise_B[:, None] * heard_BM
-        return (loss_BM * weight_BM).sum(1) / weight_BM.sum(1)
 
 
 class RefinerTrainer:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 VOICES, VOICE_SECONDS = 4, 5
 """Enrollments of a speaker that are encoded, and their length; fresh mixtures choose among them."""
 
+EXTRACTION = "target_speaker_extraction"
+
 
 class RefinerShares(StrictConfig):
     """How often what is drawn. fresh: of the items of a task, those without an estimate by the language model."""
@@ -40,6 +42,9 @@ class RefinerShares(StrictConfig):
     swapped: float = 0.5  # of examples, those whose noise (removal: speech) is another
     nothing: float = 0.1  # items whose estimate is silent
     unheard: float = 0.1  # the same of removal, where the noise is audible a fifth of the time or less
+    both: float = (
+        0.0  # fresh dry mixtures of two speakers that come twice, each wanted once, if the batch has room
+    )
     absent: float = 0.0  # fresh items of extraction without the wanted speaker: the answer is silence
     short: float = 0.0  # of the noises, those that are one short sound in silence
     rooms: int = 100  # simulated ones; the other half of the fresh mixtures has synthetic tails
@@ -98,7 +103,7 @@ class Mixtures:
 
     def batch(self, count: int, rng: np.random.Generator) -> RefinerBatch:
         task_B = rng.choice(len(self.tasks), count, p=self.weights / self.weights.sum())
-        items = [self._fitted(self._item(self.tasks[i], rng), rng) for i in task_B]
+        items = self._items([self.tasks[i] for i in task_B], rng)
         fresh_B = np.array([item.estimate_T is None for item in items])
         silent_B = rng.random(count) < np.where(
             fresh_B & self._short(items, task_B), self.shares.unheard, self.shares.nothing
@@ -121,6 +126,24 @@ class Mixtures:
             voice_BV=np.stack([none_V if item.voice_V is None else item.voice_V for item in items]),
         )
 
+    def _items(self, tasks: Sequence[Any], rng: np.random.Generator) -> list[RefinerItem]:
+        """One for each task. The second of a pair (`_item`) is that of the next task that hears an enrollment."""
+        items: list[RefinerItem] = []
+        waiting: RefinerItem | None = None
+        for task in tasks:
+            if waiting is not None and task.name == EXTRACTION:
+                items.append(waiting)
+                waiting = None
+                continue
+            item, second = self._item(task, rng)
+            fit = int(rng.integers(2**32)) if self.shares.both else None
+            items.append(self._fitted(item, rng if fit is None else np.random.default_rng(fit)))
+            if second is not None and waiting is None:
+                waiting = self._fitted(
+                    second, np.random.default_rng(fit)
+                )  # the same stretch, at the same level
+        return items
+
     def _short(self, items: Sequence[RefinerItem], task_B: np.ndarray) -> np.ndarray:
         """(B,) whether the target is a short sound: the language model seldom generates those (docs/log.md)."""
         return np.array(
@@ -130,25 +153,31 @@ class Mixtures:
             ]
         )
 
-    def _item(self, task: Any, rng: np.random.Generator) -> RefinerItem:
+    def _item(self, task: Any, rng: np.random.Generator) -> tuple[RefinerItem, RefinerItem | None]:
+        """An item, and with `shares.both` now and then that of the same mixture whose other speaker is wanted."""
         examples = self.examples[task.name]
         if examples and rng.random() >= self.shares.fresh:
-            return self._remixed(examples[int(rng.integers(len(examples)))], rng)
+            return self._remixed(examples[int(rng.integers(len(examples)))], rng), None
         pool = self.pools[int(rng.integers(len(self.pools)))]
         while (mixed := task.mixture(self._cut(rng), pool, rng)) is None:
             pass
         other_T = mixed.references["noise" if "noise" in mixed.references else "interferer"]
         if "voice" not in mixed.references:
-            return RefinerItem(mixed.input_T, other_T, mixed.target_T, None, None)
+            return RefinerItem(mixed.input_T, other_T, mixed.target_T, None, None), None
         # Where the wanted speaker is the louder one, there is little to learn.
         heard_T = mixed.input_T - other_T
         other_T = other_T * np.float32(10 ** (rng.uniform(0, 8) / 20))
         if self.shares.absent and rng.random() < self.shares.absent:
             none_T = np.zeros_like(mixed.target_T)
-            return RefinerItem(heard_T + other_T, other_T, none_T, None, self._another_voice(mixed, rng))
-        return RefinerItem(
-            heard_T + other_T, other_T, mixed.target_T, None, self._voice(mixed.cut.speaker, rng)
-        )
+            return RefinerItem(
+                heard_T + other_T, other_T, none_T, None, self._another_voice(mixed, rng)
+            ), None
+        voice_V = self._voice(mixed.cut.speaker, rng)
+        item = RefinerItem(heard_T + other_T, other_T, mixed.target_T, None, voice_V)
+        if not self.shares.both or mixed.meta["reverberant"] or rng.random() >= self.shares.both:
+            return item, None
+        voice_V = self._voice(mixed.meta["interferer"], rng)
+        return item, RefinerItem(item.recording_T, heard_T, other_T, None, voice_V)
 
     def _cut(self, rng: np.random.Generator) -> Utterance:
         pool = self.pools[0]

@@ -17,7 +17,7 @@ from speechx.training.aligner import AlignerTrainConfig
 from speechx.training.codec import CodecTrainConfig
 from speechx.training.discriminators import Discriminators
 from speechx.training.lm import LMTrainConfig
-from speechx.training.refiner import RefinerTrainConfig
+from speechx.training.refiner_recipe import RefinerTrainConfig
 
 FOLDER = Path(__file__).resolve().parents[3] / "configs"
 KINDS = {

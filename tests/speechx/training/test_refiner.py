@@ -27,8 +27,10 @@ from speechx.models.refiner.complex import ComplexRefiner
 from speechx.pipeline import loading
 from speechx.pipeline.loading import load_pipeline
 from speechx.training.loop import TrainingRun
-from speechx.training.refiner import RefinerLoss, RefinerTrainConfig, RefinerTrainer, train
+from speechx.training.refiner import RefinerTrainer, train
 from speechx.training.refiner_data import Mixtures, RefinerBatch, RefinerShares
+from speechx.training.refiner_loss import RefinerLoss, si_sdr
+from speechx.training.refiner_recipe import RefinerTrainConfig
 from speechx.training.refiner_voices import learn_voices
 
 TASKS = ("noise_suppression", "target_speaker_extraction", "speech_removal")
@@ -218,6 +220,34 @@ def test_frames_with_sound_weigh_more() -> None:
         before, after = (RefinerLoss(c, net)(output, target, task_B) for c in (config, sound))
         assert torch.equal(before[0], after[0]), "another task"
         assert bool(after[1] > before[1]) == more
+
+
+def test_si_sdr_of_spectra_is_that_of_the_sounds() -> None:
+    rng = np.random.default_rng(0)
+    target_BT, noise_BT = torch.from_numpy(rng.standard_normal((2, 3, 8000), np.float32))
+    trainer = RefinerTrainer(recipe())
+    output_BT = 0.5 * target_BT + torch.tensor([[0.1], [0.2], [0.5]]) * noise_BT
+    projected_BT = target_BT * ((output_BT * target_BT).sum(1) / target_BT.square().sum(1))[:, None]
+    true_B = 10 * torch.log10(projected_BT.square().sum(1) / (output_BT - projected_BT).square().sum(1))
+    assert (si_sdr(trainer.spectrum(output_BT), trainer.spectrum(target_BT)) - true_B).abs().max() < 0.2
+    assert torch.isfinite(si_sdr(*[torch.zeros(1, 4, 257, dtype=torch.complex64)] * 2)).all()
+
+
+def test_both_speakers_of_a_mixture_may_be_wanted_in_turn(folders: dict[str, Path]) -> None:
+    codec = load_codec(folders["model"] / "codec")
+    net = RefinerConfig(kind="complex").for_codec(codec)
+    shares = RefinerShares(noise_suppression=0, speech_removal=0, fresh=1.0, rooms=0, both=1.0)
+    mixtures = Mixtures(str(folders["pack"]), [], codec, net, shares, 1.0)
+    batch = mixtures.batch(12, np.random.default_rng(1))
+    pairs = [
+        (one, one + 1)
+        for one in range(11)
+        if np.allclose(batch.recording_BT[one], batch.recording_BT[one + 1])
+    ]
+    assert len(pairs) > 1
+    for one, other in pairs:
+        assert np.allclose(batch.target_BT[one] + batch.target_BT[other], batch.recording_BT[one], atol=1e-5)
+        assert (batch.voice_BV[one] != batch.voice_BV[other]).any()
 
 
 def test_a_model_folder_may_have_one(
