@@ -110,7 +110,7 @@ def test_an_interruption_keeps_what_was_learned(
     with monkeypatch.context() as patch:
         first = lambda step, values: signal.raise_signal(signal.SIGINT) if step == 1 else None  # noqa: E731
         patch.setattr("speechx.training.adapt._show", first)
-        assert adapt(recordings, tiny_folder) == 130
+        assert adapt(recordings, tiny_folder, "--minutes", "5") == 130
     assert "the same command with --resume continues" in capsys.readouterr().err
     kept = torch.load(here / "models/.anna.work/run/last.pt", weights_only=False)
     assert kept["step"] >= 1
