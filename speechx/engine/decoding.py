@@ -48,7 +48,7 @@ class BatchDecoder:
         uniform = torch.from_numpy(np.stack([s.draws.row() for s in sequences])).to(h_ND.device)
         advance = None
         if any(s.pointer is not None for s in sequences):
-            logits_NA = self.runner.advance_head(h_ND[:N]).float()
+            logits_NA = self.runner.advance_logits(h_ND[:N])
             advance = sampler.choose_advance(logits_NA, uniform[:, -1:]).tolist()
 
         track_NG = twin_track = self._track(sequences)

@@ -20,6 +20,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from speechx.engine.compiled_runner import CompiledRunner
 from speechx.engine.decoding import TWIN_STEPS, BatchDecoder
 from speechx.engine.kvcache import PrefixCache
 from speechx.engine.model_runner import ModelRunner
@@ -64,7 +65,12 @@ class Engine:
         self._most_threads = torch.get_num_threads() if core.embed.weight.device.type == "cpu" else 1
         with cpu_threads(1):  # see `warm_up`
             precision = precision or best_precision(core.embed.weight.device)
-            self.runner = ModelRunner(core, 2 * slots if self._guides else slots, self.max_steps, precision)
+            places = 2 * slots if self._guides else slots
+            self.runner = (
+                CompiledRunner(core, places, self.max_steps)
+                if precision == "int8"
+                else ModelRunner(core, places, self.max_steps, precision)
+            )
         self.decoding = BatchDecoder(self.runner, slots)
         self.prefixes = PrefixCache(prefix_bytes)
         self.scheduler = Scheduler(slots)

@@ -1,9 +1,9 @@
 """The language model one step at a time: prefill into the KV cache, then a step for every running sequence.
 
-The same function as CodecLMCore.forward (a test compares them), written for few rows, where calling an operation costs
-about as much as computing it: prepared weights and views, no autograd, rotary positions as one complex product in place.
-Attention covers a sequence's own length only; rows of the same length in neighboring slots, such as the candidates of a
-part, share one call. A sequence's numbers do not depend on its neighbors.
+The same function as CodecLMCore.forward (a test compares them), written for few rows: prepared weights and views, no
+autograd, rotary positions as one complex product in place. Attention covers a sequence's own length only; rows of the same
+length in neighboring slots, such as the candidates of a part, share one call. A sequence's numbers do not depend on its
+neighbors. On a CPU, speechx.engine.compiled_runner does the steps of decoding.
 
 Shape suffixes: N rows (sequences, or steps of one prompt), T steps so far, D width, H heads, E width of a
 head, G codes of a step, V code values.
@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from speechx.engine.kvcache import KVCache
-from speechx.engine.packed_linear import AdaptedRows, PackedLinear, Precision, has_fast_bfloat16, has_float16
+from speechx.engine.packed_linear import AdaptedRows, PackedLinear, Precision, has_fast_bfloat16
 from speechx.models.lm.batch import LOOKAHEAD, PAST_END
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.model import CodecLMCore, CopyPath, EmbeddingRows
@@ -42,32 +42,33 @@ class PackedBlock:
 
     def __init__(self, block: TransformerBlock, prefix: str, make: Make, pairs: bool) -> None:
         self.heads = block.heads
-        order = None
-        if pairs:
-            # Training rotates the two halves of a head against each other; as neighbors they are complex
-            # numbers.
-            rows = torch.arange(len(block.qkv.weight)).view(3, self.heads, 2, -1)
-            order = torch.cat([rows[:2].transpose(2, 3).flatten(), rows[2].flatten()])
+        order = pair_order(len(block.qkv.weight), self.heads) if pairs else None
         self.qkv = make(f"{prefix}qkv.weight", order)
         self.out = make(f"{prefix}out.weight", None)
         self.gate_up = make(f"{prefix}gate_up.weight", None)
         self.down = make(f"{prefix}down.weight", None)
         self.ffn_dim = block.down.weight.shape[1]
 
-    def project(self, x_ND: Tensor, many: bool = False) -> Tensor:
+    def project(self, x_ND: Tensor) -> Tensor:
         """Queries, keys and values (N, 3, H, E) float32."""
-        x_ND = unit_rms(x_ND)
-        qkv = self.qkv.many(x_ND) if many else self.qkv(x_ND)
-        return qkv.float().view(len(x_ND), 3, self.heads, -1)
+        return self.qkv(unit_rms(x_ND)).float().view(len(x_ND), 3, self.heads, -1)
 
-    def finish(self, x_ND: Tensor, y_ND: Tensor, many: bool = False) -> Tensor:
+    def finish(self, x_ND: Tensor, y_ND: Tensor) -> Tensor:
         """The rest of the block after attention, in place on x."""
-        x_ND += self.out.many(y_ND) if many else self.out(y_ND)
-        normed = unit_rms(x_ND)
-        gate_up = self.gate_up.many(normed) if many else self.gate_up(normed)
+        x_ND += self.out(y_ND)
+        gate_up = self.gate_up(unit_rms(x_ND))
         hidden = F.silu(gate_up[:, : self.ffn_dim]).mul_(gate_up[:, self.ffn_dim :])
-        x_ND += self.down.many(hidden) if many else self.down(hidden)
+        x_ND += self.down(hidden)
         return x_ND
+
+
+def pair_order(rows: int, heads: int) -> Tensor:
+    """The order of the rows of a matrix of queries, keys and values by which rotary pairs are neighbors.
+
+    Training rotates the two halves of a head against each other; as neighbors they are complex numbers.
+    """
+    found = torch.arange(rows).view(3, heads, 2, -1)
+    return torch.cat([found[:2].transpose(2, 3).flatten(), found[2].flatten()])
 
 
 @dataclass(frozen=True)
@@ -101,15 +102,11 @@ class ModelRunner:
         self._language_rows: dict[str, tuple[int, Tensor]] = {}  # token and row, by the name of an adapter
         self.table = core.embed.weight.detach().float()
 
-        # The local transformer's weights are read at every code, from a cache: widening them costs more than their bytes.
-        local = "float16" if precision == "int8" and has_float16() else precision
-
         def make(name: str, order: Tensor | None = None) -> PackedLinear:
             def rows(matrix: Tensor) -> Tensor:
                 return matrix if order is None else matrix[order]
 
-            own = precision if name.startswith("blocks.") else local
-            linear = PackedLinear(rows(core.get_parameter(name)), own, self._adapted)
+            linear = PackedLinear(rows(core.get_parameter(name)), precision, self._adapted)
             self._products.append(AdaptableProduct(linear, name, rows, lambda up, down: (rows(up), down)))
             return linear
 
@@ -124,14 +121,16 @@ class ModelRunner:
             make(f"{name}.weight") for name in ("advance_head", "first_head", "local_in")
         )
         self.local_tables = core.local_embed.weight.detach().float().split(c.codebook_size)
-        self.local_heads = [PackedLinear(w.t(), local, self._adapted) for w in core.local_heads]
+        self.local_heads = [PackedLinear(w.t(), precision, self._adapted) for w in core.local_heads]
         self._products += [local_head(head, k) for k, head in enumerate(self.local_heads)]
         for adapter in core.adapters:
             self.add_adapter(adapter)
         self.copy = deepcopy(core.copy).float() if c.copies else None
         self.rope = torch.complex(core.rope[:, 0].float(), core.rope[:, 1].float())
         # Half as many bytes to read, where attention in them is no slower; the codes are as good (docs/log.md).
-        half = precision != "float32" and (self.device.type != "cpu" or has_fast_bfloat16())
+        half = precision == "int8" or (
+            precision != "float32" and (self.device.type != "cpu" or has_fast_bfloat16())
+        )
         kind = torch.bfloat16 if half else torch.float32
         self.cache = KVCache(c.layers, slots, c.heads, max_steps, c.dim // c.heads, self.device, kind)
         # Keys and values of the local transformer, (N, 2, H, G - 1, E) per block; overwritten every step.
@@ -201,7 +200,7 @@ class ModelRunner:
         known = min(steps + 1, len(packed.track_codes_TG))
         ids[:known] = self.code_rows(packed.track_codes_TG[:known])
         frames = self.sum_rows(ids)
-        return self.track.many(torch.cat([frames[:-1], frames[1:]], dim=1)).float()
+        return self.track(torch.cat([frames[:-1], frames[1:]], dim=1)).float()
 
     def target_rows(self, token: int, codes_G: np.ndarray, phones: np.ndarray | None, age: int) -> np.ndarray:
         """Table rows of one target step, (G + 6,): phones (LOOKAHEAD,) and age are those of the pointer."""
@@ -226,13 +225,13 @@ class ModelRunner:
             if layer == last:
                 return  # no step of a prompt is an output
             y = F.scaled_dot_product_attention(q, keys, values, attn_mask=mask)
-            x_ND = block.finish(x_ND, y[0].transpose(0, 1).reshape(N, -1), many=True)
+            x_ND = block.finish(x_ND, y[0].transpose(0, 1).reshape(N, -1))
 
     def _attend_inputs(
         self, block: PackedBlock, x_ND: Tensor, rope: Tensor, layer: int, slot: int, start: int, stop: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Project a prompt chunk and store its keys and values: (q, keys, values), each (1, H, ., E)."""
-        qkv = block.project(x_ND, many=True)
+        qkv = block.project(x_ND)
         rotate_pairs(qkv[:, :2], rope)
         kv = self.cache.views(slot, 1)[layer]
         kv[0, :, :, start:stop] = qkv[:, 1:].permute(1, 2, 0, 3)
@@ -270,14 +269,18 @@ class ModelRunner:
                 start = row
         return groups
 
+    def advance_logits(self, h_ND: Tensor) -> Tensor:
+        """Logits of how many phones the pointer moves on, (N, A) float32."""
+        return self.advance_head(h_ND).float()
+
     # The local transformer
 
     def first_logits(self, h_ND: Tensor, track_NG: Tensor | None = None) -> Tensor:
         """Logits of the first code of one step, (N, V) float32; track_NG as in `codes`."""
-        logits_NV = self.first_head(h_ND).float()
+        logits_NV = self._first(h_ND)
         if self.copy is None or track_NG is None:
             return logits_NV
-        return CopyPath.add(logits_NV, h_ND.float() @ self.copy.first, track_NG[:, 0])
+        return CopyPath.add(logits_NV, self._gate(h_ND, self.copy.first), track_NG[:, 0])
 
     def codes(self, h_ND: Tensor, choose: Choose, track_NG: Tensor | None = None) -> Tensor:
         """The codes of one step, (N, G), each given the ones before it.
@@ -289,7 +292,7 @@ class ModelRunner:
         chosen = [choose(0, self.first_logits(h_ND, track_NG))]
         if copy is not None and track_NG is not None:
             copied = copy.codes[copy.rows(track_NG, V)]
-        extra, views = self.local_in(h_ND).float(), self._views_of(N)
+        extra = self._local_input(h_ND)
         for k in range(self.config.num_codebooks - 1):
             x = self.local_tables[k][chosen[-1]]
             if copy is not None and track_NG is not None:
@@ -297,19 +300,33 @@ class ModelRunner:
                 x += (chosen[-1] == track_NG[:, k])[:, None] * copy.kept[k]
             if k == 0:
                 x += extra
-            for block, (here, keys, values) in zip(self.local_blocks, views[k], strict=True):
-                qkv = block.project(x)
-                here.copy_(qkv[:, 1:])
-                y = qkv[:, 2]  # the first step has itself alone to attend to
-                if k:
-                    y = F.scaled_dot_product_attention(qkv[:, 0, :, None], keys, values)
-                x = block.finish(x, y.reshape(N, -1))
-            x = unit_rms(x)
-            logits = self.local_heads[k](x).float()
+            x, logits = self._local_step(x, k)
             if copy is not None and track_NG is not None:
-                logits = CopyPath.add(logits, x.float() @ copy.gates[k], track_NG[:, k + 1])
+                logits = CopyPath.add(logits, self._gate(x, copy.gates[k]), track_NG[:, k + 1])
             chosen.append(choose(k + 1, logits))
         return torch.stack(chosen, dim=1)
+
+    def _first(self, h_ND: Tensor) -> Tensor:
+        return self.first_head(h_ND).float()
+
+    def _gate(self, x_ND: Tensor, weights_D: Tensor) -> Tensor:
+        return x_ND.float() @ weights_D
+
+    def _local_input(self, h_ND: Tensor) -> Tensor:
+        return self.local_in(h_ND).float()
+
+    def _local_step(self, x_ND: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """The k-th step of the local transformer, D being its width: normed output (N, D) and logits (N, V)."""
+        N = len(x_ND)
+        for block, (here, keys, values) in zip(self.local_blocks, self._views_of(N)[k], strict=True):
+            qkv = block.project(x_ND)
+            here.copy_(qkv[:, 1:])
+            y = qkv[:, 2]  # the first step has itself alone to attend to
+            if k:
+                y = F.scaled_dot_product_attention(qkv[:, 0, :, None], keys, values)
+            x_ND = block.finish(x_ND, y.reshape(N, -1))
+        x_ND = unit_rms(x_ND)
+        return x_ND, self.local_heads[k](x_ND).float()
 
     def _views_of(self, rows: int) -> list[list[tuple[Tensor, ...]]]:
         """For each step of the local transformer and each block: its place in keys and values, and all up to it."""

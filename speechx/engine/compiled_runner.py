@@ -1,0 +1,198 @@
+"""The model runner of a CPU: prompts as in speechx.engine.model_runner, the steps of decoding by compiled kernels.
+
+Shape suffixes: N rows, D width, V code values; O and I outputs and inputs of a matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from speechx.engine import kernels
+from speechx.engine.kernels import ROWS, BlockWeights
+from speechx.engine.model_runner import ModelRunner, pair_order
+from speechx.models.lm.model import CodecLMCore
+from speechx.models.lora import LoRAAdapter
+
+ONE = np.ones(1, np.float32)
+
+Matrix = tuple[np.ndarray, np.ndarray]  # whole numbers (O, I) and the scale of each output (O,)
+
+
+@dataclass(frozen=True)
+class StepWeights:
+    """The matrices that a step reads, as the kernels want them. heads: those of the codes after the first."""
+
+    blocks: BlockWeights
+    local_blocks: BlockWeights
+    advance: Matrix
+    first: Matrix
+    local_in: Matrix
+    heads: list[Matrix]
+
+    @classmethod
+    def of(cls, core: CodecLMCore, adapter: LoRAAdapter | None = None) -> StepWeights:
+        """Of a model, with what an adapter adds to its matrices.
+
+        The global transformer is int8: its weights are read once a step, and come from memory. The others are read from a
+        cache, or are few, and int16 holds them as well as float16.
+        """
+
+        def matrix(name: str) -> Tensor:
+            weight = core.get_parameter(name).detach().float().cpu()
+            factors = None if adapter is None else adapter.factors(name)
+            return weight if factors is None else weight + factors[0].float().cpu() @ factors[1].float().cpu()
+
+        def stack(prefix: str, layers: int, heads: int | None, kind: type[np.signedinteger]) -> BlockWeights:
+            found: list[np.ndarray] = []
+            for part in ("qkv", "out", "gate_up", "down"):
+                weights = [matrix(f"{prefix}{n}.{part}.weight") for n in range(layers)]
+                if part == "qkv" and heads is not None:
+                    weights = [w[pair_order(len(w), heads)] for w in weights]
+                quantized = [quantize(w, kind) for w in weights]
+                found += [np.stack([q[0] for q in quantized]), np.stack([q[1] for q in quantized])]
+            return BlockWeights(*found)
+
+        c = core.shape
+        return cls(
+            stack("blocks.", c.layers, c.heads, np.int8),
+            stack("local_blocks.", c.local_layers, None, np.int16),
+            *(quantize(matrix(f"{name}.weight"), np.int16) for name in ("advance_head", "first_head", "local_in")),
+            [quantize(head.t(), np.int16) for head in matrix("local_heads")],
+        )
+
+
+def quantize(weight_OI: Tensor, kind: type[np.signedinteger]) -> Matrix:
+    """Whole numbers of this kind, and for each output the scale that makes its largest weight the largest of them."""
+    most = np.iinfo(kind).max
+    weight = weight_OI.numpy()
+    scale_O = np.maximum(np.abs(weight).max(1), 1e-8).astype(np.float32) / np.float32(most)
+    return np.ascontiguousarray(np.rint(weight / scale_O[:, None]).clip(-most, most).astype(kind)), scale_O
+
+
+class CompiledRunner(ModelRunner):
+    """Prepared weights of one model and the KV cache of `slots` sequences of at most `max_steps` steps."""
+
+    def __init__(self, core: CodecLMCore, slots: int, max_steps: int) -> None:
+        """Compiles the kernels where no earlier process has: 20 seconds."""
+        self._weights: dict[str | None, StepWeights] = {None: StepWeights.of(core)}
+        self._names: list[str | None] = []
+        self._pool: ThreadPoolExecutor | None = None
+        super().__init__(core, slots, max_steps, "int8")
+        c = self.config
+        self._kv_LS2HTE = self.cache.kv_LS2HTE.view(torch.uint16).numpy()
+        # The last slot is for the rows that fill up a block of ROWS.
+        size = (c.local_layers, slots + 1, 2, c.local_heads, c.num_codebooks - 1, c.local_dim // c.local_heads)
+        self._local_kv_LS2HTE = np.zeros(size, np.uint16)
+        angle = self.rope.numpy()
+        self._rope_T2E = np.ascontiguousarray(np.stack([angle.real, angle.imag], axis=1))
+        self._names = [None]
+        with torch.inference_mode():
+            self.step(torch.ones(1, c.dim), [0], [0], [-1])
+            self._local_step(torch.ones(1, c.local_dim), 0)
+
+    def add_adapter(self, adapter: LoRAAdapter) -> None:
+        super().add_adapter(adapter)
+        self._weights[adapter.name] = StepWeights.of(self._core, adapter)
+
+    def remove_adapter(self, name: str) -> None:
+        super().remove_adapter(name)
+        self._weights.pop(name, None)
+
+    def select_adapters(self, names_N: list[str | None]) -> None:
+        super().select_adapters(names_N)
+        self._names = names_N
+
+    def step(self, x_ND: Tensor, positions_N: list[int], slots_N: list[int], lengths_N: list[int]) -> Tensor:
+        """As in ModelRunner, on as many threads as torch has: the blocks of ROWS are shared among them."""
+        rope, slots, lengths = self._rope_T2E[positions_N], np.array(slots_N), np.array(lengths_N)
+
+        def blocks(w: StepWeights, x: np.ndarray, rows: np.ndarray) -> None:
+            cos_sin, places = fill(rope[rows]), fill(slots[rows])
+            ends = fill(lengths[rows], -1)
+
+            def some(at: slice) -> None:
+                kernels.global_step(x[at], cos_sin[at], places[at], ends[at], self._kv_LS2HTE, w.blocks)
+
+            self._share(some, len(x))
+
+        return self._by_adapter(x_ND, blocks)
+
+    def advance_logits(self, h_ND: Tensor) -> Tensor:
+        return self._product(lambda w: w.advance, h_ND)
+
+    def _first(self, h_ND: Tensor) -> Tensor:
+        return self._product(lambda w: w.first, h_ND)
+
+    def _gate(self, x_ND: Tensor, weights_D: Tensor) -> Tensor:
+        x, y = fill(x_ND.numpy()), np.empty((len(x_ND) + ROWS, 1), np.float32)
+        kernels.product(x, weights_D.numpy()[None], ONE, y, False)
+        return torch.from_numpy(y[: len(x_ND), 0])
+
+    def _local_input(self, h_ND: Tensor) -> Tensor:
+        return self._product(lambda w: w.local_in, h_ND)
+
+    def _local_step(self, x_ND: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        last = self._local_kv_LS2HTE.shape[1] - 1
+
+        def step(w: StepWeights, x: np.ndarray, rows: np.ndarray) -> None:
+            kernels.local_step(x, k, fill(rows, last), self._local_kv_LS2HTE, w.local_blocks)
+
+        x_ND = self._by_adapter(x_ND, step)
+        return x_ND, self._product(lambda w: w.heads[k], x_ND)
+
+    def _product(self, matrix: Callable[[StepWeights], Matrix], x_ND: Tensor) -> Tensor:
+        outputs = len(matrix(self._weights[None])[0])
+        y = np.empty((len(x_ND), outputs), np.float32)
+        for w, rows in self._groups_of(len(x_ND)):
+            x = fill(x_ND.numpy()[rows])
+            found = np.empty((len(x), outputs), np.float32)
+            kernels.product(x, *matrix(w), found, False)
+            y[rows] = found[: len(rows)]
+        return torch.from_numpy(y)
+
+    def _by_adapter(
+        self, x_ND: Tensor, function: Callable[[StepWeights, np.ndarray, np.ndarray], None]
+    ) -> Tensor:
+        """Rows that a function changes in place, those of each adapter together. It is given their numbers, too."""
+        y = np.empty(x_ND.shape, np.float32)
+        for w, rows in self._groups_of(len(x_ND)):
+            x = fill(x_ND.numpy()[rows])
+            function(w, x, rows)
+            y[rows] = x[: len(rows)]
+        return torch.from_numpy(y)
+
+    def _groups_of(self, count: int) -> list[tuple[StepWeights, np.ndarray]]:
+        """The weights of each adapter in use, and its rows."""
+        names = self._names[:count]
+        return [
+            (self._weights.get(name, self._weights[None]), np.flatnonzero([other == name for other in names]))
+            for name in dict.fromkeys(names)
+        ]
+
+    def _share(self, function: Callable[[slice], None], rows: int) -> None:
+        """Calls a function with all rows, in parts of whole blocks on several threads."""
+        threads = min(torch.get_num_threads(), rows // ROWS)
+        if threads == 1:
+            function(slice(0, rows))
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(torch.get_num_threads(), "speechx-step")
+        edges = [ROWS * (part * (rows // ROWS) // threads) for part in range(threads + 1)]
+        others = [self._pool.submit(function, slice(*edge)) for edge in zip(edges[1:-1], edges[2:], strict=True)]
+        function(slice(0, edges[1]))
+        for other in others:
+            other.result()
+
+
+def fill(values: np.ndarray, filling: int = 0) -> np.ndarray:
+    """A contiguous copy whose length is a multiple of ROWS."""
+    missing = -len(values) % ROWS
+    if not missing:
+        return np.ascontiguousarray(values)
+    return np.concatenate([values, np.full((missing, *values.shape[1:]), filling, values.dtype)])

@@ -1,0 +1,217 @@
+"""The transformer's arithmetic for the few rows of a decoding step, compiled for this processor when first used (Numba).
+
+A step of a small model is some 400 operations of a few microseconds, and a library that is called for each of them takes
+longer to be called than to compute. Here a whole step of the global transformer is one call, and so is each code of the
+local one. They hold no lock, so that threads can share the rows of a step.
+
+Weights are whole numbers with one scale per output: int8, or int16 where nothing may be lost. Rows are computed ROWS at a
+time, always by the same instructions, so a row's bits do not depend on its neighbors.
+
+Shape suffixes: N rows, a multiple of ROWS; I and O inputs and outputs of a product; L layers, D width, F width of the
+feed-forward part, H heads, E width of a head, S slots, T steps, V code values. The 2 is keys, values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numba import njit
+from numba.extending import register_jitable
+
+from speechx.models.lm.transformer import NORM_EPS
+
+Compiled = TypeVar("Compiled", bound=Callable[..., Any])
+
+ROWS = 3
+"""Rows that a product takes at once: the candidates of a phrase."""
+
+LOG2_E = np.float32(1.4426950408889634)
+EPS = np.float32(NORM_EPS)
+
+
+def compiled(function: Compiled) -> Compiled:
+    """Compiled at the first call; kept on disk for later processes where there is a place for it."""
+    options: dict[str, Any] = {"nogil": True, "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
+    try:
+        return njit(cache=True, **options)(function)
+    except RuntimeError:  # neither the package's folder nor a home can be written
+        return njit(**options)(function)
+
+
+class BlockWeights(NamedTuple):
+    """The matrices of a stack of transformer blocks, (L, O, I) each, and their scales (L, O)."""
+
+    qkv: np.ndarray
+    qkv_scale: np.ndarray
+    out: np.ndarray
+    out_scale: np.ndarray
+    gate_up: np.ndarray
+    gate_up_scale: np.ndarray
+    down: np.ndarray
+    down_scale: np.ndarray
+
+
+@register_jitable
+def as_float(bits: np.uint16) -> np.float32:
+    """The number whose bfloat16 has these bits."""
+    return np.uint32(np.uint32(bits) << np.uint32(16)).view(np.float32)
+
+
+@register_jitable
+def as_bfloat16(value: np.float32) -> np.uint16:
+    """Its bits, rounded to the nearest even."""
+    bits = np.float32(value).view(np.uint32)
+    return np.uint16((bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16))
+
+
+@register_jitable
+def exponential(x: np.float32) -> np.float32:
+    """e to the x to 2e-7 of it, by operations that are done for many x at once (a polynomial of 2 to the fraction)."""
+    scaled = min(max(x * LOG2_E, np.float32(-126)), np.float32(126))
+    whole = np.floor(scaled + np.float32(0.5))
+    r = (scaled - whole) * np.float32(0.6931471805599453)
+    p = np.float32(1 / 720)
+    p = p * r + np.float32(1 / 120)
+    p = p * r + np.float32(1 / 24)
+    p = p * r + np.float32(1 / 6)
+    p = p * r + np.float32(0.5)
+    p = p * r + np.float32(1)
+    p = p * r + np.float32(1)
+    return p * np.uint32((np.int32(whole) + np.int32(127)) << np.int32(23)).view(np.float32)
+
+
+@compiled
+def product(x_NI: np.ndarray, weight_OI: np.ndarray, scale_O: np.ndarray, y_NO: np.ndarray, adds: bool) -> None:
+    """x times the transposed weight, into y or added to it."""
+    for n in range(0, len(x_NI), ROWS):
+        for o in range(len(weight_OI)):
+            a = b = c = np.float32(0)
+            for i in range(weight_OI.shape[1]):
+                w = np.float32(weight_OI[o, i])
+                a += x_NI[n, i] * w
+                b += x_NI[n + 1, i] * w
+                c += x_NI[n + 2, i] * w
+            a, b, c = a * scale_O[o], b * scale_O[o], c * scale_O[o]
+            if adds:
+                a, b, c = a + y_NO[n, o], b + y_NO[n + 1, o], c + y_NO[n + 2, o]
+            y_NO[n, o], y_NO[n + 1, o], y_NO[n + 2, o] = a, b, c
+
+
+@compiled
+def rms_norm(x_ND: np.ndarray, y_ND: np.ndarray) -> None:
+    """Root-mean-square norm of each row, as in speechx.models.lm.transformer."""
+    for n in range(len(x_ND)):
+        total = np.float32(0)
+        for d in range(x_ND.shape[1]):
+            total += x_ND[n, d] * x_ND[n, d]
+        factor = np.float32(1) / np.sqrt(total / np.float32(x_ND.shape[1]) + EPS)
+        for d in range(x_ND.shape[1]):
+            y_ND[n, d] = x_ND[n, d] * factor
+
+
+@compiled
+def attend(q_E: np.ndarray, keys_TE: np.ndarray, values_TE: np.ndarray, scores_T: np.ndarray, y_E: np.ndarray) -> None:
+    """Attention of one head's query to all steps given, into y."""
+    T, E = keys_TE.shape
+    scale = np.float32(1) / np.sqrt(np.float32(E))
+    largest = np.float32(-np.inf)
+    for t in range(T):
+        s = np.float32(0)
+        for e in range(E):
+            s += q_E[e] * as_float(keys_TE[t, e])
+        scores_T[t] = s * scale
+        largest = max(largest, scores_T[t])
+    for t in range(T):
+        scores_T[t] = exponential(scores_T[t] - largest)
+    total = np.float32(0)
+    for t in range(T):
+        total += scores_T[t]
+    y_E[:] = 0
+    for t in range(T):
+        p = scores_T[t] / total
+        for e in range(E):
+            y_E[e] += p * as_float(values_TE[t, e])
+
+
+@compiled
+def feed_forward(x_ND: np.ndarray, normed_ND: np.ndarray, w: BlockWeights, layer: int) -> None:
+    """The SwiGLU half of a block, added to x. normed: to write into."""
+    N, F = len(x_ND), w.down.shape[2]
+    rms_norm(x_ND, normed_ND)
+    gate_up = np.empty((N, 2 * F), np.float32)
+    product(normed_ND, w.gate_up[layer], w.gate_up_scale[layer], gate_up, False)
+    hidden = np.empty((N, F), np.float32)
+    for n in range(N):
+        for f in range(F):
+            gate = gate_up[n, f]
+            hidden[n, f] = gate / (np.float32(1) + exponential(-gate)) * gate_up[n, F + f]
+    product(hidden, w.down[layer], w.down_scale[layer], x_ND, True)
+
+
+@compiled
+def global_step(
+    x_ND: np.ndarray, rope_N2E: np.ndarray, slots_N: np.ndarray, lengths_N: np.ndarray, kv_LS2HTE: np.ndarray, w: BlockWeights
+) -> None:
+    """One step of all blocks, x into the normed output; the new keys and values are stored at `lengths`.
+
+    rope_N2E: cosines and sines of each row's position, by pairs of neighboring values. Rows with a length below 0 are
+    filling, and read and store nothing.
+    """
+    N, D = x_ND.shape
+    L, _, _, H, T, E = kv_LS2HTE.shape
+    normed = np.empty((N, D), np.float32)
+    qkv = np.empty((N, 3 * D), np.float32)
+    y = np.zeros((N, D), np.float32)
+    scores = np.empty(T, np.float32)
+    for layer in range(L):
+        rms_norm(x_ND, normed)
+        product(normed, w.qkv[layer], w.qkv_scale[layer], qkv, False)
+        for n in range(N):
+            if lengths_N[n] < 0:
+                continue
+            at, kv = lengths_N[n], kv_LS2HTE[layer, slots_N[n]]
+            for head in range(2 * H):  # queries and keys
+                for e in range(E // 2):
+                    i = head * E + 2 * e
+                    cos, sin = rope_N2E[n, 0, e], rope_N2E[n, 1, e]
+                    a, b = qkv[n, i], qkv[n, i + 1]
+                    qkv[n, i] = a * cos - b * sin
+                    qkv[n, i + 1] = a * sin + b * cos
+            for head in range(H):
+                for e in range(E):
+                    kv[0, head, at, e] = as_bfloat16(qkv[n, D + head * E + e])
+                    kv[1, head, at, e] = as_bfloat16(qkv[n, 2 * D + head * E + e])
+                mine = slice(head * E, head * E + E)
+                attend(qkv[n, mine], kv[0, head, : at + 1], kv[1, head, : at + 1], scores, y[n, mine])
+        product(y, w.out[layer], w.out_scale[layer], x_ND, True)
+        feed_forward(x_ND, normed, w, layer)
+    rms_norm(x_ND, normed)
+    x_ND[:] = normed
+
+
+@compiled
+def local_step(x_ND: np.ndarray, k: int, slots_N: np.ndarray, kv_LS2HTE: np.ndarray, w: BlockWeights) -> None:
+    """One code's step of the local transformer, x into the normed output. k: how many steps its rows have had."""
+    N, D = x_ND.shape
+    L, _, _, H, T, E = kv_LS2HTE.shape
+    normed = np.empty((N, D), np.float32)
+    qkv = np.empty((N, 3 * D), np.float32)
+    y = np.empty((N, D), np.float32)
+    scores = np.empty(T, np.float32)
+    for layer in range(L):
+        rms_norm(x_ND, normed)
+        product(normed, w.qkv[layer], w.qkv_scale[layer], qkv, False)
+        for n in range(N):
+            kv = kv_LS2HTE[layer, slots_N[n]]
+            for head in range(H):
+                for e in range(E):
+                    kv[0, head, k, e] = as_bfloat16(qkv[n, D + head * E + e])
+                    kv[1, head, k, e] = as_bfloat16(qkv[n, 2 * D + head * E + e])
+                mine = slice(head * E, head * E + E)
+                attend(qkv[n, mine], kv[0, head, : k + 1], kv[1, head, : k + 1], scores, y[n, mine])
+        product(y, w.out[layer], w.out_scale[layer], x_ND, True)
+        feed_forward(x_ND, normed, w, layer)
+    rms_norm(x_ND, normed)
+    x_ND[:] = normed

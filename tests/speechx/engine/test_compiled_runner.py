@@ -1,0 +1,111 @@
+"""Compiled steps say what the plain ones say, whatever the batch, the threads and the adapters."""
+
+import numpy as np
+import pytest
+import torch
+
+from speechx.engine import kernels
+from speechx.engine.compiled_runner import CompiledRunner, fill, quantize
+from speechx.engine.model_runner import ModelRunner
+from speechx.engine.threads import cpu_threads
+from speechx.models.lora import LoRAAdapter
+from tests.helpers.engines import make_core
+
+
+def test_quantized_weights_are_near_and_fill_their_range() -> None:
+    torch.manual_seed(1)
+    weight = torch.randn(20, 48)
+    for kind, error in ((np.int8, 1 / 254), (np.int16, 1 / 65534)):
+        whole, scale = quantize(weight, kind)
+        assert whole.dtype == kind and (np.abs(whole).max(1) == np.iinfo(kind).max).all()
+        largest = weight.abs().amax(1, keepdim=True).numpy()
+        assert (np.abs(whole * scale[:, None] - weight.numpy()) <= 1.01 * error * largest).all()
+
+
+def test_a_matrix_of_zeros_stays_one() -> None:
+    whole, scale = quantize(torch.zeros(3, 16), np.int8)
+    assert not whole.any() and np.isfinite(scale).all()
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 7])
+@pytest.mark.parametrize("adds", [False, True])
+def test_product(rows: int, adds: bool) -> None:
+    torch.manual_seed(rows)
+    x, weight = torch.randn(rows, 50), torch.randn(21, 50)
+    y = fill(np.ones((rows, 21), np.float32))
+    kernels.product(fill(x.numpy()), *quantize(weight, np.int16), y, adds)
+    np.testing.assert_allclose(y[:rows], (x @ weight.T).numpy() + adds, atol=2e-3)
+
+
+def test_attention_of_bfloat16_keys_and_values() -> None:
+    torch.manual_seed(1)
+    q, k, v = torch.randn(32), torch.randn(40, 32).bfloat16(), torch.randn(40, 32).bfloat16()
+    y, bits = np.empty(32, np.float32), [x.view(torch.uint16).numpy() for x in (k, v)]
+    kernels.attend(q.numpy(), *bits, np.empty(64, np.float32), y)
+    right = torch.nn.functional.scaled_dot_product_attention(q[None], k.float(), v.float())[0]
+    np.testing.assert_allclose(y, right.numpy(), atol=1e-5)
+
+
+def runners(names: tuple[str, ...] = ()) -> tuple[ModelRunner, CompiledRunner]:
+    core = make_core(copies=True)
+    found = ModelRunner(core, 8, 64, "float32"), CompiledRunner(core, 8, 64)
+    for number, name in enumerate(names):
+        torch.manual_seed(number)
+        tensors: dict[str, torch.Tensor] = {}
+        for matrix, weight in core.named_parameters():
+            if matrix.startswith(("blocks.", "first_head", "local_heads")):
+                *batch, M, N = weight.shape
+                tensors[f"{matrix}.up"], tensors[f"{matrix}.down"] = (
+                    0.2 * torch.randn(*batch, M, 2), 0.2 * torch.randn(*batch, 2, N),
+                )  # fmt: skip
+        for runner in found:
+            runner.add_adapter(LoRAAdapter(tensors=tensors, name=name))
+    return found
+
+
+def decode(runner: ModelRunner, names: list[str | None], rows: list[int], steps: int = 5) -> list[torch.Tensor]:
+    """Output, logits of the advance and of all codes of each step, for some rows of a batch in slots of their own."""
+    found = []
+    with torch.inference_mode():
+        for step in range(steps):
+            torch.manual_seed(step)
+            x_ND = torch.randn(len(names), runner.config.dim)[rows]
+            track_NG = torch.randint(-1, 1024, (len(names), 8))[rows]
+            runner.select_adapters([names[row] for row in rows])
+            h_ND = runner.step(x_ND, [step] * len(rows), rows, [step] * len(rows))
+            logits: list[torch.Tensor] = []
+
+            def choose(slot: int, logits_NV: torch.Tensor, logits: list[torch.Tensor] = logits) -> torch.Tensor:
+                logits.append(logits_NV)
+                return torch.tensor([(37 * slot + row) % 1024 for row in rows])
+
+            runner.codes(h_ND, choose, track_NG)
+            found += [h_ND, runner.advance_logits(h_ND), *logits]
+    return found
+
+
+@pytest.mark.parametrize("names", [[None] * 7, ["anna"] * 7, ["anna", None, "bert", None, "anna", "anna", "bert"]])
+def test_steps_agree_with_those_of_torch(names: list[str | None]) -> None:
+    plain, compiled = runners(("anna", "bert"))
+    for one, other in zip(*(decode(runner, names, list(range(7))) for runner in (plain, compiled)), strict=True):
+        assert (one - other).norm() < 0.03 * one.norm()
+
+
+def test_a_row_has_the_same_bits_alone_and_among_others_and_on_more_threads() -> None:
+    names: list[str | None] = ["anna", None, "bert", None, "anna", None, None]
+    compiled = runners(("anna", "bert"))[1]
+    with cpu_threads(1):
+        every = decode(compiled, names, list(range(7)))
+        for row in range(7):
+            for whole, own in zip(every, decode(compiled, names, [row]), strict=True):
+                assert torch.equal(whole[row], own[0])
+    with cpu_threads(2):
+        assert all(map(torch.equal, every, decode(compiled, names, list(range(7)))))
+
+
+def test_an_adapter_that_was_removed_leaves_the_plain_weights() -> None:
+    compiled = runners(("anna",))[1]
+    plain = decode(compiled, [None], [0])
+    assert not torch.equal(decode(compiled, ["anna"], [0])[0], plain[0])
+    compiled.remove_adapter("anna")
+    assert all(map(torch.equal, decode(compiled, ["anna"], [0]), plain))
