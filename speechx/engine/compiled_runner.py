@@ -19,9 +19,9 @@ from speechx.engine.model_runner import ModelRunner, pair_order
 from speechx.models.lm.model import CodecLMCore
 from speechx.models.lora import LoRAAdapter
 
-ONE = np.ones(1, np.float32)
+ONE = np.ones(1, np.float32)  # the scale of a matrix that is float32
 
-Matrix = tuple[np.ndarray, np.ndarray]  # whole numbers (O, I) and the scale of each output (O,)
+Matrix = tuple[np.ndarray, np.ndarray]  # int8 (O, I) and the scale of each output (O,)
 
 
 @dataclass(frozen=True)
@@ -37,42 +37,37 @@ class StepWeights:
 
     @classmethod
     def of(cls, core: CodecLMCore, adapter: LoRAAdapter | None = None) -> StepWeights:
-        """Of a model, with what an adapter adds to its matrices.
-
-        The global transformer is int8: its weights are read once a step, and come from memory. The others are read from a
-        cache, or are few, and int16 holds them as well as float16.
-        """
+        """Of a model, with what an adapter adds to its matrices."""
 
         def matrix(name: str) -> Tensor:
             weight = core.get_parameter(name).detach().float().cpu()
             factors = None if adapter is None else adapter.factors(name)
             return weight if factors is None else weight + factors[0].float().cpu() @ factors[1].float().cpu()
 
-        def stack(prefix: str, layers: int, heads: int | None, kind: type[np.signedinteger]) -> BlockWeights:
+        def stack(prefix: str, layers: int, heads: int | None) -> BlockWeights:
             found: list[np.ndarray] = []
             for part in ("qkv", "out", "gate_up", "down"):
                 weights = [matrix(f"{prefix}{n}.{part}.weight") for n in range(layers)]
                 if part == "qkv" and heads is not None:
                     weights = [w[pair_order(len(w), heads)] for w in weights]
-                quantized = [quantize(w, kind) for w in weights]
+                quantized = [quantize(w) for w in weights]
                 found += [np.stack([q[0] for q in quantized]), np.stack([q[1] for q in quantized])]
             return BlockWeights(*found)
 
         c = core.shape
         return cls(
-            stack("blocks.", c.layers, c.heads, np.int8),
-            stack("local_blocks.", c.local_layers, None, np.int16),
-            *(quantize(matrix(f"{name}.weight"), np.int16) for name in ("advance_head", "first_head", "local_in")),
-            [quantize(head.t(), np.int16) for head in matrix("local_heads")],
+            stack("blocks.", c.layers, c.heads),
+            stack("local_blocks.", c.local_layers, None),
+            *(quantize(matrix(f"{name}.weight")) for name in ("advance_head", "first_head", "local_in")),
+            [quantize(head.t()) for head in matrix("local_heads")],
         )
 
 
-def quantize(weight_OI: Tensor, kind: type[np.signedinteger]) -> Matrix:
-    """Whole numbers of this kind, and for each output the scale that makes its largest weight the largest of them."""
-    most = np.iinfo(kind).max
+def quantize(weight_OI: Tensor) -> Matrix:
+    """int8, and for each output the scale that makes its largest weight 127."""
     weight = weight_OI.numpy()
-    scale_O = np.maximum(np.abs(weight).max(1), 1e-8).astype(np.float32) / np.float32(most)
-    return np.ascontiguousarray(np.rint(weight / scale_O[:, None]).clip(-most, most).astype(kind)), scale_O
+    scale_O = np.maximum(np.abs(weight).max(1), 1e-8).astype(np.float32) / np.float32(127)
+    return np.ascontiguousarray(np.rint(weight / scale_O[:, None]).clip(-127, 127).astype(np.int8)), scale_O
 
 
 class CompiledRunner(ModelRunner):

@@ -4,8 +4,8 @@ A step of a small model is some 400 operations of a few microseconds, and a libr
 longer to be called than to compute. Here a whole step of the global transformer is one call, and so is each code of the
 local one. They hold no lock, so that threads can share the rows of a step.
 
-Weights are whole numbers with one scale per output: int8, or int16 where nothing may be lost. Rows are computed ROWS at a
-time, always by the same instructions, so a row's bits do not depend on its neighbors.
+Weights are int8 with one scale per output; what they are multiplied by stays float32. Rows are computed ROWS at a time,
+always by the same instructions, so a row's bits do not depend on its neighbors.
 
 Shape suffixes: N rows, a multiple of ROWS; I and O inputs and outputs of a product; L layers, D width, F width of the
 feed-forward part, H heads, E width of a head, S slots, T steps, V code values. The 2 is keys, values.
@@ -82,21 +82,39 @@ def exponential(x: np.float32) -> np.float32:
     return p * np.uint32((np.int32(whole) + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
+@register_jitable
+def put(
+    y_NO: np.ndarray, n: int, o: int, scale: np.float32, a: np.float32, b: np.float32, c: np.float32, adds: bool
+) -> None:
+    """Writes or adds an output of ROWS rows."""
+    if adds:
+        y_NO[n, o] += a * scale
+        y_NO[n + 1, o] += b * scale
+        y_NO[n + 2, o] += c * scale
+    else:
+        y_NO[n, o], y_NO[n + 1, o], y_NO[n + 2, o] = a * scale, b * scale, c * scale
+
+
 @compiled
 def product(x_NI: np.ndarray, weight_OI: np.ndarray, scale_O: np.ndarray, y_NO: np.ndarray, adds: bool) -> None:
-    """x times the transposed weight, into y or added to it."""
+    """x times the transposed weight, into y or added to it. Two outputs at once, so that each x is read half as often."""
+    outputs = len(weight_OI)
     for n in range(0, len(x_NI), ROWS):
-        for o in range(len(weight_OI)):
-            a = b = c = np.float32(0)
+        for o in range(0, outputs, 2):
+            other = min(o + 1, outputs - 1)
+            a = b = c = d = e = f = np.float32(0)
             for i in range(weight_OI.shape[1]):
-                w = np.float32(weight_OI[o, i])
-                a += x_NI[n, i] * w
-                b += x_NI[n + 1, i] * w
-                c += x_NI[n + 2, i] * w
-            a, b, c = a * scale_O[o], b * scale_O[o], c * scale_O[o]
-            if adds:
-                a, b, c = a + y_NO[n, o], b + y_NO[n + 1, o], c + y_NO[n + 2, o]
-            y_NO[n, o], y_NO[n + 1, o], y_NO[n + 2, o] = a, b, c
+                w, v = np.float32(weight_OI[o, i]), np.float32(weight_OI[other, i])
+                x, y, z = x_NI[n, i], x_NI[n + 1, i], x_NI[n + 2, i]
+                a += x * w
+                b += y * w
+                c += z * w
+                d += x * v
+                e += y * v
+                f += z * v
+            put(y_NO, n, o, scale_O[o], a, b, c, adds)
+            if other > o:
+                put(y_NO, n, other, scale_O[other], d, e, f, adds)
 
 
 @compiled
@@ -215,3 +233,39 @@ def local_step(x_ND: np.ndarray, k: int, slots_N: np.ndarray, kv_LS2HTE: np.ndar
         feed_forward(x_ND, normed, w, layer)
     rms_norm(x_ND, normed)
     x_ND[:] = normed
+
+
+@compiled
+def draw(
+    logits_NV: np.ndarray, uniform_N: np.ndarray, temperature_N: np.ndarray, top_p_N: np.ndarray, chosen_N: np.ndarray
+) -> None:
+    """One value per row, as `speechx.engine.sampling.draw`, into `chosen`."""
+    V = logits_NV.shape[1]
+    weight_V, kept = np.empty(V, np.float32), np.empty(V, np.float32)
+    place = np.empty(V, np.int64)
+    for n in range(len(logits_NV)):
+        largest = logits_NV[n].max()
+        total = np.float32(0)
+        for v in range(V):
+            weight_V[v] = exponential((logits_NV[n, v] - largest) / temperature_N[n])
+            total += weight_V[v]
+        # What is less likely than this lies outside of top_p, even all of it together.
+        least = (np.float32(1) - top_p_N[n]) * total / np.float32(V)
+        count = 0
+        for v in range(V):
+            if weight_V[v] > least:
+                kept[count], place[count] = -weight_V[v], v
+                count += 1
+        order = np.argsort(kept[:count])
+        mass, last = np.float32(0), 0
+        for rank in range(count):
+            mass -= kept[order[rank]]
+            last = rank
+            if mass >= top_p_N[n] * total:
+                break
+        wanted, reached = uniform_N[n] * mass, np.float32(0)
+        for rank in range(last + 1):
+            reached -= kept[order[rank]]
+            chosen_N[n] = place[order[rank]]
+            if reached > wanted:
+                break
