@@ -77,6 +77,7 @@ class CompiledRunner(ModelRunner):
         """Compiles the kernels where no earlier process has: 20 seconds."""
         self._weights: dict[str | None, StepWeights] = {None: StepWeights.of(core)}
         self._names: list[str | None] = []
+        self._groups_of_count: dict[int, list[tuple[StepWeights, slice | np.ndarray]]] = {}
         self._pool: ThreadPoolExecutor | None = None
         super().__init__(core, slots, max_steps, "int8")
         c = self.config
@@ -102,21 +103,22 @@ class CompiledRunner(ModelRunner):
     def select_adapters(self, names_N: list[str | None]) -> None:
         super().select_adapters(names_N)
         self._names = names_N
+        self._groups_of_count.clear()
 
     def step(self, x_ND: Tensor, positions_N: list[int], slots_N: list[int], lengths_N: list[int]) -> Tensor:
         """As in ModelRunner, on as many threads as torch has: the blocks of ROWS are shared among them."""
+        N, D = x_ND.shape
         rope, slots, lengths = self._rope_T2E[positions_N], np.array(slots_N), np.array(lengths_N)
+        y = np.empty((N, D), np.float32)
+        for w, rows in self._groups_of(N):
+            x, places = fill(x_ND.numpy()[rows]), (fill(rope[rows]), fill(slots[rows]), fill(lengths[rows], -1))
 
-        def blocks(w: StepWeights, x: np.ndarray, rows: np.ndarray) -> None:
-            cos_sin, places = fill(rope[rows]), fill(slots[rows])
-            ends = fill(lengths[rows], -1)
-
-            def some(at: slice) -> None:
-                kernels.global_step(x[at], cos_sin[at], places[at], ends[at], self._kv_LS2HTE, w.blocks)
+            def some(at: slice, w: StepWeights = w, x: np.ndarray = x, places: tuple[np.ndarray, ...] = places) -> None:
+                kernels.global_step(x[at], *(place[at] for place in places), self._kv_LS2HTE, w.blocks)
 
             self._share(some, len(x))
-
-        return self._by_adapter(x_ND, blocks)
+            y[rows] = x[: len(y[rows])]
+        return torch.from_numpy(y)
 
     def advance_logits(self, h_ND: Tensor) -> Tensor:
         return self._product(lambda w: w.advance, h_ND)
@@ -133,13 +135,23 @@ class CompiledRunner(ModelRunner):
         return self._product(lambda w: w.local_in, h_ND)
 
     def _local_step(self, x_ND: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        last = self._local_kv_LS2HTE.shape[1] - 1
+        N, D = x_ND.shape
+        kv = self._local_kv_LS2HTE
+        places, last = np.arange(N), kv.shape[1] - 1
+        y, logits = np.empty((N, D), np.float32), np.empty((N, self.config.codebook_size), np.float32)
+        for w, rows in self._groups_of(N):
+            x, slots = fill(x_ND.numpy()[rows]), fill(places[rows], last)
+            found = np.empty((len(x), logits.shape[1]), np.float32)
 
-        def step(w: StepWeights, x: np.ndarray, rows: np.ndarray) -> None:
-            kernels.local_step(x, k, fill(rows, last), self._local_kv_LS2HTE, w.local_blocks)
+            def some(
+                at: slice, w: StepWeights = w, x: np.ndarray = x, slots: np.ndarray = slots, found: np.ndarray = found
+            ) -> None:
+                kernels.local_step(x[at], k, slots[at], kv, w.local_blocks)
+                kernels.product(x[at], *w.heads[k], found[at], False)
 
-        x_ND = self._by_adapter(x_ND, step)
-        return x_ND, self._product(lambda w: w.heads[k], x_ND)
+            self._share(some, len(x))
+            y[rows], logits[rows] = x[: len(y[rows])], found[: len(y[rows])]
+        return torch.from_numpy(y), torch.from_numpy(logits)
 
     def _product(self, matrix: Callable[[StepWeights], Matrix], x_ND: Tensor) -> Tensor:
         outputs = len(matrix(self._weights[None])[0])
@@ -148,27 +160,23 @@ class CompiledRunner(ModelRunner):
             x = fill(x_ND.numpy()[rows])
             found = np.empty((len(x), outputs), np.float32)
             kernels.product(x, *matrix(w), found, False)
-            y[rows] = found[: len(rows)]
+            y[rows] = found[: len(y[rows])]
         return torch.from_numpy(y)
 
-    def _by_adapter(
-        self, x_ND: Tensor, function: Callable[[StepWeights, np.ndarray, np.ndarray], None]
-    ) -> Tensor:
-        """Rows that a function changes in place, those of each adapter together. It is given their numbers, too."""
-        y = np.empty(x_ND.shape, np.float32)
-        for w, rows in self._groups_of(len(x_ND)):
-            x = fill(x_ND.numpy()[rows])
-            function(w, x, rows)
-            y[rows] = x[: len(rows)]
-        return torch.from_numpy(y)
-
-    def _groups_of(self, count: int) -> list[tuple[StepWeights, np.ndarray]]:
+    def _groups_of(self, count: int) -> list[tuple[StepWeights, slice | np.ndarray]]:
         """The weights of each adapter in use, and its rows."""
-        names = self._names[:count]
-        return [
-            (self._weights.get(name, self._weights[None]), np.flatnonzero([other == name for other in names]))
-            for name in dict.fromkeys(names)
-        ]
+        found = self._groups_of_count.get(count)
+        if found is None:
+            names, plain = self._names[:count], self._weights[None]
+            different = list(dict.fromkeys(names))
+            found = self._groups_of_count[count] = [
+                (
+                    self._weights.get(name, plain),
+                    slice(None) if len(different) == 1 else np.flatnonzero([other == name for other in names]),
+                )
+                for name in different
+            ]
+        return found
 
     def _share(self, function: Callable[[slice], None], rows: int) -> None:
         """Calls a function with all rows, in parts of whole blocks on several threads."""

@@ -15,7 +15,6 @@ from speechx.engine.guidance import BatchGuidance
 from speechx.engine.model_runner import ModelRunner
 from speechx.engine.sampling import BatchSampler
 from speechx.engine.sequence import Sequence
-from speechx.engine.threads import cpu_threads
 from speechx.models.lm.prompt import NO_CODE, Prompt, pack, unconditional
 
 TWIN_STEPS = 1
@@ -35,16 +34,11 @@ class BatchDecoder:
         self._batch: tuple[int, ...] = ()
         self._samplers: tuple[BatchSampler, BatchGuidance] | None = None
 
-    def step(
-        self, sequences: list[Sequence], slots: list[int], threads: int
-    ) -> tuple[np.ndarray, list[int] | None]:
-        """(codes (N, G) int16, phones to advance by (N); None where no sequence has a pointer).
-
-        threads: CPU threads of the global transformer.
-        """
+    def step(self, sequences: list[Sequence], slots: list[int]) -> tuple[np.ndarray, list[int] | None]:
+        """(codes (N, G) int16, phones to advance by (N); None where no sequence has a pointer)."""
         sampler, guidance = self._samplers_of(sequences)
         N, guided, deep = len(sequences), guidance.rows, guidance.deep
-        h_ND = self._global_step(sequences, slots, guided, threads)
+        h_ND = self._global_step(sequences, slots, guided)
         uniform = torch.from_numpy(np.stack([s.draws.row() for s in sequences])).to(h_ND.device)
         advance = None
         if any(s.pointer is not None for s in sequences):
@@ -75,9 +69,7 @@ class BatchDecoder:
         codes_NG = self.runner.codes(h_ND if deep else h_ND[:N], choose, track_NG)[:N]
         return codes_NG.to(torch.int16).cpu().numpy(), advance
 
-    def _global_step(
-        self, sequences: list[Sequence], slots: list[int], guided: list[int], threads: int
-    ) -> Tensor:
+    def _global_step(self, sequences: list[Sequence], slots: list[int], guided: list[int]) -> Tensor:
         """One step of the global transformer for sequences and twins, (N + M, D)."""
         ids = np.stack([self._input_rows(s) for s in sequences])
         positions = [s.packed.target_position + s.steps for s in sequences]
@@ -96,8 +88,7 @@ class BatchDecoder:
                 if i in guided and s.twin_follows:
                     x_ND[len(sequences) + guided.index(i)] += s.track_D[s.steps]
         self.runner.select_adapters([s.adapter for s in (*sequences, *(sequences[i] for i in guided))])
-        with cpu_threads(threads):
-            return self.runner.step(x_ND, positions, slots, lengths)
+        return self.runner.step(x_ND, positions, slots, lengths)
 
     def _samplers_of(self, sequences: list[Sequence]) -> tuple[BatchSampler, BatchGuidance]:
         batch = tuple(s.id for s in sequences)

@@ -162,9 +162,8 @@ class Engine:
         with cpu_threads(threads):
             for entry, start, stop in plan.prefill:
                 self._prefill(entry, start, stop)
-        if plan.decode:
-            with cpu_threads(1 if self.config.dim <= SMALL_DIM else threads):
-                outputs += self._decode(plan.decode, threads)
+            if plan.decode:
+                outputs += self._decode(plan.decode)
         return outputs
 
     @torch.inference_mode()
@@ -242,10 +241,10 @@ class Engine:
             del self._adapters[idle]
         return name
 
-    def _decode(self, entries: list[ScheduledSequence], threads: int) -> list[StepOutput]:
+    def _decode(self, entries: list[ScheduledSequence]) -> list[StepOutput]:
         """One step of every running sequence."""
         sequences = [self._sequences[entry.id] for entry in entries]
-        codes_NG, advance = self.decoding.step(sequences, [entry.slot for entry in entries], threads)
+        codes_NG, advance = self.decoding.step(sequences, [entry.slot for entry in entries])
         return [self._emit(r, codes_NG[i], advance[i] if advance else 0) for i, r in enumerate(sequences)]
 
     def _emit(self, sequence: Sequence, codes_G: np.ndarray, advance: int) -> StepOutput:
