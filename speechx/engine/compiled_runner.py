@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -15,9 +17,13 @@ from torch import Tensor
 
 from speechx.engine import kernels
 from speechx.engine.kernels import ROWS, BlockWeights
-from speechx.engine.model_runner import ModelRunner, pair_order
+from speechx.engine.model_runner import ModelRunner
+from speechx.engine.packed_block import pair_order
 from speechx.models.lm.model import CodecLMCore
 from speechx.models.lora import LoRAAdapter
+
+FEW = 64
+"""Rows that NumPy sums sooner than torch."""
 
 ONE = np.ones(1, np.float32)  # the scale of a matrix that is float32
 
@@ -58,7 +64,9 @@ class StepWeights:
         return cls(
             stack("blocks.", c.layers, c.heads),
             stack("local_blocks.", c.local_layers, None),
-            *(quantize(matrix(f"{name}.weight")) for name in ("advance_head", "first_head", "local_in")),
+            quantize(matrix("advance_head.weight")),
+            quantize(matrix("first_head.weight")),
+            quantize(matrix("local_in.weight")),
             [quantize(head.t()) for head in matrix("local_heads")],
         )
 
@@ -83,7 +91,14 @@ class CompiledRunner(ModelRunner):
         c = self.config
         self._kv_LS2HTE = self.cache.kv_LS2HTE.view(torch.uint16).numpy()
         # The last slot is for the rows that fill up a block of ROWS.
-        size = (c.local_layers, slots + 1, 2, c.local_heads, c.num_codebooks - 1, c.local_dim // c.local_heads)
+        size = (
+            c.local_layers,
+            slots + 1,
+            2,
+            c.local_heads,
+            c.num_codebooks - 1,
+            c.local_dim // c.local_heads,
+        )
         self._local_kv_LS2HTE = np.zeros(size, np.uint16)
         angle = self.rope.numpy()
         self._rope_T2E = np.ascontiguousarray(np.stack([angle.real, angle.imag], axis=1))
@@ -91,6 +106,12 @@ class CompiledRunner(ModelRunner):
         with torch.inference_mode():
             self.step(torch.ones(1, c.dim), [0], [0], [-1])
             self._local_step(torch.ones(1, c.local_dim), 0)
+
+    def sum_rows(self, ids: np.ndarray) -> Tensor:
+        """As in ModelRunner, where a step's few rows take torch longer to begin than to sum."""
+        if len(ids) > FEW:
+            return super().sum_rows(ids)
+        return torch.from_numpy(self.table.numpy()[ids].sum(1))
 
     def add_adapter(self, adapter: LoRAAdapter) -> None:
         super().add_adapter(adapter)
@@ -111,14 +132,22 @@ class CompiledRunner(ModelRunner):
         rope, slots, lengths = self._rope_T2E[positions_N], np.array(slots_N), np.array(lengths_N)
         y = np.empty((N, D), np.float32)
         for w, rows in self._groups_of(N):
-            x, places = fill(x_ND.numpy()[rows]), (fill(rope[rows]), fill(slots[rows]), fill(lengths[rows], -1))
-
-            def some(at: slice, w: StepWeights = w, x: np.ndarray = x, places: tuple[np.ndarray, ...] = places) -> None:
-                kernels.global_step(x[at], *(place[at] for place in places), self._kv_LS2HTE, w.blocks)
-
-            self._share(some, len(x))
+            x = fill(x_ND.numpy()[rows])
+            places = fill(rope[rows]), fill(slots[rows]), fill(lengths[rows], -1)
+            self._share(partial(self._global_rows, w, x, *places), len(x))
             y[rows] = x[: len(y[rows])]
         return torch.from_numpy(y)
+
+    def _global_rows(
+        self,
+        w: StepWeights,
+        x_ND: np.ndarray,
+        rope_N2E: np.ndarray,
+        slots_N: np.ndarray,
+        lengths_N: np.ndarray,
+        at: slice,
+    ) -> None:
+        kernels.global_step(x_ND[at], rope_N2E[at], slots_N[at], lengths_N[at], self._kv_LS2HTE, w.blocks)
 
     def advance_logits(self, h_ND: Tensor) -> Tensor:
         return self._product(lambda w: w.advance, h_ND)
@@ -136,22 +165,20 @@ class CompiledRunner(ModelRunner):
 
     def _local_step(self, x_ND: Tensor, k: int) -> tuple[Tensor, Tensor]:
         N, D = x_ND.shape
-        kv = self._local_kv_LS2HTE
-        places, last = np.arange(N), kv.shape[1] - 1
+        places, last = np.arange(N), self._local_kv_LS2HTE.shape[1] - 1
         y, logits = np.empty((N, D), np.float32), np.empty((N, self.config.codebook_size), np.float32)
         for w, rows in self._groups_of(N):
             x, slots = fill(x_ND.numpy()[rows]), fill(places[rows], last)
             found = np.empty((len(x), logits.shape[1]), np.float32)
-
-            def some(
-                at: slice, w: StepWeights = w, x: np.ndarray = x, slots: np.ndarray = slots, found: np.ndarray = found
-            ) -> None:
-                kernels.local_step(x[at], k, slots[at], kv, w.local_blocks)
-                kernels.product(x[at], *w.heads[k], found[at], False)
-
-            self._share(some, len(x))
+            self._share(partial(self._local_rows, w, x, k, slots, found), len(x))
             y[rows], logits[rows] = x[: len(y[rows])], found[: len(y[rows])]
         return torch.from_numpy(y), torch.from_numpy(logits)
+
+    def _local_rows(
+        self, w: StepWeights, x_ND: np.ndarray, k: int, slots_N: np.ndarray, y_NV: np.ndarray, at: slice
+    ) -> None:
+        kernels.local_step(x_ND[at], k, slots_N[at], self._local_kv_LS2HTE, w.local_blocks)
+        kernels.product(x_ND[at], *w.heads[k], y_NV[at], False)
 
     def _product(self, matrix: Callable[[StepWeights], Matrix], x_ND: Tensor) -> Tensor:
         outputs = len(matrix(self._weights[None])[0])
@@ -172,7 +199,9 @@ class CompiledRunner(ModelRunner):
             found = self._groups_of_count[count] = [
                 (
                     self._weights.get(name, plain),
-                    slice(None) if len(different) == 1 else np.flatnonzero([other == name for other in names]),
+                    slice(None)
+                    if len(different) == 1
+                    else np.flatnonzero([other == name for other in names]),
                 )
                 for name in different
             ]
@@ -187,7 +216,7 @@ class CompiledRunner(ModelRunner):
         if self._pool is None:
             self._pool = ThreadPoolExecutor(torch.get_num_threads(), "speechx-step")
         edges = [ROWS * (part * (rows // ROWS) // threads) for part in range(threads + 1)]
-        others = [self._pool.submit(function, slice(*edge)) for edge in zip(edges[1:-1], edges[2:], strict=True)]
+        others = [self._pool.submit(function, slice(*edge)) for edge in pairwise(edges[1:])]
         function(slice(0, edges[1]))
         for other in others:
             other.result()

@@ -84,7 +84,14 @@ def exponential(x: np.float32) -> np.float32:
 
 @register_jitable
 def put(
-    y_NO: np.ndarray, n: int, o: int, scale: np.float32, a: np.float32, b: np.float32, c: np.float32, adds: bool
+    y_NO: np.ndarray,
+    n: int,
+    o: int,
+    scale: np.float32,
+    a: np.float32,
+    b: np.float32,
+    c: np.float32,
+    adds: bool,
 ) -> None:
     """Writes or adds an output of ROWS rows."""
     if adds:
@@ -96,7 +103,9 @@ def put(
 
 
 @compiled
-def product(x_NI: np.ndarray, weight_OI: np.ndarray, scale_O: np.ndarray, y_NO: np.ndarray, adds: bool) -> None:
+def product(
+    x_NI: np.ndarray, weight_OI: np.ndarray, scale_O: np.ndarray, y_NO: np.ndarray, adds: bool
+) -> None:
     """x times the transposed weight, into y or added to it. Two outputs at once, so that each x is read half as often."""
     outputs = len(weight_OI)
     for n in range(0, len(x_NI), ROWS):
@@ -130,27 +139,47 @@ def rms_norm(x_ND: np.ndarray, y_ND: np.ndarray) -> None:
 
 
 @compiled
-def attend(q_E: np.ndarray, keys_TE: np.ndarray, values_TE: np.ndarray, scores_T: np.ndarray, y_E: np.ndarray) -> None:
+def attend(
+    q_E: np.ndarray, keys_TE: np.ndarray, values_TE: np.ndarray, scores_T: np.ndarray, y_E: np.ndarray
+) -> None:
     """Attention of one head's query to all steps given, into y."""
     T, E = keys_TE.shape
+    whole = T - T % 4  # four steps at once: the query and the result are read a quarter as often
     scale = np.float32(1) / np.sqrt(np.float32(E))
-    largest = np.float32(-np.inf)
-    for t in range(T):
+    for t in range(0, whole, 4):
+        s0 = s1 = s2 = s3 = np.float32(0)
+        for e in range(E):
+            q = q_E[e]
+            s0 += q * as_float(keys_TE[t, e])
+            s1 += q * as_float(keys_TE[t + 1, e])
+            s2 += q * as_float(keys_TE[t + 2, e])
+            s3 += q * as_float(keys_TE[t + 3, e])
+        scores_T[t], scores_T[t + 1], scores_T[t + 2], scores_T[t + 3] = s0, s1, s2, s3
+    for t in range(whole, T):
         s = np.float32(0)
         for e in range(E):
             s += q_E[e] * as_float(keys_TE[t, e])
-        scores_T[t] = s * scale
-        largest = max(largest, scores_T[t])
-    for t in range(T):
-        scores_T[t] = exponential(scores_T[t] - largest)
+        scores_T[t] = s
+    largest = scores_T[:T].max()
     total = np.float32(0)
     for t in range(T):
+        scores_T[t] = exponential((scores_T[t] - largest) * scale)
         total += scores_T[t]
     y_E[:] = 0
-    for t in range(T):
-        p = scores_T[t] / total
+    for t in range(0, whole, 4):
+        p0, p1, p2, p3 = scores_T[t], scores_T[t + 1], scores_T[t + 2], scores_T[t + 3]
         for e in range(E):
-            y_E[e] += p * as_float(values_TE[t, e])
+            y_E[e] += (
+                p0 * as_float(values_TE[t, e])
+                + p1 * as_float(values_TE[t + 1, e])
+                + p2 * as_float(values_TE[t + 2, e])
+                + p3 * as_float(values_TE[t + 3, e])
+            )
+    for t in range(whole, T):
+        for e in range(E):
+            y_E[e] += scores_T[t] * as_float(values_TE[t, e])
+    for e in range(E):
+        y_E[e] /= total
 
 
 @compiled
@@ -170,7 +199,12 @@ def feed_forward(x_ND: np.ndarray, normed_ND: np.ndarray, w: BlockWeights, layer
 
 @compiled
 def global_step(
-    x_ND: np.ndarray, rope_N2E: np.ndarray, slots_N: np.ndarray, lengths_N: np.ndarray, kv_LS2HTE: np.ndarray, w: BlockWeights
+    x_ND: np.ndarray,
+    rope_N2E: np.ndarray,
+    slots_N: np.ndarray,
+    lengths_N: np.ndarray,
+    kv_LS2HTE: np.ndarray,
+    w: BlockWeights,
 ) -> None:
     """One step of all blocks, x into the normed output; the new keys and values are stored at `lengths`.
 
@@ -237,7 +271,11 @@ def local_step(x_ND: np.ndarray, k: int, slots_N: np.ndarray, kv_LS2HTE: np.ndar
 
 @compiled
 def draw(
-    logits_NV: np.ndarray, uniform_N: np.ndarray, temperature_N: np.ndarray, top_p_N: np.ndarray, chosen_N: np.ndarray
+    logits_NV: np.ndarray,
+    uniform_N: np.ndarray,
+    temperature_N: np.ndarray,
+    top_p_N: np.ndarray,
+    chosen_N: np.ndarray,
 ) -> None:
     """One value per row, as `speechx.engine.sampling.draw`, into `chosen`."""
     V = logits_NV.shape[1]

@@ -12,7 +12,6 @@ head, G codes of a step, V code values.
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import torch
@@ -20,55 +19,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from speechx.engine.kvcache import KVCache
+from speechx.engine.packed_block import PackedBlock, unit_rms
 from speechx.engine.packed_linear import AdaptedRows, PackedLinear, Precision, has_fast_bfloat16
 from speechx.models.lm.batch import LOOKAHEAD, PAST_END
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.model import CodecLMCore, CopyPath, EmbeddingRows
 from speechx.models.lm.prompt import FLAG_TARGET, PackedPrompt
-from speechx.models.lm.transformer import TransformerBlock
 from speechx.models.lora import LoRAAdapter, check_lora
 from speechx.models.vocab import NUM_PHONES
 
-Make = Callable[[str, Tensor | None], PackedLinear]
 Group = tuple[slice, list[Tensor], int]  # rows, their keys and values of each layer, how many steps are there
 Choose = Callable[[int, Tensor], Tensor]  # (code slot, logits (N, V)) -> codes (N,)
-
-
-class PackedBlock:
-    """One transformer block with prepared weights. `pairs` lays each rotary pair side by side.
-
-    make: (name of a matrix, which begins with `prefix`, and the order of its rows, or None) -> its product.
-    """
-
-    def __init__(self, block: TransformerBlock, prefix: str, make: Make, pairs: bool) -> None:
-        self.heads = block.heads
-        order = pair_order(len(block.qkv.weight), self.heads) if pairs else None
-        self.qkv = make(f"{prefix}qkv.weight", order)
-        self.out = make(f"{prefix}out.weight", None)
-        self.gate_up = make(f"{prefix}gate_up.weight", None)
-        self.down = make(f"{prefix}down.weight", None)
-        self.ffn_dim = block.down.weight.shape[1]
-
-    def project(self, x_ND: Tensor) -> Tensor:
-        """Queries, keys and values (N, 3, H, E) float32."""
-        return self.qkv(unit_rms(x_ND)).float().view(len(x_ND), 3, self.heads, -1)
-
-    def finish(self, x_ND: Tensor, y_ND: Tensor) -> Tensor:
-        """The rest of the block after attention, in place on x."""
-        x_ND += self.out(y_ND)
-        gate_up = self.gate_up(unit_rms(x_ND))
-        hidden = F.silu(gate_up[:, : self.ffn_dim]).mul_(gate_up[:, self.ffn_dim :])
-        x_ND += self.down(hidden)
-        return x_ND
-
-
-def pair_order(rows: int, heads: int) -> Tensor:
-    """The order of the rows of a matrix of queries, keys and values by which rotary pairs are neighbors.
-
-    Training rotates the two halves of a head against each other; as neighbors they are complex numbers.
-    """
-    found = torch.arange(rows).view(3, heads, 2, -1)
-    return torch.cat([found[:2].transpose(2, 3).flatten(), found[2].flatten()])
 
 
 @dataclass(frozen=True)
@@ -287,7 +248,7 @@ class ModelRunner:
 
         track_NG: the recording's codes of the same moment, -1 = none; used where the model can copy.
         """
-        N, V = len(h_ND), self.config.codebook_size
+        V = self.config.codebook_size
         copy = self.copy if track_NG is not None else None
         chosen = [choose(0, self.first_logits(h_ND, track_NG))]
         if copy is not None and track_NG is not None:
@@ -342,21 +303,6 @@ class ModelRunner:
 def rotate_pairs(x_N2HE: Tensor, rope_N11E: Tensor) -> None:
     """Rotate neighboring values as complex numbers, in place."""
     torch.view_as_complex(x_N2HE.unflatten(-1, (-1, 2))).mul_(rope_N11E)
-
-
-def unit_rms(x_ND: Tensor) -> Tensor:
-    """`rms_norm` without its NORM_EPS, in a sixth of the time on a CPU, where F.rms_norm is six operations.
-
-    To give every row one norm is what torch's weight norm does, in one operation.
-    """
-    rows, size = x_ND.shape
-    return torch._weight_norm(x_ND, _norms(rows, size, x_ND.device), 0)
-
-
-@cache
-def _norms(rows: int, size: int, device: torch.device) -> Tensor:
-    """The norms of rows whose mean square is one."""
-    return torch.full((rows, 1), size**0.5, device=device)
 
 
 def ahead_phones(ids_N: np.ndarray) -> np.ndarray:

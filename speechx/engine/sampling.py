@@ -99,11 +99,12 @@ class UniformStream:
 def draw(logits_NV: Tensor, uniform_N1: Tensor, temperature_N1: Tensor, top_p_N1: Tensor | None) -> Tensor:
     """One value per row, (N,) int64, from the smallest set of likeliest values that holds top_p, by inverse CDF."""
     if logits_NV.device.type == "cpu":
-        columns = (uniform_N1, temperature_N1, torch.ones_like(uniform_N1) if top_p_N1 is None else top_p_N1)
-        chosen_N = np.empty(len(logits_NV), np.int64)
-        kernels.draw(
-            logits_NV.contiguous().numpy(), *(column[:, 0].contiguous().numpy() for column in columns), chosen_N
+        top_p_N1 = torch.ones_like(uniform_N1) if top_p_N1 is None else top_p_N1
+        uniform, temperature, top_p = (
+            column[:, 0].contiguous().numpy() for column in (uniform_N1, temperature_N1, top_p_N1)
         )
+        chosen_N = np.empty(len(logits_NV), np.int64)
+        kernels.draw(logits_NV.contiguous().numpy(), uniform, temperature, top_p, chosen_N)
         return torch.from_numpy(chosen_N)
     probs_NV = (logits_NV / temperature_N1).softmax(-1)
     order_NV = probs_NV.argsort(dim=-1, descending=True)

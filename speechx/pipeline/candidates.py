@@ -7,6 +7,7 @@ Shapes: F codec frames, K codebooks, N phones.
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,7 @@ class Candidate:
     """One of the N outputs of a generated part: its frames so far.
 
     waiting: it is at the end of a phrase. reason: why it ended; None while it decodes. id: of its sequence in the engine.
+    score: of which phrase, and what it is or will be.
     """
 
     part: ActivePart
@@ -52,6 +54,7 @@ class Candidate:
     pointers: list[np.ndarray] = field(default_factory=list)
     reason: str | None = None
     waiting: bool = False
+    score: tuple[int, Future[float]] | None = None
 
     def append(self, codes_FK: np.ndarray, pointer_F: np.ndarray, waiting: bool = False) -> None:
         """Takes the next frames."""

@@ -12,6 +12,7 @@ import torch
 from speechx.engine.processors import Processors
 from speechx.engine.threads import cpu_threads
 from speechx.errors import InputError
+from speechx.pipeline.background import Background, OneThread, at_once
 from speechx.pipeline.candidates import Candidate
 from speechx.pipeline.running_job import RunningJob
 from speechx.task.plan import GeneratedPart
@@ -41,6 +42,7 @@ class JobRunner:
         self.occupancy = 0.0  # share of the slots that the last step had sequences for
         self._jobs: list[RunningJob] = []
         self._candidates: dict[int, tuple[RunningJob, Candidate]] = {}  # by the engine's id
+        self._background = OneThread()
         self.processors = processors or Processors(torch.get_num_threads())
 
     @property
@@ -69,13 +71,14 @@ class JobRunner:
 
         It takes no more threads than other programs leave processors.
         """
-        with cpu_threads(self._threads()):
-            return self._step()
+        threads = self._threads()
+        with cpu_threads(threads):
+            return self._step(self._background if threads > 1 else at_once)
 
     def _threads(self) -> int:
         return min(self.processors.free(), torch.get_num_threads())
 
-    def _step(self) -> list[RunningJob]:
+    def _step(self, background: Background) -> list[RunningJob]:
         share = max(2, self.slots // max(1, len(self._jobs)))
         for job in self._jobs:
             # A streaming listener needs the next part only: later parts must not slow it down.
@@ -84,8 +87,11 @@ class JobRunner:
         self.occupancy = min(1.0, len(self._candidates) / self.slots)
         self._decode()
         for job in self._jobs:
-            self._guarded(job, partial(self._choose, job))
-            self._guarded(job, job.advance)
+            self._guarded(job, partial(self._choose, job, background))
+        wait = not self.engine.has_work  # else the engine goes on meanwhile
+        for job in self._jobs:
+            # The first sound is not left to one thread: its listener has none yet.
+            self._guarded(job, partial(job.advance, background if job.has_begun else at_once, wait))
         touched = [j for j in self._jobs if j.outbox or j.done]
         for job in [j for j in self._jobs if j.done]:
             self.abort(job) if job.error else self._jobs.remove(job)
@@ -101,9 +107,9 @@ class JobRunner:
                 del self._candidates[output.id]
                 job.finish(candidate, output.reason)
 
-    def _choose(self, job: RunningJob) -> None:
+    def _choose(self, job: RunningJob, background: Background) -> None:
         """Lets candidates that wait at a phrase end go on, each from where the best one is."""
-        for best, others in job.choose():
+        for best, others in job.choose(background):
             for other in others:
                 self.engine.fork(best.id, other.id)
                 self.engine.resume(other.id)

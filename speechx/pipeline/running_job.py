@@ -8,14 +8,16 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import replace
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speechx.audio.joining import NOTHING
 from speechx.audio.pauses import PauseShortener
 from speechx.errors import InputError
+from speechx.pipeline.background import Background, at_once
 from speechx.pipeline.candidates import ActivePart, Candidate, phrase_ends
 from speechx.pipeline.job import Chunk, Info, Job
 from speechx.pipeline.renderer import Renderer
@@ -33,6 +35,16 @@ __all__ = ["RunningJob"]
 FIRST_SECONDS, NEXT_SECONDS = 0.16, 0.4
 """Per streamed chunk: 160 ms twice, then as much as was sent so far, up to 400 ms. A longer second chunk would let
 a player that starts with the first one run dry."""
+
+
+@dataclass
+class _Rendering:
+    """Sound that is being decoded. active: its part; None at the end of the job. finished: nothing of the part is left."""
+
+    sound: Future[np.ndarray]
+    active: ActivePart | None = None
+    pointer_F: np.ndarray | None = None
+    finished: bool = False
 
 
 VOICE_NATS = 10.0
@@ -75,6 +87,7 @@ class RunningJob:
         self._words: list[WordTime] = []
         self._settled_words = 0  # of finished parts
         self._num_samples, self._num_generated = 0, 0
+        self._rendering: _Rendering | None = None
         self._started = time.monotonic() if started is None else started
         self._info: Info = {"task": job.task, "seed": seed, **plan.notes}
 
@@ -128,11 +141,19 @@ class RunningJob:
         if reason == "deadline":
             self.fail(TimeoutError(f"job {self.job.id} was not done by its deadline"))
 
-    def choose(self) -> Iterator[tuple[Candidate, list[Candidate]]]:
-        """For each part whose candidates all wait: the best one, and those that were reset to it."""
+    def choose(self, background: Background = at_once) -> Iterator[tuple[Candidate, list[Candidate]]]:
+        """For each part whose candidates all wait: the best one, and those that were reset to it.
+
+        background: where the others are scored meanwhile.
+        """
         for active in self._active:
-            if waiting := active.waiting():
-                best = self._best(active, waiting)
+            waiting = active.waiting()
+            if not waiting and len(active.candidates) > 1 and not self._renderer.masked:
+                for candidate in active.candidates:
+                    if candidate.waiting or candidate.reason is not None:
+                        self._score(active, candidate, background)
+            if waiting:
+                best = self._best(active, waiting, background)
                 others = [c for c in waiting if c is not best]
                 for candidate in waiting:
                     candidate.waiting = False
@@ -152,75 +173,102 @@ class RunningJob:
 
     # To the listener
 
-    def advance(self) -> None:
-        """Turns the frames that have come into chunks."""
-        while self._active and not self.done:
-            finished, wav_T = self._render(self._active[0])
-            self._emit(wav_T if self._pauses is None else self._pauses.push(wav_T))
-            if not finished:
-                return
-            self._active.popleft()
-            self._settled_words = len(self._words)
-        if self._exhausted and not self.done:
-            self._close()
+    def advance(self, background: Background = at_once, wait: bool = True) -> None:
+        """Turns the frames that have come into chunks.
 
-    def _render(self, active: ActivePart) -> tuple[bool, np.ndarray]:
-        """(whether the part is finished, the output samples that are final now)."""
-        part, rest_T = active.part, NOTHING
+        background: where sound is decoded, one piece of a job at a time. wait: whether to wait for it; else a later call
+        takes it.
+        """
+        while not self.done:
+            self._rendering = self._rendering or self._next_rendering(background)
+            if self._rendering is None or not (wait or self._rendering.sound.done()):
+                return
+            rendering, self._rendering = self._rendering, None
+            self._take(rendering, rendering.sound.result())
+
+    def _next_rendering(self, background: Background) -> _Rendering | None:
+        """What can be decoded now, if there is something."""
+        if not self._active:
+            return _Rendering(background(self._renderer.close)) if self._exhausted else None
+        active, part = self._active[0], self._active[0].part
         if not active.started:
-            active.started, rest_T = True, self._renderer.begin(part)
+            active.started = True
+            return _Rendering(background(partial(self._renderer.begin, part)), active)
         if isinstance(part, ReadyPart):
-            at = self._renderer.position / self.plan.sample_rate
-            self._words += [w.shifted(at) for w in part.words]
-            return True, np.concatenate([rest_T, self._renderer.ready(part)])
+            return _Rendering(background(partial(self._renderer.ready, part)), active, finished=True)
         finished = active.finished
         streamable = self._renderer.streams(part)
         if not (finished or (self.streams and streamable)):
-            return False, rest_T
-        rendered, count = self._rendered(active)
+            return None
+        rendered, count = self._rendered(active, background)
         if finished and rendered[0].reason == "length" and part.prompt.frames is None:
             self._info["truncated"] = True
         frames = slice(*part.keep) if part.keep else slice(None)
         codes = [c.codes_FK()[:count][frames] for c in rendered]
-        codes_FK, pointer_F = codes[0], rendered[0].pointer_F()[:count][frames]
         first, most = (max(1, round(s * self.frontend.frame_rate)) for s in (FIRST_SECONDS, NEXT_SECONDS))
-        enough = min(most, max(first, active.decoded))
-        if not finished and len(codes_FK) - active.decoded < enough:
-            return False, rest_T
+        if not finished and len(codes[0]) - active.decoded < min(most, max(first, active.decoded)):
+            return None
         if streamable:
-            wav_T = self._renderer.frames(part, [c[active.decoded :] for c in codes])
+            sound = background(partial(self._renderer.frames, part, [c[active.decoded :] for c in codes]))
         else:
-            wav_T = self._renderer.enclosed(part, codes)
-        active.decoded = len(codes_FK)
-        self._update_words(part, pointer_F, finished)
-        return finished, np.concatenate([rest_T, wav_T])
+            sound = background(partial(self._renderer.enclosed, part, codes))
+        active.decoded = len(codes[0])
+        return _Rendering(sound, active, rendered[0].pointer_F()[:count][frames], finished)
 
-    def _rendered(self, active: ActivePart) -> tuple[list[Candidate], int]:
+    def _take(self, rendering: _Rendering, wav_T: np.ndarray) -> None:
+        active = rendering.active
+        if active is None:
+            self._close(wav_T)
+            return
+        if isinstance(active.part, ReadyPart) and rendering.finished:
+            at = self._renderer.position / self.plan.sample_rate
+            self._words += [w.shifted(at) for w in active.part.words]
+        elif isinstance(active.part, GeneratedPart) and rendering.pointer_F is not None:
+            self._update_words(active.part, rendering.pointer_F, rendering.finished)
+        self._emit(wav_T if self._pauses is None else self._pauses.push(wav_T))
+        if rendering.finished:
+            self._active.popleft()
+            self._settled_words = len(self._words)
+
+    def _rendered(self, active: ActivePart, background: Background) -> tuple[list[Candidate], int]:
         """The candidates in the output (one, or all where they are masks), and how many of their frames are final."""
         if self._renderer.num_candidates > 1:
             return active.candidates, min(c.num_frames for c in active.candidates)
         chosen, count = active.settled()
         if active.finished:
-            chosen = self._best(active, active.complete()) if len(active.candidates) > 1 else chosen
+            several = len(active.candidates) > 1
+            chosen = self._best(active, active.complete(), background) if several else chosen
             count = chosen.num_frames
         return [chosen], count
 
-    def _best(self, active: ActivePart, candidates: list[Candidate]) -> Candidate:
+    def _best(
+        self, active: ActivePart, candidates: list[Candidate], background: Background = at_once
+    ) -> Candidate:
         """The candidate that the aligner, and the voice check if there is one, score best."""
-        part = active.part
+        scores = [
+            self._score(active, candidate, background if candidate is not candidates[-1] else at_once)
+            for candidate in candidates
+        ]
+        return candidates[int(np.argmax([score.result() for score in scores]))]
+
+    def _score(self, active: ActivePart, candidate: Candidate, background: Background) -> Future[float]:
+        """How well a candidate that waits or has ended says the text so far, and in the voice. Computed once a phrase."""
+        part, phrase = active.part, len(active.choices)
         assert isinstance(part, GeneratedPart)
-        start, ids_N = active.scored_phones()
-
-        def score(candidate: Candidate) -> float:
+        if candidate.score is None or candidate.score[0] != phrase:
+            start, ids_N = active.scored_phones()
             codes_FK = candidate.codes_FK()
-            if not len(codes_FK):
-                return -np.inf
-            fits = 0.0
-            if ids_N is not None and self.frontend.aligner is not None:
-                fits = self.frontend.fit(codes_FK, ids_N, part.prompt.language, start)
-            return fits + self._voice_score(codes_FK)
 
-        return max(candidates, key=score)
+            def score() -> float:
+                if not len(codes_FK):
+                    return -np.inf
+                fits = 0.0
+                if ids_N is not None and self.frontend.aligner is not None:
+                    fits = self.frontend.fit(codes_FK, ids_N, part.prompt.language, start)
+                return fits + self._voice_score(codes_FK)
+
+            candidate.score = phrase, background(score)
+        return candidate.score[1]
 
     def _voice_score(self, codes_FK: np.ndarray) -> float:
         """VOICE_NATS times the cosine of the candidate so far and the voice; 0 where nobody compares them."""
@@ -268,8 +316,7 @@ class RunningJob:
         placed = [word for word in self._words if final or word.end <= pauses.taken]
         return tuple(WordTime(word.text, *pauses.placed(word.start, word.end)) for word in placed)
 
-    def _close(self) -> None:
-        rest_T = self._renderer.close()
+    def _close(self, rest_T: np.ndarray) -> None:
         if self._pauses is not None:
             rest_T = np.concatenate([self._pauses.push(rest_T), self._pauses.close()])
         seconds = time.monotonic() - self._started

@@ -64,7 +64,9 @@ def runners(names: tuple[str, ...] = ()) -> tuple[ModelRunner, CompiledRunner]:
     return found
 
 
-def decode(runner: ModelRunner, names: list[str | None], rows: list[int], steps: int = 5) -> list[torch.Tensor]:
+def decode(
+    runner: ModelRunner, names: list[str | None], rows: list[int], steps: int = 5
+) -> list[torch.Tensor]:
     """Output, logits of the advance and of all codes of each step, for some rows of a batch in slots of their own."""
     found = []
     with torch.inference_mode():
@@ -76,7 +78,9 @@ def decode(runner: ModelRunner, names: list[str | None], rows: list[int], steps:
             h_ND = runner.step(x_ND, [step] * len(rows), rows, [step] * len(rows))
             logits: list[torch.Tensor] = []
 
-            def choose(slot: int, logits_NV: torch.Tensor, logits: list[torch.Tensor] = logits) -> torch.Tensor:
+            def choose(
+                slot: int, logits_NV: torch.Tensor, logits: list[torch.Tensor] = logits
+            ) -> torch.Tensor:
                 logits.append(logits_NV)
                 return torch.tensor([(37 * slot + row) % 1024 for row in rows])
 
@@ -85,10 +89,14 @@ def decode(runner: ModelRunner, names: list[str | None], rows: list[int], steps:
     return found
 
 
-@pytest.mark.parametrize("names", [[None] * 7, ["anna"] * 7, ["anna", None, "bert", None, "anna", "anna", "bert"]])
+@pytest.mark.parametrize(
+    "names", [[None] * 7, ["anna"] * 7, ["anna", None, "bert", None, "anna", "anna", "bert"]]
+)
 def test_steps_agree_with_those_of_torch(names: list[str | None]) -> None:
     plain, compiled = runners(("anna", "bert"))
-    for one, other in zip(*(decode(runner, names, list(range(7))) for runner in (plain, compiled)), strict=True):
+    for one, other in zip(
+        *(decode(runner, names, list(range(7))) for runner in (plain, compiled)), strict=True
+    ):
         assert (one - other).norm() < 0.03 * one.norm()
 
 
