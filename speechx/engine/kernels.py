@@ -295,6 +295,7 @@ def draw(
                 kept[count], place[count] = -weight_V[v], v
                 count += 1
         order = np.argsort(kept[:count])
+        chosen_N[n] = 0  # where no logit is a number
         mass, last = np.float32(0), 0
         for rank in range(count):
             mass -= kept[order[rank]]
