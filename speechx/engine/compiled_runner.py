@@ -19,6 +19,7 @@ from speechx.engine import kernels
 from speechx.engine.kernels import ROWS, BlockWeights
 from speechx.engine.model_runner import ModelRunner
 from speechx.engine.packed_block import pair_order
+from speechx.engine.sampling import draw
 from speechx.models.lm.model import CodecLMCore
 from speechx.models.lora import LoRAAdapter
 
@@ -103,9 +104,12 @@ class CompiledRunner(ModelRunner):
         angle = self.rope.numpy()
         self._rope_T2E = np.ascontiguousarray(np.stack([angle.real, angle.imag], axis=1))
         self._names = [None]
-        with torch.inference_mode():
-            self.step(torch.ones(1, c.dim), [0], [0], [-1])
+        with torch.inference_mode():  # compiles everything that a request may need
+            x_ND = torch.ones(1, c.dim)
+            self.step(x_ND, [0], [0], [-1])
             self._local_step(torch.ones(1, c.local_dim), 0)
+            self._gate(x_ND, x_ND[0])
+            draw(x_ND, *[torch.ones(1, 1)] * 3)
 
     def sum_rows(self, ids: np.ndarray) -> Tensor:
         """As in ModelRunner, where a step's few rows take torch longer to begin than to sum."""
