@@ -130,29 +130,28 @@ class CompiledRunner(ModelRunner):
         self._names = names_N
         self._groups_of_count.clear()
 
-    def step(
-        self,
-        x_ND: Tensor,
-        positions_N: list[int],
-        slots_N: list[int],
-        lengths_N: list[int],
-        prompts_N: list[tuple[int, int]] | None = None,
-    ) -> Tensor:
+    def step(self, x_ND: Tensor, positions_N: list[int], slots_N: list[int], lengths_N: list[int]) -> Tensor:
         """As in ModelRunner, on as many threads as torch has: the blocks of ROWS are shared among them."""
         N, D = x_ND.shape
-        prompts = [(0, slot) for slot in slots_N] if prompts_N is None else prompts_N
-        rope, places = self._rope_T2E[positions_N], np.column_stack([slots_N, lengths_N, prompts])
+        rope, slots, lengths = self._rope_T2E[positions_N], np.array(slots_N), np.array(lengths_N)
         y = np.empty((N, D), np.float32)
         for w, rows in self._groups_of(N):
             x = fill(x_ND.numpy()[rows])
-            self._share(partial(self._global_rows, w, x, fill(rope[rows]), fill(places[rows], -1)), len(x))
+            places = fill(rope[rows]), fill(slots[rows]), fill(lengths[rows], -1)
+            self._share(partial(self._global_rows, w, x, *places), len(x))
             y[rows] = x[: len(y[rows])]
         return torch.from_numpy(y)
 
     def _global_rows(
-        self, w: StepWeights, x_ND: np.ndarray, rope_N2E: np.ndarray, places_N4: np.ndarray, at: slice
+        self,
+        w: StepWeights,
+        x_ND: np.ndarray,
+        rope_N2E: np.ndarray,
+        slots_N: np.ndarray,
+        lengths_N: np.ndarray,
+        at: slice,
     ) -> None:
-        kernels.global_step(x_ND[at], rope_N2E[at], places_N4[at], self._kv_LS2HTE, w.blocks)
+        kernels.global_step(x_ND[at], rope_N2E[at], slots_N[at], lengths_N[at], self._kv_LS2HTE, w.blocks)
 
     def advance_logits(self, h_ND: Tensor) -> Tensor:
         return self._product(lambda w: w.advance, h_ND)

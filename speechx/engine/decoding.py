@@ -74,16 +74,10 @@ class BatchDecoder:
         ids = np.stack([self._input_rows(s) for s in sequences])
         positions = [s.packed.target_position + s.steps for s in sequences]
         lengths = [len(s.packed) + s.steps for s in sequences]
-        slot_of = dict[int, int]()  # of the first sequence with a prompt
-        prompts = [
-            (len(s.packed), slot_of.setdefault(id(s.packed), slot))
-            for s, slot in zip(sequences, slots, strict=True)
-        ]
         if guided:
             ids = np.concatenate([ids, [self._twin_rows(sequences[i], slots[i]) for i in guided]])
             positions += [TWIN_STEPS + sequences[i].steps for i in guided]
             lengths += [TWIN_STEPS + sequences[i].steps for i in guided]
-            prompts += [(0, slots[i]) for i in guided]
             slots = slots + [slots[i] + self.slots for i in guided]
         x_ND = self.runner.sum_rows(ids)
         for i, s in enumerate(sequences):
@@ -94,7 +88,7 @@ class BatchDecoder:
                 if i in guided and s.twin_follows:
                     x_ND[len(sequences) + guided.index(i)] += s.track_D[s.steps]
         self.runner.select_adapters([s.adapter for s in (*sequences, *(sequences[i] for i in guided))])
-        return self.runner.step(x_ND, positions, slots, lengths, prompts)
+        return self.runner.step(x_ND, positions, slots, lengths)
 
     def _samplers_of(self, sequences: list[Sequence]) -> tuple[BatchSampler, BatchGuidance]:
         batch = tuple(s.id for s in sequences)

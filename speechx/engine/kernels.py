@@ -139,10 +139,13 @@ def rms_norm(x_ND: np.ndarray, y_ND: np.ndarray) -> None:
 
 
 @compiled
-def compare(q_E: np.ndarray, keys_TE: np.ndarray, scores_T: np.ndarray) -> None:
-    """Products of a query and keys. Four steps at once, so that the query is read a quarter as often."""
+def attend(
+    q_E: np.ndarray, keys_TE: np.ndarray, values_TE: np.ndarray, scores_T: np.ndarray, y_E: np.ndarray
+) -> None:
+    """Attention of one head's query to all steps given, into y."""
     T, E = keys_TE.shape
-    whole = T - T % 4
+    whole = T - T % 4  # four steps at once: the query and the result are read a quarter as often
+    scale = np.float32(1) / np.sqrt(np.float32(E))
     for t in range(0, whole, 4):
         s0 = s1 = s2 = s3 = np.float32(0)
         for e in range(E):
@@ -157,26 +160,14 @@ def compare(q_E: np.ndarray, keys_TE: np.ndarray, scores_T: np.ndarray) -> None:
         for e in range(E):
             s += q_E[e] * as_float(keys_TE[t, e])
         scores_T[t] = s
-
-
-@compiled
-def weigh(scores_T: np.ndarray, scale: np.float32) -> None:
-    """Softmax of scaled scores, in place."""
-    largest, total = scores_T.max(), np.float32(0)
-    for t in range(len(scores_T)):
+    largest = scores_T[:T].max()
+    total = np.float32(0)
+    for t in range(T):
         scores_T[t] = exponential((scores_T[t] - largest) * scale)
         total += scores_T[t]
-    for t in range(len(scores_T)):
-        scores_T[t] /= total
-
-
-@compiled
-def add_values(weights_T: np.ndarray, values_TE: np.ndarray, y_E: np.ndarray) -> None:
-    """Adds weighted values to y. Four steps at once, so that y is read and written a quarter as often."""
-    T, E = values_TE.shape
-    whole = T - T % 4
+    y_E[:] = 0
     for t in range(0, whole, 4):
-        p0, p1, p2, p3 = weights_T[t], weights_T[t + 1], weights_T[t + 2], weights_T[t + 3]
+        p0, p1, p2, p3 = scores_T[t], scores_T[t + 1], scores_T[t + 2], scores_T[t + 3]
         for e in range(E):
             y_E[e] += (
                 p0 * as_float(values_TE[t, e])
@@ -186,30 +177,9 @@ def add_values(weights_T: np.ndarray, values_TE: np.ndarray, y_E: np.ndarray) ->
             )
     for t in range(whole, T):
         for e in range(E):
-            y_E[e] += weights_T[t] * as_float(values_TE[t, e])
-
-
-@compiled
-def attend(
-    q_E: np.ndarray,
-    head: int,
-    kv_2HTE: np.ndarray,
-    prompt_2HTE: np.ndarray,
-    parts: tuple[int, int],
-    y_E: np.ndarray,
-) -> None:
-    """Attention of a query of this head to the first `parts[0]` steps of the prompt, then to what follows up to `parts[1]`.
-
-    prompt: keys and values of a sequence that has the same prompt, which a processor's cache may hold.
-    """
-    start, stop = parts
-    scores = np.empty(stop, np.float32)
-    compare(q_E, prompt_2HTE[0, head, :start], scores[:start])
-    compare(q_E, kv_2HTE[0, head, start:stop], scores[start:])
-    weigh(scores, np.float32(1) / np.sqrt(np.float32(len(q_E))))
-    y_E[:] = 0
-    add_values(scores[:start], prompt_2HTE[1, head, :start], y_E)
-    add_values(scores[start:], kv_2HTE[1, head, start:stop], y_E)
+            y_E[e] += scores_T[t] * as_float(values_TE[t, e])
+    for e in range(E):
+        y_E[e] /= total
 
 
 @compiled
@@ -231,29 +201,29 @@ def feed_forward(x_ND: np.ndarray, normed_ND: np.ndarray, w: BlockWeights, layer
 def global_step(
     x_ND: np.ndarray,
     rope_N2E: np.ndarray,
-    places_N4: np.ndarray,
+    slots_N: np.ndarray,
+    lengths_N: np.ndarray,
     kv_LS2HTE: np.ndarray,
     w: BlockWeights,
 ) -> None:
-    """One step of all blocks, x into the normed output; the new keys and values are stored.
+    """One step of all blocks, x into the normed output; the new keys and values are stored at `lengths`.
 
-    rope_N2E: cosines and sines of each row's position, by pairs of neighboring values. places_N4: each row's slot, how many
-    steps it holds, how many of them are those of a prompt, and a slot whose first steps are that prompt. Rows that hold
-    less than 0 are filling, and read and store nothing.
+    rope_N2E: cosines and sines of each row's position, by pairs of neighboring values. Rows with a length below 0 are
+    filling, and read and store nothing.
     """
     N, D = x_ND.shape
-    L, _, _, H, _, E = kv_LS2HTE.shape
+    L, _, _, H, T, E = kv_LS2HTE.shape
     normed = np.empty((N, D), np.float32)
     qkv = np.empty((N, 3 * D), np.float32)
     y = np.zeros((N, D), np.float32)
+    scores = np.empty(T, np.float32)
     for layer in range(L):
         rms_norm(x_ND, normed)
         product(normed, w.qkv[layer], w.qkv_scale[layer], qkv, False)
         for n in range(N):
-            slot, at, start, shared = places_N4[n]
-            if at < 0:
+            if lengths_N[n] < 0:
                 continue
-            kv = kv_LS2HTE[layer, slot]
+            at, kv = lengths_N[n], kv_LS2HTE[layer, slots_N[n]]
             for head in range(2 * H):  # queries and keys
                 for e in range(E // 2):
                     i = head * E + 2 * e
@@ -266,7 +236,7 @@ def global_step(
                     kv[0, head, at, e] = as_bfloat16(qkv[n, D + head * E + e])
                     kv[1, head, at, e] = as_bfloat16(qkv[n, 2 * D + head * E + e])
                 mine = slice(head * E, head * E + E)
-                attend(qkv[n, mine], head, kv, kv_LS2HTE[layer, shared], (start, at + 1), y[n, mine])
+                attend(qkv[n, mine], kv[0, head, : at + 1], kv[1, head, : at + 1], scores, y[n, mine])
         product(y, w.out[layer], w.out_scale[layer], x_ND, True)
         feed_forward(x_ND, normed, w, layer)
     rms_norm(x_ND, normed)
@@ -277,10 +247,11 @@ def global_step(
 def local_step(x_ND: np.ndarray, k: int, slots_N: np.ndarray, kv_LS2HTE: np.ndarray, w: BlockWeights) -> None:
     """One code's step of the local transformer, x into the normed output. k: how many steps its rows have had."""
     N, D = x_ND.shape
-    L, _, _, H, _, E = kv_LS2HTE.shape
+    L, _, _, H, T, E = kv_LS2HTE.shape
     normed = np.empty((N, D), np.float32)
     qkv = np.empty((N, 3 * D), np.float32)
     y = np.empty((N, D), np.float32)
+    scores = np.empty(T, np.float32)
     for layer in range(L):
         rms_norm(x_ND, normed)
         product(normed, w.qkv[layer], w.qkv_scale[layer], qkv, False)
@@ -291,7 +262,7 @@ def local_step(x_ND: np.ndarray, k: int, slots_N: np.ndarray, kv_LS2HTE: np.ndar
                     kv[0, head, k, e] = as_bfloat16(qkv[n, D + head * E + e])
                     kv[1, head, k, e] = as_bfloat16(qkv[n, 2 * D + head * E + e])
                 mine = slice(head * E, head * E + E)
-                attend(qkv[n, mine], head, kv, kv, (0, k + 1), y[n, mine])
+                attend(qkv[n, mine], kv[0, head, : k + 1], kv[1, head, : k + 1], scores, y[n, mine])
         product(y, w.out[layer], w.out_scale[layer], x_ND, True)
         feed_forward(x_ND, normed, w, layer)
     rms_norm(x_ND, normed)

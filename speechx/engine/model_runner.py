@@ -199,19 +199,8 @@ class ModelRunner:
         keys, values = kv[..., :stop, :].unbind(1)
         return qkv[:, 0].transpose(0, 1)[None].to(kv.dtype), keys, values
 
-    def step(
-        self,
-        x_ND: Tensor,
-        positions_N: list[int],
-        slots_N: list[int],
-        lengths_N: list[int],
-        prompts_N: list[tuple[int, int]] | None = None,
-    ) -> Tensor:
-        """One target step for N sequences whose slots hold `lengths` steps: normed output (N, D).
-
-        prompts: for each, how many steps its prompt has, and a slot that holds the same ones. Where several name one slot,
-        they need not be read several times.
-        """
+    def step(self, x_ND: Tensor, positions_N: list[int], slots_N: list[int], lengths_N: list[int]) -> Tensor:
+        """One target step for N sequences whose slots hold `lengths` steps: normed output (N, D)."""
         N = len(x_ND)
         rope = self.rope[positions_N][:, None, None]
         groups = self._groups(slots_N, lengths_N)
