@@ -5,6 +5,7 @@ Shape suffixes: N rows, D width, V code values; O and I outputs and inputs of a 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -82,6 +83,8 @@ def quantize(weight_OI: Tensor) -> Matrix:
 class CompiledRunner(ModelRunner):
     """Prepared weights of one model and the KV cache of `slots` sequences of at most `max_steps` steps."""
 
+    decodes = False
+
     def __init__(self, core: CodecLMCore, slots: int, max_steps: int) -> None:
         """Compiles the kernels where no earlier process has: 20 seconds."""
         self._weights: dict[str | None, StepWeights] = {None: StepWeights.of(core)}
@@ -107,7 +110,8 @@ class CompiledRunner(ModelRunner):
         with torch.inference_mode():  # compiles everything that a request may need
             x_ND = torch.ones(1, c.dim)
             self.step(x_ND, [0], [0], [-1])
-            self._local_step(torch.ones(1, c.local_dim), 0)
+            if c.num_codebooks > 1:
+                self._local_step(torch.ones(1, c.local_dim), 0)
             self._gate(x_ND, x_ND[0])
             draw(x_ND, *[torch.ones(1, 1)] * 3)
 
@@ -218,7 +222,7 @@ class CompiledRunner(ModelRunner):
             function(slice(0, rows))
             return
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(torch.get_num_threads(), "speechx-step")
+            self._pool = ThreadPoolExecutor(os.cpu_count(), "speechx-step")
         edges = [ROWS * (part * (rows // ROWS) // threads) for part in range(threads + 1)]
         others = [self._pool.submit(function, slice(*edge)) for edge in pairwise(edges[1:])]
         function(slice(0, edges[1]))
@@ -227,7 +231,7 @@ class CompiledRunner(ModelRunner):
 
 
 def fill(values: np.ndarray, filling: int = 0) -> np.ndarray:
-    """A contiguous copy whose length is a multiple of ROWS."""
+    """The values, contiguous, and as many fillings as make their number a multiple of ROWS. A copy only where it must be."""
     missing = -len(values) % ROWS
     if not missing:
         return np.ascontiguousarray(values)

@@ -49,7 +49,11 @@ class BatchDecoder:
         if guided and track_NG is not None:
             follows_M1 = torch.tensor([[sequences[i].twin_follows] for i in guided], device=track_NG.device)
             twin_track = torch.where(follows_M1, guidance.of_guided(track_NG), NO_CODE)
-        first_twin = self.runner.first_logits(h_ND[N:], twin_track) if guided and not deep else None
+        first_twin = None
+        if guided and not deep:
+            self.runner.select_adapters([sequences[i].adapter for i in guided])
+            first_twin = self.runner.first_logits(h_ND[N:], twin_track)
+            self.runner.select_adapters([s.adapter for s in sequences])
 
         def choose(slot: int, logits_NV: Tensor) -> Tensor:
             twin_MV = None if slot else first_twin
@@ -82,6 +86,7 @@ class BatchDecoder:
         x_ND = self.runner.sum_rows(ids)
         for i, s in enumerate(sequences):
             if s.steps == 0:
+                self.runner.select_adapters([s.adapter])
                 s.track_D = self.runner.track_input(s.packed, s.limit)
             if s.track_D is not None:
                 x_ND[i] += s.track_D[s.steps]

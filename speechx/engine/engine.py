@@ -22,6 +22,7 @@ import torch
 
 from speechx.engine.compiled_runner import CompiledRunner
 from speechx.engine.decoding import TWIN_STEPS, BatchDecoder
+from speechx.engine.kernels import ROWS
 from speechx.engine.kvcache import PrefixCache
 from speechx.engine.model_runner import ModelRunner
 from speechx.engine.packed_linear import Precision, best_precision
@@ -36,7 +37,6 @@ from speechx.models.vocab import PAD
 
 PREFILL_CHUNK = 128
 PREFIX_BYTES = 128 << 20
-SMALL_DIM = 512
 ADAPTERS = 8
 """Adapters of voices whose weights are kept ready; a further one costs its first request 0.12 s of a core."""
 
@@ -56,8 +56,8 @@ class Engine:
     ) -> None:
         """max_steps: longest prompt + target, in steps; the model's own limit where None.
 
-        threads: CPU threads of the global transformer. Where None, all for a large model, and for a small one as many as
-        make it faster here (`warm_up`). A small model's local transformer has one in any case.
+        threads: CPU threads of a step, which share its rows. Where None, as many as make it faster here (`warm_up`).
+        Raises ValueError for int8 anywhere but on a CPU.
         """
         c = self.config = core.shape
         self.max_steps = min(max_steps or c.max_positions, c.max_positions)
@@ -65,6 +65,8 @@ class Engine:
         self._most_threads = torch.get_num_threads() if core.embed.weight.device.type == "cpu" else 1
         with cpu_threads(1):  # see `warm_up`
             precision = precision or best_precision(core.embed.weight.device)
+            if precision == "int8" and core.embed.weight.device.type != "cpu":
+                raise ValueError(f"int8 is for CPUs, and the model is on {core.embed.weight.device}")
             places = 2 * slots if self._guides else slots
             self.runner = (
                 CompiledRunner(core, places, self.max_steps)
@@ -180,14 +182,13 @@ class Engine:
         if self._threads and (2 * self._threads <= tried or most <= tried):
             return
         self._tried_threads = self._threads = most
-        if self.config.dim <= SMALL_DIM:
-            cache, slots = self.runner.cache, list(range(min(4, self.runner.cache.slots)))
-            x_ND, none = torch.ones(len(slots), self.config.dim, device=self.runner.device), [0] * len(slots)
-            step, kept = self.runner.step, [cache.read(slot, 1) for slot in slots]  # sequences may be running
-            self.runner.select_adapters([None] * len(slots))
-            self._threads = useful_threads(lambda: step(x_ND.clone(), none, slots, none), most)
-            for slot, kv_L2HTE in zip(slots, kept, strict=True):
-                cache.write(slot, kv_L2HTE)
+        cache, slots = self.runner.cache, list(range(min(ROWS * max(2, most), self.runner.cache.slots)))
+        x_ND, none = torch.ones(len(slots), self.config.dim, device=self.runner.device), [0] * len(slots)
+        step, kept = self.runner.step, [cache.read(slot, 1) for slot in slots]  # sequences may be running
+        self.runner.select_adapters([None] * len(slots))
+        self._threads = useful_threads(lambda: step(x_ND.clone(), none, slots, none), most)
+        for slot, kv_L2HTE in zip(slots, kept, strict=True):
+            cache.write(slot, kv_L2HTE)
 
     def _admit(self, entry: ScheduledSequence) -> None:
         """Choose where prefill starts: after a known prefix. A prefix is always a chunk of its own."""

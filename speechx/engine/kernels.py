@@ -20,15 +20,14 @@ import numpy as np
 from numba import njit
 from numba.extending import register_jitable
 
-from speechx.models.lm.transformer import NORM_EPS
-
 Compiled = TypeVar("Compiled", bound=Callable[..., Any])
 
 ROWS = 3
 """Rows that a product takes at once: the candidates of a phrase."""
 
 LOG2_E = np.float32(1.4426950408889634)
-EPS = np.float32(NORM_EPS)
+EPS = np.float32(1e-5)
+"""NORM_EPS of speechx.models.lm.transformer. The kernels on disk are made anew when this file changes, and no other."""
 
 
 def compiled(function: Compiled) -> Compiled:
@@ -295,7 +294,9 @@ def draw(
                 kept[count], place[count] = -weight_V[v], v
                 count += 1
         order = np.argsort(kept[:count])
-        chosen_N[n] = 0  # where no logit is a number
+        chosen_N[n] = 0
+        if count == 0:  # a logit is not a number
+            continue
         mass, last = np.float32(0), 0
         for rank in range(count):
             mass -= kept[order[rank]]

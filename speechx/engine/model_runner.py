@@ -50,7 +50,12 @@ def local_head(linear: PackedLinear, k: int) -> AdaptableProduct:
 
 
 class ModelRunner:
-    """Prepared weights of one model and the KV cache of `slots` sequences of at most `max_steps` steps."""
+    """Prepared weights of one model and the KV cache of `slots` sequences of at most `max_steps` steps.
+
+    decodes: whether it does the steps of decoding itself, or prompts alone.
+    """
+
+    decodes = True
 
     def __init__(self, core: CodecLMCore, slots: int, max_steps: int, precision: Precision) -> None:
         c: LMConfig = core.shape
@@ -77,27 +82,28 @@ class ModelRunner:
 
         self.track = make("track.weight")
         self.blocks = blocks("blocks.", core.blocks, pairs=True)
-        self.local_blocks = blocks("local_blocks.", core.local_blocks, pairs=False)
-        self.advance_head, self.first_head, self.local_in = (
-            make(f"{name}.weight") for name in ("advance_head", "first_head", "local_in")
-        )
         self.local_tables = core.local_embed.weight.detach().float().split(c.codebook_size)
-        self.local_heads = [PackedLinear(w.t(), precision, self._adapted) for w in core.local_heads]
-        self._products += [local_head(head, k) for k, head in enumerate(self.local_heads)]
+        if self.decodes:
+            self.local_blocks = blocks("local_blocks.", core.local_blocks, pairs=False)
+            self.advance_head, self.first_head, self.local_in = (
+                make(f"{name}.weight") for name in ("advance_head", "first_head", "local_in")
+            )
+            self.local_heads = [PackedLinear(w.t(), precision, self._adapted) for w in core.local_heads]
+            self._products += [local_head(head, k) for k, head in enumerate(self.local_heads)]
+            # Keys and values of the local transformer, (N, 2, H, G - 1, E) per block; overwritten every step.
+            size = (slots, 2, c.local_heads, c.num_codebooks - 1, c.local_dim // c.local_heads)
+            self.local_kv = [torch.zeros(size, device=self.device) for _ in self.local_blocks]
+            self._local_views: dict[int, list[list[tuple[Tensor, ...]]]] = {}
         for adapter in core.adapters:
             self.add_adapter(adapter)
         self.copy = deepcopy(core.copy).float() if c.copies else None
         self.rope = torch.complex(core.rope[:, 0].float(), core.rope[:, 1].float())
-        # Half as many bytes to read, where attention in them is no slower; the codes are as good (docs/log.md).
+        # Half as many bytes to read; the codes are as good (docs/log.md).
         half = precision == "int8" or (
             precision != "float32" and (self.device.type != "cpu" or has_fast_bfloat16())
         )
         kind = torch.bfloat16 if half else torch.float32
         self.cache = KVCache(c.layers, slots, c.heads, max_steps, c.dim // c.heads, self.device, kind)
-        # Keys and values of the local transformer, (N, 2, H, G - 1, E) per block; overwritten every step.
-        size = (slots, 2, c.local_heads, c.num_codebooks - 1, c.local_dim // c.local_heads)
-        self.local_kv = [torch.zeros(size, device=self.device) for _ in self.local_blocks]
-        self._local_views: dict[int, list[list[tuple[Tensor, ...]]]] = {}
 
     def add_adapter(self, adapter: LoRAAdapter) -> None:
         """Prepares the weights that an adapter changes: some 60 MB for the mini preset. ValueError where it does not fit."""

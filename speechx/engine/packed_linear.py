@@ -63,7 +63,7 @@ class PackedLinear:
         weight = weight.detach()
         self.precision = precision
         on_cpu = weight.device.type == "cpu"
-        half = precision == "bfloat16" or (precision == "int8" and (has_fast_bfloat16() or not on_cpu))
+        half = precision == "bfloat16" or (precision == "int8" and has_fast_bfloat16())
         half = half and not (on_cpu and len(weight) < SMALL)
         self.weight = weight.to(torch.bfloat16 if half else torch.float32).t().contiguous()
         self.pads = on_cpu

@@ -25,6 +25,11 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
+def usable_threads() -> int:
+    """As many as torch has, and one in a child of a fork."""
+    return 1 if _forked else torch.get_num_threads()
+
+
 @contextmanager
 def cpu_threads(count: int) -> Iterator[None]:
     """Run torch's CPU work on this many threads."""

@@ -37,5 +37,17 @@ class OneThread:
 
     def __call__(self, function: Callable[[], T]) -> Future[T]:
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(1, "speechx-render", torch.set_num_threads, (1,))
+            self._pool = ThreadPoolExecutor(1, "speechx-render", _one_thread)
+            self._pool.submit(int).result()
+            torch.set_num_threads(torch.get_num_threads())  # of threads that begin later, which now have one
         return self._pool.submit(function)
+
+    def settle(self) -> None:
+        """Waits until everything is done."""
+        if self._pool is not None:
+            self._pool.submit(int).result()
+
+
+def _one_thread() -> None:
+    torch.get_num_threads()  # takes the default for good
+    torch.set_num_threads(1)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from speechx.engine.processors import Processors
-from speechx.engine.threads import cpu_threads
+from speechx.engine.threads import cpu_threads, usable_threads
 from speechx.errors import InputError
 from speechx.pipeline.background import Background, OneThread, at_once
 from speechx.pipeline.candidates import Candidate
@@ -54,6 +54,10 @@ class JobRunner:
         with cpu_threads(self._threads()):
             self.engine.warm_up()
 
+    def settle(self) -> None:
+        """Waits for what is decoded beside the steps, whose thread a fork does not copy."""
+        self._background.settle()
+
     def add(self, job: RunningJob) -> None:
         self._jobs.append(job)
 
@@ -76,7 +80,7 @@ class JobRunner:
             return self._step(self._background if threads > 1 else at_once)
 
     def _threads(self) -> int:
-        return min(self.processors.free(), torch.get_num_threads())
+        return min(self.processors.free(), usable_threads())
 
     def _step(self, background: Background) -> list[RunningJob]:
         share = max(2, self.slots // max(1, len(self._jobs)))

@@ -145,10 +145,11 @@ _held: list[Pipeline] = []
 
 
 def _before_fork() -> None:
-    """A fork waits for the end of a step, so that the child gets a whole engine and free locks."""
+    """A fork waits for the end of a step, so that the child gets a whole engine, finished sound and free locks."""
     _held[:] = _pipelines
     for pipeline in _held:
         pipeline._lock.acquire()
+        pipeline.runner.settle()  # a child has no background
 
 
 def _after_fork() -> None:

@@ -149,8 +149,9 @@ class RunningJob:
         for active in self._active:
             waiting = active.waiting()
             if not waiting and len(active.candidates) > 1 and not self._renderer.masked:
+                last = len(active.choices) == len(active.stops)
                 for candidate in active.candidates:
-                    if candidate.waiting or candidate.reason is not None:
+                    if candidate.waiting or (last and candidate.reason is not None):
                         self._score(active, candidate, background)
             if waiting:
                 best = self._best(active, waiting, background)
@@ -168,8 +169,14 @@ class RunningJob:
 
     def fail(self, error: Exception) -> None:
         """Ends the job without a final chunk."""
-        if not self.done:
-            self.done, self.error = True, error
+        if self.done:
+            return
+        self.done, self.error = True, error
+        if self._rendering is not None:
+            self._rendering.sound.cancel()
+        for score in (c.score for active in self._active for c in active.candidates):
+            if score is not None:
+                score[1].cancel()
 
     # To the listener
 

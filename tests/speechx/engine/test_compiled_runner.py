@@ -8,6 +8,9 @@ from speechx.engine import kernels
 from speechx.engine.compiled_runner import CompiledRunner, fill, quantize
 from speechx.engine.model_runner import ModelRunner
 from speechx.engine.threads import cpu_threads
+from speechx.models.lm.config import LMConfig
+from speechx.models.lm.model import CodecLMCore
+from speechx.models.lm.transformer import NORM_EPS
 from speechx.models.lora import LoRAAdapter
 from tests.helpers.engines import make_core
 
@@ -118,3 +121,27 @@ def test_an_adapter_that_was_removed_leaves_the_plain_weights() -> None:
     assert not torch.equal(decode(compiled, ["anna"], [0])[0], plain[0])
     compiled.remove_adapter("anna")
     assert all(map(torch.equal, decode(compiled, ["anna"], [0]), plain))
+
+
+def test_one_codebook() -> None:
+    core = CodecLMCore(
+        LMConfig.preset("tiny", num_codebooks=1, codebook_weights=(1.0,), max_positions=64)
+    ).eval()
+    runner = CompiledRunner(core, 2, 64)
+    with torch.inference_mode():
+        runner.select_adapters([None])
+        h_ND = runner.step(torch.ones(1, core.shape.dim), [0], [0], [0])
+        assert runner.codes(h_ND, lambda slot, logits_NV: logits_NV.argmax(-1)).shape == (1, 1)
+
+
+def test_the_norm_is_that_of_training() -> None:
+    assert np.float32(NORM_EPS) == kernels.EPS
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_a_logit_that_is_no_number_draws_some_value(bad: float) -> None:
+    logits = np.zeros((2, 8), np.float32)
+    logits[0, 3] = bad
+    chosen, one = np.full(2, 99), np.ones(2, np.float32)
+    kernels.draw(logits, one / 2, one, one, chosen)
+    assert ((chosen >= 0) & (chosen < 8)).all()

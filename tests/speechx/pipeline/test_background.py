@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -90,3 +93,37 @@ def test_a_fault_in_the_background_is_its_jobs_own(pipeline: Any, monkeypatch: p
     with pytest.raises(ValueError, match="no sound"):
         list(bad)
     assert not pipeline.runner.has_work
+
+
+@pytest.mark.parametrize("pending", [False, True])
+def test_a_forked_child_speaks(pipeline: Any, monkeypatch: pytest.MonkeyPatch, pending: bool) -> None:
+    """What the parent was decoding is done before the fork. The child does everything in one thread."""
+    decode = Renderer.frames
+
+    def slowly(self: Renderer, *args: Any) -> np.ndarray:
+        time.sleep(0.2)
+        return decode(self, *args)
+
+    pipeline.runner.processors = Free(2)
+    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
+    right = pipeline.speak(pipeline.job("tts", **HELLO, best_of=2))
+    stream = pipeline.stream(pipeline.job("tts", **HELLO, stream=True))
+    if pending:
+        next(stream)
+        monkeypatch.setattr(Renderer, "frames", slowly)
+        next(stream)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            monkeypatch.undo()
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(60)
+            same = np.allclose(
+                pipeline.speak(pipeline.job("tts", **HELLO, best_of=2)).wav_T, right.wav_T, atol=1e-5
+            )
+            status = 0 if same and (not pending or list(stream)[-1].final) else 2
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    stream.close()
