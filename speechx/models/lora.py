@@ -237,6 +237,33 @@ def _balanced(up: Tensor, down: Tensor) -> tuple[Tensor, Tensor]:
     return left[..., :r] * root[..., None, :], root[..., None] * right[..., :r, :]
 
 
+def mix_lora(
+    one: Mapping[str, Tensor], other: Mapping[str, Tensor], share: float, rank: int
+) -> dict[str, Tensor]:
+    """Factors of `share` of one adapter's change and the rest of another's, as near as the rank allows.
+
+    A matrix that the other does not adapt has `share` of the one's change. Source: weights between a model and what
+    fine-tuning makes of it (WiSE-FT, Wortsman et al. 2022). Raises ValueError where `share` is not between 0 and 1, or where
+    the other adapts a matrix that the one does not.
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"share is {share}; it must be between 0 and 1")
+    names = [key.removesuffix(UP) for key in one if key.endswith(UP)]
+    more = {key.removesuffix(UP) for key in other if key.endswith(UP)} - set(names)
+    if more:
+        raise ValueError(f"only one of the adapters changes {', '.join(sorted(more))}")
+    found: dict[str, Tensor] = {}
+    for name in names:
+        up, down = share * one[name + UP].float(), one[name + DOWN].float()
+        if name + UP in other:
+            up = torch.cat([up, (1 - share) * other[name + UP].float()], -1)
+            down = torch.cat([down, other[name + DOWN].float()], -2)
+        up, down = _balanced(up, down)
+        found[name + UP] = up[..., :rank].contiguous()
+        found[name + DOWN] = down[..., :rank, :].contiguous()
+    return found
+
+
 def _parametrizations(model: nn.Module) -> Iterator[tuple[str, LoRAParametrization]]:
     for owner, module in model.named_modules():
         if isinstance(module, LoRAParametrization):

@@ -15,7 +15,7 @@ from speechx.models.lm.config import LMConfig
 from speechx.models.lm.folder import load_model, save_adapter, save_model
 from speechx.models.lm.model import CodecLMCore
 from speechx.models.lm.prompt import Frames, Prompt, Text, TextTrack, pack
-from speechx.models.lora import LoRAScope, add_lora, balanced_factors, lora_factors, merge_lora
+from speechx.models.lora import LoRAScope, add_lora, balanced_factors, lora_factors, merge_lora, mix_lora
 from tests.helpers.engines import codes_of, run
 
 
@@ -190,3 +190,26 @@ def test_tables_are_changed_for_all_or_not_at_all(core: CodecLMCore, tmp_path: P
     with pytest.raises(ValueError, match=r"track\.weight cannot be changed for some languages"):
         save_adapter(tmp_path, learned(core), scope=LoRAScope(slots=(2,)))
     save_adapter(tmp_path, learned(core))
+
+
+def test_half_way_between_two_adapters() -> None:
+    torch.manual_seed(1)
+    one = {
+        "a.up": torch.randn(6, 3),
+        "a.down": torch.randn(3, 5),
+        "b.up": torch.randn(2, 6, 1),
+        "b.down": torch.randn(2, 1, 5),
+    }
+    other = {"a.up": torch.randn(6, 1), "a.down": torch.randn(1, 5)}
+    mixed = mix_lora(one, other, 0.25, rank=4)
+    product = 0.25 * one["a.up"] @ one["a.down"] + 0.75 * other["a.up"] @ other["a.down"]
+    torch.testing.assert_close(mixed["a.up"] @ mixed["a.down"], product)
+    torch.testing.assert_close(mixed["b.up"] @ mixed["b.down"], 0.25 * one["b.up"] @ one["b.down"])
+    assert mixed["a.up"].shape == (6, 4)
+    smaller = mix_lora(one, other, 0.25, rank=2)
+    assert smaller["a.up"].shape == (6, 2)
+    assert 0 < (smaller["a.up"] @ smaller["a.down"] - product).norm() < product.norm()
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        mix_lora(one, other, 1.5, rank=4)
+    with pytest.raises(ValueError, match="only one of the adapters changes b"):
+        mix_lora(other, one, 0.5, rank=4)
