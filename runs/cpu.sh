@@ -216,7 +216,7 @@ if step romance; then
   mapfile -t shards < <(printf -- '--shards\n%s\n' "$OUT"/shards/11-{first,more}-* "$OUT"/shards/12-*)
   speechx train lm --config lm/10-spanish-italian-portuguese --adapt "$OUT/model/lm" "${shards[@]}" --codec "$CODEC" \
     --out "$OUT/lm-10" --anneal-minutes 100
-  python scripts/mix_adapters.py "$OUT/model/lm" "$OUT/lm-10/model/adapters/trained-es-it-pt.safetensors" 0.5 \
+  "$PYTHON" scripts/mix_adapters.py "$OUT/model/lm" "$OUT/lm-10/model/adapters/trained-es-it-pt.safetensors" 0.5 \
     "$OUT/model/lm/adapters/spanish-italian-portuguese.safetensors"
 fi
 [ -n "$ONLY" ] || echo "$OUT/model: measure it with speechx eval (docs/evaluation.md)"
