@@ -1,4 +1,8 @@
-"""Work that a job does beside its decoding steps: sound from codes, and scores of candidates."""
+"""Work that a job does beside its decoding steps: sound from codes, and scores of candidates.
+
+It has one of torch's threads wherever it is done: with two, sound differs in its last bits, and the same seed would not
+always give the same sound.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
 import torch
+
+from speechx.engine.threads import cpu_threads
 
 __all__ = ["Background", "OneThread", "at_once"]
 
@@ -23,7 +29,8 @@ def at_once(function: Callable[[], T]) -> Future[T]:
     """A `Background` that is none."""
     result = Future[T]()
     try:
-        result.set_result(function())
+        with cpu_threads(1):
+            result.set_result(function())
     except Exception as error:  # whoever asks for the result gets it
         result.set_exception(error)
     return result

@@ -94,7 +94,7 @@ class JobRunner:
             self._guarded(job, partial(self._choose, job, background))
         wait = not self.engine.has_work  # else the engine goes on meanwhile
         for job in self._jobs:
-            # The first sound is not left to one thread: its listener has none yet.
+            # The first sound waits for nothing: its listener has none yet.
             self._guarded(job, partial(job.advance, background if job.has_begun else at_once, wait))
         touched = [j for j in self._jobs if j.outbox or j.done]
         for job in [j for j in self._jobs if j.done]:

@@ -71,7 +71,10 @@ def test_a_free_processor_changes_no_sound(
         heard.append(list(pipeline.stream(pipeline.job("tts", **HELLO, best_of=2, stream=stream))))
         assert ("speechx-render" in threads) == (count == 2)
     sounds = [np.concatenate([chunk.wav_T for chunk in chunks]) for chunks in heard]
-    np.testing.assert_allclose(sounds[0], sounds[1], atol=1e-5)
+    if stream:  # how much is decoded at once depends on the time
+        np.testing.assert_allclose(sounds[0], sounds[1], atol=1e-5)
+    else:
+        np.testing.assert_array_equal(sounds[0], sounds[1])
     assert heard[0][-1].words == heard[1][-1].words
 
 
