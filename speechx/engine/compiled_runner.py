@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from speechx.engine import kernels
-from speechx.engine.kernels import ROWS, BlockWeights
+from speechx.engine.kernels import ROWS, BlockWeights, multiplies_int8, pack_rows
 from speechx.engine.model_runner import ModelRunner
 from speechx.engine.packed_block import pair_order
 from speechx.engine.sampling import draw
@@ -29,7 +29,9 @@ FEW = 64
 
 ONE = np.ones(1, np.float32)  # the scale of a matrix that is float32
 
-Matrix = tuple[np.ndarray, np.ndarray]  # int8 (O, I) and the scale of each output (O,)
+Matrix = tuple[
+    np.ndarray, np.ndarray
+]  # rows or tiles (speechx.engine.kernels.products) and the scale of each output (O,)
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,11 @@ class StepWeights:
     heads: list[Matrix]
 
     @classmethod
-    def of(cls, core: CodecLMCore, adapter: LoRAAdapter | None = None) -> StepWeights:
-        """Of a model, with what an adapter adds to its matrices."""
+    def of(
+        cls, core: CodecLMCore, adapter: LoRAAdapter | None = None, tiles: bool | None = None
+    ) -> StepWeights:
+        """Of a model, with what an adapter adds to its matrices. tiles: by default where the processor multiplies int8."""
+        tiles = multiplies_int8() if tiles is None else tiles
 
         def matrix(name: str) -> Tensor:
             weight = core.get_parameter(name).detach().float().cpu()
@@ -58,7 +63,7 @@ class StepWeights:
                 weights = [matrix(f"{prefix}{n}.{part}.weight") for n in range(layers)]
                 if part == "qkv" and heads is not None:
                     weights = [w[pair_order(len(w), heads)] for w in weights]
-                quantized = [quantize(w) for w in weights]
+                quantized = [quantize(w, tiles) for w in weights]
                 found += [np.stack([q[0] for q in quantized]), np.stack([q[1] for q in quantized])]
             return BlockWeights(*found)
 
@@ -66,18 +71,18 @@ class StepWeights:
         return cls(
             stack("blocks.", c.layers, c.heads),
             stack("local_blocks.", c.local_layers, None),
-            quantize(matrix("advance_head.weight")),
-            quantize(matrix("first_head.weight")),
-            quantize(matrix("local_in.weight")),
-            [quantize(head.t()) for head in matrix("local_heads")],
+            quantize(matrix("advance_head.weight"), tiles),
+            quantize(matrix("first_head.weight"), tiles),
+            quantize(matrix("local_in.weight"), tiles),
+            [quantize(head.t(), tiles) for head in matrix("local_heads")],
         )
 
 
-def quantize(weight_OI: Tensor) -> Matrix:
+def quantize(weight_OI: Tensor, tiles: bool = False) -> Matrix:
     """int8, and for each output the scale that makes its largest weight 127."""
     weight = weight_OI.numpy()
     scale_O = np.maximum(np.abs(weight).max(1), 1e-8).astype(np.float32) / np.float32(127)
-    return np.ascontiguousarray(np.rint(weight / scale_O[:, None]).clip(-127, 127).astype(np.int8)), scale_O
+    return pack_rows(np.rint(weight / scale_O[:, None]).clip(-127, 127).astype(np.int8), tiles), scale_O
 
 
 class CompiledRunner(ModelRunner):
@@ -189,7 +194,7 @@ class CompiledRunner(ModelRunner):
         kernels.product(x_ND[at], *w.heads[k], y_NV[at], False)
 
     def _product(self, matrix: Callable[[StepWeights], Matrix], x_ND: Tensor) -> Tensor:
-        outputs = len(matrix(self._weights[None])[0])
+        outputs = len(matrix(self._weights[None])[1])
         y = np.empty((len(x_ND), outputs), np.float32)
         for w, rows in self._groups_of(len(x_ND)):
             x = fill(x_ND.numpy()[rows])

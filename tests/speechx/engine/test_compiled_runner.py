@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from speechx.engine import kernels
+from speechx.engine import compiled_runner, kernels
 from speechx.engine.compiled_runner import CompiledRunner, fill, quantize
+from speechx.engine.kernels.steps import EPS
 from speechx.engine.model_runner import ModelRunner
 from speechx.engine.threads import cpu_threads
 from speechx.models.lm.config import LMConfig
@@ -13,6 +14,13 @@ from speechx.models.lm.model import CodecLMCore
 from speechx.models.lm.transformer import NORM_EPS
 from speechx.models.lora import LoRAAdapter
 from tests.helpers.engines import make_core
+
+TILES = pytest.param(
+    True,
+    id="tiles",
+    marks=pytest.mark.skipif(not kernels.multiplies_int8(), reason="this processor does not multiply int8"),
+)
+LAYOUTS = pytest.mark.parametrize("tiles", [pytest.param(False, id="rows"), TILES])
 
 
 def test_quantized_weights_are_near_and_fill_their_range() -> None:
@@ -31,14 +39,37 @@ def test_a_matrix_of_zeros_stays_one() -> None:
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 7])
 @pytest.mark.parametrize("adds", [False, True])
-def test_product(rows: int, adds: bool) -> None:
+@pytest.mark.parametrize("outputs", [5, 21, 64, 96])
+@LAYOUTS
+def test_product(rows: int, outputs: int, adds: bool, tiles: bool) -> None:
+    """Tiles round what they multiply to int8: 127 steps to the largest of a row. What they sum up is exact."""
     torch.manual_seed(rows)
-    x, weight = torch.randn(rows, 50), torch.randn(21, 50)
-    y = fill(np.ones((rows, 21), np.float32))
+    x, weight = torch.randn(rows, 50).numpy(), torch.randn(outputs, 50)
+    y = fill(np.ones((rows, outputs), np.float32))
     whole, scale = quantize(weight)
-    kernels.product(fill(x.numpy()), whole, scale, y, adds)
-    right = x.numpy() @ (whole * scale[:, None]).T + adds
-    np.testing.assert_allclose(y[:rows], right, atol=1e-4)
+    kernels.product(fill(x), kernels.pack_rows(whole, tiles), scale, y, adds)
+    if tiles:
+        step = np.abs(x).max(1, keepdims=True) / 127
+        x = np.floor(x / step + 0.5) * step
+    np.testing.assert_allclose(y[:rows], x @ (whole * scale[:, None]).T + adds, atol=1e-4)
+
+
+@LAYOUTS
+def test_a_row_of_zeros_and_one_with_a_number_that_is_none(tiles: bool) -> None:
+    """A broken row harms no other."""
+    x, weight = np.ones((3, 64), np.float32), torch.ones(32, 64)
+    x[0], x[1, 5] = 0, np.nan
+    y = np.ones((3, 32), np.float32)
+    whole, scale = quantize(weight)
+    kernels.product(x, kernels.pack_rows(whole, tiles), scale, y, False)
+    assert (y[0] == 0).all()
+    np.testing.assert_allclose(y[2], 64, rtol=1e-4)
+
+
+def test_tiles_are_for_the_processor_that_numba_compiles_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NUMBA_CPU_NAME asks for code that other processors run, too."""
+    monkeypatch.setenv("NUMBA_CPU_NAME", "generic")
+    assert not kernels.multiplies_int8()
 
 
 def test_attention_of_bfloat16_keys_and_values() -> None:
@@ -95,7 +126,11 @@ def decode(
 @pytest.mark.parametrize(
     "names", [[None] * 7, ["anna"] * 7, ["anna", None, "bert", None, "anna", "anna", "bert"]]
 )
-def test_steps_agree_with_those_of_torch(names: list[str | None]) -> None:
+@LAYOUTS
+def test_steps_agree_with_those_of_torch(
+    names: list[str | None], tiles: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled_runner, "multiplies_int8", lambda: tiles)
     plain, compiled = runners(("anna", "bert"))
     for one, other in zip(
         *(decode(runner, names, list(range(7))) for runner in (plain, compiled)), strict=True
@@ -135,7 +170,7 @@ def test_one_codebook() -> None:
 
 
 def test_the_norm_is_that_of_training() -> None:
-    assert np.float32(NORM_EPS) == kernels.EPS
+    assert np.float32(NORM_EPS) == EPS
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
