@@ -41,14 +41,15 @@ if TYPE_CHECKING:
     from speechx.models.codec.base import Codec
     from speechx.text import PhoneSequence
 
-CONTEXT = 16
-"""Frames of context on one side of a stretch: more than the receptive field."""
-
 RICHEST_SECONDS = 4
 """The window in which different phones are counted: a voice may begin or end with a pause."""
 
 ERROR_NATS = 3.0
 """What a phone error weighs beside the likelihood, of tries at the same phones."""
+
+
+REACH = 3
+"""Steps on one side that a block's convolution of 7 reads."""
 
 
 class AlignerConfig(ModelConfig):
@@ -73,6 +74,12 @@ class AlignerConfig(ModelConfig):
     def step_rate(self) -> float:
         """Steps per second."""
         return self.frame_rate * self.steps
+
+    @property
+    def context(self) -> int:
+        """Frames on one side of a stretch that its phones depend on."""
+        late = self.blocks // 2
+        return REACH * (self.blocks - late) + -(-REACH * late // self.steps)
 
     def for_codec(self, codec: Codec) -> AlignerConfig:
         """The same for another codec."""
@@ -127,6 +134,22 @@ class Aligner(nn.Module):
             x = block(x)
         return self.out(x).float().log_softmax(-1)
 
+    def grown(self, blocks: int) -> Aligner:
+        """The same function with so many blocks, the new ones without a share in it yet. Raises ValueError for fewer."""
+        before = self.config
+        config = before.model_copy(update={"blocks": blocks})
+        deeper = Aligner(config)
+        for name in ("at_25hz", "at_50hz"):
+            old, new = getattr(self, name), getattr(deeper, name)
+            if len(new) < len(old):
+                raise ValueError(
+                    f"an aligner of {before.blocks} blocks cannot grow to {blocks}: ask for more"
+                )
+            for block in new[len(old) :]:
+                torch.nn.init.zeros_(block.scale_C)
+        deeper.load_state_dict(self.state_dict(), strict=False)
+        return deeper
+
     def _for_language(self, language: str | None) -> Aligner:
         adapted = self.adapted
         return adapted.network if adapted is not None and language in adapted.scope.languages else self
@@ -161,7 +184,7 @@ class Aligner(nn.Module):
         aligner, steps = self._for_language(text.language), self.config.steps
 
         def posteriors(start: int, stop: int) -> np.ndarray:
-            early, late = max(0, start - CONTEXT), min(frames, stop + CONTEXT)
+            early, late = max(0, start - aligner.config.context), min(frames, stop + aligner.config.context)
             logp_HP = aligner.posteriors(read(early, late), codec)
             return logp_HP[(start - early) * steps : (stop - early) * steps]
 
@@ -198,8 +221,8 @@ class Aligner(nn.Module):
         tells apart what is heard as the same phones, the other is not moved by how sure the aligner is. -inf where the
         frames are too few.
         """
-        early = max(0, start - CONTEXT)
         aligner = self._for_language(language)
+        early = max(0, start - aligner.config.context)
         logp_HP = aligner.posteriors(codes_FK[early:], codec)[(start - early) * self.config.steps :]
         steps, phones = torch.tensor([len(logp_HP)]), torch.tensor([len(ids_N)])
         loss = torch.nn.functional.ctc_loss(

@@ -59,6 +59,11 @@ class AlignerTrainConfig(StrictConfig):
     weight_decay: float = 0.02
     max_frames: int = 500
     latent_noise: float = 0.05
+    masks: float = (
+        0.0  # stretches of `mask_frames` a second that the net does not hear (SpecAugment, Park et al. 2019)
+    )
+    mask_frames: int = 5
+    blocks: int = 0  # with a value: a net that is continued grows to so many
     rank: int = 0  # of a LoRA adapter of a finished aligner, which alone is trained then
     languages: tuple[str, ...] = ()  # that the adapter is trained on and used for
     grid: float = 0.0  # of the adapter's factors in the file, see speechx.models.folder.on_grid
@@ -108,6 +113,8 @@ class AlignerTrainer:
             codes_BKF[index, :, : len(row.codes_FK)] = torch.from_numpy(row.codes_FK.T.astype(np.int64))
         latent_BFD = self.codec.features(codes_BKF).clone()  # `clone`: no tensor of inference mode
         latent_BFD = latent_BFD + config.latent_noise * latent_BFD.std() * torch.randn_like(latent_BFD)
+        if config.masks:
+            latent_BFD = latent_BFD * self._heard(*latent_BFD.shape[:2])
         self.model.train()
         self.opt.zero_grad(set_to_none=True)
         mine = self.group.rows
@@ -117,6 +124,14 @@ class AlignerTrainer:
         self.opt.step()
         self.step += 1
         return metrics
+
+    def _heard(self, rows: int, frames: int) -> torch.Tensor:
+        """1 for the frames that the net hears, 0 for those masked, (B, F, 1)."""
+        config = self.config
+        chance = config.masks / self.codec.frame_rate
+        begins_BF = torch.rand(rows, frames + config.mask_frames - 1) < chance
+        masked_BF = begins_BF.unfold(1, config.mask_frames, 1).any(-1)
+        return (~masked_BF)[..., None].float()
 
     def _measure(
         self, rows: list[TokenRow], latent_BFD: torch.Tensor, frames_B: torch.Tensor, share: float
@@ -211,6 +226,8 @@ def train(
             raise ValueError(f"{option}: an aligner of codec {given.config.codec_hash}, not {codec.hash}")
     if config.languages:
         rows, dev = ([r for r in part if r.row.language in config.languages] for part in (rows, dev))
+    if start_from is not None and config.blocks:
+        start_from = start_from.grown(config.blocks)
     ready = finished or start_from
     steps = ready.config.steps if ready else config.aligner.for_codec(codec).steps
     usable = usable_rows(rows, config.max_frames, steps)

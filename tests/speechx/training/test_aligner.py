@@ -14,7 +14,7 @@ from speechx.data.packs import PackRow
 from speechx.models.aligner import Aligner, AlignerConfig
 from speechx.models.codec.spectral import SpectralCodec
 from speechx.text import Word
-from speechx.training.aligner import AlignerTrainConfig, train
+from speechx.training.aligner import AlignerTrainConfig, AlignerTrainer, train
 from speechx.training.loop import TrainingRun
 from tests.speechx.models.test_ctc import sequence
 
@@ -161,3 +161,47 @@ def test_a_change_that_is_not_the_config_s(trained: Path, codec: SpectralCodec, 
 def test_no_text_no_training(codec: SpectralCodec, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="needs transcripts"):
         train(AlignerTrainConfig(), [], [], codec, str(tmp_path))
+
+
+def test_a_grown_aligner_says_the_same_until_it_is_trained(
+    trained: Path, codec: SpectralCodec, tmp_path: Path
+) -> None:
+    model, (row, _) = Aligner.load(trained), utterance(400)
+    deeper = model.grown(5).eval()
+    assert deeper.config.blocks == 5 and len(deeper.at_25hz) == 3 and len(deeper.at_50hz) == 2
+    before = model.posteriors(row.codes_FK, codec)
+    np.testing.assert_allclose(deeper.posteriors(row.codes_FK, codec), before, atol=1e-4)
+    config = AlignerTrainConfig(steps=3, batch_frames=600, warmup=1, blocks=5, masks=1.0)
+    rows = [utterance(number)[0] for number in range(20)]
+    train(config, rows, [], codec, str(tmp_path), start_from=Aligner.load(trained))
+    after = Aligner.load(tmp_path / "model")
+    assert after.config.blocks == 5 and all(block.scale_C.any() for block in (*after.at_25hz, *after.at_50hz))
+
+
+def test_an_aligner_does_not_shrink(trained: Path) -> None:
+    with pytest.raises(ValueError, match="cannot grow to 0"):
+        Aligner.load(trained).grown(0)
+
+
+def test_the_context_is_all_that_a_phone_depends_on(codec: SpectralCodec) -> None:
+    model = Aligner(AlignerConfig.preset("tiny", blocks=7).for_codec(codec)).eval()
+    codes_FK = np.random.default_rng(1).integers(0, 1024, (100, 8))
+    context, steps = model.config.context, model.config.steps
+    part = model.posteriors(codes_FK[50 - context : 51 + context], codec)[
+        context * steps : (context + 1) * steps
+    ]
+    np.testing.assert_allclose(
+        part, model.posteriors(codes_FK, codec)[50 * steps : 51 * steps], rtol=1e-4, atol=1e-4
+    )
+    assert model.config.context < 25
+
+
+def test_masked_frames_are_a_share_of_all(codec: SpectralCodec) -> None:
+    trainer = AlignerTrainer(
+        AlignerTrainConfig(aligner=AlignerConfig.preset("tiny"), masks=1.0, mask_frames=5), codec
+    )
+    heard_BF = trainer._heard(400, 1000)[..., 0]
+    assert heard_BF.shape == (400, 1000)
+    share = (1 - 1 / 25) ** 5  # no stretch begins at a frame or at one of the four before
+    assert heard_BF.mean() == pytest.approx(share, abs=0.01)
+    assert heard_BF[:, 0].mean() == pytest.approx(share, abs=0.1)
