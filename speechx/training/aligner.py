@@ -215,15 +215,7 @@ def train(
     Raises ValueError for `finished` without `rank` or the reverse, for `finished` beside `start_from`, and for weights of
     another codec.
     """
-    if (finished is None) != (config.rank == 0) or (finished is None) != (not config.languages):
-        raise ValueError(
-            "a recipe with `rank` and `languages` needs a finished aligner to change (--adapt), and only such a recipe"
-        )
-    if start_from is not None and finished is not None:
-        raise ValueError("an aligner is either adapted (--adapt) or continued (--start-from)")
-    for option, given in (("--adapt", finished), ("--start-from", start_from)):
-        if given is not None and given.config.codec_hash != codec.hash:
-            raise ValueError(f"{option}: an aligner of codec {given.config.codec_hash}, not {codec.hash}")
+    _check_first(config, codec, finished, start_from)
     if config.languages:
         rows, dev = ([r for r in part if r.row.language in config.languages] for part in (rows, dev))
     if start_from is not None and config.blocks:
@@ -264,6 +256,21 @@ def train(
         plain.save(Path(out) / "model")
         trainer.model.eval().save_adapter(Path(out) / "model", config.languages, config.grid)
     return trainer.model
+
+
+def _check_first(
+    config: AlignerTrainConfig, codec: Codec, finished: Aligner | None, start_from: Aligner | None
+) -> None:
+    """Raises ValueError where the weights to begin with do not go with the recipe, the codec or each other."""
+    if (finished is None) != (config.rank == 0) or (finished is None) != (not config.languages):
+        raise ValueError(
+            "a recipe with `rank` and `languages` needs a finished aligner to change (--adapt), and only such a recipe"
+        )
+    if start_from is not None and finished is not None:
+        raise ValueError("an aligner is either adapted (--adapt) or continued (--start-from)")
+    for option, given in (("--adapt", finished), ("--start-from", start_from)):
+        if given is not None and given.config.codec_hash != codec.hash:
+            raise ValueError(f"{option}: an aligner of codec {given.config.codec_hash}, not {codec.hash}")
 
 
 def usable_rows(rows: list[TokenRow], max_frames: int, steps: int) -> list[TokenRow]:
