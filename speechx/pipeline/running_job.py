@@ -264,18 +264,20 @@ class RunningJob:
         assert isinstance(part, GeneratedPart)
         if candidate.score is None or candidate.score[0] != phrase:
             start, ids_N = active.scored_phones()
-            codes_FK = candidate.codes_FK()
-
-            def score() -> float:
-                if not len(codes_FK):
-                    return -np.inf
-                fits = 0.0
-                if ids_N is not None and self.frontend.aligner is not None:
-                    fits = self.frontend.fit(codes_FK, ids_N, part.prompt.language, start)
-                return fits + self._voice_score(codes_FK)
-
-            candidate.score = phrase, background(score)
+            judge = partial(self._judge, part.prompt.language, candidate.codes_FK(), ids_N, start)
+            candidate.score = phrase, background(judge)
         return candidate.score[1]
+
+    def _judge(
+        self, language: str | None, codes_FK: np.ndarray, ids_N: np.ndarray | None, start: int
+    ) -> float:
+        """How well frames from `start` on say phones, where they are known, and how near all are to the voice."""
+        if not len(codes_FK):
+            return -np.inf
+        fits = 0.0
+        if ids_N is not None and self.frontend.aligner is not None:
+            fits = self.frontend.fit(codes_FK, ids_N, language, start)
+        return fits + self._voice_score(codes_FK)
 
     def _voice_score(self, codes_FK: np.ndarray) -> float:
         """VOICE_NATS times the cosine of the candidate so far and the voice; 0 where nobody compares them."""
