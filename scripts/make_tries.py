@@ -35,8 +35,9 @@ def texts_of(rows: list[PackRow], language: str, rng: np.random.Generator) -> li
             continue
         if len(text) > MOST:
             count = int(rng.integers(5, 15))
-            first = int(rng.integers(max(1, len(words) - count)))
-            text = " ".join(words[first : first + count]).capitalize() + "."
+            first = int(rng.integers(max(1, len(words) - count + 1)))
+            text = " ".join(words[first : first + count]).strip(" ,;:.")
+            text = text[:1].upper() + text[1:] + "."
         if FEWEST <= len(text) <= MOST:
             found.add(text)
     return list(rng.permutation(sorted(found)))
@@ -74,7 +75,7 @@ def make_requests(packs: list[AudioPack], counts: dict[str, int], out: Path, see
 def collect(out: Path) -> None:
     """Writes OUT/metadata.jsonl: each sound in OUT/sound, its language, and no text."""
     lines = []
-    for line in (out / "manifest.jsonl").read_text().splitlines():
+    for line in (out / "manifest.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         path = f"sound/{row['id']}.wav"
         if (out / path).is_file():

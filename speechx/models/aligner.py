@@ -147,7 +147,8 @@ class Aligner(nn.Module):
                 )
             for block in new[len(old) :]:
                 torch.nn.init.zeros_(block.scale_C)
-        deeper.load_state_dict(self.state_dict(), strict=False)
+        found = deeper.load_state_dict(self.state_dict(), strict=False)
+        assert not found.unexpected_keys, "a net with a low-rank change has other names"
         return deeper
 
     def _for_language(self, language: str | None) -> Aligner:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 
 from speechx.data.annotate.alignments import Key
 from speechx.data.annotate.codes import TokenRow
@@ -59,10 +60,8 @@ class AlignerTrainConfig(StrictConfig):
     weight_decay: float = 0.02
     max_frames: int = 500
     latent_noise: float = 0.05
-    masks: float = (
-        0.0  # stretches of `mask_frames` a second that the net does not hear (SpecAugment, Park et al. 2019)
-    )
-    mask_frames: int = 5
+    masks: float = Field(0.0, ge=0)  # stretches a second that are not heard (SpecAugment, Park et al. 2019)
+    mask_frames: int = Field(5, ge=1)  # of each
     blocks: int = 0  # with a value: a net that is continued grows to so many
     rank: int = 0  # of a LoRA adapter of a finished aligner, which alone is trained then
     languages: tuple[str, ...] = ()  # that the adapter is trained on and used for
@@ -266,6 +265,8 @@ def _check_first(
         raise ValueError(
             "a recipe with `rank` and `languages` needs a finished aligner to change (--adapt), and only such a recipe"
         )
+    if config.blocks and start_from is None:
+        raise ValueError("a recipe with `blocks` needs an aligner that grows (--start-from)")
     if start_from is not None and finished is not None:
         raise ValueError("an aligner is either adapted (--adapt) or continued (--start-from)")
     for option, given in (("--adapt", finished), ("--start-from", start_from)):

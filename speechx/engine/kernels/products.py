@@ -9,14 +9,13 @@ this takes a third of the time.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
-import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, config
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic, register_jitable
 
 from speechx.engine.kernels.compiling import compiled
@@ -30,10 +29,11 @@ TILES = 2  # at once, so that each input is read half as often
 
 
 def multiplies_int8() -> bool:
-    """Whether this processor has the instruction for tiles, and Numba compiles for this processor."""
-    if os.environ.keys() & {"NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"}:
+    """Whether the processor that Numba compiles for has the instruction for tiles."""
+    if config.DISABLE_JIT:  # type: ignore[attr-defined]  # made when Numba reads its settings
         return False
-    return bool(llvmlite.binding.get_host_cpu_features().get("avx512vnni", False))
+    features: str = cpu_target.target_context.codegen().magic_tuple()[2]
+    return "+avx512vnni" in features.split(",")
 
 
 def pack_rows(weight_OI: np.ndarray, tiles: bool) -> np.ndarray:
@@ -136,17 +136,18 @@ def product_of_tiles(
 
 @register_jitable
 def round_row(x_I: np.ndarray, rounded_I: np.ndarray) -> tuple[np.float32, np.int32]:
-    """A row as int8 whose largest is 127; its scale, and 128 times its sum."""
-    largest = np.float32(1e-30)
+    """A row as int8 whose largest is 127; its scale, and 128 times its sum. What is no number makes the scale none."""
+    largest, broken = np.float32(1e-30), np.float32(0)
     for i in range(len(x_I)):
         largest = max(largest, abs(x_I[i]))
+        broken += x_I[i] * np.float32(0)
     factor = np.float32(127) / largest
     total = np.int32(0)
     for i in range(len(x_I)):
         value = np.int32(np.floor(x_I[i] * factor + np.float32(0.5)))
         rounded_I[i] = value
         total = np.int32(total + value)
-    return largest / np.float32(127), np.int32(total * np.int32(128))
+    return largest / np.float32(127) + broken, np.int32(total * np.int32(128))
 
 
 def _multiply_tiles(typingctx: Any, x: Any, weight: Any, quads: Any, sums: Any) -> Any:

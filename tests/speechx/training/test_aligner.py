@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from speechx.data.annotate.codes import TokenRow
@@ -183,17 +184,30 @@ def test_an_aligner_does_not_shrink(trained: Path) -> None:
         Aligner.load(trained).grown(0)
 
 
-def test_the_context_is_all_that_a_phone_depends_on(codec: SpectralCodec) -> None:
-    model = Aligner(AlignerConfig.preset("tiny", blocks=7).for_codec(codec)).eval()
-    codes_FK = np.random.default_rng(1).integers(0, 1024, (100, 8))
-    context, steps = model.config.context, model.config.steps
-    part = model.posteriors(codes_FK[50 - context : 51 + context], codec)[
-        context * steps : (context + 1) * steps
-    ]
-    np.testing.assert_allclose(
-        part, model.posteriors(codes_FK, codec)[50 * steps : 51 * steps], rtol=1e-4, atol=1e-4
-    )
-    assert model.config.context < 25
+@pytest.mark.parametrize(("blocks", "steps"), [(1, 2), (6, 2), (7, 2), (7, 1), (9, 3)])
+def test_the_context_is_all_that_a_phone_depends_on(blocks: int, steps: int) -> None:
+    config = AlignerConfig.preset("tiny", blocks=blocks, steps=steps, latent_dim=8)
+    model = Aligner(config).double()
+    latent_BFD = torch.randn(1, 101, 8, dtype=torch.float64, requires_grad=True)
+    x = latent_BFD
+    for part in (model.enter, *model.at_25hz, model.to_50hz, *model.at_50hz):
+        x = part(x)
+    x[0, 50 * steps : 51 * steps].sum().backward()
+    assert latent_BFD.grad is not None
+    reached = latent_BFD.grad[0].abs().sum(-1).nonzero()[:, 0]
+    assert (int(reached.min()), int(reached.max())) == (50 - config.context, 50 + config.context)
+
+
+def test_blocks_are_for_a_net_that_grows(codec: SpectralCodec, tmp_path: Path) -> None:
+    config = AlignerTrainConfig(steps=1, blocks=9)
+    with pytest.raises(ValueError, match="--start-from"):
+        train(config, [utterance(0)[0]], [], codec, str(tmp_path))
+
+
+@pytest.mark.parametrize("field", [{"masks": -1.0}, {"mask_frames": 0}])
+def test_masks_that_are_none(field: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(field))):
+        AlignerTrainConfig.model_validate(field)
 
 
 def test_masked_frames_are_a_share_of_all(codec: SpectralCodec) -> None:
