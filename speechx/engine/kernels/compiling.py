@@ -18,8 +18,17 @@ STAMP = hashlib.sha256(
 
 
 def compiled(function: Compiled) -> Compiled:
-    """Compiled at the first call; kept on disk for later processes where there is a place for it."""
-    options: dict[str, Any] = {"nogil": True, "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
+    """Compiled at the first call; kept on disk for later processes where there is a place for it. Sums are in any order."""
+    return _compiled(function, {"reassoc", "contract", "nsz", "arcp"})
+
+
+def compiled_exactly(function: Compiled) -> Compiled:
+    """As `compiled`, with every operation as it is written: its bits are the same in whatever kernel LLVM puts it."""
+    return _compiled(function, set())
+
+
+def _compiled(function: Compiled, fastmath: set[str]) -> Compiled:
+    options: dict[str, Any] = {"nogil": True, "fastmath": fastmath}
     function.__qualname__ += f"_{STAMP}"  # which is a part of the file's name on disk
     try:
         return njit(cache=True, **options)(function)

@@ -18,7 +18,7 @@ from numba.core import cgutils, config
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic, register_jitable
 
-from speechx.engine.kernels.compiling import compiled
+from speechx.engine.kernels.compiling import compiled, compiled_exactly
 
 ROWS = 3
 """Rows that a product takes at once: the candidates of a phrase."""
@@ -102,7 +102,7 @@ def product_of_rows(
                 put(y_NO, n, other, scale_O[other], d, e, f, adds)
 
 
-@register_jitable
+@compiled_exactly
 def product_of_tiles(
     x_NI: np.ndarray, weight: np.ndarray, scale_O: np.ndarray, y_NO: np.ndarray, adds: bool
 ) -> None:
@@ -134,7 +134,7 @@ def product_of_tiles(
                         y_O[o] = np.float32(np.int32(sums_O[o] - excess)) * scales_O[o] * scale
 
 
-@register_jitable
+@compiled_exactly
 def round_row(x_I: np.ndarray, rounded_I: np.ndarray) -> tuple[np.float32, np.int32]:
     """A row as int8 whose largest is 127; its scale, and 128 times its sum. What is no number makes the scale none."""
     largest, broken = np.float32(1e-30), np.float32(0)
