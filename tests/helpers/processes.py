@@ -26,10 +26,16 @@ def descendants(pid: int) -> list[int]:
 
 
 def name_of(pid: int) -> str:
-    """What a process is: its title, without the arguments and the folder of its program or script."""
+    """What a process is: its title, without the arguments and the folder of its program or script.
+
+    Of an actor of Ray that is the class; while one of its methods runs, Ray's title names that, too.
+    """
     words = (Path("/proc") / str(pid) / "cmdline").read_text().split("\0")
     script = next((word for word in words if word.endswith(".py")), words[0])
-    return Path(script.split()[0]).name if script.split() else ""
+    if not script.split():
+        return ""
+    name = Path(script.split()[0]).name
+    return name.partition(".")[0] if name.startswith("ray::") else name
 
 
 def listening(pids: list[int]) -> list[tuple[int, IPv4Address | IPv6Address, int]]:
