@@ -175,6 +175,7 @@ class SpeechX(metaclass=TaskMethods):
             *,
             text: str | None = ...,
             language: str = ...,
+            strength: float = ...,
             **options: Unpack[Options],
         ) -> Speech:
             """Keep the speech of a recording, take the noise away."""
@@ -185,13 +186,14 @@ class SpeechX(metaclass=TaskMethods):
             *,
             text: str | None = ...,
             language: str = ...,
+            strength: float = ...,
             **options: Unpack[Options],
         ) -> Speech:
             """Take the speech away, keep the background sound."""
 
         def target_speaker_extraction(
             self, audio: AudioLike, *, enrollment: AudioLike, text: str | None = ..., language: str = ...,
-            **options: Unpack[Options],
+            strength: float = ..., **options: Unpack[Options],
         ) -> Speech:  # fmt: skip
             """Pull one speaker out of a mixture, known by a short recording."""
 

@@ -28,7 +28,8 @@ class Renderer:
     Each returns the samples that are final now. `position` is where in the output the part's own content starts.
 
     Of several candidates the mean is rendered: each masks the same recording, and their mistakes differ. Raises ValueError
-    for several candidates without a mask: independent waveforms have no mean.
+    for several candidates without a mask: independent waveforms have no mean. Where the plan's recording is to be changed
+    with less than full strength, the output is mixed with it.
     """
 
     def __init__(self, plan: Plan, frontend: Frontend, num_candidates: int = 1) -> None:
@@ -41,6 +42,7 @@ class Renderer:
         self._stream: WaveStream | None = None
         self._stream_at = self._frames_in = 0
         self._gain = np.float32(1)
+        self._given = 0  # samples of the output
         self.position = 0
 
     @property
@@ -109,13 +111,27 @@ class Renderer:
 
     def close(self) -> np.ndarray:
         """The remaining samples."""
-        rest = [self._flush(), _mean([_masked(mask, joiner.close()) for joiner, mask in self._lines])]
-        return np.concatenate([*rest, _mean([NOTHING if m is None else m.close() for _, m in self._lines])])
+        flushed_T = self._flush()
+        joined_T = _mean([_masked(mask, joiner.close()) for joiner, mask in self._lines])
+        last_T = _mean([NOTHING if mask is None else mask.close() for _, mask in self._lines])
+        return np.concatenate([flushed_T, self._mixed(np.concatenate([joined_T, last_T]))])
 
     def _out(self, waves: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
         """The next samples (T,) of each candidate -> the samples that are final now."""
         lines = zip(self._lines, waves, strict=True)
-        return _mean([_masked(mask, joiner.push(wav_T)) for (joiner, mask), wav_T in lines])
+        return self._mixed(_mean([_masked(mask, joiner.push(wav_T)) for (joiner, mask), wav_T in lines]))
+
+    def _mixed(self, out_T: np.ndarray) -> np.ndarray:
+        """The next samples of the output, with as much of the recording as the plan leaves in."""
+        recording, start = self._plan.recording, self._given
+        self._given += len(out_T)
+        if recording is None or recording.strength == 1:
+            return out_T
+        own_T = np.zeros_like(out_T)  # the last frame of the codec may go on after the recording
+        part_T = recording.wav_T[start : self._given]
+        own_T[: len(part_T)] = part_T
+        strength = np.float32(recording.strength)
+        return np.asarray(strength * out_T + (1 - strength) * own_T)
 
     def _flush(self) -> np.ndarray:
         if self._stream is None:

@@ -65,13 +65,14 @@ class MaskedRecording:
 
     See speechx.pipeline.masking. wav_T: at the codec's rate. slot: of the task. voice_FK: codes of the target
     speaker, if any. target: what the mask keeps. Without a refiner for the task, speech is masked by rule; generated
-    background is played.
+    background is played. strength: share of that in the output, 0..1; the rest is the recording as it was.
     """
 
     wav_T: np.ndarray
     slot: int
     voice_FK: np.ndarray | None = None
     target: MaskTarget = "speech"
+    strength: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,12 @@ class AlignedRequest(TaskRequest):
     audio: fields.Audio = Field(description="the recording")
     text: fields.Text | None = Field(None, description="transcript of the speech to keep, if known: it helps")
     language: fields.Language = Field("en", description="language of the text")
+    strength: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="1 keeps only what is asked for; 0.9 leaves a tenth of the rest in, 0 all of it",
+    )
 
 
 A = TypeVar("A", bound=AlignedRequest)
@@ -126,7 +132,8 @@ class AlignedTask(Task[A]):
         )
         recording = None
         if self.mask_target is not None:
-            recording = MaskedRecording(wav_T, self.slot, self.voice(req, frontend), self.mask_target)
+            voice_FK = self.voice(req, frontend)
+            recording = MaskedRecording(wav_T, self.slot, voice_FK, self.mask_target, req.strength)
         return Plan(parts(), frontend.sample_rate, samples=len(wav_T), recording=recording, notes=warnings)
 
     @abstractmethod

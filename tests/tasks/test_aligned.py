@@ -43,6 +43,24 @@ def test_a_long_recording_has_no_seams(pipeline: Any, speech: Any, stream: bool)
     assert len(chunks) > (20 if stream else 1)
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("best_of", [1, 2])
+def test_strength_leaves_some_of_the_recording_in(
+    pipeline: Any, speech: Any, stream: bool, best_of: int
+) -> None:
+    wav_T = speech(2.51) * 0.2  # ends within a frame
+
+    def made(**fields: Any) -> np.ndarray:
+        job = pipeline.job("noise_suppression", audio=(wav_T, 16000), seed=1, best_of=best_of, **fields)
+        return np.concatenate([chunk.wav_T for chunk in pipeline.stream(job)])
+
+    whole_T = made(stream=stream)
+    assert np.abs(whole_T - wav_T).max() > 1e-3
+    assert np.array_equal(made(stream=stream, strength=1), whole_T)
+    assert np.abs(made(stream=stream, strength=0.75) - (0.75 * whole_T + 0.25 * wav_T)).max() < 1e-6
+    assert np.abs(made(stream=stream, strength=0) - wav_T).max() < 1e-6
+
+
 def test_ten_minutes(pipeline: Any, speech: Any) -> None:
     wav_T = np.tile(speech(10), 60)
     result = pipeline.speak(pipeline.job("speech_removal", audio=(wav_T, 16000)))
