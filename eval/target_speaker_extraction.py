@@ -28,7 +28,8 @@ class TargetSpeakerExtractionEvaluator(Evaluator):
     bars = (
         Bar("wer", 0.0, None, versus="no_processing", factor=0.5),
         Bar("wer", None, 0.05, versus="ground_truth"),
-        Bar("wrong_speaker", 0.10, 0.0),
+        Bar("wrong_speaker", 0.10, 0.03),
+        Bar("si_sdr_gain", 0.0, 7.0),
     )
     figures = (
         "SpeechX (arXiv 2308.06873), two speakers of LibriSpeech, with text: WER 2.53 % (mixture: 12.55 %). Other ratios "
