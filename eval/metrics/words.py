@@ -12,7 +12,7 @@ from functools import cache
 
 from speechx.eval.scores import Score, Unmeasurable
 
-__all__ = ["WerCounts", "cer", "has_loop", "normalize", "wer_counts"]
+__all__ = ["WerCounts", "cer", "has_loop", "leaks", "normalize", "wer_counts"]
 
 FLUENT = 3
 """Added or replaced words in a row that make a hallucination."""
@@ -117,3 +117,13 @@ def has_loop(reference: str, hypothesis: str, language: str) -> bool:
         return best
 
     return most(hypothesis) >= max(3, most(reference) + 1)
+
+
+def leaks(reference: str, hypothesis: str, prompt: str, language: str) -> bool:
+    """Whether three words in a row of the prompt's transcript are heard that the reference lacks."""
+
+    def runs(text: str) -> set[tuple[str, ...]]:
+        words = normalize(text, language).split()
+        return {tuple(words[at : at + FLUENT]) for at in range(len(words) - FLUENT + 1)}
+
+    return bool((runs(prompt) & runs(hypothesis)) - runs(reference))

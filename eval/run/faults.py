@@ -1,4 +1,4 @@
-"""`speechx eval tries`: how often an output is unusable, over many seeds: silence, loops, run-ons.
+"""`speechx eval tries`: how often an output is unusable, over many seeds: silence, loops, run-ons, leaked words.
 
 Twenty items do not show rare faults. Here each item of a set is requested with several seeds, several requests at once.
 Only faults are counted: no opinion scores, no error rates.
@@ -26,6 +26,8 @@ __all__ = ["FAULTS", "FaultCounts", "count_faults", "faults_table"]
 
 BATCH = 8
 TOO_LONG = 1.8
+CROSS_LINGUAL = "cross_lingual_tts"
+"""Its voices speak another language than its texts."""
 RETRY_SILENCE = 3200
 """Samples of silence before an output that seems to loop: a loop of the recognizer itself is gone then."""
 FAULTS = {
@@ -33,6 +35,7 @@ FAULTS = {
     "silent": "silence where the reference has sound",
     "run_on": f"more than {TOO_LONG:g} times as long as the reference, or cut off at the limit",
     "loop": "the same words three times or more, also when it is heard again after a moment of silence",
+    "leaked": "three words in a row of the voice's own recording, not of the text (voices of the same language)",
 }
 
 
@@ -98,12 +101,23 @@ def faults_of(item: Item, result: Output | Exception, judges: Judges) -> list[st
         _loops(item, padded_T, judges) for padded_T in (wav_T, np.pad(wav_T, (RETRY_SILENCE, 0)))
     ):
         found.append("loop")
+    if _has_words(item) and _leaks(item, wav_T, judges):
+        found.append("leaked")
     return found
 
 
 def _loops(item: Item, wav_T: np.ndarray, judges: Judges) -> bool:
     transcript = judges.transcribe(wav_T, item.language).text
     return words.has_loop(item.text or "", transcript, item.language)
+
+
+def _leaks(item: Item, wav_T: np.ndarray, judges: Judges) -> bool:
+    """Whether the words of the recording that only lends its voice are in the output."""
+    name = next((name for name in ("voice", "enrollment") if name in item.fields), None)
+    if name is None or item.task == CROSS_LINGUAL:
+        return False
+    heard, prompt = (judges.transcribe(x, item.language).text for x in (wav_T, item.recording(name)))
+    return words.leaks(item.text or "", heard, prompt, item.language)
 
 
 def _has_words(item: Item) -> bool:

@@ -52,3 +52,10 @@ def test_errors_of_a_span() -> None:
     errors = words.wer_counts("a b c d e f g h i j", "a b c x y f g h i j", "fr")
     assert errors.part(0.3, 0.5).value == 1 and errors.part(0.3, 0.5).weight == 2
     assert errors.part(0.6, 1.0).value == 0
+
+
+def test_words_of_another_recording() -> None:
+    prompt = "Once upon a time."
+    assert words.leaks("the cat sat", "the cat sat once upon a", prompt, "en")
+    assert not words.leaks("the cat sat", "the cat sat upon once a", prompt, "en")
+    assert not words.leaks("once upon a time there was a cat", "once upon a time there was", prompt, "en")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from speechx.eval.items import Item, Output
 from speechx.eval.judges.judges import Judges
 from speechx.eval.run.faults import FAULTS, count_faults, faults_table
 from speechx.eval.sets.store import TestSet
@@ -26,6 +29,20 @@ def test_each_fault_is_counted(test_set: TestSet, judges: Judges) -> None:
     assert all(fault in faults_table(found).splitlines()[0] for fault in FAULTS)
 
 
+class SaysTheVoice(FaultySystem):
+    """Gives the recording of the voice back."""
+
+    def outputs(self, items: Iterable[Item]) -> Iterator[tuple[Item, Output | Exception]]:
+        for item in items:
+            yield item, Output(item.recording("voice"))
+
+
+def test_words_of_the_voices_own_recording(test_set: TestSet, judges: Judges) -> None:
+    (item, *_) = test_set.chosen(["tts"])
+    found = count_faults([item], SaysTheVoice(), judges, 1)[item.ability]
+    assert found.faulty == [(f"{item.id}-1", "leaked")]
+
+
 def test_the_same_words_again_and_again(
     test_set: TestSet, fakes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -33,13 +50,18 @@ def test_the_same_words_again_and_again(
     asr = fakes["asr"]
     said = asr.transcribe([ground_truth(item)], [item.language])[0]
     looping = replace(said, text="and again and again and again and again")
-    monkeypatch.setattr(asr, "transcribe", lambda wavs, languages: [looping] * len(wavs))
+    voice_T = item.recording("voice")
+
+    def hears(wavs: list[Any], _: list[str]) -> list[Any]:
+        return [said if np.array_equal(w, voice_T) else looping for w in wavs]
+
+    monkeypatch.setattr(asr, "transcribe", hears)
     found = count_faults([item], FaultySystem(), Judges(models=fakes), 1)
     assert found[item.ability].faulty == [(f"{item.id}-1", "loop")]
     # A loop that is gone when the output is heard again was the recognizer's.
-    first = len(ground_truth(item))
+    first_T = ground_truth(item)
     monkeypatch.setattr(
-        asr, "transcribe", lambda wavs, _: [looping if len(w) == first else said for w in wavs]
+        asr, "transcribe", lambda wavs, _: [looping if np.array_equal(w, first_T) else said for w in wavs]
     )
     assert count_faults([item], FaultySystem(), Judges(models=fakes), 1)[item.ability].faulty == []
     # What is left when speech is removed may well be silence, or repeat itself.
