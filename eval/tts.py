@@ -22,7 +22,7 @@ class TTSEvaluator(Evaluator):
         shared.LOOP, shared.RUN_ON,
         shared.SHORT, shared.DURATION,
     )  # fmt: skip
-    references = ("ground_truth", "codec_round_trip", "espeak")
+    references = ("ground_truth", "codec_round_trip", "opus_6k", "espeak")
     worst_by = "wer"
     bars = (
         Bar("wer", 0.06, 0.01, versus="ground_truth"),

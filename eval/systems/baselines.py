@@ -6,6 +6,7 @@ Shapes: T samples at 16 kHz, F frames of a program's own.
 from __future__ import annotations
 
 import ctypes
+import io
 from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
@@ -17,7 +18,7 @@ from speechx.eval.items import RATE
 from speechx.eval.judges.base import packaged_file
 from speechx.text.g2p.espeak import ESPEAK_LOCK, espeak_library
 
-__all__ = ["deepfilternet", "espeak", "noisereduce", "rnnoise"]
+__all__ = ["deepfilternet", "espeak", "noisereduce", "opus", "rnnoise"]
 
 FRAME = 480  # samples at 48 kHz that RNNoise and DeepFilterNet take at once
 FULL_SCALE = 32768  # of RNNoise's samples
@@ -87,6 +88,17 @@ def deepfilternet(wav_T: np.ndarray) -> np.ndarray:
         return _by_frames(wav_T, partial(library.df_process_frame, state), delay=3)
     finally:
         library.df_free(state)
+
+
+def opus(wav_T: np.ndarray) -> np.ndarray:
+    """The sound after Opus at 6 kbit/s, the least that Opus takes (RFC 6716), by libsndfile."""
+    import soundfile
+
+    file = io.BytesIO()
+    soundfile.write(file, wav_T, RATE, format="OGG", subtype="OPUS", compression_level=1.0)
+    file.seek(0)
+    coded_T, _ = soundfile.read(file, dtype="float32")
+    return np.asarray(coded_T[: len(wav_T)])
 
 
 def _by_frames(wav_T: np.ndarray, process: Callable[..., object], delay: int) -> np.ndarray:

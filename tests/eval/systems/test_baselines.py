@@ -11,7 +11,7 @@ import pytest
 from speechx.eval.items import read_recording
 from speechx.eval.metrics.signal import si_sdr
 from speechx.eval.scores import MissingDependency
-from speechx.eval.systems.baselines import deepfilternet, espeak, rnnoise
+from speechx.eval.systems.baselines import deepfilternet, espeak, opus, rnnoise
 
 
 @pytest.mark.parametrize("baseline", [rnnoise, deepfilternet])
@@ -23,6 +23,13 @@ def test_baselines_keep_the_time(baseline: Callable[[np.ndarray], np.ndarray]) -
         pytest.skip(str(error))
     assert len(out_T) == len(wav_T)
     assert si_sdr(out_T, wav_T) > 10, "its delay is taken out"
+
+
+def test_opus_is_a_lossy_codec_of_the_same_length() -> None:
+    wav_T = read_recording(Path(__file__).parents[3] / "speechx" / "assets" / "samples" / "noisy_clean.flac")
+    out_T = opus(wav_T)
+    assert len(out_T) == len(wav_T)
+    assert 3 < si_sdr(out_T, wav_T) < 20
 
 
 def test_espeak_says_the_text() -> None:
