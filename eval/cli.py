@@ -215,7 +215,7 @@ def tries(
     model: ModelOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Count unusable outputs over many seeds: silence, loops, run-ons."""
+    """Count unusable outputs over many seeds: silence, loops, run-ons, words of the voice's own recording."""
     from speechx.eval.judges.judges import Judges
     from speechx.eval.run.faults import count_faults, faults_table
     from speechx.eval.run.session import load_model

@@ -120,10 +120,15 @@ def has_loop(reference: str, hypothesis: str, language: str) -> bool:
 
 
 def leaks(reference: str, hypothesis: str, prompt: str, language: str) -> bool:
-    """Whether three words in a row of the prompt's transcript are heard that the reference lacks."""
+    """Whether three words in a row are heard that the prompt's transcript has, and that match no word of the reference."""
+    from rapidfuzz.distance import Levenshtein
 
-    def runs(text: str) -> set[tuple[str, ...]]:
-        words = normalize(text, language).split()
-        return {tuple(words[at : at + FLUENT]) for at in range(len(words) - FLUENT + 1)}
-
-    return bool((runs(prompt) & runs(hypothesis)) - runs(reference))
+    expected, heard, said = (normalize(text, language).split() for text in (reference, hypothesis, prompt))
+    extra = [False] * len(heard)
+    for op in Levenshtein.opcodes(expected, heard):
+        extra[op.dest_start : op.dest_end] = [op.tag != "equal"] * (op.dest_end - op.dest_start)
+    runs = {tuple(said[at : at + FLUENT]) for at in range(len(said) - FLUENT + 1)}
+    return any(
+        all(extra[at : at + FLUENT]) and tuple(heard[at : at + FLUENT]) in runs
+        for at in range(len(heard) - FLUENT + 1)
+    )

@@ -26,8 +26,6 @@ __all__ = ["FAULTS", "FaultCounts", "count_faults", "faults_table"]
 
 BATCH = 8
 TOO_LONG = 1.8
-CROSS_LINGUAL = "cross_lingual_tts"
-"""Its voices speak another language than its texts."""
 RETRY_SILENCE = 3200
 """Samples of silence before an output that seems to loop: a loop of the recognizer itself is gone then."""
 FAULTS = {
@@ -113,10 +111,10 @@ def _loops(item: Item, wav_T: np.ndarray, judges: Judges) -> bool:
 
 def _leaks(item: Item, wav_T: np.ndarray, judges: Judges) -> bool:
     """Whether the words of the recording that only lends its voice are in the output."""
-    name = next((name for name in ("voice", "enrollment") if name in item.fields), None)
-    if name is None or item.task == CROSS_LINGUAL:
+    if "voice" not in item.references or item.meta.get("voice_language", item.language) != item.language:
         return False
-    heard, prompt = (judges.transcribe(x, item.language).text for x in (wav_T, item.recording(name)))
+    voice_T = item.reference("voice")
+    heard, prompt = (judges.transcribe(x, item.language).text for x in (wav_T, voice_T))
     return words.leaks(item.text or "", heard, prompt, item.language)
 
 

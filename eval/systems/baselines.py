@@ -91,14 +91,21 @@ def deepfilternet(wav_T: np.ndarray) -> np.ndarray:
 
 
 def opus(wav_T: np.ndarray) -> np.ndarray:
-    """The sound after Opus at 6 kbit/s, the least that Opus takes (RFC 6716), by libsndfile."""
+    """The sound after Opus (RFC 6716) at 6 kbit/s, its lowest rate, by libsndfile."""
+    import soundfile
+
+    coded_T, _ = soundfile.read(opus_file(wav_T), dtype="float32")
+    return np.asarray(coded_T[: len(wav_T)])
+
+
+def opus_file(wav_T: np.ndarray) -> io.BytesIO:
+    """What `opus` decodes. Ogg's pages come on top of the 6 kbit/s."""
     import soundfile
 
     file = io.BytesIO()
     soundfile.write(file, wav_T, RATE, format="OGG", subtype="OPUS", compression_level=1.0)
     file.seek(0)
-    coded_T, _ = soundfile.read(file, dtype="float32")
-    return np.asarray(coded_T[: len(wav_T)])
+    return file
 
 
 def _by_frames(wav_T: np.ndarray, process: Callable[..., object], delay: int) -> np.ndarray:

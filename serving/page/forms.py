@@ -119,6 +119,11 @@ class TaskForm:
         made.change(_toggle(len(shown)), made, shown, show_progress="hidden", api_visibility="private")
         return made
 
+    def is_number(self, name: str) -> bool:
+        """Whether a text field holds a number."""
+        schema = self._schema(name)
+        return any(kind.get("type") in ("integer", "number") for kind in (schema, *schema.get("anyOf", ())))
+
     @property
     def _speaks(self) -> bool:
         """Whether new words are said in the voice, and not those of a recording."""
@@ -143,7 +148,7 @@ class TaskForm:
             elif isinstance(value, str) and not value.strip():
                 value = None
             if value is not None:
-                found[name] = _number(value) if name in NUMBERS else value
+                found[name] = _number(value) if self.is_number(name) else value
         return found
 
     def python(self, fields: JsonObject, seed: int | None) -> str:
@@ -152,13 +157,10 @@ class TaskForm:
         shown = {
             name: f'"{name}.wav"' if name in audio and isinstance(value, bytes) else _literal(value)
             for name, value in {**fields, "seed": seed}.items()
-            if name != "format" and value not in (None, False)
+            if name != "format" and value is not None and value is not False
         }
         arguments = ",\n    ".join(f"{name}={value}" for name, value in shown.items())
         return f"SpeechX.load().{self.task.name}(\n    {arguments},\n)"
-
-
-NUMBERS = ("seed", "temperature", "top_p", "best_of")
 
 
 def _number(value: object) -> object:

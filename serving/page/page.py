@@ -173,8 +173,7 @@ def _filler(form: TaskForm, sample: Sample) -> Any:
                     values[form.consent[name]] = True  # the samples are synthetic voices
                 value = OWN_VOICE
             if value is not None:
-                kept = isinstance(value, bool) or name not in ("seed", "temperature", "top_p", "best_of")
-                values[component] = str(value) if isinstance(value, Path) or not kept else value
+                values[component] = str(value) if isinstance(value, Path) or form.is_number(name) else value
         return [values.get(component, gr.skip()) for component in form.components]
 
     return fill

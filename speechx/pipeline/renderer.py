@@ -28,8 +28,8 @@ class Renderer:
     Each returns the samples that are final now. `position` is where in the output the part's own content starts.
 
     Of several candidates the mean is rendered: each masks the same recording, and their mistakes differ. Raises ValueError
-    for several candidates without a mask: independent waveforms have no mean. Where the plan's recording is to be changed
-    with less than full strength, the output is mixed with it.
+    for several candidates without a mask: independent waveforms have no mean. Where `strength` of the plan is below 1, the
+    output is mixed with the input.
     """
 
     def __init__(self, plan: Plan, frontend: Frontend, num_candidates: int = 1) -> None:
@@ -122,16 +122,16 @@ class Renderer:
         return self._mixed(_mean([_masked(mask, joiner.push(wav_T)) for (joiner, mask), wav_T in lines]))
 
     def _mixed(self, out_T: np.ndarray) -> np.ndarray:
-        """The next samples of the output, with as much of the recording as the plan leaves in."""
-        recording, start = self._plan.recording, self._given
+        """The next samples of the output, with as much of the input as the plan leaves in."""
+        start = self._given
         self._given += len(out_T)
-        if recording is None or recording.strength == 1:
+        if self._plan.input_T is None or self._plan.strength == 1:
             return out_T
-        own_T = np.zeros_like(out_T)  # the last frame of the codec may go on after the recording
-        part_T = recording.wav_T[start : self._given]
-        own_T[: len(part_T)] = part_T
-        strength = np.float32(recording.strength)
-        return np.asarray(strength * out_T + (1 - strength) * own_T)
+        left_T = np.zeros_like(out_T)  # the last frame of the codec may go on after the input
+        part_T = self._plan.input_T[start : self._given]
+        left_T[: len(part_T)] = part_T
+        strength = np.float32(self._plan.strength)
+        return np.asarray(strength * out_T + (1 - strength) * left_T)
 
     def _flush(self) -> np.ndarray:
         if self._stream is None:

@@ -65,14 +65,13 @@ class MaskedRecording:
 
     See speechx.pipeline.masking. wav_T: at the codec's rate. slot: of the task. voice_FK: codes of the target
     speaker, if any. target: what the mask keeps. Without a refiner for the task, speech is masked by rule; generated
-    background is played. strength: share of that in the output, 0..1; the rest is the recording as it was.
+    background is played.
     """
 
     wav_T: np.ndarray
     slot: int
     voice_FK: np.ndarray | None = None
     target: MaskTarget = "speech"
-    strength: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,8 @@ class Plan:
     sample_rate: of the output, the codec's unless the task has a reason; generated parts are resampled to it. fade:
     samples by which neighbouring parts that are not `joined` overlap (each part brings them). samples: exact output length
     where known (windows end on a frame). longest_pause: seconds; longer silences become as short. recording: set where
-    the parts are a mask on a recording. notes: added to the result's info. voice_T: a recording, at the codec's rate,
+    the parts are a mask on a recording. input_T, strength: below 1, the output is mixed with so much of a recording of the
+    same length and rate, 1 - strength. notes: added to the result's info. voice_T: a recording, at the codec's rate,
     that generated parts shall sound like; for a frontend with a speaker encoder.
     """
 
@@ -93,5 +93,7 @@ class Plan:
     samples: int | None = None
     longest_pause: float | None = None
     recording: MaskedRecording | None = None
+    input_T: np.ndarray | None = None
+    strength: float = 1.0
     voice_T: np.ndarray | None = None
     notes: dict[str, object] = field(default_factory=dict)

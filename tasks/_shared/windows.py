@@ -47,7 +47,8 @@ class AlignedRequest(TaskRequest):
         1.0,
         ge=0,
         le=1,
-        description="1 keeps only what is asked for; 0.9 leaves a tenth of the rest in, 0 all of it",
+        allow_inf_nan=False,
+        description="share of the result in the output, the rest is the recording: 0.9 leaves what is taken away 20 dB down",
     )
 
 
@@ -132,9 +133,11 @@ class AlignedTask(Task[A]):
         )
         recording = None
         if self.mask_target is not None:
-            voice_FK = self.voice(req, frontend)
-            recording = MaskedRecording(wav_T, self.slot, voice_FK, self.mask_target, req.strength)
-        return Plan(parts(), frontend.sample_rate, samples=len(wav_T), recording=recording, notes=warnings)
+            recording = MaskedRecording(wav_T, self.slot, self.voice(req, frontend), self.mask_target)
+        return Plan(
+            parts(), frontend.sample_rate, samples=len(wav_T), recording=recording, input_T=wav_T,
+            strength=req.strength, notes=warnings,
+        )  # fmt: skip
 
     @abstractmethod
     def mixture(self, cut: Utterance, pool: UtterancePool, rng: np.random.Generator) -> Mixture | None:

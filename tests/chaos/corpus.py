@@ -37,8 +37,8 @@ ROUTES: dict[str, dict[str, object]] = {
 """Each route with fields that it takes."""
 
 COMMON = ("format", "seed", "temperature", "top_p", "best_of", "stream", "timestamps")
-FIELDS = (*COMMON, "text", "voice", "language", "audio", "enrollment", "transcript", "span", "keep_background", "input",
-          "model", "name", "id", "consent", "response_format", "speed", "unknown")  # fmt: skip
+FIELDS = (*COMMON, "text", "voice", "language", "audio", "enrollment", "transcript", "span", "keep_background", "strength",
+          "input", "model", "name", "id", "consent", "response_format", "speed", "unknown")  # fmt: skip
 VALUES: tuple[object, ...] = (
     None, True, -1, 0, 2**31, 2**63, 10**400, 1e308, -0.0, "", " ", "heart", "a" * 30_000, "\0", "\x1b[31m", "\u202e‮x",
     "🙂" * 500, "é" * 999, "%s%n{0}{{x}}", "/etc/passwd", "../../../../etc/passwd", "file:///etc/passwd", "memory://x",

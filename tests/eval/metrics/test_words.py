@@ -58,4 +58,7 @@ def test_words_of_another_recording() -> None:
     prompt = "Once upon a time."
     assert words.leaks("the cat sat", "the cat sat once upon a", prompt, "en")
     assert not words.leaks("the cat sat", "the cat sat upon once a", prompt, "en")
+    assert not words.leaks("the time once", "a time upon once", prompt, "en")
+    misheard = "Mister Quilters is the"  # of a voice that is the beginning of the same sentence
+    assert not words.leaks("Mr. Quilter is the apostle", f"{misheard} apostle", misheard, "en")
     assert not words.leaks("once upon a time there was a cat", "once upon a time there was", prompt, "en")

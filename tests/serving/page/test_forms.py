@@ -76,6 +76,9 @@ def test_fields_are_those_of_http() -> None:
         "text": "Hello.", "voice": "heart", "seed": 5, "temperature": 0.5, "format": "wav",
     }  # fmt: skip
     assert form.fields(values(form, seed="many"))["seed"] == "many", "refused by the request, by name"
+    form = built("noise_suppression")
+    asked = form.fields(values(form, audio=None, strength="0"))
+    assert asked["strength"] == 0 and "strength=0" in form.python(asked, 1)
 
 
 def test_a_recorded_voice(tmp_path: Path) -> None:
