@@ -6,6 +6,7 @@ import string
 from collections.abc import Sequence
 
 from speechx.text.g2p.base import Phones, plain_letters
+from speechx.text.g2p.heteronyms import reading_by_neighbors
 from speechx.text.g2p.lexicon import Lexicon, SequenceTagger, coded
 from speechx.text.phones import VOWELS, strip_stress
 
@@ -25,27 +26,6 @@ _UNSTRESSED = frozenset(
     "your our their its has have had do does did will would can could shall should may must but than us me for "
     "i'm i've i'll i'd it's he's she's we're they're you're that's there's".split()
 )
-_DETERMINERS = frozenset("the a an this that these those my your our his her its their no some any".split())
-# Readings that the next word tells where the tagger does not, unless a determiner stands before: next words, phones.
-_BEFORE: dict[str, tuple[frozenset[str], Phones]] = {
-    "wind": (frozenset("the up down it back them".split()), ("w", "ˈaɪ", "n", "d")),
-    "lives": (frozenset("in on at with near here there alone next".split()), ("l", "ˈɪ", "v", "z")),
-}
-# Readings that the next word tells in any place.
-_WITH: dict[str, tuple[frozenset[str], Phones]] = {
-    "lead": (
-        frozenset("pipe pipes paint poisoning acid bullet bullets crystal weight weights shot glass".split()),
-        ("l", "ˈɛ", "d"),
-    ),
-    "minute": (
-        frozenset(
-            "detail details amount amounts quantity quantities particle particles trace traces dose doses".split()
-        ),
-        ("m", "aɪ", "n", "ˈu", "t"),
-    ),
-    "bass": (frozenset("fishing lake".split()), ("b", "ˈæ", "s")),
-}
-_NOT_NOUNS = ("JJ", "DT", "PRP$", "CD", "VB", "IN")
 _SIBILANTS = frozenset(("s", "z", "ʃ", "ʒ", "tʃ", "dʒ"))
 _VOICELESS = frozenset(("p", "t", "k", "f", "θ"))
 
@@ -71,7 +51,7 @@ class EnglishG2P:
                 letter = self._letter(word[0].lower())
                 out.append(_with_s(letter) if word[1:] else letter)
                 continue
-            told = self._by_neighbor(words, i)
+            told = reading_by_neighbors(words, i, lambda: self._tag(words))
             if told is not None:
                 out.append(told)
                 continue
@@ -87,21 +67,6 @@ class EnglishG2P:
             if word in _UNSTRESSED:
                 out[i] = tuple(strip_stress(phone) for phone in out[i])
         return _weak_forms(words, out)
-
-    def _by_neighbor(self, words: Sequence[str], i: int) -> Phones | None:
-        """The reading of a heteronym that the words beside it tell."""
-        word, following = words[i], words[i + 1] if i + 1 < len(words) else ""
-        for table in (_WITH, _BEFORE):
-            if word not in table or following not in table[word][0]:
-                continue
-            before = words[i - 1] if i else ""
-            if table is _WITH:
-                return table[word][1]
-            if before not in _DETERMINERS and not (
-                word == "lives" and self._tag(words)[i - 1].startswith(_NOT_NOUNS)
-            ):
-                return table[word][1]
-        return None
 
     def _letter(self, letter: str) -> Phones:
         if letter == "a":
