@@ -46,7 +46,7 @@ PLAYER = """<div class="sx-player">
 <progress hidden max="1"></progress><p class="sx-words"></p><div class="sx-sounds"></div>
 <details class="sx-repeat" hidden><summary>Repeat it in Python</summary><pre></pre></details></div>"""
 ABOUT = """# SpeechX
-One model for speech tasks, early weights: English is usable, other languages are experimental.
+One model for speech tasks, early weights: English is usable, other languages are less clear.
 Clone a voice only when its speaker has agreed. [For programs](../docs)"""
 
 
