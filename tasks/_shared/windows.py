@@ -10,7 +10,7 @@ import itertools
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
 from pydantic import Field
@@ -37,19 +37,24 @@ ONE_GO_SECONDS = 10.0
 """A recording up to this length is one window."""
 
 
+Strength = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="share of the result in the output, the rest is the recording: 0.9 leaves what is taken away 20 dB down",
+    ),
+]
+
+
 class AlignedRequest(TaskRequest):
     """The recording, and optionally its transcript."""
 
     audio: fields.Audio = Field(description="the recording")
     text: fields.Text | None = Field(None, description="transcript of the speech to keep, if known: it helps")
     language: fields.Language = Field("en", description="language of the text")
-    strength: float = Field(
-        1.0,
-        ge=0,
-        le=1,
-        allow_inf_nan=False,
-        description="share of the result in the output, the rest is the recording: 0.9 leaves what is taken away 20 dB down",
-    )
+    strength: Strength = 1.0
 
 
 A = TypeVar("A", bound=AlignedRequest)
