@@ -74,7 +74,6 @@ def _measure_all(sx: SpeechX, report: dict[str, Any], repeat: int, numbers: list
     from speechx.cli.samples import sample_requests
 
     samples = sample_requests()
-    report["codec_times_real_time"] = codec_speed(sx, samples[2].before)
     report["tasks"] = []
     for sample in samples:
         with Heartbeat(sample.title):
@@ -82,6 +81,7 @@ def _measure_all(sx: SpeechX, report: dict[str, Any], repeat: int, numbers: list
         line = "{title:36}{audio_seconds:6.2f} s  RTF {rtf:5.2f}  first audio {first_audio_seconds:5.2f} s"
         say(line.format(**report["tasks"][-1]))
     report["throughput"] = throughput(sx, samples[0], numbers)
+    report["codec_times_real_time"] = codec_speed(sx, samples[2].before)
 
 
 def _loaded(model: Path | None, slots: int) -> SpeechX:
