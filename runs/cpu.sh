@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every command that made the released weights, in order: about 19 hours of training on two shared CPU cores
+# Every command that made the released weights, in order: about 21 hours of training on two shared CPU cores
 # (AMD EPYC, AVX-512 BF16).
 #
 #   CORPORA=/data WHISPER=/models/whisper-base runs/cpu.sh [OUT]        OUT: runs/cpu, the model is OUT/model
@@ -7,7 +7,7 @@
 #
 # CORPORA   the folders of the table "Training data" of MODEL_CARD.md, one each, with these names (weights of the codec's
 #           recipe refer to them): librispeech_251spk speechocean_adults kathleen ljspeech vctk_p239 kerstin_de
-#           kokoro_synth kokoro_blends noise. Layouts: docs/data.md. Steps 9 to 11 name more.
+#           kokoro_synth kokoro_blends noise. Layouts: docs/data.md. Steps 9 to 12 name more.
 # WHISPER   Whisper base in CTranslate2 format (MIT), the teacher of the first codebook.
 #
 # Not exact. The weights were made over a week while the code changed, so this file makes a model of the same kind, not the
@@ -239,16 +239,19 @@ if step outputs; then
     "${outputs[@]}" --codec "$CODEC" --out "$OUT/aligner-5" --anneal-minutes 69
   rm -r "$OUT/model/aligner" && cp -r "$OUT/aligner-5/model" "$OUT/model/aligner"
 fi
+
+
 # 14. Language model: all weights on all data, from step 5's and without LoRAs. Pairs of steps 11 and 12, and mixtures. 2,773 steps, some
-# 130 minutes. Expect the loss of dev pairs of tts 4.05, WER of 443 dev outputs in six languages 37 to 29 % ("Language model: all
-# weights on all data"). Differs: the rate stayed at its top for 1,335 steps, most of them of one thread, and fell in the last 46 minutes.
+# 136 minutes. Expect WER of 443 dev outputs in six languages 37 to 29 % ("Language model: all weights on all data").
+# Differs: the rate stayed at its top for 1,335 steps (some 90 minutes, most of one thread) and fell in 46 minutes of two threads; here it falls from
+# the start. The dev pairs were of six languages.
 if step all; then
   for task in target_speaker_extraction=900 noise_suppression=700 speech_removal=450 speech_editing=300; do
     mix --pack "$OUT/pack-11-first" --seed 11 --task "${task%=*}" --count "${task#*=}" --out "$OUT/shards/14-${task%=*}"
   done
   mapfile -t shards < <(printf -- '--shards\n%s\n' "$OUT"/shards/{11,12,14}-*)
   speechx train lm --config lm/11-all-data --start-from "$OUT/lm-6/last.pt" "${shards[@]}" --dev "$OUT/shards/dev" --codec "$CODEC" \
-    --out "$OUT/lm-11" --anneal-minutes 130
+    --out "$OUT/lm-11" --anneal-minutes 136
   rm -r "$OUT/model/lm" && cp -r "$OUT/lm-11/model" "$OUT/model/lm"
 fi
 [ -n "$ONLY" ] || echo "$OUT/model: measure it with speechx eval (docs/evaluation.md)"

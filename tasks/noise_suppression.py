@@ -17,7 +17,7 @@ NS = 2
 
 
 class NoiseSuppressionRequest(AlignedRequest):
-    """A noisy recording. Noise is left 26 dB down: words are clearer (docs/log.md)."""
+    """A noisy recording. A twentieth of it stays in the output: words are clearer (docs/log.md)."""
 
     strength: Strength = 0.95
 

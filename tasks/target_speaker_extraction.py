@@ -27,7 +27,7 @@ TSE = 4
 
 
 class TargetSpeakerExtractionRequest(AlignedRequest):
-    """A mixture, and a recording of who is wanted. Others are left 26 dB down, for clearer words (docs/log.md)."""
+    """A mixture, and a recording of who is wanted. A twentieth of the mixture stays: words are clearer (docs/log.md)."""
 
     enrollment: fields.Voice = Field(
         description="2-30 s of the wanted speaker alone, or the id of a known voice"
