@@ -240,7 +240,6 @@ if step outputs; then
   rm -r "$OUT/model/aligner" && cp -r "$OUT/aligner-5/model" "$OUT/model/aligner"
 fi
 
-
 # 14. Language model: all weights on all data, from step 5's and without LoRAs. Pairs of steps 11 and 12, and mixtures. 2,773 steps, some
 # 136 minutes. Expect WER of 443 dev outputs in six languages 37 to 29 % ("Language model: all weights on all data").
 # Differs: the rate stayed at its top for 1,335 steps (some 90 minutes, most of one thread) and fell in 46 minutes of two threads; here it falls from

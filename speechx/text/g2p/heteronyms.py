@@ -15,7 +15,7 @@ __all__ = ["reading_by_neighbors"]
 Tagger = Callable[[], Sequence[str]]
 """The Penn tags of the phrase, made when they are asked for."""
 
-DETERMINERS = frozenset(
+_DETERMINERS = frozenset(
     "the a an this that these those my your our his her its their no some any every each".split()
 )
 _SUBJECTS = frozenset("i he she it we they who".split())
@@ -27,13 +27,14 @@ class Reading:
     """Phones (with spaces) that are right where all that is given holds.
 
     after, before: the word stands after, or before, one of these words. not_after: it does not stand after one of them.
-    after_noun: the tag of the word before is a noun's, a pronoun's or a name's.
+    near: one of these words is in the phrase. after_noun: the tag of the word before is a noun's, a pronoun's or a name's.
     """
 
     phones: str
     after: frozenset[str] | None = None
     before: frozenset[str] | None = None
     not_after: frozenset[str] = frozenset()
+    near: frozenset[str] | None = None
     after_noun: bool = False
 
     def holds(self, words: Sequence[str], i: int, tags: Tagger) -> bool:
@@ -42,6 +43,7 @@ class Reading:
             (self.after is None or previous in self.after)
             and (self.before is None or following in self.before)
             and previous not in self.not_after
+            and (self.near is None or not self.near.isdisjoint(words))
             and not (self.after_noun and i and tags()[i - 1].startswith(_NOT_NOUNS))
         )
 
@@ -59,12 +61,12 @@ _OBJECTS = _words("the it them this that these those your my his her our their u
 _READINGS: dict[str, tuple[Reading, ...]] = {
     "bass": (Reading("b ˈæ s", before=_words("fishing lake boat")),),
     "bow": (
-        Reading("b ˈaʊ", before=_BOWING, not_after=DETERMINERS),
+        Reading("b ˈaʊ", before=_BOWING, not_after=_DETERMINERS),
         Reading("b ˈaʊ", before=_words("of"), after=_words("the her its")),  # of a ship
     ),
-    "bows": (Reading("b ˈaʊ z", before=_BOWING, not_after=DETERMINERS),),
+    "bows": (Reading("b ˈaʊ z", before=_BOWING, not_after=_DETERMINERS),),
     "dove": (
-        Reading("d ˈoʊ v", before=_DIVING, not_after=DETERMINERS),
+        Reading("d ˈoʊ v", before=_DIVING, not_after=_DETERMINERS),
         Reading("d ˈoʊ v", after=_SUBJECTS),
     ),
     "lead": (
@@ -77,7 +79,7 @@ _READINGS: dict[str, tuple[Reading, ...]] = {
         Reading(
             "l ˈɪ v z",
             before=_words("in on at with near here there alone next"),
-            not_after=DETERMINERS,
+            not_after=_DETERMINERS,
             after_noun=True,
         ),
     ),
@@ -92,21 +94,23 @@ _READINGS: dict[str, tuple[Reading, ...]] = {
     "polish": (
         Reading(
             "p ˈɑ l ɪ ʃ",
-            after=_words("nail shoe boot furniture floor car silver to will can should must and"),
+            after=_words("nail shoe boot furniture floor car silver will can should must"),
         ),
-        Reading("p ˈɑ l ɪ ʃ", before=_OBJECTS, not_after=DETERMINERS),
+        Reading("p ˈɑ l ɪ ʃ", before=_OBJECTS, not_after=_DETERMINERS),
     ),
     "tear": (
         Reading("t ˈɪ ɹ", before=_words("gas drop drops duct ducts stained")),
-        Reading("t ˈɪ ɹ", after=DETERMINERS | _words("single")),
+        Reading("t ˈɪ ɹ", after=_DETERMINERS, near=_words("eye eyes cheek cheeks face")),
+        Reading("t ˈɛ ɹ", after=_DETERMINERS, before=_words("in along")),  # of cloth
+        Reading("t ˈɪ ɹ", after=_DETERMINERS | _words("single")),
     ),
     "tears": (
         Reading("t ˈɛ ɹ z", after=_words("he she it who which wear")),
         Reading(
-            "t ˈɛ ɹ z", before=_TEARING, not_after=DETERMINERS | _words("in into of with through and to no")
+            "t ˈɛ ɹ z", before=_TEARING, not_after=_DETERMINERS | _words("in into of with through and to no")
         ),
     ),
-    "wind": (Reading("w ˈaɪ n d", before=_words("the up down it back them"), not_after=DETERMINERS),),
+    "wind": (Reading("w ˈaɪ n d", before=_words("the up down it back them"), not_after=_DETERMINERS),),
 }
 
 

@@ -12,6 +12,7 @@ BOW, BOUGH = "boʊ", "baʊ"
 CASES = [
     ("a tear ran down her cheek", TEAR), ("he wiped every tear away", TEAR), ("they used tear gas", TEAR),
     ("there was a tear in his eye", TEAR), ("tear it up", TARE), ("do not tear the paper", TARE),
+    ("a tear in my shirt", TARE),
     ("he burst into tears", "tɪɹz"), ("tears ran down her face", "tɪɹz"), ("she was in tears again", "tɪɹz"),
     ("he tears the paper", "tɛɹz"), ("it tears easily", "tɛɹz"), ("blood sweat and tears", "tɪɹz"),
     ("he had a bow and arrow", BOW), ("she wore a bow tie", BOW), ("with a red bow in her hair", BOW),
@@ -20,6 +21,7 @@ CASES = [
     ("the dove flew away", "dʌv"), ("a white dove", "dʌv"), ("he dove in", "doʊv"), ("they dove into the lake", "doʊv"),
     ("polish your shoes", "pɑlɪʃ"), ("he bought shoe polish", "pɑlɪʃ"), ("please polish the silver", "pɑlɪʃ"),
     ("polish food is good", "poʊlɪʃ"), ("she speaks polish", "poʊlɪʃ"), ("the polish army", "poʊlɪʃ"),
+    ("german and polish", "poʊlɪʃ"), ("from english to polish", "poʊlɪʃ"),
     ("wind it up", "waɪnd"), ("wind the clock", "waɪnd"), ("the wind up there", "wɪnd"), ("a cold wind", "wɪnd"),
     ("a lead pipe", "lɛd"), ("he will lead the team", "lid"), ("lead poisoning", "lɛd"), ("the lead role", "lid"),
     ("a minute detail", "maɪnut"), ("wait a minute", "mɪnɪt"), ("in minute quantities", "maɪnut"),
