@@ -65,6 +65,7 @@ class ClipRow(TypedDict):
     language: str
     text: str
     split: str
+    synthetic: bool
     phones: list[tuple[str, float, float]]
 
 
@@ -163,7 +164,8 @@ def make_clip(
     soundfile.write(out / "audio" / f"{name}.flac", speech.wav_T / max(1.0, peak / 0.95), 16000)
     return ClipRow(
         id=name, audio=f"audio/{name}.flac", duration=round(len(speech.wav_T) / 16000, 3), speaker=speaker,
-        language=language, text=text, split=split_of(speaker), phones=speech.phones,
+        language=language, text=text, split=split_of(speaker), synthetic=True,
+        phones=speech.phones,
     )  # fmt: skip
 
 

@@ -46,7 +46,9 @@ class EncodedCorpus:
                 continue
             if found.per > max_per or not MIN_SECONDS * frame_rate <= len(token.codes_FK) <= max_frames:
                 continue
-            cut = CodedUtterance(row.id, token.codes_FK, token.text, found.pointer_F, row.speaker)
+            cut = CodedUtterance(
+                row.id, token.codes_FK, token.text, found.pointer_F, row.speaker, row.synthetic
+            )
             self.utterances.append(cut)
             self.corpora.append(row.corpus)
             self.by_speaker[cut.speaker].append(cut)

@@ -25,7 +25,7 @@ from speechx.batch.tables import delimiter_of
 from speechx.errors import InputError
 from speechx.files import not_utf8
 
-__all__ = ["TABLES", "known_rows", "open_text", "part_of_file", "raw_rows", "source_error"]
+__all__ = ["TABLES", "is_synthetic", "known_rows", "open_text", "part_of_file", "raw_rows", "source_error"]
 
 TABLES = (".csv", ".tsv", ".jsonl", ".json", ".ndjson")
 """Suffixes, with or without .gz. A .json has JSON lines."""
@@ -38,6 +38,7 @@ COLUMNS = {
     "split": ("split",),
     "id": ("id",),
     "kind": ("kind",),
+    "synthetic": ("synthetic",),
     "corpus": ("corpus",),
     "offset": ("offset",),
     "duration": ("duration",),
@@ -135,6 +136,14 @@ def part_of_file(path: Path, number: int, row: Mapping[str, str]) -> tuple[float
     if duration == 0:
         raise source_error(f"{path} line {number}: `duration` of a part must be above 0 s")
     return start, start + duration
+
+
+def is_synthetic(path: Path, number: int, row: Mapping[str, str]) -> bool:
+    """Whether a row says that a synthesizer spoke it. Raises InputError for what is neither yes nor no."""
+    value = row.get("synthetic", "").casefold()
+    if value not in ("", "true", "yes", "1", "false", "no", "0"):
+        raise source_error(f"{path} line {number}: `synthetic` must be true or false, not {value[:50]!r}")
+    return value in ("true", "yes", "1")
 
 
 def _seconds(path: Path, number: int, name: str, value: str) -> float:

@@ -2,7 +2,8 @@
 
 DIR/pcm.i16        all samples, end to end
 DIR/pack.json      optional: sample_rate; 16 kHz without it
-DIR/index.jsonl    one row per utterance: id, corpus, split, offset, samples, speaker | None, language, text, kind (noise)
+DIR/index.jsonl    one row per utterance: id, corpus, split, offset, samples, speaker | None, language, text, kind (noise),
+                   synthetic (true where a synthesizer spoke)
 DIR/texts.jsonl    optional: Whisper's transcripts of rows without text
 DIR/teacher.f16    optional: Whisper encoder features at 25 Hz, (frames, 512) end to end
 DIR/teacher.jsonl  one row per utterance: id, corpus, offset, frames
@@ -17,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from speechx.audio import reading
+from speechx.data.source_rows import SourceRow
 from speechx.files import atomic_write
 
 PACK_RATE = reading.SAMPLE_RATE
@@ -43,6 +45,7 @@ class PackRow:
     teacher: tuple[int, int] | None
     pitch: tuple[int, int, int] | None = None
     sample_rate: int = PACK_RATE
+    synthetic: bool = False
 
     @property
     def seconds(self) -> float:
@@ -98,6 +101,7 @@ class AudioPack:
                     offset=row["offset"],
                     samples=row["samples"],
                     sample_rate=self.sample_rate,
+                    synthetic=bool(row.get("synthetic")),
                     teacher=teachers.get((row["corpus"], row["id"])),
                     pitch=tones.get((row["corpus"], row["id"])),
                     **fields,
@@ -129,6 +133,18 @@ class AudioPack:
             np.float32
         )
         return np.pad(f0_S, (0, frames - len(f0_S)))
+
+
+def row_facts(row: PackRow | SourceRow) -> dict[str, object]:
+    """What an index says of a recording, beside where it is; what is not known is left out."""
+    facts = {
+        "speaker": row.speaker,
+        "language": row.language,
+        "text": row.text,
+        "kind": row.kind,
+        "synthetic": row.synthetic or None,
+    }
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 def pack_rate(folder: str | Path) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
@@ -23,6 +23,7 @@ from speechx.data.shards import ShardWriter
 from speechx.errors import InputError
 from speechx.models.aligner import load_aligner
 from speechx.models.codec.sources import CodecSource, absolute_source, open_codec
+from speechx.models.lm.prompt import marked_synthetic
 from speechx.task.examples import TrainingPair
 from speechx.task.frontend import Frontend
 from speechx.text import PHONE_TABLE_VERSION
@@ -161,6 +162,10 @@ class PairMaker:
         rng = np.random.default_rng((seed, task.slot, index))
         return self.from_codes(task, rng) if from_codes else self.from_audio(task, rng)
 
+    @staticmethod
+    def _pair(pair: TrainingPair, synthetic: bool) -> TrainingPair:
+        return replace(pair, prompt=marked_synthetic(pair.prompt)) if synthetic else pair
+
     def from_codes(self, task: Task[TaskRequest], rng: np.random.Generator) -> MadePair:
         """By `Task.pair_from_codes`."""
         if not self.coded.utterances:
@@ -169,7 +174,8 @@ class PairMaker:
                 "train the aligner for longer"
             )
         cut = self.coded.utterances[int(rng.choice(len(self.coded.utterances), p=self.coded_odds))]
-        return task.pair_from_codes(cut, self.coded, rng) or "without what the task needs"
+        pair = task.pair_from_codes(cut, self.coded, rng)
+        return self._pair(pair, cut.synthetic) if pair else "without what the task needs"
 
     def from_audio(self, task: Task[TaskRequest], rng: np.random.Generator) -> MadePair:
         """By `Task.example` and `Task.pair`."""
@@ -181,7 +187,7 @@ class PairMaker:
             pair = task.pair(example, self.frontend)
         except InputError:
             return "with text that does not fit"
-        return pair if len(pair.target_FK) else "without a target"
+        return self._pair(pair, cut.synthetic) if len(pair.target_FK) else "without a target"
 
 
 def map_here(maker: PairMaker) -> PairMapper:

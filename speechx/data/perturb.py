@@ -20,7 +20,7 @@ import soxr
 
 from speechx.data.annotate.codes import one_thread_each
 from speechx.data.dropping import Dropper
-from speechx.data.packs import FRAME, AudioPack, PackRow, write_rate
+from speechx.data.packs import FRAME, AudioPack, PackRow, row_facts, write_rate
 from speechx.errors import InputError
 from speechx.files import atomic_files
 
@@ -125,13 +125,11 @@ def perturb_pack(
             samples.write((wav_T.clip(-1, 1) * 32767).astype(np.int16).tobytes())
             entry = {
                 "id": row.id, "corpus": row.corpus, "split": "train", "offset": offset, "samples": len(wav_T),
-                "language": row.language,
             }  # fmt: skip
-            if row.speaker is None:
-                entry |= {"kind": row.kind}
-            else:
+            entry |= row_facts(row)
+            if row.speaker is not None:
                 id, speaker = change.names(row)
-                entry |= {"id": id, "speaker": speaker, "text": row.text}
+                entry |= {"id": id, "speaker": speaker}
                 made[row.corpus, row.id] = (id, change.speed(row), -(-len(wav_T) // FRAME))
             lines.append(json.dumps(entry, ensure_ascii=False) + "\n")
             offset += len(wav_T)

@@ -58,6 +58,7 @@ class PackPool:
         return Utterance(
             id=row.id, wav_T=self._audio(row), text=row.text, language=row.language or "en", speaker=str(row.speaker),
             sample_rate=self.sample_rate, words=self.words.get((row.corpus, row.id)), voice=str(row.speaker),
+            synthetic=row.synthetic,
         )  # fmt: skip
 
     def _audio(self, row: PackRow) -> np.ndarray:

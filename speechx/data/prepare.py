@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from speechx.data.packs import PACK_RATE, write_rate
+from speechx.data.packs import PACK_RATE, row_facts, write_rate
 from speechx.data.source_rows import MAX_SECONDS, SourceRow, hold_out_speakers
 from speechx.data.sources import read_source
 from speechx.errors import InputError
@@ -127,10 +127,8 @@ def _entry(row: SourceRow, offset: int, samples: int, keep_path: bool) -> dict[s
         "offset": offset,
         "samples": samples,
     }
-    optional = {"speaker": row.speaker, "language": row.language, "text": row.text, "kind": row.kind}
-    if keep_path and row.start is None:
-        optional["path"] = str(row.path.resolve())
-    return entry | {name: value for name, value in optional.items() if value is not None}
+    path = {"path": str(row.path.resolve())} if keep_path and row.start is None else {}
+    return entry | row_facts(row) | path
 
 
 def _decode_all(rows: list[SourceRow], workers: int, rate: int) -> Iterator[tuple[np.ndarray, bool]]:

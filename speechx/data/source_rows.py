@@ -17,7 +17,7 @@ FEW_SPEAKERS = 20
 
 @dataclass(frozen=True)
 class SourceRow:
-    """One recording, or [start, stop) seconds of one. split "": the corpus has none."""
+    """One recording, or [start, stop) seconds of one. split "": the corpus has none. synthetic: a synthesizer spoke it."""
 
     path: Path
     id: str
@@ -29,6 +29,7 @@ class SourceRow:
     kind: str | None = None
     start: float | None = None
     stop: float | None = None
+    synthetic: bool = False
 
 
 def with_splits(rows: list[SourceRow]) -> list[SourceRow]:

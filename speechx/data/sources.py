@@ -3,7 +3,7 @@
     read_source("LibriSpeech")      LibriSpeech, LibriTTS, LJSpeech, VCTK, Common Voice: as they are published
     read_source("my_corpus")        a folder with metadata.jsonl or metadata.csv, or of recordings alone (NAME.wav, NAME.txt)
     read_source("clips.csv")        CSV, TSV or JSONL with column audio, and text, speaker, language, split, id, kind,
-                                    offset with duration (NeMo)
+                                    synthetic, offset with duration (NeMo)
     read_source("cuts.jsonl.gz")    manifests of lhotse (a hundred more corpora), if it is installed
 
 A row with `kind` is noise; every other row is speech. Nothing is decoded here.
@@ -18,7 +18,15 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speechx.data.corpus_tables import is_table, known_rows, open_text, part_of_file, raw_rows, source_error
+from speechx.data.corpus_tables import (
+    is_synthetic,
+    is_table,
+    known_rows,
+    open_text,
+    part_of_file,
+    raw_rows,
+    source_error,
+)
 from speechx.data.source_rows import SourceRow, with_splits
 from speechx.errors import InputError
 from speechx.files import read_text
@@ -112,6 +120,7 @@ def _table(path: Path) -> Iterator[SourceRow]:
             kind=kind or None,
             start=part[0] if part else None,
             stop=part[1] if part else None,
+            synthetic=is_synthetic(path, number, row),
         )
 
 

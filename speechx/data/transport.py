@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from speechx.data.annotate.features import feature_files
-from speechx.data.packs import PACK_RATE, TEACHER_DIM, AudioPack, PackRow
+from speechx.data.packs import PACK_RATE, TEACHER_DIM, AudioPack, PackRow, row_facts
 from speechx.data.prepare import PrepareReport, prepare_pack
 from speechx.errors import InputError
 from speechx.files import atomic_files
@@ -171,10 +171,9 @@ def _write_part(out: Path, number: int, items: list[PartFile], axes: PrincipalAx
                 "audio": name,
                 "samples": row.samples,
             }
-            optional = {"speaker": row.speaker, "language": row.language, "text": row.text, "kind": row.kind}
+            facts |= row_facts(row)
             if row.speaker is None:
-                optional["kind"] = row.kind or "noise"
-            facts |= {key: value for key, value in optional.items() if value is not None}
+                facts["kind"] = row.kind or "noise"
             facts["teacher"] = 0 if item.teacher_FD is None else len(item.teacher_FD)
             facts["pitch"] = 0 if item.f0_S is None else len(item.f0_S)
             lines.append(json.dumps(facts, ensure_ascii=False) + "\n")

@@ -5,7 +5,8 @@ trained with an older list keep their meaning.
 
     0          PAD, "no token"
     1          BOS, the input of the first target step
-    2..31      markers between the parts of an acoustic prompt; 2..8 are taken, each by the task that names it
+    2..31      markers between the parts of an acoustic prompt; 2..8 are taken, each by the task that names it;
+               9 says that a synthesizer spoke the target
     32..95     task ids, 64 reserved; a task names its `slot` in 0..63
     96..127    languages, 32 reserved; those that are added to a process have the next ones
     128..511   phones, 128 + index in the frozen phone table
@@ -20,6 +21,7 @@ BOS = 1
 
 FIRST_MARKER = 2
 NUM_MARKERS = 30
+SYNTHETIC = 9
 
 FIRST_TASK = 32
 NUM_TASKS = 64

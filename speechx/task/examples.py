@@ -26,6 +26,7 @@ class Utterance:
 
     wav_T: float32 at `sample_rate`. text: None where no transcript is known. words: times of its words, where aligned.
     voice: what other recordings of the same voice in any language share (a multilingual speaker); else the speaker.
+    synthetic: whether a synthesizer spoke it.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Utterance:
     sample_rate: int
     words: tuple[WordTime, ...] | None = None
     voice: str | None = None
+    synthetic: bool = False
 
     @property
     def seconds(self) -> float:
@@ -74,13 +76,17 @@ class UtterancePool(Protocol):
 
 @dataclass(frozen=True)
 class CodedUtterance:
-    """A clean recording, encoded at the standard level: codes_FK, its phones, and the phone of each frame (pointer_F)."""
+    """A clean recording, encoded at the standard level: codes_FK, its phones, and the phone of each frame (pointer_F).
+
+    synthetic: whether a synthesizer spoke it.
+    """
 
     id: str
     codes_FK: np.ndarray
     speech: PhoneSequence
     pointer_F: np.ndarray
     speaker: str
+    synthetic: bool = False
 
 
 class CodePool(Protocol):

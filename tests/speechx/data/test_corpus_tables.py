@@ -232,7 +232,7 @@ def test_other_columns_are_said_once(
     with caplog.at_level(logging.WARNING):
         assert len(read_source(tmp_path / "m.jsonl")) == len(rows)
     (record,) = caplog.records
-    known = "audio, text, speaker, language, split, id, kind, corpus, offset, duration"
+    known = "audio, text, speaker, language, split, id, kind, synthetic, corpus, offset, duration"
     assert (
         record.getMessage()
         == f"source: {tmp_path / 'm.jsonl'}: not used: column {unused}; the known ones are {known}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +12,15 @@ import pytest
 import torch
 
 from speechx.data.pairs import mix_shards
-from speechx.data.shards import Shards, encode_pair
+from speechx.data.shards import Shards, decode_pair, encode_pair
 from speechx.data.synthetic import synthetic_pack
 from speechx.errors import InputError
 from speechx.models.aligner import Aligner, AlignerConfig
 from speechx.models.codec.config import SpectralConfig
 from speechx.models.codec.folder import load_codec, save_codec
 from speechx.models.codec.spectral import SpectralCodec
+from speechx.models.lm.prompt import Token
+from speechx.models.vocab import SYNTHETIC
 from speechx.task import registry
 
 
@@ -50,6 +54,26 @@ def test_every_task_and_the_same_again(
     assert sum(slots.values()) == 3 * len(registry.task_names())
     assert mixed(folders, tmp_path / "two", count=3) == one
     assert mixed(folders, tmp_path / "three", count=3, seed=2) != one
+
+
+def test_pairs_of_synthetic_speech_are_marked(
+    folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Aligner, "phone_errors", lambda *_: 0.1)
+    plain = mixed(folders, tmp_path / "plain", count=3)
+    index = folders["pack"] / "index.jsonl"
+    recorded = index.read_text()
+    index.write_text(
+        "".join(json.dumps(json.loads(r) | {"synthetic": True}) + "\n" for r in recorded.splitlines())
+    )
+    marked = mixed(folders, tmp_path / "marked", count=3)
+    index.write_text(recorded)
+    for before, after in zip(plain, marked, strict=True):
+        pair = decode_pair(np.frombuffer(after, np.int16))
+        mark, *rest = pair.prompt.segments
+        assert mark == Token(SYNTHETIC)
+        unmarked = replace(pair, prompt=replace(pair.prompt, segments=tuple(rest)))
+        assert encode_pair(unmarked).tobytes() == before
 
 
 def test_texts_that_fit_nowhere(

@@ -32,15 +32,17 @@ def test_a_folder_with_metadata(tmp_path: Path) -> None:
             "language": "pt-BR",
             "text": "Olá.",
             "split": "dev",
+            "synthetic": True,
         },
         {"id": "b", "audio": "audio/b.wav", "kind": "rain", "split": "train"},
     ]
     (tmp_path / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     speech, noise = read_source(tmp_path)
     assert speech == SourceRow(
-        tmp_path / "audio/a.wav", "a", tmp_path.name, split="dev", speaker="s1", language="pt", text="Olá."
+        tmp_path / "audio/a.wav", "a", tmp_path.name, "dev", "s1", "pt", "Olá.", synthetic=True
     )
     assert (noise.kind, noise.speaker, noise.language, noise.split) == ("rain", None, None, "train")
+    assert not noise.synthetic
 
 
 @pytest.mark.parametrize("name", ["METADATA.CSV", "Metadata.csv"])
@@ -155,6 +157,7 @@ def test_manifests_of_lhotse(tmp_path: Path) -> None:
         ('{"text": "hi"}\n', "line 1 has no column `audio`"),
         ('{"audio": "a.wav"}\n{"audio": \n', "line 2 is not JSON"),
         ('{"audio": "a.wav", "id": "x"}\n{"audio": "b.wav", "id": "x"}\n', "two rows with id 'x'"),
+        ('{"audio": "a.wav", "synthetic": "Kokoro"}\n', "`synthetic` must be true or false, not 'kokoro'"),
         ("", "lists no recordings"),
     ],
 )
@@ -193,7 +196,9 @@ def test_a_pack_leaves_out_what_cannot_be_read(tmp_path: Path) -> None:
     (corpus / "text.wav").write_text("no sound at all")
     names = ["good", "half", "text", "missing"]
     lines = [
-        json.dumps({"id": n, "audio": f"{n}.wav", "split": "train", "text": "A B"}) + "\n" for n in names
+        json.dumps({"id": n, "audio": f"{n}.wav", "split": "train", "text": "A B", "synthetic": n == "half"})
+        + "\n"
+        for n in names
     ]
     (corpus / "metadata.jsonl").write_text("".join(lines))
     made = prepare_pack([corpus], tmp_path / "pack", workers=1, language="en")
@@ -204,6 +209,7 @@ def test_a_pack_leaves_out_what_cannot_be_read(tmp_path: Path) -> None:
     good, half = pack.rows
     assert good.samples == 8000 and abs(float(np.abs(pack.audio(good)).max()) - 0.3) < 0.01
     assert 0.9 < half.seconds < 1.1 and half.text == "a b" and half.language == "en"
+    assert half.synthetic and not good.synthetic
     with pytest.raises(InputError, match="holds a pack already"):
         prepare_pack([corpus], tmp_path / "pack")
     (corpus / "metadata.jsonl").write_text(lines[2])
