@@ -1,4 +1,4 @@
-"""`speechx train codec|aligner|lm|refiner|smoke`: the recipes that made the shipped weights.
+"""`speechx train codec|aligner|lm|preference|refiner|smoke`: the recipes that made the shipped weights.
 
 --workers trains on Ray: speechx.cli.training_cluster.
 """
@@ -191,6 +191,38 @@ def lm(
     )
     cluster = training_cluster(workers, gpus, cpus, address)
     train_job(job, RunOptions(out, resume, device, max_minutes, auto_resume=auto_resume), cluster)
+
+
+@app.command()
+def preference(
+    config: RecipeOption,
+    shards: Annotated[
+        list[Path], typer.Option(help="folder of ordinary pairs made by `speechx data mix`; may be repeated")
+    ],
+    better: Annotated[list[Path], typer.Option(help="folder of the better outputs; may be repeated")],
+    worse: Annotated[
+        list[Path], typer.Option(help="folder of the worse outputs of the same requests; may be repeated")
+    ],
+    codec: Codec,
+    out: Out,
+    start_from: Annotated[Path, typer.Option(help="lm folder, or box, of the finished language model")],
+    dev: Annotated[Path | None, typer.Option(help="folder of pairs of the dev split")] = None,
+    resume: Resume = False,
+    auto_resume: AutoResume = False,
+    device: Device = "cpu",
+    max_minutes: Minutes = None,
+    anneal_minutes: Anneal = None,
+) -> None:
+    """Teach a finished language model which of two of its outputs is better; writes it to OUT/model."""
+    from speechx.models.codec.sources import absolute_source
+    from speechx.training.jobs import PreferenceJob, RunOptions
+    from speechx.training.lm_config import PreferenceConfig
+
+    recipe = _with_minutes(PreferenceConfig.read(config), anneal_minutes)
+    plain, good, bad = (tuple(str(f.absolute()) for f in folders) for folders in (shards, better, worse))
+    start = part_folder(start_from, "lm", "start-from")
+    job = PreferenceJob(recipe, plain, good, bad, absolute_source(codec), str(start), _path(dev))
+    train_job(job, RunOptions(out, resume, device, max_minutes, auto_resume=auto_resume), None)
 
 
 @app.command("mask", hidden=True)  # its name in the first release

@@ -15,7 +15,7 @@ from speechx.models.lora import LoRAScope
 from speechx.training.aligner import AlignerTrainConfig
 from speechx.training.codec_config import CodecTrainConfig
 from speechx.training.group import Group
-from speechx.training.lm_config import LMTrainConfig
+from speechx.training.lm_config import LMTrainConfig, PreferenceConfig
 from speechx.training.loop import CheckpointStore
 from speechx.training.refiner_recipe import RefinerTrainConfig
 
@@ -23,6 +23,7 @@ __all__ = [
     "AlignerJob",
     "CodecJob",
     "LMJob",
+    "PreferenceJob",
     "RefinerJob",
     "RunOptions",
     "TrainCluster",
@@ -213,6 +214,36 @@ class LMJob:
             export_lm(out / "last.pt", out / "model")
         else:
             export_adapter(trainer.average, self.config, self.adapt, out / "model")
+        return f"language model -> {out / 'model'}"
+
+
+@dataclass(frozen=True)
+class PreferenceJob:
+    """start_from: folder of the finished language model. better, worse: pair i of one belongs to pair i of the other."""
+
+    config: PreferenceConfig
+    shards: tuple[str, ...]
+    better: tuple[str, ...]
+    worse: tuple[str, ...]
+    codec: str
+    start_from: str
+    dev: str | None = None
+
+    def run(self, options: RunOptions) -> str:
+        from speechx.data.shards import Shards
+        from speechx.models.codec.sources import open_codec
+        from speechx.training.export import export_lm
+        from speechx.training.preference import train
+
+        made = open_codec(self.codec)
+        plain, better, worse = (Shards(list(f), made.hash) for f in (self.shards, self.better, self.worse))
+        dev = None if self.dev is None else Shards([self.dev], made.hash)
+        train(
+            self.config, plain, better, worse, dev, options.out, start_from=self.start_from, codec=made,
+            resume=options.resume, device=options.device, max_minutes=options.max_minutes,
+        )  # fmt: skip
+        out = Path(options.out)
+        export_lm(out / "last.pt", out / "model")
         return f"language model -> {out / 'model'}"
 
 

@@ -49,3 +49,18 @@ class LMTrainConfig(StrictConfig):
     log_every: int = 50
     eval_every: int = 500
     eval_batches: int = 12
+
+
+class PreferenceConfig(LMTrainConfig):
+    """A recipe of the language model with what preferences need.
+
+    beta: how soon a margin is enough. codes: of a frame, how many count in what an output's probability is; the first one
+    and the pointer say the words. pair_steps: of a batch of outputs. better_weight: of the cross entropy of the better
+    outputs. plain_weight: of the loss of ordinary pairs.
+    """
+
+    beta: float = 0.1
+    codes: int = 8
+    pair_steps: int = 3000
+    better_weight: float = 0.1
+    plain_weight: float = 1.0
