@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import itertools
 import json
 import time
 from collections import defaultdict
@@ -44,6 +45,9 @@ MOST_WRONG = 0.34
 
 LEAST_GAIN = 0.15
 """Fewer wrong words than in the worse output, at least, as a share."""
+
+MOST_PAIRS = 3
+"""Of one request."""
 
 LEAST_LIKE = -0.03
 """How much less than the worse output the better one may resemble the voice (GE2E cosine)."""
@@ -122,8 +126,8 @@ def hear(manifest: Path, model: Path | None, out: Path, tries: int, minutes: flo
                     line = {
                         "id": row["id"], "language": row["language"], "text": row["text"],
                         "heard": transcript.text, "probability": round(transcript.log_probability, 3),
-                        "wer": round(counts.wer.value, 4),
-                        "cer": round(cer(row["text"], transcript.text, row["language"]).value, 4),
+                        "wer": round(counts.wer.value or 0.0, 4),
+                        "cer": round(cer(row["text"], transcript.text, row["language"]).value or 0.0, 4),
                         "cosine": round(float(voice_D @ said_D), 4),
                         "pair": base64.b64encode(encode_pair(pair).tobytes()).decode(),
                     }  # fmt: skip
@@ -150,8 +154,22 @@ def badness(row: dict[str, Any]) -> float:
     return float(min(1.0, row["wer"]) + min(1.0, row["cer"]) - 0.1 * max(-2.0, row["probability"]))
 
 
+def pairs_of(outputs: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """(better, worse) outputs of one request, at most MOST_PAIRS, the clearest first."""
+    ranked = sorted(outputs, key=badness)
+    found = list[tuple[float, int, int]]()
+    for one, other in itertools.combinations(range(len(ranked)), 2):
+        better, worse = ranked[one], ranked[other]
+        gain = min(1.0, worse["wer"]) - min(1.0, better["wer"])
+        like = better["cosine"] - worse["cosine"]
+        if better["wer"] <= MOST_WRONG and gain >= LEAST_GAIN and like >= LEAST_LIKE:
+            found.append((-gain, one, other))
+    for _, one, other in sorted(found)[:MOST_PAIRS]:
+        yield ranked[one], ranked[other]
+
+
 def choose(out: Path) -> None:
-    """Writes OUT/better and OUT/worse. The codec's name is that of the packaged one."""
+    """Writes OUT/better and OUT/worse, for the codec in the package."""
     codec = load_front().codec
     requests, chosen = 0, defaultdict[str, int](int)
     with (
@@ -160,15 +178,10 @@ def choose(out: Path) -> None:
     ):
         for outputs in groups(out / "heard.jsonl"):
             requests += 1
-            ranked = sorted(outputs, key=badness)
-            best, worst = ranked[0], ranked[-1]
-            gain = min(1.0, worst["wer"]) - min(1.0, best["wer"])
-            like = best["cosine"] - worst["cosine"]
-            if best["wer"] > MOST_WRONG or gain < LEAST_GAIN or like < LEAST_LIKE:
-                continue
-            for writer, row in ((better, best), (worse, worst)):
-                writer.add(decode_pair(np.frombuffer(base64.b64decode(row["pair"]), np.int16)))
-            chosen[best["language"]] += 1
+            for pair in pairs_of(outputs):
+                for writer, row in zip((better, worse), pair, strict=True):
+                    writer.add(decode_pair(np.frombuffer(base64.b64decode(row["pair"]), np.int16)))
+                chosen[pair[0]["language"]] += 1
     print(f"{sum(chosen.values())} pairs from {requests} requests: {dict(chosen)}")
 
 

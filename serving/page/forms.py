@@ -104,7 +104,8 @@ class TaskForm:
                 info="of the file to download",
             )  # fmt: skip
         else:
-            made = gr.Textbox(label=label, info=about, max_lines=1)
+            default = None if info.is_required() or info.default is None else str(info.default)
+            made = gr.Textbox(label=label, info=about, placeholder=default, max_lines=1)
         self.inputs[name] = made
 
     def _add_voice(self, name: str, label: str, about: str, voices: list[tuple[str, str]]) -> Any:

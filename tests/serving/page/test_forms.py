@@ -79,6 +79,7 @@ def test_fields_are_those_of_http() -> None:
     form = built("noise_suppression")
     asked = form.fields(values(form, audio=None, strength="0"))
     assert asked["strength"] == 0 and "strength=0" in form.python(asked, 1)
+    assert form.inputs["strength"].placeholder == "0.95", "what an empty field means"
 
 
 def test_a_recorded_voice(tmp_path: Path) -> None:
