@@ -199,9 +199,8 @@ def preference(
     shards: Annotated[
         list[Path], typer.Option(help="folder of ordinary pairs made by `speechx data mix`; may be repeated")
     ],
-    better: Annotated[list[Path], typer.Option(help="folder of the better outputs; may be repeated")],
-    worse: Annotated[
-        list[Path], typer.Option(help="folder of the worse outputs of the same requests; may be repeated")
+    tries: Annotated[
+        Path, typer.Option(help="tries that a recognizer has heard (scripts/make_tries.py)", exists=True)
     ],
     codec: Codec,
     out: Out,
@@ -213,15 +212,17 @@ def preference(
     max_minutes: Minutes = None,
     anneal_minutes: Anneal = None,
 ) -> None:
-    """Teach a finished language model which of two of its outputs is better; writes it to OUT/model."""
+    """Teach a finished language model the words that were understood in some of its tries; writes it to OUT/model."""
     from speechx.models.codec.sources import absolute_source
     from speechx.training.jobs import PreferenceJob, RunOptions
     from speechx.training.lm_config import PreferenceConfig
 
     recipe = _with_minutes(PreferenceConfig.read(config), anneal_minutes)
-    plain, good, bad = (tuple(str(f.absolute()) for f in folders) for folders in (shards, better, worse))
+    folders = tuple(str(folder.absolute()) for folder in shards)
     start = part_folder(start_from, "lm", "start-from")
-    job = PreferenceJob(recipe, plain, good, bad, absolute_source(codec), str(start), _path(dev))
+    job = PreferenceJob(
+        recipe, folders, str(tries.absolute()), absolute_source(codec), str(start), _path(dev)
+    )
     train_job(job, RunOptions(out, resume, device, max_minutes, auto_resume=auto_resume), None)
 
 

@@ -219,28 +219,28 @@ class LMJob:
 
 @dataclass(frozen=True)
 class PreferenceJob:
-    """start_from: folder of the finished language model. better, worse: pair i of one belongs to pair i of the other."""
+    """start_from: folder of the finished language model. tries: file of its outputs (speechx.data.tries)."""
 
     config: PreferenceConfig
     shards: tuple[str, ...]
-    better: tuple[str, ...]
-    worse: tuple[str, ...]
+    tries: str
     codec: str
     start_from: str
     dev: str | None = None
 
     def run(self, options: RunOptions) -> str:
         from speechx.data.shards import Shards
+        from speechx.data.tries import read_tries
         from speechx.models.codec.sources import open_codec
         from speechx.training.export import export_lm
         from speechx.training.preference import train
 
         made = open_codec(self.codec)
-        plain, better, worse = (Shards(list(f), made.hash) for f in (self.shards, self.better, self.worse))
         dev = None if self.dev is None else Shards([self.dev], made.hash)
         train(
-            self.config, plain, better, worse, dev, options.out, start_from=self.start_from, codec=made,
-            resume=options.resume, device=options.device, max_minutes=options.max_minutes,
+            self.config, Shards(list(self.shards), made.hash), read_tries(self.tries), dev, options.out,
+            start_from=self.start_from, codec=made, resume=options.resume, device=options.device,
+            max_minutes=options.max_minutes,
         )  # fmt: skip
         out = Path(options.out)
         export_lm(out / "last.pt", out / "model")

@@ -54,13 +54,13 @@ class LMTrainConfig(StrictConfig):
 class PreferenceConfig(LMTrainConfig):
     """A recipe of the language model with what preferences need.
 
-    beta: how soon a margin is enough. codes: of a frame, how many count in what an output's probability is; the first one
-    and the pointer say the words. pair_steps: of a batch of outputs. better_weight: of the cross entropy of the better
-    outputs. plain_weight: of the loss of ordinary pairs.
+    beta: how soon a margin is enough. codes: of a frame, how many count in what is said; the first one and the pointer say
+    the words. tries_steps: budget of a batch of tries. plain_weight: of the loss of ordinary pairs. dev_requests: the first
+    so many requests are measured, and not learned from.
     """
 
     beta: float = 0.1
     codes: int = 8
-    pair_steps: int = 3000
-    better_weight: float = 0.1
+    tries_steps: int = 3000
     plain_weight: float = 1.0
+    dev_requests: int = 0

@@ -1,7 +1,8 @@
-"""A finished language model learns which of two outputs of a request is the better one."""
+"""A finished language model learns to say words as in those of its tries that were understood."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,19 +10,22 @@ import numpy as np
 import pytest
 import torch
 
-from speechx.data.shards import Shards, ShardWriter
+from speechx.data.shards import Shards
+from speechx.data.tries import Try, read_tries, try_row
 from speechx.errors import InputError
 from speechx.models.codec.spectral import SpectralCodec
-from speechx.models.lm.batch import LMBatch, collate
+from speechx.models.lm.batch import collate
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.folder import load_model, save_model
 from speechx.models.lm.model import CodecLMCore
 from speechx.training.lm_config import PreferenceConfig
 from speechx.training.lm_data import to_example
-from speechx.training.preference import log_probs, train
+from speechx.training.loop import read_log
+from speechx.training.preference import said_words, step_log_probs, train
 
 RECIPE = PreferenceConfig(
-    preset="tiny", steps=12, batch_steps=300, pair_steps=1500, bf16=False, lr=1e-3, warmup=1, log_every=1, beta=0.5,
+    preset="tiny", steps=12, batch_steps=300, tries_steps=1500, bf16=False, lr=1e-3, warmup=1, log_every=1, beta=0.5,
+    eval_every=12, dev_requests=2,
 )  # fmt: skip
 
 
@@ -38,63 +42,73 @@ def start(shards: Shards, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def worse(shards: Shards, tmp_path: Path) -> Shards:
-    """The same requests, answered with codes in another order."""
-    with ShardWriter(tmp_path / "worse", "tts", shards.codec_hash, 1) as writer:
-        for pair in shards:
-            order = np.random.default_rng(1).permutation(len(pair.target_FK))
-            writer.add(replace(pair, target_FK=pair.target_FK[order]))
-    return Shards([tmp_path / "worse"])
-
-
-def batch_of(shards: Shards, model: CodecLMCore, count: int = 3) -> LMBatch:
-    return collate([to_example(shards[i], model.shape) for i in range(count)], model.shape)
+def tries(shards: Shards) -> list[list[Try]]:
+    """Two tries of each request: a recording, and one whose first word has other codes and was not understood."""
+    groups = []
+    for number in range(len(shards)):
+        pair = shards[number]
+        assert pair.pointer_F is not None
+        half = int(pair.pointer_F.max()) // 2 + 1
+        words_W3 = np.array([[0, half, 1], [half, half + half, 1]])
+        wrong_FK = pair.target_FK.copy()
+        first = pair.pointer_F < half
+        wrong_FK[first] = np.random.default_rng(number).integers(0, 1024, wrong_FK[first].shape)
+        misheard_W3 = words_W3.copy()
+        misheard_W3[0, 2] = 0
+        groups.append([Try(pair, words_W3), Try(replace(pair, target_FK=wrong_FK), misheard_W3)])
+    return groups
 
 
 def test_log_probabilities_are_the_loss_of_training(shards: Shards) -> None:
     model = tiny("x")
     model.shape = model.shape.with_(local_fraction=1.0)
-    batch = batch_of(shards, model)
+    batch = collate([to_example(shards[i], model.shape) for i in range(3)], model.shape)
     found = model(batch).metrics
     frames = len(batch.target_index_N)
     wanted = frames * (found["advance_ce"] + sum(found[f"ce_{k}"] for k in range(1, 9)))
-    torch.testing.assert_close(-log_probs(model, batch, 8).sum(), wanted)
+    torch.testing.assert_close(-step_log_probs(model, batch, 8).sum(), wanted)
     first = frames * (found["advance_ce"] + found["ce_1"])
-    torch.testing.assert_close(-log_probs(model, batch, 1).sum(), first)
+    torch.testing.assert_close(-step_log_probs(model, batch, 1).sum(), first)
 
 
-def test_each_output_has_a_probability_of_its_own(shards: Shards) -> None:
-    model = tiny("x")
-    together_B = log_probs(model, batch_of(shards, model), 8)
-    alone = [
-        log_probs(model, collate([to_example(shards[i], model.shape)], model.shape), 8) for i in range(3)
-    ]
-    torch.testing.assert_close(together_B, torch.cat(alone))
+def test_only_words_that_were_understood_in_one_try_alone_are_compared(tries: list[list[Try]]) -> None:
+    said = said_words(tries[:3], tiny("x").shape)
+    assert said.pairs_P2.tolist() == [[0, 2], [4, 6], [8, 10]], (
+        "the first word of each request: right, then wrong"
+    )
+    lengths = [len(one.frames(word)) for group in tries[:3] for one in group for word in (0, 1)]
+    ones_N = torch.ones(len(said.word_N))
+    assert said.sums(ones_N).tolist() == lengths
+    assert (said.word_N < 0).sum() == len(said.word_N) - sum(lengths)
 
 
-def test_the_better_output_becomes_the_likelier_one(
-    shards: Shards, worse: Shards, codec: SpectralCodec, start: Path, tmp_path: Path
+def test_understood_words_become_likelier(
+    shards: Shards, tries: list[list[Try]], codec: SpectralCodec, start: Path, tmp_path: Path
 ) -> None:
-    out = str(tmp_path / "run")
-    trainer = train(RECIPE, shards, shards, worse, None, out, start_from=str(start), codec=codec)
+    out = tmp_path / "run"
+    trainer = train(RECIPE, shards, tries, None, str(out), start_from=str(start), codec=codec)
     begun = load_model(start).state_dict()
     assert all(torch.equal(value, begun[name]) for name, value in trainer.reference.state_dict().items())
-    model = trainer.model.eval()
-    gains = [
-        log_probs(model, batch_of(side, model, 12), 8)
-        - log_probs(trainer.reference, batch_of(side, model, 12), 8)
-        for side in (shards, worse)
-    ]
-    assert (gains[0] > gains[1]).float().mean() > 0.9
-    rows = (tmp_path / "run" / "log.csv").read_text().splitlines()
-    assert {"preference", "right", "plain"} <= set(rows[0].split(","))
+    assert trainer.measure(tries[2:])["dev_right"] > 0.9, "learned"
+    (row,) = [row for row in read_log(out / "log.csv") if "dev_right" in row]
+    assert row["dev_margin"] > 0, "also for requests that were held out"
 
 
-def test_outputs_that_do_not_belong_together_are_refused(
-    shards: Shards, codec: SpectralCodec, start: Path, tmp_path: Path
-) -> None:
-    with ShardWriter(tmp_path / "few", "tts", shards.codec_hash, 1) as writer:
-        writer.add(shards[0])
-    few = Shards([tmp_path / "few"])
-    with pytest.raises(InputError, match=r"worse: it has 1 outputs, and --better \d+"):
-        train(RECIPE, shards, shards, few, None, str(tmp_path / "run"), start_from=str(start), codec=codec)
+def test_a_file_of_tries(tries: list[list[Try]], tmp_path: Path) -> None:
+    path = tmp_path / "heard.jsonl"
+    same = [tries[1][0], tries[1][0]]  # nothing to learn: each word was understood in both
+    lines = []
+    for name, group in (("a", tries[0]), ("b", same)):
+        for one in group:
+            words = [(int(a), int(b), bool(c)) for a, b, c in one.words_W3]
+            lines.append(json.dumps({"id": name} | try_row(one.pair, words)) + "\n")
+    path.write_text("".join(lines))
+    ((good, bad),) = read_tries(path)
+    assert good.words_W3.tolist() == tries[0][0].words_W3.tolist()
+    assert np.array_equal(bad.pair.target_FK, tries[0][1].pair.target_FK)
+    path.write_text("".join(lines[2:]))
+    with pytest.raises(InputError, match="no request has a word that was understood in one try"):
+        read_tries(path)
+    path.write_text('{"id": "a"}\n')
+    with pytest.raises(InputError, match="line 1 is no try"):
+        read_tries(path)
