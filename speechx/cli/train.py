@@ -199,9 +199,7 @@ def preference(
     shards: Annotated[
         list[Path], typer.Option(help="folder of ordinary pairs made by `speechx data mix`; may be repeated")
     ],
-    tries: Annotated[
-        Path, typer.Option(help="tries that a recognizer has heard (scripts/make_tries.py)", exists=True)
-    ],
+    tries: Annotated[Path, typer.Option(help="tries that a recognizer has heard (scripts/hear_tries.py)")],
     codec: Codec,
     out: Out,
     start_from: Annotated[Path, typer.Option(help="lm folder, or box, of the finished language model")],

@@ -51,6 +51,8 @@ def read_tries(path: str | Path) -> list[list[Try]]:
     Raises InputError for what is no such file, and for one without such a request.
     """
     path, groups = Path(path), defaultdict[str, list[Try]](list)
+    if not path.is_file():
+        raise InputError(f"tries: no file {path}", field="tries")
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:
             row = json.loads(line)

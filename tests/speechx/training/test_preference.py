@@ -112,3 +112,5 @@ def test_a_file_of_tries(tries: list[list[Try]], tmp_path: Path) -> None:
     path.write_text('{"id": "a"}\n')
     with pytest.raises(InputError, match="line 1 is no try"):
         read_tries(path)
+    with pytest.raises(InputError, match=r"no file .*nothing\.jsonl"):
+        read_tries(tmp_path / "nothing.jsonl")

@@ -17,6 +17,7 @@ from speechx.training.aligner import AlignerTrainConfig
 from speechx.training.codec import CodecTrainConfig
 from speechx.training.discriminators import Discriminators
 from speechx.training.lm import LMTrainConfig
+from speechx.training.lm_config import PreferenceConfig
 from speechx.training.refiner_recipe import RefinerTrainConfig
 
 FOLDER = Path(__file__).resolve().parents[3] / "configs"
@@ -24,6 +25,7 @@ KINDS = {
     "codec": CodecTrainConfig,
     "aligner": AlignerTrainConfig,
     "lm": LMTrainConfig,
+    "preference": PreferenceConfig,
     "refiner": RefinerTrainConfig,
 }
 
