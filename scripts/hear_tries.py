@@ -136,7 +136,7 @@ def hear(manifest: Path, model: Path | None, out: Path, tries: int, minutes: flo
             some = rows[at : at + AT_ONCE]
             for row, pairs in zip(some, speaker.say(some), strict=True):
                 seconds += sum(len(pair.target_FK) for pair in pairs) / speaker.frontend.codec.frame_rate
-                for line in listener.lines(row, pairs, speaker.frontend) if len(pairs) > 1 else ():
+                for line in listener.lines(row, pairs, speaker.frontend) if pairs else ():
                     file.write(json.dumps(line, ensure_ascii=False) + "\n")
             file.flush()
             rate = seconds / (time.monotonic() - began)

@@ -5,8 +5,9 @@
     python scripts/make_tries.py --collect --out TRIES
     speechx data prepare TRIES --output PACK, then `speechx data transcribe` and `speechx data encode`
 
-Texts are those of training recordings, 12 to 110 letters long, or 5 to 14 words out of a longer one. Half of the voices
-speak the language of the text. The corpus has no texts: a recognizer says what is heard.
+Texts are those of the recordings, 12 to 110 letters long, or 5 to 14 words out of a longer one, or those of `--texts`,
+a JSONL file of `language` and `text`. Half of the voices speak the language of the text. The corpus has no texts: a
+recognizer says what is heard. Requests in voices of the dev split compare models (compare_tries.py).
 """
 
 from __future__ import annotations
@@ -26,8 +27,12 @@ SHORTEST, LONGEST = 2.5, 8.0  # seconds of a voice
 SAME_LANGUAGE = 0.5
 
 
-def texts_of(rows: list[PackRow], language: str, rng: np.random.Generator) -> list[str]:
-    """Texts of training recordings in one language, in random order."""
+def texts_of(
+    rows: list[PackRow], language: str, rng: np.random.Generator, more: dict[str, list[str]]
+) -> list[str]:
+    """Texts of recordings in one language, or those of `more`, in random order."""
+    if language in more:
+        return list(rng.permutation(more[language]))
     found = set()
     for row in rows:
         text, words = row.text or "", (row.text or "").split()
@@ -43,20 +48,36 @@ def texts_of(rows: list[PackRow], language: str, rng: np.random.Generator) -> li
     return list(rng.permutation(sorted(found)))
 
 
-def make_requests(packs: list[AudioPack], counts: dict[str, int], out: Path, seed: int) -> None:
+def read_texts(path: Path | None) -> dict[str, list[str]]:
+    """Texts of a JSONL file by language."""
+    found: dict[str, list[str]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path else ():
+        row = json.loads(line)
+        found.setdefault(row["language"], []).append(row["text"])
+    return found
+
+
+def make_requests(
+    packs: list[AudioPack],
+    counts: dict[str, int],
+    out: Path,
+    seed: int,
+    split: str,
+    more: dict[str, list[str]],
+) -> None:
     """Writes OUT/manifest.jsonl and the recordings of its voices."""
     rng = np.random.default_rng(seed)
-    speech = [(pack, row) for pack in packs for row in pack.rows if row.split == "train" and row.speaker]
+    speech = [(pack, row) for pack in packs for row in pack.rows if row.split == split and row.speaker]
     voices = [(pack, row) for pack, row in speech if SHORTEST <= row.seconds <= LONGEST]
     lines = []
     (out / "voices").mkdir(parents=True, exist_ok=True)
     for language, count in counts.items():
-        texts = texts_of([row for _, row in speech], language, rng)
+        texts = texts_of([row for _, row in speech], language, rng, more)
         own = [voice for voice in voices if voice[1].language == language]
-        if not texts or not own:
-            raise SystemExit(f"{language}: no training recording of it is in these packs")
+        if not texts or not voices:
+            raise SystemExit(f"{language}: no {split} recording of it is in these packs")
         for number in range(count):
-            choice = own if rng.random() < SAME_LANGUAGE else voices
+            choice = own if own and rng.random() < SAME_LANGUAGE else voices
             pack, voice = choice[int(rng.integers(len(choice)))]
             name = f"{language}{number:05d}"
             writing.write(out / f"voices/{name}.wav", pack.audio(voice), pack.sample_rate)
@@ -95,13 +116,16 @@ def main() -> None:
     parser.add_argument("--count", action="append", default=[], metavar="LANGUAGE=N")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--split", default="train", help="of the voices and texts (default: train)")
+    parser.add_argument("--texts", type=Path, help="other texts")
     parser.add_argument("--collect", action="store_true", help="list the sounds that are there")
     options = parser.parse_args()
     if options.collect:
         collect(options.out)
         return
     counts = {language: int(count) for language, count in (each.split("=") for each in options.count)}
-    make_requests([AudioPack(pack) for pack in options.packs], counts, options.out, options.seed)
+    packs = [AudioPack(pack) for pack in options.packs]
+    make_requests(packs, counts, options.out, options.seed, options.split, read_texts(options.texts))
 
 
 if __name__ == "__main__":

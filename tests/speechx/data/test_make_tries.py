@@ -38,5 +38,5 @@ def test_requests_and_what_became_of_them(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_language_that_no_pack_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pack = synthetic_pack(tmp_path / "pack", utterances=8, speakers=2, noises=2)
-    with pytest.raises(SystemExit, match="fr: no training recording"):
+    with pytest.raises(SystemExit, match="fr: no train recording"):
         run(monkeypatch, pack, "--count", "fr=2", "--out", tmp_path / "tries")
