@@ -11,13 +11,14 @@ from __future__ import annotations
 import codecs
 import contextlib
 import errno
+import fcntl
 import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from speechx.errors import InputError
 
@@ -76,17 +77,31 @@ def atomic_files(*paths: PathLike) -> Iterator[tuple[Path, ...]]:
     """A temporary path beside each path. At the end of the block they are renamed in order; after an error, removed.
 
     For files that are written in pieces, and for files that belong together. The block must write all of them.
+    Raises InputError if another process is writing one of them.
     """
     goals = [Path(path) for path in paths]
     temporaries = tuple(goal.with_name(f"{goal.name}.tmp") for goal in goals)
-    try:
-        yield temporaries
+    with contextlib.ExitStack() as locks:
         for temporary, goal in zip(temporaries, goals, strict=True):
-            temporary.replace(goal)
-    finally:
-        for temporary in temporaries:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+            _lock(locks.enter_context(temporary.open("ab")), goal)
+        try:
+            yield temporaries
+            for temporary, goal in zip(temporaries, goals, strict=True):
+                temporary.replace(goal)
+        finally:
+            for temporary in temporaries:
+                with contextlib.suppress(OSError):
+                    temporary.unlink(missing_ok=True)
+
+
+def _lock(temporary: BinaryIO, goal: Path) -> None:
+    """Locks the file until it is closed, or the process ends."""
+    try:
+        fcntl.flock(temporary, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(f"output: another process is writing {goal}", field="output") from None
+    except OSError:  # a disk without locks
+        pass
 
 
 @dataclass(frozen=True)

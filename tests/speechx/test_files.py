@@ -32,6 +32,19 @@ def test_atomic_files_appear_together_or_not_at_all(tmp_path: Path) -> None:
     assert (tmp_path / "a.i16").read_bytes() == b"1" and len(list(tmp_path.iterdir())) == 2
 
 
+def test_two_processes_do_not_write_the_same_file(tmp_path: Path) -> None:
+    path = tmp_path / "codes.i16"
+    with atomic_files(path) as (part,), part.open("wb") as file:
+        file.write(b"first half, ")
+        with pytest.raises(InputError, match=r"another process is writing .*codes\.i16"), atomic_files(path):
+            pass
+        file.write(b"second half")
+    assert path.read_bytes() == b"first half, second half"
+    with atomic_files(path) as (part,):
+        part.write_bytes(b"again")
+    assert path.read_bytes() == b"again"
+
+
 @pytest.mark.parametrize("kind", ["folder", "memory"])
 def test_storage(kind: str, tmp_path: Path) -> None:
     fsspec.filesystem("memory").store.clear()
