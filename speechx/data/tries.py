@@ -45,6 +45,11 @@ def try_row(pair: TrainingPair, words: list[tuple[int, int, bool]]) -> dict[str,
     }
 
 
+def read_pair(row: dict[str, Any]) -> TrainingPair:
+    """Of a line that `try_row` made."""
+    return decode_pair(np.frombuffer(base64.b64decode(row["pair"]), np.int16))
+
+
 def read_tries(path: str | Path) -> list[list[Try]]:
     """The tries of each request, in the order of the file, where some word was understood in one and not in another.
 
@@ -56,9 +61,8 @@ def read_tries(path: str | Path) -> list[list[Try]]:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:
             row = json.loads(line)
-            data = np.frombuffer(base64.b64decode(row["pair"]), np.int16)
             words_W3 = np.array(row["words"], np.int64).reshape(-1, 3)
-            groups[row["id"]].append(Try(decode_pair(data), words_W3))
+            groups[row["id"]].append(Try(read_pair(row), words_W3))
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise InputError(f"tries: {path} line {number} is no try: {error!r}", field="tries") from error
     kept = [tries for tries in groups.values() if _differ(tries)]

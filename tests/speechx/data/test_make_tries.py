@@ -40,3 +40,23 @@ def test_a_language_that_no_pack_has(tmp_path: Path, monkeypatch: pytest.MonkeyP
     pack = synthetic_pack(tmp_path / "pack", utterances=8, speakers=2, noises=2)
     with pytest.raises(SystemExit, match="fr: no train recording"):
         run(monkeypatch, pack, "--count", "fr=2", "--out", tmp_path / "tries")
+
+
+def test_voices_of_the_dev_split_say_other_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pack, out = synthetic_pack(tmp_path / "pack", utterances=24, speakers=4, noises=2), tmp_path / "set"
+    texts = [{"language": "es", "text": text} for text in ("Hasta luego.", "Buenas tardes a todos.")]
+    (tmp_path / "texts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in texts))
+    run(
+        monkeypatch,
+        pack,
+        "--split",
+        "dev",
+        "--texts",
+        tmp_path / "texts.jsonl",
+        "--count",
+        "es=3",
+        "--out",
+        out,
+    )
+    rows = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+    assert {row["text"] for row in rows} == {row["text"] for row in texts} and len(rows) == 3
