@@ -98,12 +98,13 @@ class Alignment:
     """pointer_F: index into the text's phones spoken in each codec frame, never falling.
 
     score: mean log-probability a step of the text against that of the best free phone string, <= 0; near 0 the text
-    fits.
+    fits. phone_error_rate: of greedy decoding against the text, pauses not counted.
     """
 
     pointer_F: np.ndarray
     words: tuple[WordTime, ...]
     score: float
+    phone_error_rate: float
 
 
 class Aligner(nn.Module):
@@ -176,6 +177,7 @@ class Aligner(nn.Module):
             pointer_F=pointer_of_peaks(peak_N, len(codes_FK), self.config.steps),
             words=word_times(logp_HP, peak_N, text, self.config.step_rate),
             score=float((forced - logp_HP.max(1)).mean()),
+            phone_error_rate=_phone_error_rate(logp_HP, text),
         )
 
     def follow(
@@ -204,8 +206,7 @@ class Aligner(nn.Module):
 
     def phone_errors(self, codes_FK: np.ndarray, text: PhoneSequence, codec: Codec) -> float:
         """Phone error rate of greedy decoding against the text, silences and pauses not counted."""
-        decoded = greedy_decode(self._for_language(text.language).posteriors(codes_FK, codec))
-        return phone_errors(text.ids, decoded) / max(1, sum(phone not in PAUSES for phone in text.phones))
+        return _phone_error_rate(self._for_language(text.language).posteriors(codes_FK, codec), text)
 
     @torch.inference_mode()
     def fit(
@@ -255,6 +256,11 @@ class Aligner(nn.Module):
 
 
 ALIGNER_FOLDER = ModelFolder("speechx-aligner", AlignerConfig, "aligner")
+
+
+def _phone_error_rate(logp_HP: np.ndarray, text: PhoneSequence) -> float:
+    spoken = sum(phone not in PAUSES for phone in text.phones)
+    return phone_errors(text.ids, greedy_decode(logp_HP)) / max(1, spoken)
 
 
 def load_aligner(folder: str | Path, codec: Codec) -> Aligner:

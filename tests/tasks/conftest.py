@@ -62,7 +62,7 @@ def aligned(frontend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         pointer_F = np.zeros(len(codes_FK), np.int32)
         for word, time in zip(speech.words, times, strict=True):
             pointer_F[round(time.start * 25) :] = word.start
-        return Alignment(pointer_F, tuple(times), -1.0)
+        return Alignment(pointer_F, tuple(times), -1.0, 0.0)
 
     class Followed:
         def __init__(self, reader: Any, speech: Any) -> None:

@@ -60,7 +60,7 @@ def align_pack(
             "corpus": row.row.corpus,
             "id": row.row.id,
             "score": round(found.score, 3),
-            "per": round(aligner.phone_errors(row.codes_FK, row.text, codec), 3),
+            "per": round(found.phone_error_rate, 3),
             "words": [[w.text, round(w.start, 3), round(w.end, 3)] for w in found.words],
             "pointer": found.pointer_F.tolist(),
         }
