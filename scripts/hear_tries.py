@@ -4,8 +4,8 @@
     python scripts/hear_tries.py TRIES/manifest.jsonl --out TRIES/heard.jsonl --minutes 60
 
 The language model of MODEL says each request, and Whisper base listens. Each output is a line of the file
-(speechx.data.tries),
-with what was heard and its likeness to the voice. It goes on where it stopped.
+(speechx.data.tries), with what was heard and its likeness to the voice; outputs that ran into the limit of their length are
+left out. It goes on where it stopped.
 """
 
 from __future__ import annotations
