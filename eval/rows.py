@@ -78,7 +78,7 @@ def read_rows(folder: Path) -> list[ScoreRow]:
     path = folder / "scores.jsonl"
     if not path.is_file():
         return []
-    lines, rows = path.read_text("utf-8").splitlines(), []
+    lines, rows = path.read_text("utf-8").removesuffix("\n").split("\n"), []
     for number, line in enumerate(lines, 1):
         try:
             rows.append(json.loads(line))

@@ -12,20 +12,29 @@ import codecs
 import contextlib
 import errno
 import fcntl
+import json
 import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from speechx.errors import InputError
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-__all__ = ["Storage", "StoredFile", "atomic_files", "atomic_write", "not_utf8", "read_text"]
+__all__ = [
+    "Storage",
+    "StoredFile",
+    "atomic_files",
+    "atomic_write",
+    "not_utf8",
+    "read_json_lines",
+    "read_text",
+]
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
 
@@ -41,6 +50,22 @@ def read_text(path: PathLike, field: str, name: str = "") -> str:
         raise InputError(f"{name or field}: {path} {not_utf8(error)}", field=field) from error
     except OSError as error:
         raise InputError(f"{name or field}: {path} cannot be read: {error.strerror}", field=field) from error
+
+
+def read_json_lines(path: PathLike, field: str) -> list[Any]:
+    """The values of a file of JSON lines; blank lines are left out.
+
+    Lines end at newlines alone: `str.splitlines` would cut a text at U+2028 or U+0085. Raises InputError for `field`.
+    """
+    found = []
+    for number, line in enumerate(read_text(path, field).split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            found.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            raise InputError(f"{field}: {path} line {number} is not JSON: {error}", field=field) from None
+    return found
 
 
 def not_utf8(error: UnicodeDecodeError) -> str:

@@ -155,7 +155,7 @@ def load_set(folder: Path) -> TestSet:
         manifest, items = (
             [
                 json.loads(line)
-                for line in (folder / f"{name}.jsonl").read_text("utf-8").splitlines()
+                for line in (folder / f"{name}.jsonl").read_text("utf-8").split("\n")
                 if line.strip()
             ]
             for name in ("manifest", "items")

@@ -50,22 +50,29 @@ def prepare(
     rate: Annotated[
         int, typer.Option(min=8000, max=48000, help="sample rate: the highest of the codecs to use")
     ] = 16000,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on after an interruption: decoded recordings are kept")
+    ] = False,
 ) -> None:
     """Decode corpora to one audio pack, with the pitch of all speech."""
     from speechx.data.annotate.pitch import add_pitch
-    from speechx.data.annotate.teacher import add_teacher
+    from speechx.data.annotate.teacher import add_teacher, check_teacher
     from speechx.data.prepare import prepare_pack
     from speechx.data.progress import ticker
 
-    made = prepare_pack(
-        sources, out, workers=workers, progress=ticker("decode"), language=language, rate=rate
-    )
-    typer.echo(
-        f"{made.rows} recordings, {made.hours:.2f} h; {made.damaged} read in part, "
-        f"{made.unreadable} unreadable, {made.held_out} left out (speaker held out elsewhere)"
-    )
-    add_pitch(out, workers, ticker("pitch"))
     if teacher is not None:
+        check_teacher(teacher)
+    if not resume or not (out / "index.jsonl").is_file():
+        made = prepare_pack(
+            sources, out, workers=workers, progress=ticker("decode"), language=language, rate=rate
+        )
+        typer.echo(
+            f"{made.rows} recordings, {made.hours:.2f} h; {made.damaged} read in part, "
+            f"{made.unreadable} unreadable, {made.held_out} left out (speaker held out elsewhere)"
+        )
+    if not (out / "pitch.jsonl").is_file():
+        add_pitch(out, workers, ticker("pitch"))
+    if teacher is not None and not (out / "teacher.jsonl").is_file():
         add_teacher(out, teacher, progress=ticker("teacher"))
 
 

@@ -40,7 +40,7 @@ def training_cluster(
 
 def train_job(job: TrainingJob, options: RunOptions, cluster: TrainCluster | None) -> None:
     """Train here or on a cluster; a line on standard output at the end. Raises InputError: see `docs/training.md`."""
-    from speechx.training.jobs import resolve_resume
+    from speechx.training.jobs import check_job, resolve_resume
 
     if cluster is not None:
         start = cast("Callable[[TrainingJob, RunOptions, TrainCluster], str]", launcher("train"))
@@ -50,4 +50,5 @@ def train_job(job: TrainingJob, options: RunOptions, cluster: TrainCluster | Non
         raise InputError(f"output: {options.out} is a URL, which needs --workers", field="output")
     options = resolve_resume(options, Path(options.out, "last.pt").is_file())
     check_device(options.device)
+    check_job(job, 1, options.resume)
     typer.echo(job.run(options))

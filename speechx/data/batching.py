@@ -42,6 +42,7 @@ class BatchStream:
         shares: np.ndarray | None = None,
     ) -> None:
         self.lengths, self.budget, self.seed = np.asarray(lengths), budget, seed
+        assert len(self.lengths), "a stream of no examples"
         # shares: how often each example is seen in an epoch, relative to the others.
         self.shares = shares
         self._epoch, self._first, self._batches = -1, 0, list[list[int]]()

@@ -19,7 +19,8 @@ import numpy as np
 
 from speechx.audio import reading
 from speechx.data.source_rows import SourceRow
-from speechx.files import atomic_write
+from speechx.errors import InputError
+from speechx.files import atomic_write, read_json_lines
 
 PACK_RATE = reading.SAMPLE_RATE
 """Of a pack that names none."""
@@ -58,36 +59,31 @@ class AudioPack:
     def __init__(self, folder: str | Path) -> None:
         folder = Path(folder)
         if not (folder / "index.jsonl").is_file():
-            raise ValueError(
-                f"{folder} is no audio pack: it has no index.jsonl (make one with `speechx data prepare`)"
+            raise InputError(
+                f"pack: {folder} is no audio pack: it has no index.jsonl (make one with `speechx data prepare`)",
+                field="pack",
             )
         self.sample_rate = pack_rate(folder)
-        self.pcm = np.memmap(folder / "pcm.i16", dtype=np.int16, mode="r")
+        self.pcm = _mapped(folder / "pcm.i16", np.int16)
         teachers: dict[tuple[str, str], tuple[int, int]] = {}
         if (folder / "teacher.jsonl").is_file():
-            self.teacher = np.memmap(folder / "teacher.f16", dtype=np.float16, mode="r").reshape(
-                -1, TEACHER_DIM
-            )
-            for line in (folder / "teacher.jsonl").read_text().splitlines():
-                row = json.loads(line)
+            self.teacher = _mapped(folder / "teacher.f16", np.float16).reshape(-1, TEACHER_DIM)
+            for row in read_json_lines(folder / "teacher.jsonl", "pack"):
                 teachers[row["corpus"], row["id"]] = (row["offset"], row["frames"])
         self.pitches: list[np.ndarray] = []
         tones: dict[tuple[str, str], tuple[int, int, int]] = {}
         for path in sorted(folder.glob("pitch*.jsonl")):
             # The index first: its file may still be growing.
-            lines = path.read_text().splitlines()
-            self.pitches.append(np.memmap(path.with_suffix(".f16"), dtype=np.float16, mode="r"))
-            for line in lines:
-                row = json.loads(line)
+            lines = read_json_lines(path, "pack")
+            self.pitches.append(_mapped(path.with_suffix(".f16"), np.float16))
+            for row in lines:
                 tones[row["corpus"], row["id"]] = (len(self.pitches) - 1, row["offset"], row["frames"])
         guessed: dict[tuple[str, str], str] = {}
         if (folder / "texts.jsonl").is_file():
-            for line in (folder / "texts.jsonl").read_text().splitlines():
-                row = json.loads(line)
+            for row in read_json_lines(folder / "texts.jsonl", "pack"):
                 guessed[row["corpus"], row["id"]] = row["text"]
         self.rows: list[PackRow] = []
-        for line in (folder / "index.jsonl").read_text().splitlines():
-            row = json.loads(line)
+        for row in read_json_lines(folder / "index.jsonl", "pack"):
             fields = {name: row.get(name) for name in ("speaker", "language", "text", "kind")}
             fields["text"] = fields["text"] or guessed.get((row["corpus"], row["id"]))
             if (fields["text"] or "").isupper():
@@ -106,6 +102,13 @@ class AudioPack:
                     pitch=tones.get((row["corpus"], row["id"])),
                     **fields,
                 )
+            )
+
+        samples = max((row.offset + row.samples for row in self.rows), default=0)
+        if samples > len(self.pcm):
+            raise InputError(
+                f"pack: {folder / 'pcm.i16'} has {len(self.pcm)} samples and the index {samples}: it was not copied whole",
+                field="pack",
             )
 
     def audio(self, row: PackRow, start: int = 0, samples: int | None = None) -> np.ndarray:
@@ -133,6 +136,14 @@ class AudioPack:
             np.float32
         )
         return np.pad(f0_S, (0, frames - len(f0_S)))
+
+
+def _mapped(path: Path, kind: type[np.generic]) -> np.ndarray:
+    """The array of a whole file. An empty file, which cannot be mapped, is an empty array."""
+    try:
+        return np.memmap(path, dtype=kind, mode="r") if path.stat().st_size else np.empty(0, kind)
+    except (OSError, ValueError) as error:
+        raise InputError(f"pack: {path} cannot be read: {error}", field="pack") from error
 
 
 def row_facts(row: PackRow | SourceRow) -> dict[str, object]:

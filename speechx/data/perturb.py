@@ -22,7 +22,7 @@ from speechx.data.annotate.codes import one_thread_each
 from speechx.data.dropping import Dropper
 from speechx.data.packs import FRAME, AudioPack, PackRow, row_facts, write_rate
 from speechx.errors import InputError
-from speechx.files import atomic_files
+from speechx.files import atomic_files, atomic_write, read_json_lines
 
 __all__ = ["perturb_pack", "speed_of"]
 
@@ -136,15 +136,16 @@ def perturb_pack(
             if progress is not None:
                 progress(done, len(rows))
         for path in (*folder.glob("phones-v*.jsonl"), *folder.glob("words-*.jsonl")):
-            kept = (json.loads(line) for line in path.read_text().splitlines())
             taken = [
                 _scaled(item, *made[key])
-                for item in kept
+                for item in read_json_lines(path, "pack")
                 if (key := (item["corpus"], item["id"])) in made and _fits(item, samples_of[key])
             ]
-            (out / path.name).write_text("".join(json.dumps(i, ensure_ascii=False) + "\n" for i in taken))
+            if taken:
+                rows_text = "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in taken)
+                atomic_write(out / path.name, rows_text.encode())
+        write_rate(out, pack.sample_rate)
         index.write_text("".join(lines))
-    write_rate(out, pack.sample_rate)
     return len(made)
 
 

@@ -67,7 +67,11 @@ def prepare_pack(
 
 def _check_free(out: Path) -> None:
     if (out / "index.jsonl").exists():
-        raise InputError(f"out: {out} holds a pack already; choose another folder", field="out")
+        raise InputError(
+            f"out: {out} holds a pack already; choose another folder, or give --resume to add the pitch or the features of "
+            "--teacher that it lacks",
+            field="out",
+        )
 
 
 def _check_languages(rows: Sequence[SourceRow]) -> None:
@@ -113,8 +117,8 @@ def prepare_rows(
             made.rows += 1
         if not made.rows:
             raise InputError(f"sources: none of {len(rows)} recordings can be read", field="sources")
+        write_rate(out, rate)  # before the index: a pack without it would be read as 16 kHz
     made.hours = offset / rate / 3600
-    write_rate(out, rate)
     return made
 
 

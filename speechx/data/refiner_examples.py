@@ -123,6 +123,12 @@ class EstimateMaker:
             else NoisyPool(audio, source.split, rooms=source.rooms, short=source.short, codec=codec)
         )
 
+        if not any(row.seconds >= SECONDS[0] for row in self.pool.speech):
+            raise InputError(
+                f"pack: no utterance of the split {source.split} in {source.pack} lasts {SECONDS[0]:g} s or more",
+                field="pack",
+            )
+
     def make(self, task: str, seed: int, indices: range, count: int) -> Iterator[StoredEstimate]:
         """At most `count` examples, in the order in which the engine finishes them."""
         from speechx.task import registry

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from speechx.errors import InputError
 from speechx.files import atomic_files
 from speechx.models.lm.prompt import Frames, Prompt, Segment, Text, TextTrack, Token
 from speechx.task.examples import TrainingPair
@@ -131,11 +132,19 @@ def decode_pair(data: np.ndarray) -> TrainingPair:
 
 
 class ShardWriter:
-    """Collects pairs and writes NAME-0000.safetensors, NAME-0001... Use as a context manager."""
+    """Collects pairs and writes NAME-0000.safetensors, NAME-0001... Use as a context manager.
+
+    Raises InputError where the folder has shards of that name: they may be of another pack.
+    """
 
     def __init__(self, folder: str | Path, name: str, codec_hash: str, phone_table_version: int) -> None:
         self.folder, self.name = Path(folder), name
         self.folder.mkdir(parents=True, exist_ok=True)
+        if (self.folder / f"{name}-0000.safetensors").exists():
+            raise InputError(
+                f"output: {self.folder} has pairs named {name} already; choose another folder or seed, or delete them",
+                field="output",
+            )
         self.metadata = {"format": str(FORMAT), "codec": codec_hash, "phones": str(phone_table_version)}
         self._items: list[np.ndarray] = []
         self._bytes = self._count = self.written = 0
@@ -168,26 +177,32 @@ class ShardWriter:
 
 
 class Shards:
-    """All pairs of the shards in one or more folders. Raises ValueError for shards of another codec."""
+    """All pairs of the shards in one or more folders. Raises InputError for shards of another codec, and for none."""
 
     def __init__(self, folders: list[str | Path], codec_hash: str | None = None) -> None:
-        from safetensors import safe_open
+        from safetensors import SafetensorError, safe_open
 
         self._data: list[np.ndarray] = []
         self._where: list[tuple[int, int, int]] = []
         paths = sorted(path for folder in folders for path in Path(folder).glob("*.safetensors"))
         if not paths:
-            raise ValueError(
-                f"no shards in {', '.join(map(str, folders))}: make them with `speechx data mix`"
+            raise InputError(
+                f"shards: no shards in {', '.join(map(str, folders))}: make them with `speechx data mix`",
+                field="shards",
             )
         for number, path in enumerate(paths):
-            with safe_open(path, "np") as file:
+            try:
+                opened = safe_open(path, "np")
+            except SafetensorError as error:
+                raise InputError(f"shards: {path} is damaged: {error}", field="shards") from error
+            with opened as file:
                 metadata = file.metadata() or {}
                 if metadata.get("format") != str(FORMAT):
-                    raise ValueError(f"{path} is not a shard of format {FORMAT}")
+                    raise InputError(f"shards: {path} is not a shard of format {FORMAT}", field="shards")
                 if codec_hash is not None and metadata.get("codec") != codec_hash:
-                    raise ValueError(
-                        f"{path} was made with codec {metadata.get('codec')}, the model wants {codec_hash}"
+                    raise InputError(
+                        f"shards: {path} was made with codec {metadata.get('codec')}, the model wants {codec_hash}",
+                        field="shards",
                     )
                 self.codec_hash = metadata.get("codec", "")
                 self._data.append(file.get_tensor("data"))

@@ -26,7 +26,7 @@ from speechx.data.annotate.features import feature_files
 from speechx.data.packs import PACK_RATE, TEACHER_DIM, AudioPack, PackRow, row_facts
 from speechx.data.prepare import PrepareReport, prepare_pack
 from speechx.errors import InputError
-from speechx.files import atomic_files
+from speechx.files import atomic_files, read_json_lines
 
 __all__ = ["PrincipalAxes", "join_parts", "split_pack"]
 
@@ -133,7 +133,7 @@ class PartFile:
 
 
 def _original_paths(pack_folder: Path) -> dict[tuple[str, str], Path]:
-    rows = map(json.loads, (pack_folder / "index.jsonl").read_text().splitlines())
+    rows = read_json_lines(pack_folder / "index.jsonl", "pack")
     return {(row["corpus"], row["id"]): Path(row["path"]) for row in rows if row.get("path")}
 
 
@@ -251,8 +251,7 @@ def _join_features(folders: list[Path], out: Path) -> None:
                 axes = PrincipalAxes(*(tensors[name] for name in ("mean", "std", "axes", "spread")))
                 assert axes.axes_ED.shape[0] == TEACHER_DIM
             at = {"teacher": 0, "pitch": 0}
-            for line in (folder / "metadata.jsonl").read_text(encoding="utf-8").splitlines():
-                row = json.loads(line)
+            for row in read_json_lines(folder / "metadata.jsonl", "sources"):
                 first = dict(at)
                 for name in at:
                     at[name] += row[name]

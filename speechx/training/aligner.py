@@ -21,6 +21,7 @@ from speechx.data.annotate.alignments import Key
 from speechx.data.annotate.codes import TokenRow
 from speechx.data.annotate.frame_labels import FrameLabels
 from speechx.data.batching import BatchStream
+from speechx.errors import InputError
 from speechx.models.aligner import Aligner, AlignerConfig
 from speechx.models.codec.base import Codec
 from speechx.models.config import StrictConfig
@@ -262,16 +263,22 @@ def _check_first(
 ) -> None:
     """Raises ValueError where the weights to begin with do not go with the recipe, the codec or each other."""
     if (finished is None) != (config.rank == 0) or (finished is None) != (not config.languages):
-        raise ValueError(
-            "a recipe with `rank` and `languages` needs a finished aligner to change (--adapt), and only such a recipe"
+        raise InputError(
+            "a recipe with `rank` and `languages` needs a finished aligner to change (--adapt), and only such a recipe",
+            field="adapt",
         )
     if config.blocks and start_from is None:
-        raise ValueError("a recipe with `blocks` needs an aligner that grows (--start-from)")
+        raise InputError(
+            "a recipe with `blocks` needs an aligner that grows (--start-from)", field="start_from"
+        )
     if start_from is not None and finished is not None:
-        raise ValueError("an aligner is either adapted (--adapt) or continued (--start-from)")
+        raise InputError("an aligner is either adapted (--adapt) or continued (--start-from)", field="adapt")
     for option, given in (("--adapt", finished), ("--start-from", start_from)):
         if given is not None and given.config.codec_hash != codec.hash:
-            raise ValueError(f"{option}: an aligner of codec {given.config.codec_hash}, not {codec.hash}")
+            raise InputError(
+                f"{option}: an aligner of codec {given.config.codec_hash}, not {codec.hash}",
+                field="start_from",
+            )
 
 
 def usable_rows(rows: list[TokenRow], max_frames: int, steps: int) -> list[TokenRow]:
@@ -284,5 +291,7 @@ def usable_rows(rows: list[TokenRow], max_frames: int, steps: int) -> list[Token
     # CTC cannot have its blank, the unknown phone, in a text.
     usable = [r for r in usable if r.text is not None and bool((r.text.ids != BLANK).all())]
     if not usable:
-        raise ValueError("no utterance has both text and a usable length: the aligner needs transcripts")
+        raise InputError(
+            "no utterance has both text and a usable length: the aligner needs transcripts", field="pack"
+        )
     return usable

@@ -267,8 +267,9 @@ class CodecTrainer:
                 own[name].copy_(value)
             missing = sorted(set(own) - set(fits))
             if missing and not weights_only:
-                raise ValueError(
-                    f"the checkpoint has no {missing[0]}: start from its weights instead of resuming it"
+                raise InputError(
+                    f"the checkpoint has no {missing[0]}: start from its weights instead of resuming it",
+                    field="resume",
                 )
         self.to_teacher.load_state_dict(state["to_teacher"])
         own_judges = self.judges.state_dict()
@@ -276,8 +277,9 @@ class CodecTrainer:
         if shapes == {name: value.shape for name, value in own_judges.items()}:
             self.judges.load_state_dict(state["judges"])
         elif not weights_only:
-            raise ValueError(
-                "the checkpoint has other discriminators: start from its weights instead of resuming it"
+            raise InputError(
+                "the checkpoint has other discriminators: start from its weights instead of resuming it",
+                field="resume",
             )
         if not weights_only:
             self.opt_g.load_state_dict(state["opt_g"])

@@ -182,9 +182,9 @@ class LMJob:
     def run(self, options: RunOptions) -> str:
         from speechx.data.shards import Shards
         from speechx.models.codec.sources import open_codec
-        from speechx.models.lm.folder import last_adapter, load_model
+        from speechx.models.lm.folder import last_adapter, load_model, save_model
         from speechx.text import PHONE_TABLE_VERSION
-        from speechx.training.export import export_adapter, export_lm, pause_phones
+        from speechx.training.export import export_adapter, pause_phones
         from speechx.training.lm import train
 
         made, scope = open_codec(self.codec), LoRAScope(self.config.languages, self.config.slots)
@@ -211,7 +211,8 @@ class LMJob:
         if not options.group.first:
             return ""
         if self.adapt is None:
-            export_lm(out / "last.pt", out / "model")
+            # Not those of last.pt: with `patience` the best ones are in the average alone.
+            save_model(trainer.average.cpu(), out / "model")
         else:
             export_adapter(trainer.average, self.config, self.adapt, out / "model")
         return f"language model -> {out / 'model'}"

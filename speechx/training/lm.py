@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from speechx.data.shards import Shards
+from speechx.errors import InputError
 from speechx.memory import release_memory
 from speechx.models.codec.base import Codec
 from speechx.models.lm.batch import LMBatch
@@ -206,15 +207,19 @@ class LMTrainer:
         if weights_only:
             new, before = self.config.new_codebooks, state["model_config"]["codec_hash"]
             if not new and before != self.model_config.codec_hash:
-                raise ValueError(
+                raise InputError(
                     f"the stage to start from was trained with codec {before}, these shards are of "
-                    f"{self.model_config.codec_hash}: set new_codebooks in the recipe"
+                    f"{self.model_config.codec_hash}: set new_codebooks in the recipe",
+                    field="start_from",
                 )
             for model in (self.model, self.average):
                 missing, unknown = model.load_state_dict(state["average"], strict=False)
                 wrong = [name for name in missing if not name.startswith("copy.")] + unknown
                 if wrong:
-                    raise ValueError(f"the stage to start from has another shape: {', '.join(wrong[:5])}")
+                    raise InputError(
+                        f"the stage to start from has another shape: {', '.join(wrong[:5])}",
+                        field="start_from",
+                    )
                 if new:
                     start_codes(model, new, vectors_KVD, self.config.seed)
             return
@@ -282,7 +287,7 @@ def train(
         }
 
     if config.patience and not dev_sets:
-        raise ValueError("a recipe with `patience` needs pairs of the dev split (--dev)")
+        raise InputError("a recipe with `patience` needs pairs of the dev split (--dev)", field="dev")
     _begin_language(trainer, dev_sets, adapter)
     if config.patience and trainer.best is None:
         run.log_first(trainer.step, scores_now())
@@ -307,7 +312,7 @@ def _begin_language(
     if find_language_row(trainer.model) is None or has_row:
         return
     if not dev_sets:
-        raise ValueError("a language that is added needs pairs of the dev split (--dev)")
+        raise InputError("a language that is added needs pairs of the dev split (--dev)", field="dev")
     nearest = trainer.begin_language(dev_sets)
     if trainer.group.first:
         print(
@@ -319,8 +324,9 @@ def _begin_language(
 def _model_config(config: LMTrainConfig, finished: CodecLMCore | None, facts: dict[str, object]) -> LMConfig:
     """Of a new model, or of the finished one with what the recipe changes. facts: what the model will be used with."""
     if (finished is None) != (config.rank == 0):
-        raise ValueError(
-            "a recipe with `rank` needs a finished model to change (--adapt), and only such a recipe"
+        raise InputError(
+            "a recipe with `rank` needs a finished model to change (--adapt), and only such a recipe",
+            field="adapt",
         )
     if finished is None:
         return LMConfig.preset(config.preset, **{**facts, **config.model})
@@ -337,7 +343,8 @@ def _check_scope(config: LMTrainConfig, shards: Shards) -> None:
         of_task = not config.slots or pair.prompt.slot in config.slots
         if of_task and (not config.languages or pair.prompt.language in (None, *config.languages)):
             return
-    raise ValueError(
+    raise InputError(
         f"the adapter is for languages {', '.join(config.languages) or 'all'} and task slots "
-        f"{', '.join(map(str, config.slots)) or 'all'}, and none of {len(shards)} training pairs is one of these"
+        f"{', '.join(map(str, config.slots)) or 'all'}, and none of {len(shards)} training pairs is one of these",
+        field="config",
     )

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from speechx.data.batching import BatchStream
 from speechx.data.shards import Shards
+from speechx.errors import InputError
 from speechx.models.lm.batch import LMBatch, TrainExample, collate
 from speechx.models.lm.config import LMConfig
 from speechx.models.lm.prompt import Frames, Text, pack, unconditional
@@ -79,7 +80,9 @@ class LMBatchLoader:
             shares[slots == slot] = share / (slots == slot).sum()
         shares[lengths > config.max_length] = 0
         if not shares.any():
-            raise ValueError("no training pair is left: check `shares` and `max_length` against the shards")
+            raise InputError(
+                "no training pair is left: check `shares` and `max_length` against the shards", field="shards"
+            )
         self.stream = BatchStream(lengths, config.batch_steps, config.seed, shares)
         self.thread = ThreadPoolExecutor(1)
 

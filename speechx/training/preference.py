@@ -27,6 +27,7 @@ from torch import Tensor
 from speechx.data.batching import BatchStream
 from speechx.data.shards import Shards
 from speechx.data.tries import Try
+from speechx.errors import InputError
 from speechx.models.codec.base import Codec
 from speechx.models.lm.batch import IGNORE, LMBatch, collate
 from speechx.models.lm.config import LMConfig
@@ -42,18 +43,18 @@ __all__ = ["PreferenceTrainer", "SaidWords", "said_words", "step_log_probs", "tr
 
 @dataclass
 class SaidWords:
-    """Tries of some requests as a batch. word_N: the said word of each target step, -1 = none. pairs_P2: said words, first
-    the one that was understood."""
+    """Tries of some requests as a batch. words: number of said words, I. word_N: the one of each target step, -1 = none.
+    pairs_P2: said words, first the one that was understood."""
 
     batch: LMBatch
+    words: int
     word_N: Tensor
     pairs_P2: Tensor
 
     def sums(self, log_p_N: Tensor) -> Tensor:
         """(I,) log probability of each said word."""
-        count = int(self.word_N.max()) + 1
         inside = self.word_N >= 0
-        return log_p_N.new_zeros(count).index_add(0, self.word_N[inside], log_p_N[inside])
+        return log_p_N.new_zeros(self.words).index_add(0, self.word_N[inside], log_p_N[inside])
 
 
 @dataclass
@@ -79,7 +80,7 @@ def said_words(groups: Sequence[list[Try]], config: LMConfig) -> SaidWords:
         for better, worse in itertools.permutations(range(len(group)), 2):
             understood = group[better].words_W3[:, 2] > group[worse].words_W3[:, 2]
             pairs += list(zip(numbers[better, understood], numbers[worse, understood], strict=True))
-    return SaidWords(batch, torch.from_numpy(word_N), torch.tensor(np.array(pairs)))
+    return SaidWords(batch, count, torch.from_numpy(word_N), torch.tensor(np.array(pairs)))
 
 
 def step_log_probs(model: CodecLMCore, batch: LMBatch, codes: int) -> Tensor:
@@ -179,6 +180,11 @@ def train(
         trainer.load(run.load())
     plain = LMBatchLoader(shards, config, model_config)
     held, learned = tries[: config.dev_requests], tries[config.dev_requests :]
+    if not learned:
+        raise InputError(
+            f"dev_requests: the recipe holds out {config.dev_requests} requests, and the tries have {len(tries)} of use",
+            field="config",
+        )
     loader = TriesLoader(learned, config, model_config)
     dev_sets = {} if dev is None else dev_batches(dev, config, model_config)
 

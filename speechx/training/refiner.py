@@ -33,6 +33,7 @@ from speechx.training.loop import (
     TrainingRun,
     cosine,
     fit,
+    read_checkpoint,
     set_learning_rate,
     update_average,
     warm_up,
@@ -155,7 +156,13 @@ def train(
     not fit.
     """
     config, net, adapter = _started(config, codec, finished)
-    mixtures = Mixtures(pack, read_estimates(estimates), codec, config.net, config.shares, config.seconds)
+    examples = read_estimates(estimates)
+    if not examples and config.shares.fresh < 1:
+        raise InputError(
+            f"estimates: {estimates} has no examples of `speechx data estimate`, and the recipe wants them (shares: fresh)",
+            field="estimates",
+        )
+    mixtures = Mixtures(pack, examples, codec, config.net, config.shares, config.seconds)
     group.check_batch(config.batch)
     run, model = TrainingRun(out, max_minutes, group=group, store=store), Path(out) / "model"
     trainer = RefinerTrainer(config, net, group)
@@ -163,7 +170,7 @@ def train(
         for its in (trainer.net, trainer.average):
             init_lora(its, adapter.tensors)
     if start_from is not None:
-        weights = torch.load(start_from, map_location="cpu", weights_only=False)["average"]
+        weights = read_checkpoint(start_from, "average")["average"]
         for net in (trainer.net, trainer.average):
             net.load_state_dict(weights)
     if run.resumes(resume):
@@ -202,7 +209,7 @@ def _tell_speakers(trainer: RefinerTrainer, mixtures: Mixtures) -> None:
     """Raises ValueError for a net of another kind."""
     config, net = trainer.config, trainer.net
     if not isinstance(net, ComplexRefiner):
-        raise ValueError("voice_steps is for nets of kind complex")
+        raise InputError("voice_steps is for nets of kind complex", field="config")
     found = learn_voices(net, mixtures, config.voice_steps, config.seed)
     print(f"voices: {100 * found:.0f} % of the enrollments find their partner among {SPEAKERS}", flush=True)
     trainer.average.load_state_dict(net.state_dict())
@@ -249,15 +256,18 @@ def _started(
     Raises ValueError where they do not fit, and where a task would lose its adapter.
     """
     if (finished is None) != (config.rank == 0) or (finished is None) != (not config.slots):
-        raise ValueError(
-            "a recipe with `rank` and `slots` needs a finished net to change (--adapt), and only such a recipe"
+        raise InputError(
+            "a recipe with `rank` and `slots` needs a finished net to change (--adapt), and only such a recipe",
+            field="adapt",
         )
     net = None if finished is None else load_refiner(finished, adapter=False)
     config = config.model_copy(update={"net": config.net.for_codec(codec) if net is None else net.config})
     if config.net.codec_hash != codec.hash:
-        raise ValueError(f"{finished} is of codec {config.net.codec_hash}, not of {codec.hash}")
+        raise InputError(
+            f"{finished} is of codec {config.net.codec_hash}, not of {codec.hash}", field="codec"
+        )
     if not set(config.slots) <= set(config.net.slots):
-        raise ValueError(f"slots: {config.slots} are not among the net's {config.net.slots}")
+        raise InputError(f"slots: {config.slots} are not among the net's {config.net.slots}", field="config")
     adapter = None if finished is None else REFINER_FOLDER.read_adapter(finished)
     if adapter is not None and (lost := set(adapter.scope.slots) - set(config.slots)):
         raise InputError(

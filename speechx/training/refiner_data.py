@@ -18,6 +18,7 @@ from speechx.audio import levels, mixing
 from speechx.data.noises import NoisyPool, audible_share
 from speechx.data.packs import AudioPack, PackRow
 from speechx.data.refiner_examples import RefinerExample
+from speechx.errors import InputError
 from speechx.models.config import StrictConfig
 from speechx.models.refiner import Refiner, RefinerConfig, voice_features
 from speechx.task import registry
@@ -95,7 +96,9 @@ class Mixtures:
         ]
         self.speech = [row for row in self.pools[0].speech if row.seconds >= 2]
         if shares.absent and len(self.pools[0].speakers) < 3:
-            raise ValueError("shares: absent needs three speakers or more in the training split of the pack")
+            raise InputError(
+                "shares: absent needs three speakers or more in the training split of the pack", field="pack"
+            )
         self.examples: dict[str, list[RefinerExample]] = defaultdict(list)
         for example in examples:
             self.examples[example.task].append(example)

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from speechx.errors import InputError
 from speechx.models.refiner.complex import ComplexRefiner
 from speechx.training.loop import cosine
 from speechx.training.refiner_data import Mixtures
@@ -38,7 +39,9 @@ def learn_voices(net: ComplexRefiner, mixtures: Mixtures, steps: int, seed: int)
             corpora[rows[0].corpus].append(speaker)
     everybody = sorted(speaker for speakers in corpora.values() for speaker in speakers)
     if len(everybody) < 4:
-        raise ValueError("voice_steps: the training split needs four speakers with two utterances each")
+        raise InputError(
+            "voice_steps: the training split needs four speakers with two utterances each", field="pack"
+        )
     alike = [sorted(speakers) for _, speakers in sorted(corpora.items()) if len(speakers) >= 4]
     rng = np.random.default_rng((seed, steps))
     head, scale = nn.Linear(net.pooled_dim, EMBEDDING), nn.Parameter(torch.tensor(LOGIT_SCALE))

@@ -119,7 +119,7 @@ def _train_lm(config: lm.LMTrainConfig, root: Path, out: Path, options: dict[str
 def _refiner(root: Path, out: Path, steps: int, options: dict[str, Any]) -> None:
     made = load_codec(root / "codec")
     config = refiner.RefinerTrainConfig(
-        net=RefinerConfig(width=32, fused=32), shares=RefinerShares(rooms=0), steps=steps, batch=3, seconds=1.0,
+        net=RefinerConfig(width=32, fused=32), shares=RefinerShares(rooms=0, fresh=1.0), steps=steps, batch=3, seconds=1.0,
         warmup=2, lr=5e-3, log_every=1,
     )  # fmt: skip
     refiner.train(config, str(root / "pack"), str(root / "estimates"), made, str(out), **options)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from speechx.data.annotate.codes import TokenRow, one_thread_each, read_tokens
-from speechx.files import atomic_files
+from speechx.files import atomic_files, read_json_lines
 from speechx.models.aligner import load_aligner
 from speechx.models.codec.sources import CodecSource, open_codec
 from speechx.text.types import WordTime
@@ -80,8 +80,7 @@ def read_alignments(pack_folder: str | Path, codec_hash: str) -> dict[Key, Utter
     if not path.exists():
         return {}
     found = {}
-    for line in path.read_text().splitlines():
-        row = json.loads(line)
+    for row in read_json_lines(path, "pack"):
         words = tuple(WordTime(*word) for word in row["words"])
         found[row["corpus"], row["id"]] = UtteranceAlignment(
             words, np.array(row["pointer"], np.int32), row["per"]

@@ -21,7 +21,7 @@ import torch
 from speechx.audio import levels
 from speechx.data.packs import AudioPack, PackRow
 from speechx.errors import InputError
-from speechx.files import atomic_files
+from speechx.files import atomic_files, read_json_lines
 
 if TYPE_CHECKING:
     from speechx.models.codec.base import Codec
@@ -119,13 +119,15 @@ def read_tokens(folder: str | Path, codec: Codec) -> list[TokenRow]:
     folder = Path(folder)
     codes_path = folder / f"codes-{codec.hash}.i16"
     if not codes_path.exists():
-        raise ValueError(f"{folder} has no codes of the codec {codec.hash}: run `speechx data encode` first")
+        raise InputError(
+            f"pack: {folder} has no codes of the codec {codec.hash}: run `speechx data encode` first",
+            field="pack",
+        )
     codes_FK = np.fromfile(codes_path, dtype=np.int16).reshape(-1, codec.num_codebooks)
     texts: dict[tuple[str, str], PhoneSequence] = {}
     phones_path = folder / f"phones-v{PHONE_TABLE_VERSION}.jsonl"
     if phones_path.exists():
-        for line in phones_path.read_text().splitlines():
-            item = json.loads(line)
+        for item in read_json_lines(phones_path, "pack"):
             texts[item["corpus"], item["id"]] = PhoneSequence(
                 language=item["language"],
                 phones=tuple(item["phones"]),
@@ -134,8 +136,7 @@ def read_tokens(folder: str | Path, codec: Codec) -> list[TokenRow]:
             )
     rows = {(row.corpus, row.id): row for row in AudioPack(folder).rows}
     tokens = []
-    for line in codes_path.with_suffix(".jsonl").read_text().splitlines():
-        item = json.loads(line)
+    for item in read_json_lines(codes_path.with_suffix(".jsonl"), "pack"):
         key = (item["corpus"], item["id"])
         codes = codes_FK[item["offset"] : item["offset"] + item["frames"]]
         tokens.append(TokenRow(rows[key], codes, texts.get(key)))

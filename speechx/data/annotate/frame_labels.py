@@ -21,7 +21,7 @@ import numpy as np
 from speechx.batch.manifest import json_rows
 from speechx.data.annotate.alignments import Key
 from speechx.errors import InputError
-from speechx.files import atomic_files, read_text
+from speechx.files import atomic_files, read_json_lines, read_text
 from speechx.text.phones import PHONE_IDS, VOWELS, resolve, strip_stress
 
 if TYPE_CHECKING:
@@ -247,8 +247,7 @@ def _not_json(path: Path, number: int, error: json.JSONDecodeError) -> InputErro
 def read_frame_labels(pack_folder: str | Path) -> dict[Key, FrameLabels]:
     """What `label_pack` wrote beside a pack, by (corpus, id); empty where it has not run."""
     path, found = Path(pack_folder) / "frames.jsonl", dict[Key, FrameLabels]()
-    for line in path.read_text().splitlines() if path.exists() else []:
-        row = json.loads(line)
+    for row in read_json_lines(path, "pack") if path.exists() else ():
         words = tuple(None if word is None else (word[0], word[1]) for word in row["words"])
         spans = tuple((span[0], span[1], span[2]) for span in row["spans"])
         found[row["corpus"], row["id"]] = FrameLabels(spans, words)

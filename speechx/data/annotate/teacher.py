@@ -6,6 +6,7 @@ Source: Radford et al. 2022, section 2.2 and its published feature extractor; Sp
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -18,9 +19,19 @@ from speechx.data.annotate.features import feature_files
 from speechx.data.packs import FRAME, TEACHER_DIM, AudioPack
 from speechx.errors import InputError
 
-__all__ = ["add_teacher", "log_mel"]
+__all__ = ["add_teacher", "check_teacher", "log_mel"]
 
 BLOCK = 480_000  # 30 s, the longest that Whisper takes
+
+
+def check_teacher(whisper_folder: str | Path) -> None:
+    """Raises InputError where `add_teacher` could not use the folder."""
+    if importlib.util.find_spec("ctranslate2") is None:
+        raise InputError(
+            "teacher: Whisper features need ctranslate2 (pip install ctranslate2)", field="teacher"
+        )
+    if not (Path(whisper_folder) / "model.bin").is_file():
+        raise InputError(f"teacher: {whisper_folder} has no model.bin of CTranslate2", field="teacher")
 
 
 def add_teacher(
@@ -33,15 +44,10 @@ def add_teacher(
 
     whisper_folder: a Whisper model of 512 dimensions (base) in CTranslate2's format. Raises InputError.
     """
-    try:
-        import ctranslate2
-    except ImportError as error:
-        raise InputError(
-            "teacher: Whisper features need ctranslate2 (pip install ctranslate2)", field="teacher"
-        ) from error
+    check_teacher(whisper_folder)
+    import ctranslate2
+
     folder = Path(pack_folder)
-    if not (Path(whisper_folder) / "model.bin").is_file():
-        raise InputError(f"teacher: {whisper_folder} has no model.bin of CTranslate2", field="teacher")
     model = ctranslate2.models.Whisper(
         str(whisper_folder), device="cpu", compute_type="int8_float32", intra_threads=threads
     )

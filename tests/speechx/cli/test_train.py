@@ -71,6 +71,9 @@ def test_auto_resume_begins_and_then_continues(
         job for job in (AlignerJob, CodecJob, LMJob, RefinerJob) if job.__name__.lower() == f"{kind}job"
     )
     monkeypatch.setattr(job, "run", run)
+    monkeypatch.chdir(tmp_path)
+    for folder in "pset":
+        (tmp_path / folder).mkdir()
     words = ["train", kind, "--config", f"smoke/{kind}", *INPUTS[kind], "-o", str(tmp_path), "--auto-resume"]
     assert main(words) == 0
     assert capsys.readouterr().out == f"{tmp_path} has no checkpoint: a new run\ntrained\n"

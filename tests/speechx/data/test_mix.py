@@ -15,6 +15,7 @@ from speechx.data.pairs import mix_shards
 from speechx.data.shards import Shards, decode_pair, encode_pair
 from speechx.data.synthetic import synthetic_pack
 from speechx.errors import InputError
+from speechx.models import aligner
 from speechx.models.aligner import Aligner, AlignerConfig
 from speechx.models.codec.config import SpectralConfig
 from speechx.models.codec.folder import load_codec, save_codec
@@ -48,7 +49,7 @@ def mixed(folders: dict[str, Path], out: Path, **options: object) -> list[bytes]
 def test_every_task_and_the_same_again(
     folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Aligner, "phone_errors", lambda *_: 0.1)  # a random aligner would fit no text
+    monkeypatch.setattr(aligner, "_phone_error_rate", lambda *_: 0.1)  # a random aligner would fit no text
     one = mixed(folders, tmp_path / "one", count=3)
     slots = Counter(Shards([tmp_path / "one"]).slots().tolist())
     assert sum(slots.values()) == 3 * len(registry.task_names())
@@ -59,7 +60,7 @@ def test_every_task_and_the_same_again(
 def test_pairs_of_synthetic_speech_are_marked(
     folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Aligner, "phone_errors", lambda *_: 0.1)
+    monkeypatch.setattr(aligner, "_phone_error_rate", lambda *_: 0.1)
     plain = mixed(folders, tmp_path / "plain", count=3)
     index = folders["pack"] / "index.jsonl"
     recorded = index.read_text()
@@ -81,7 +82,7 @@ def test_texts_that_fit_nowhere(
 ) -> None:
     for path in folders["pack"].glob("words-*"):
         path.unlink()
-    monkeypatch.setattr(Aligner, "phone_errors", lambda *_: 0.9)
+    monkeypatch.setattr(aligner, "_phone_error_rate", lambda *_: 0.9)
     with pytest.raises(ValueError, match="phone error rate"):
         mixed(folders, tmp_path, tasks=["tts"], count=3)
 

@@ -68,6 +68,15 @@ def test_every_training_utterance_once_more(aligned: Path, tmp_path: Path) -> No
         perturb_pack(aligned, tmp_path / "new")
 
 
+def test_alignments_of_another_codec_are_left_to_be_made_anew(aligned: Path, tmp_path: Path) -> None:
+    """An empty file of alignments would say that they are made, and that none fits."""
+    lines = [json.loads(line) for line in (aligned / "words-abc.jsonl").read_text().split("\n") if line]
+    longer = [line | {"pointer": line["pointer"] * 2} for line in lines]
+    (aligned / "words-abc.jsonl").write_text("".join(json.dumps(line) + "\n" for line in longer))
+    perturb_pack(aligned, tmp_path / "new")
+    assert not (tmp_path / "new/words-abc.jsonl").exists()
+
+
 def test_the_next_seed_goes_the_other_way(pack: AudioPack) -> None:
     speech = [row for row in pack.rows if row.speaker is not None]
     assert all((speed_of(row) > 1) != (speed_of(row, 1) > 1) for row in speech)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from speechx.data import shards
 from speechx.data.shards import Shards, ShardWriter, decode_pair, encode_pair
+from speechx.errors import InputError
 from speechx.models.lm.prompt import Frames, Prompt, Text, TextTrack, Token
 from speechx.task.examples import TrainingPair
 
@@ -127,6 +128,22 @@ def test_shards_of_another_codec_are_refused(tmp_path: Path) -> None:
         Shards([tmp_path], "def")
     with pytest.raises(ValueError, match="no shards"):
         Shards([tmp_path / "nothing"])
+
+
+def test_pairs_of_the_same_name_are_not_overwritten(tmp_path: Path) -> None:
+    """Another pack, with the same task and seed."""
+    for _ in range(2):
+        with ShardWriter(tmp_path, "tts-train-1", "abc", 1) as writer:
+            writer.add(simple())
+        with pytest.raises(InputError, match="has pairs named tts-train-1 already"):
+            ShardWriter(tmp_path, "tts-train-1", "abc", 1)
+        next(tmp_path.iterdir()).unlink()
+
+
+def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x-0000.safetensors").write_bytes(b"half a shard")
+    with pytest.raises(InputError, match=r"x-0000\.safetensors is damaged"):
+        Shards([tmp_path])
 
 
 def test_a_number_too_large_is_refused() -> None:

@@ -94,6 +94,23 @@ def test_understood_words_become_likelier(
     assert row["dev_margin"] > 0, "also for requests that were held out"
 
 
+def test_tries_that_are_all_held_out(
+    shards: Shards, tries: list[list[Try]], codec: SpectralCodec, start: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="holds out 2 requests, and the tries have 2 of use"):
+        train(RECIPE, shards, tries[:2], None, str(tmp_path / "run"), start_from=str(start), codec=codec)
+
+
+def test_a_word_without_frames_at_the_end(tries: list[list[Try]]) -> None:
+    """The pointer may pass a short word within a frame."""
+    (right, wrong), *_ = tries
+    last = int(right.words_W3[1, 1])
+    words_W3 = [np.vstack([one.words_W3, [last, last + 1, one is right]]) for one in (right, wrong)]
+    group = [replace(one, words_W3=w_W3) for one, w_W3 in zip((right, wrong), words_W3, strict=True)]
+    said = said_words([group], tiny("x").shape)
+    assert said.sums(torch.ones(len(said.word_N)))[said.pairs_P2].tolist()[-1] == [0, 0]
+
+
 def test_a_file_of_tries(tries: list[list[Try]], tmp_path: Path) -> None:
     path = tmp_path / "heard.jsonl"
     same = [tries[1][0], tries[1][0]]  # nothing to learn: each word was understood in both
