@@ -9,13 +9,13 @@ A model that learns from them needs fewer tries (rejection sampling; for text: T
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
 from speechx.data.shards import ShardWriter
 from speechx.data.tries import read_pair
+from speechx.files import read_json_lines
 from speechx.models.codec.sources import open_codec
 from speechx.text import PHONE_TABLE_VERSION
 
@@ -41,15 +41,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     requests: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for line in options.heard.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
+    for row in read_json_lines(options.heard, "heard"):
         requests[row["id"]].append(row)
     counts: Counter[str] = Counter()
-    with ShardWriter(options.out, "tries", open_codec(options.codec).hash, PHONE_TABLE_VERSION) as writer:
+    codec_hash = open_codec(options.codec).hash
+    with ShardWriter(options.out, "tries", codec_hash, PHONE_TABLE_VERSION) as writer:
         for rows in requests.values():
             best = best_of(rows)
             if best is not None:
-                writer.add(read_pair(best))
+                writer.add(read_pair(best, codec_hash))
                 counts[best["language"]] += 1
     print(f"{counts.total()} of {len(requests)} requests: {dict(counts)}")
 

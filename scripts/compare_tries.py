@@ -10,7 +10,6 @@ is 100 % at most: one transcript that repeats itself would outweigh the rest.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -20,13 +19,13 @@ import numpy as np
 
 from speechx.eval.metrics.bootstrap import paired
 from speechx.eval.metrics.words import wer_counts
+from speechx.files import read_json_lines
 
 
 def read(path: Path) -> dict[str, list[dict[str, Any]]]:
     """The lines of each request."""
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for line in path.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
+    for row in read_json_lines(path, "tries"):
         found[row["id"]].append(row)
     return found
 
@@ -39,6 +38,8 @@ def error_rate(row: dict[str, Any]) -> float:
 def table(a: dict[str, list[dict[str, Any]]], b: dict[str, list[dict[str, Any]]]) -> list[str]:
     """A line for each language, and one for all."""
     common = [name for name in a if name in b]
+    if not common:
+        raise SystemExit("the two files have no request in common")
     languages = {name: a[name][0]["language"] for name in common}
     lines = ["| | requests | WER before, now, % | cosine before, now |", "|---|---|---|---|"]
     for language in [*sorted(set(languages.values())), None]:

@@ -22,11 +22,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from speechx.audio.reading import resample
 from speechx.data.tries import try_row
 from speechx.engine.engine import Engine
 from speechx.eval.judges.ge2e import GE2E
 from speechx.eval.judges.whisper import Whisper
 from speechx.eval.metrics.words import WerCounts, normalize, wer_counts
+from speechx.eval.scores import Unmeasurable
+from speechx.files import atomic_write, read_json_lines
 from speechx.models.lm.folder import load_model
 from speechx.models.lm.prompt import Prompt, pack
 from speechx.pipeline.loading import load_front, model_folder
@@ -101,31 +104,51 @@ class Listener:
     def __init__(self) -> None:
         self.whisper, self.voices = ShortWhisper(), GE2E()
 
+    def likeness(self, voice_T: np.ndarray, wav_T: np.ndarray) -> float:
+        """Cosine of the speaker embeddings; 0 for silence."""
+        try:
+            voice_D, said_D = self.voices.embed([voice_T, wav_T])
+        except Unmeasurable:
+            return 0.0
+        return float(voice_D @ said_D)
+
     def lines(
         self, row: dict[str, Any], pairs: list[TrainingPair], frontend: Frontend
     ) -> Iterator[dict[str, Any]]:
         """A line of each output; none where the words of the text and of its phones differ."""
         text, language = row["text"], row["language"]
         speech = phones_to_say(text, language, frontend)
-        wavs = [frontend.decode(pair.target_FK) for pair in pairs]
+        sounds = [frontend.trimmed_voice(row["voice"]), *(frontend.decode(pair.target_FK) for pair in pairs)]
+        voice_T, *wavs = (resample(wav_T, frontend.sample_rate) for wav_T in sounds)
         heard = self.whisper.transcribe(wavs, [language] * len(wavs))
-        voice_D, *said = self.voices.embed([frontend.trimmed_voice(row["voice"]), *wavs])
-        for pair, transcript, said_D in zip(pairs, heard, said, strict=True):
+        for pair, transcript, wav_T in zip(pairs, heard, wavs, strict=True):
             counts = wer_counts(text, transcript.text, language)
             words = words_of(speech, text, counts)
             if words is None:
                 return
             yield {
                 "id": row["id"], "language": language, "text": text, "heard": transcript.text,
-                "probability": round(transcript.log_probability, 3), "cosine": round(float(voice_D @ said_D), 4),
-                "wer": round(counts.wer.value or 0.0, 4), **try_row(pair, words),
+                "probability": round(transcript.log_probability, 3), "cosine": round(self.likeness(voice_T, wav_T), 4),
+                "wer": round(counts.wer.value or 0.0, 4), **try_row(pair, words, frontend.codec.hash),
             }  # fmt: skip
+
+
+def whole_lines(out: Path) -> set[str]:
+    """Ids of the requests in a file; what an earlier run left half-written is cut off, with its request."""
+    if not out.exists():
+        return set()
+    *lines, last = out.read_text(encoding="utf-8").split("\n")
+    if last:
+        broken = {json.loads(line)["id"] for line in lines[-1:]}
+        lines = [line for line in lines if json.loads(line)["id"] not in broken]
+        atomic_write(out, "".join(f"{line}\n" for line in lines).encode())
+    return {json.loads(line)["id"] for line in lines}
 
 
 def hear(manifest: Path, model: Path | None, out: Path, tries: int, minutes: float) -> None:
     """Adds lines to OUT until the requests or the minutes are over."""
-    done = {json.loads(line)["id"] for line in out.read_text().splitlines()} if out.exists() else set()
-    rows = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines()]
+    done = whole_lines(out)
+    rows = read_json_lines(manifest, "manifest")
     rows = [row | {"voice": str(manifest.parent / row["voice"])} for row in rows if row["id"] not in done]
     speaker, listener = Speaker(model, tries), Listener()
     began, seconds = time.monotonic(), 0.0

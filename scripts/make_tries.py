@@ -20,7 +20,7 @@ import numpy as np
 
 from speechx.audio import writing
 from speechx.data.packs import AudioPack, PackRow
-from speechx.files import atomic_write
+from speechx.files import atomic_write, read_json_lines
 
 FEWEST, MOST = 12, 110  # letters of a text
 SHORTEST, LONGEST = 2.5, 8.0  # seconds of a voice
@@ -51,8 +51,7 @@ def texts_of(
 def read_texts(path: Path | None) -> dict[str, list[str]]:
     """Texts of a JSONL file by language."""
     found: dict[str, list[str]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path else ():
-        row = json.loads(line)
+    for row in read_json_lines(path, "texts") if path else ():
         found.setdefault(row["language"], []).append(row["text"])
     return found
 
@@ -66,6 +65,8 @@ def make_requests(
     more: dict[str, list[str]],
 ) -> None:
     """Writes OUT/manifest.jsonl and the recordings of its voices."""
+    if (out / "manifest.jsonl").exists():
+        raise SystemExit(f"{out} has requests already: choose another folder, or --collect their outputs")
     rng = np.random.default_rng(seed)
     speech = [(pack, row) for pack in packs for row in pack.rows if row.split == split and row.speaker]
     voices = [(pack, row) for pack, row in speech if SHORTEST <= row.seconds <= LONGEST]
@@ -96,8 +97,7 @@ def make_requests(
 def collect(out: Path) -> None:
     """Writes OUT/metadata.jsonl: each sound in OUT/sound, its language, and no text."""
     lines = []
-    for line in (out / "manifest.jsonl").read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
+    for row in read_json_lines(out / "manifest.jsonl", "out"):
         path = f"sound/{row['id']}.wav"
         if (out / path).is_file():
             lines.append(

@@ -31,10 +31,13 @@ __all__ = [
     "StoredFile",
     "atomic_files",
     "atomic_write",
+    "lock_file",
     "not_utf8",
     "read_json_lines",
     "read_text",
 ]
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
 
@@ -85,16 +88,16 @@ def atomic_write(path: PathLike, data: bytes) -> Path:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        reason = (
-            "the disk is full"
-            if error.errno in (errno.ENOSPC, errno.EDQUOT)
-            else (error.strerror or str(error))
-        )
-        raise InputError(f"output: {path} cannot be written: {reason}", field="output") from error
+        raise _cannot_write(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
     return path
+
+
+def _cannot_write(path: Path, error: OSError) -> InputError:
+    reason = "the disk is full" if error.errno in FULL else error.strerror or str(error)
+    return InputError(f"output: {path} cannot be written: {reason}", field="output")
 
 
 @contextlib.contextmanager
@@ -102,27 +105,35 @@ def atomic_files(*paths: PathLike) -> Iterator[tuple[Path, ...]]:
     """A temporary path beside each path. At the end of the block they are renamed in order; after an error, removed.
 
     For files that are written in pieces, and for files that belong together. The block must write all of them.
-    Raises InputError if another process is writing one of them.
+    Raises InputError if another process is writing one of them, for a full disk, a missing folder, no permission.
     """
     goals = [Path(path) for path in paths]
     temporaries = tuple(goal.with_name(f"{goal.name}.tmp") for goal in goals)
     with contextlib.ExitStack() as locks:
         for temporary, goal in zip(temporaries, goals, strict=True):
-            _lock(locks.enter_context(temporary.open("ab")), goal)
+            try:
+                file = locks.enter_context(temporary.open("ab"))
+            except OSError as error:
+                raise _cannot_write(goal, error) from error
+            lock_file(file, goal)
         try:
             yield temporaries
             for temporary, goal in zip(temporaries, goals, strict=True):
                 temporary.replace(goal)
+        except OSError as error:
+            if error.errno in FULL:
+                raise _cannot_write(goals[0], error) from error
+            raise
         finally:
             for temporary in temporaries:
                 with contextlib.suppress(OSError):
                     temporary.unlink(missing_ok=True)
 
 
-def _lock(temporary: BinaryIO, goal: Path) -> None:
-    """Locks the file until it is closed, or the process ends."""
+def lock_file(file: BinaryIO, goal: Path) -> None:
+    """Locks an open file until it is closed, or the process ends. Raises InputError, which names `goal`, if it is locked."""
     try:
-        fcntl.flock(temporary, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise InputError(f"output: another process is writing {goal}", field="output") from None
     except OSError:  # a disk without locks

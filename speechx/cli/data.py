@@ -1,4 +1,4 @@
-"""`speechx data prepare|example|perturb|encode|label|mix|estimate|stats|split|join`: from recordings to training data."""
+"""`speechx data ...`, one function each: from recordings to training data."""
 
 from __future__ import annotations
 
@@ -131,12 +131,15 @@ def perturb(
 @app.command()
 def encode(pack: Pack, codec: Codec) -> None:
     """Add the codes of a codec, and the phones of the texts, to a pack."""
-    from speechx.data.annotate.codes import encode_pack, phonemize_pack
+    from speechx.data.annotate.codes import encode_pack, phonemize_pack, texts_without_phones
     from speechx.data.progress import ticker
     from speechx.models.codec.sources import open_codec
 
+    made = open_codec(codec)
     typer.echo(phonemize_pack(pack, ticker("phones")))
-    typer.echo(encode_pack(pack, open_codec(codec), ticker("codes")))
+    for language, count in texts_without_phones(pack).items():
+        typer.echo(f"{count} texts in {language} have no phones: they are not learned from")
+    typer.echo(encode_pack(pack, made, ticker("codes")))
 
 
 @app.command()

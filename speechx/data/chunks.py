@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from speechx.errors import InputError
-from speechx.files import atomic_files
+from speechx.files import atomic_files, read_text
 
 __all__ = ["join_chunks", "slim_checkpoint", "split_file"]
 
@@ -41,7 +41,15 @@ def split_file(path: str | Path, out: str | Path, max_mib: float = 16.0) -> list
 def join_chunks(listing: str | Path, out: str | Path) -> Path:
     """The file that `split_file` cut, in the folder `out`. Raises InputError for a missing or altered chunk."""
     listing, out = Path(listing), Path(out)
-    facts = json.loads(listing.read_text())
+    try:
+        facts = json.loads(read_text(listing, "path"))
+        facts["name"], facts["chunks"], facts["sha256"]
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"path: {listing} is no list of chunks of `speechx data split`", field="path"
+        ) from error
     out.mkdir(parents=True, exist_ok=True)
     path = out / Path(facts["name"]).name
     total = hashlib.sha256()
@@ -68,6 +76,11 @@ def slim_checkpoint(checkpoint: str | Path, path: str | Path) -> None:
     import torch
 
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)
+    if "average" not in state:
+        raise InputError(
+            f"checkpoint: {checkpoint} has no averaged weights; those of the codec, the language model and the refiner have",
+            field="checkpoint",
+        )
     kept: dict[str, object] = {key: state[key] for key in ("step", "config", "model_config") if key in state}
     for key in ("average", "to_teacher", "judges"):
         if key in state:

@@ -75,13 +75,19 @@ def mix_shards(
 
     Pair i of a task comes from the random stream (seed, slot, i): two seeds give two different sets. Codes, phones and
     alignments that the pack lacks are made first. max_per: phone error rate above which an utterance gives no codes.
-    from_codes: make pairs from codes, many a second, also for a task that prefers audio; ValueError for one that cannot.
+    from_codes: make pairs from codes, many a second, also for a task that prefers audio; InputError for one that cannot.
     short: share of short sounds among the noises (NoisyPool); None: noises as the corpus has them.
     mapper: makes the pairs, on a cluster; None: this process.
     """
     from speechx.task import registry
 
     _check_split(pack_folder, split)
+    chosen = {name: registry.task(name) for name in tasks or registry.task_names()}
+    if unable := [name for name, task in chosen.items() if from_codes and task.pairs_of == "sound"]:
+        raise InputError(
+            f"from_codes: {', '.join(unable)} needs sound: leave the option out, or the task",
+            field="from_codes",
+        )
     codec = open_codec(codec_source)
     load_aligner(aligner_folder, codec)  # an error before the work, not after it
     phonemize_pack(pack_folder, progress)
@@ -92,9 +98,6 @@ def mix_shards(
         pack, absolute_source(codec_source), aligner, split, rooms, max_per, short, from_codes
     )
     mapper = mapper or map_here(PairMaker(source))
-    chosen = {name: registry.task(name) for name in tasks or registry.task_names()}
-    if unable := [name for name, task in chosen.items() if from_codes and task.pairs_of == "sound"]:
-        raise ValueError(f"from_codes: {', '.join(unable)} needs sound: leave the option out, or the task")
     report: dict[str, str] = {}
     for number, name in enumerate(chosen):
         failures: dict[str, int] = {}
@@ -169,9 +172,10 @@ class PairMaker:
     def from_codes(self, task: Task[TaskRequest], rng: np.random.Generator) -> MadePair:
         """By `Task.pair_from_codes`."""
         if not self.coded.utterances:
-            raise ValueError(
-                f"no utterance of the split {self.split} has text that fits it (phone error rate at most {self.max_per:g}): "
-                "train the aligner for longer"
+            raise InputError(
+                f"pack: no utterance of the split {self.split} has text that fits it (phone error rate at most "
+                f"{self.max_per:g}): train the aligner for longer",
+                field="pack",
             )
         cut = self.coded.utterances[int(rng.choice(len(self.coded.utterances), p=self.coded_odds))]
         pair = task.pair_from_codes(cut, self.coded, rng)
@@ -180,7 +184,10 @@ class PairMaker:
     def from_audio(self, task: Task[TaskRequest], rng: np.random.Generator) -> MadePair:
         """By `Task.example` and `Task.pair`."""
         cut = self.pool.utterance(self.rows[int(rng.choice(len(self.rows), p=self.row_odds))])
-        example = task.example(cut, self.pool, rng)
+        try:
+            example = task.example(cut, self.pool, rng)
+        except InputError as error:  # no noise, or nobody else
+            return f"not made, {error}"
         if example is None:
             return "without what the task needs"
         try:

@@ -13,6 +13,7 @@ import numpy as np
 
 from speechx.data.crops import convolve, synthetic_room
 from speechx.data.packs import AudioPack, PackRow
+from speechx.errors import InputError
 from speechx.task.examples import Utterance
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class PackPool:
 
     def other_speaker(self, cut: Utterance, rng: np.random.Generator) -> Utterance:
         if len(self.speakers) < 2:
-            raise ValueError("the corpus has one speaker: nobody else can be mixed in")
+            raise InputError("the corpus has one speaker: nobody else can be mixed in", field="pack")
         # Every speaker is as likely as every other, however much there is of each.
         while (speaker := self.speakers[int(rng.integers(len(self.speakers)))]) == cut.speaker:
             pass
@@ -90,7 +91,7 @@ class PackPool:
 
     def noise(self, rng: np.random.Generator, seconds: float) -> np.ndarray:
         if not self.noises:
-            raise ValueError("the corpus has no noise: give a folder whose rows have a `kind`")
+            raise InputError("the corpus has no noise: give a folder whose rows have a `kind`", field="pack")
         need, parts, have = round(seconds * self.sample_rate), list[np.ndarray](), 0
         while have < need:
             row = self.noises[int(rng.integers(len(self.noises)))]

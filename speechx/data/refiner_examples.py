@@ -22,6 +22,7 @@ from speechx.data.noises import NoisyPool
 from speechx.data.packs import AudioPack
 from speechx.data.pools import PackPool
 from speechx.errors import InputError
+from speechx.files import atomic_write, lock_file
 from speechx.task.plan import GeneratedPart
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class IndexRow(TypedDict):
     task: str
     samples: int
     text_given: bool
+    codec: NotRequired[str]
     voice: NotRequired[list[list[int]]]
 
 
@@ -90,7 +92,7 @@ class StoredEstimate:
     sound: bytes
 
     @classmethod
-    def of(cls, index: int, made: RefinerExample, text_given: bool) -> StoredEstimate:
+    def of(cls, index: int, made: RefinerExample, text_given: bool, codec_hash: str) -> StoredEstimate:
         waves = (made.recording_T, made.other_T, made.target_T, made.estimate_T)
         sounds = [(wav_T * SCALE).clip(-32768, 32767).astype("<i2").tobytes() for wav_T in waves]
         row: IndexRow = {
@@ -98,6 +100,7 @@ class StoredEstimate:
             "task": made.task,
             "samples": len(made.recording_T),
             "text_given": text_given,
+            "codec": codec_hash,
         }
         if made.voice_FK is not None:
             row["voice"] = made.voice_FK.tolist()
@@ -135,7 +138,7 @@ class EstimateMaker:
 
         chosen = registry.task(task)
         for made in _made(self._examples(chosen, seed, indices), count, chosen, self.pipeline):
-            yield StoredEstimate.of(*made)
+            yield StoredEstimate.of(*made, self.pipeline.frontend.codec.hash)
 
     def _examples(self, task: Task[TaskRequest], seed: int, indices: range) -> Iterator[tuple[int, Example]]:
         for index in indices:
@@ -163,20 +166,26 @@ def make_estimates(
         mapper = _estimates_by(EstimateMaker(source, pipeline))
     base = Path(out) / f"{task}-{split}-{seed}"
     base.parent.mkdir(parents=True, exist_ok=True)
-    rows = _rows(base)
-    first, done = 1 + max((row["index"] for row in rows), default=-1), len(rows)
-    with open(f"{base}.i16", "ab") as sound, open(f"{base}.jsonl", "a") as index_file:
-        sound.truncate(
-            2 * WAVES * sum(row["samples"] for row in rows)
-        )  # an example that was cut off half-way
-        for made in mapper(source, task, seed, range(first, 2 * count), count - done):
-            sound.write(made.sound)
-            sound.flush()
-            index_file.write(json.dumps(made.row) + "\n")
-            index_file.flush()
-            done += 1
-            if progress is not None:
-                progress(done, count)
+    index = Path(f"{base}.jsonl")
+    with open(f"{base}.i16", "ab") as sound:
+        lock_file(sound, Path(f"{base}.i16"))
+        rows = _rows(base)
+        first, done = 1 + max((row["index"] for row in rows), default=-1), len(rows)
+        whole = "".join(json.dumps(row) + "\n" for row in rows)
+        if index.is_file() and index.read_text() != whole:
+            atomic_write(
+                index, whole.encode()
+            )  # a line that was cut off half-way must not have another one behind it
+        sound.truncate(2 * WAVES * sum(row["samples"] for row in rows))  # nor an example
+        with index.open("a") as index_file:
+            for made in mapper(source, task, seed, range(first, 2 * count), count - done):
+                sound.write(made.sound)
+                sound.flush()
+                index_file.write(json.dumps(made.row) + "\n")
+                index_file.flush()
+                done += 1
+                if progress is not None:
+                    progress(done, count)
     if done < count:
         raise InputError(f"count: the pack gave {done} of {count} examples of {task}", field="count")
     return Path(f"{base}.jsonl")
@@ -256,16 +265,23 @@ def _rows(base: Path) -> list[IndexRow]:
     path = Path(f"{base}.jsonl")
     if not path.is_file():
         return []
-    return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
+    return [json.loads(line) for line in path.read_text().split("\n") if line.endswith("}")]
 
 
-def read_estimates(folder: str | Path) -> Sequence[RefinerExample]:
-    """All examples of a folder."""
+def read_estimates(folder: str | Path, codec_hash: str | None = None) -> Sequence[RefinerExample]:
+    """All examples of a folder. Raises InputError for those of another codec."""
     found: list[RefinerExample] = []
     for path in sorted(Path(folder).glob("*.jsonl")):
+        rows, at = _rows(path.with_suffix("")), 0
+        if not rows:
+            continue
         sound = np.memmap(path.with_suffix(".i16"), "<i2", "r")
-        at = 0
-        for row in _rows(path.with_suffix("")):
+        for row in rows:
+            if codec_hash is not None and row.get("codec", codec_hash) != codec_hash:
+                raise InputError(
+                    f"estimates: {path} is of codec {row['codec']}, the recipe's codec is {codec_hash}",
+                    field="estimates",
+                )
             size = row["samples"]
             waves = np.asarray(sound[at : at + WAVES * size], np.float32).reshape(WAVES, size) / SCALE
             recording_T, other_T, target_T, estimate_T = waves

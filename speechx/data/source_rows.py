@@ -6,11 +6,20 @@ import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-__all__ = ["MAX_SECONDS", "SourceRow", "hold_out_speakers", "with_splits"]
+from speechx.errors import InputError
+
+__all__ = ["MAX_SECONDS", "SourceRow", "hold_out_speakers", "known_split", "with_splits"]
 
 MAX_SECONDS = 5 * 3600.0
 """Of a file, also where rows are parts of it."""
 
+SPLITS = {
+    "": {""},
+    "train": {"train", "training"},
+    "dev": {"dev", "development", "val", "valid", "validation"},
+    "test": {"test", "testing", "eval", "evaluation"},
+}
+"""Names that corpora have for each split."""
 DEV_PERCENT = TEST_PERCENT = 2
 FEW_SPEAKERS = 20
 
@@ -30,6 +39,18 @@ class SourceRow:
     start: float | None = None
     stop: float | None = None
     synthetic: bool = False
+
+
+def known_split(name: str | None, table: Path, row: int) -> str:
+    """train, dev, test, or "" for none. Raises InputError, which names the row of the table, for another name."""
+    wanted = (name or "").strip().lower()
+    for split, names in SPLITS.items():
+        if wanted in names:
+            return split
+    raise InputError(
+        f"sources: {table} row {row} has the split {name!r}; splits are train, dev (or validation) and test",
+        field="sources",
+    )
 
 
 def with_splits(rows: list[SourceRow]) -> list[SourceRow]:

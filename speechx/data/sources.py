@@ -27,7 +27,7 @@ from speechx.data.corpus_tables import (
     raw_rows,
     source_error,
 )
-from speechx.data.source_rows import SourceRow, with_splits
+from speechx.data.source_rows import SourceRow, known_split, with_splits
 from speechx.errors import InputError
 from speechx.files import read_text
 from speechx.text.languages import primary_subtag
@@ -113,7 +113,7 @@ def _table(path: Path) -> Iterator[SourceRow]:
             path=path.parent / audio,
             id=row.get("id") or f"{audio.with_suffix('')}{times}",
             corpus=row.get("corpus") or corpus,
-            split=row.get("split") or "",
+            split=known_split(row.get("split"), path, number),
             speaker=None if kind else row.get("speaker") or corpus,
             language=_language(row.get("language")),
             text=row.get("text") or None,

@@ -239,7 +239,7 @@ class PreferenceJob:
         made = open_codec(self.codec)
         dev = None if self.dev is None else Shards([self.dev], made.hash)
         train(
-            self.config, Shards(list(self.shards), made.hash), read_tries(self.tries), dev, options.out,
+            self.config, Shards(list(self.shards), made.hash), read_tries(self.tries, made.hash), dev, options.out,
             start_from=self.start_from, codec=made, resume=options.resume, device=options.device,
             max_minutes=options.max_minutes,
         )  # fmt: skip

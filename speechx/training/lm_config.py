@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import model_validator
+
 from speechx.models.config import StrictConfig
 from speechx.models.lora import LM_MATRICES
 
@@ -57,6 +59,9 @@ class PreferenceConfig(LMTrainConfig):
     beta: how soon a margin is enough. codes: of a frame, how many count in what is said; the first one and the pointer say
     the words. tries_steps: budget of a batch of tries. plain_weight: of the loss of ordinary pairs. dev_requests: the first
     so many requests are measured, and not learned from.
+
+    All weights are trained, and the shape is that of the finished model, so a recipe has no `preset`, `rank`, `languages`,
+    `slots` or `patience`.
     """
 
     beta: float = 0.1
@@ -64,3 +69,10 @@ class PreferenceConfig(LMTrainConfig):
     tries_steps: int = 3000
     plain_weight: float = 1.0
     dev_requests: int = 0
+
+    @model_validator(mode="after")
+    def _no_adapter(self) -> PreferenceConfig:
+        for name in ("preset", "rank", "languages", "slots", "patience"):
+            if name in self.model_fields_set:
+                raise ValueError(f"{name}: a recipe of preferences has none")
+        return self

@@ -156,7 +156,7 @@ def train(
     not fit.
     """
     config, net, adapter = _started(config, codec, finished)
-    examples = read_estimates(estimates)
+    examples = read_estimates(estimates, codec.hash)
     if not examples and config.shares.fresh < 1:
         raise InputError(
             f"estimates: {estimates} has no examples of `speechx data estimate`, and the recipe wants them (shares: fresh)",

@@ -8,6 +8,7 @@ DIR/phones-v<N>.jsonl          one row per utterance with text: corpus, id, ids,
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -110,6 +111,16 @@ def phonemize_pack(folder: str | Path, progress: Callable[[int, int], None] | No
     with atomic_files(path) as (part,):
         part.write_text("".join(lines))
     return path
+
+
+def texts_without_phones(folder: str | Path) -> dict[str, int]:
+    """How many texts `phonemize_pack` left out, by language: those it has no rules for, and texts that are too long."""
+    from speechx.text import PHONE_TABLE_VERSION
+
+    lines = read_json_lines(Path(folder) / f"phones-v{PHONE_TABLE_VERSION}.jsonl", "pack")
+    done = {(line["corpus"], line["id"]) for line in lines}
+    left = [row for row in AudioPack(folder).rows if row.text and (row.corpus, row.id) not in done]
+    return dict(Counter(row.language or "no language" for row in left).most_common())
 
 
 def read_tokens(folder: str | Path, codec: Codec) -> list[TokenRow]:

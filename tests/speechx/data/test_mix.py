@@ -87,6 +87,32 @@ def test_texts_that_fit_nowhere(
         mixed(folders, tmp_path, tasks=["tts"], count=3)
 
 
+def test_a_corpus_without_noise(folders: dict[str, Path], tmp_path: Path) -> None:
+    """Its other tasks are not lost: what is missing is counted, like what does not fit."""
+    quiet = synthetic_pack(tmp_path / "pack", utterances=12, speakers=3, noises=0, words=5)
+    (said,) = mix_shards(
+        quiet,
+        folders["codec"],
+        folders["aligner"],
+        tmp_path / "out",
+        tasks=["noise_suppression"],
+        count=1,
+        rooms=0,
+    ).values()
+    assert said.startswith("0 pairs; ") and "the corpus has no noise" in said
+
+
+def test_tasks_are_looked_at_first(folders: dict[str, Path], tmp_path: Path) -> None:
+    for options, says in (
+        ({"tasks": ["noise_supression"]}, "'noise_supression' is unknown"),
+        ({"tasks": ["noise_suppression"], "from_codes": True}, "from_codes: noise_suppression needs sound"),
+    ):
+        with pytest.raises(InputError, match=says):
+            mix_shards(
+                folders["pack"], tmp_path / "no codec", tmp_path / "no aligner", tmp_path / "out", **options
+            )  # type: ignore[arg-type]
+
+
 def test_short_sounds_are_silence_for_the_most_part(folders: dict[str, Path], tmp_path: Path) -> None:
     def still(name: str, **options: float) -> float:
         """Share of target frames like the one before."""

@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from speechx.cli.main import main
+from speechx.data.annotate.codes import phonemize_pack, texts_without_phones
 from speechx.data.packs import AudioPack
 from speechx.data.prepare import prepare_pack
 from speechx.errors import InputError
@@ -34,6 +35,16 @@ def test_texts_with_line_separators(text: str, tmp_path: Path) -> None:
     prepare_pack([source], tmp_path / "pack", workers=1)
     (row,) = AudioPack(tmp_path / "pack").rows
     assert row.text == text
+
+
+def test_texts_without_phones(tmp_path: Path) -> None:
+    prepare_pack(
+        [corpus(tmp_path / "corpus", text="Hyvää päivää.", speaker="s", language="fi")],
+        tmp_path / "pack",
+        workers=1,
+    )
+    phonemize_pack(tmp_path / "pack")
+    assert texts_without_phones(tmp_path / "pack") == {"fi": 1}
 
 
 def test_a_pack_that_was_not_copied_whole(pack_folder: Path, tmp_path: Path) -> None:

@@ -167,6 +167,20 @@ def test_broken_tables(tmp_path: Path, content: str, says: str) -> None:
         read_source(tmp_path)
 
 
+def test_splits_by_other_names(tmp_path: Path) -> None:
+    rows = [
+        {"audio": f"{i}.wav", "language": "en", "split": name}
+        for i, name in enumerate(("Train", "validation", ""))
+    ]
+    table = tmp_path / "table.jsonl"
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = [row.split for row in read_source(table)]
+    assert found[:2] == ["train", "dev"] and found[2] in ("train", "dev", "test")
+    table.write_text(json.dumps({"audio": "a.wav", "split": "trian"}) + "\n")
+    with pytest.raises(InputError, match=r"table\.jsonl row 1 has the split 'trian'"):
+        list(read_source(table))
+
+
 def test_what_is_no_corpus(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"no recordings are in .*neither sound files \(.flac, .*nor a metadata"

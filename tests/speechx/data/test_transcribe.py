@@ -42,6 +42,8 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     asked: list[int] = []
 
     class Model:
+        supported_languages = ("en", "fr")
+
         def __init__(self, *_: object, **__: object) -> None: ...
 
         def transcribe(self, wav_T: np.ndarray, language: str, **_: object) -> tuple[list[Any], None]:

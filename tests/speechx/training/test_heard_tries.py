@@ -49,7 +49,8 @@ def test_the_best_try_of_each_request(
     ]  # fmt: skip
     lines = [
         json.dumps(
-            {"id": name, "language": "en", "wer": wer, "cosine": cosine} | try_row(shards[i], [(0, 1, True)])
+            {"id": name, "language": "en", "wer": wer, "cosine": cosine}
+            | try_row(shards[i], [(0, 1, True)], codec.hash)
         )
         for i, (name, wer, cosine) in enumerate(said)
     ]

@@ -24,7 +24,7 @@ from speechx.training.loop import read_log
 from speechx.training.preference import said_words, step_log_probs, train
 
 RECIPE = PreferenceConfig(
-    preset="tiny", steps=12, batch_steps=300, tries_steps=1500, bf16=False, lr=1e-3, warmup=1, log_every=1, beta=0.5,
+    steps=12, batch_steps=300, tries_steps=1500, bf16=False, lr=1e-3, warmup=1, log_every=1, beta=0.5,
     eval_every=12, dev_requests=2,
 )  # fmt: skip
 
@@ -118,16 +118,18 @@ def test_a_file_of_tries(tries: list[list[Try]], tmp_path: Path) -> None:
     for name, group in (("a", tries[0]), ("b", same)):
         for one in group:
             words = [(int(a), int(b), bool(c)) for a, b, c in one.words_W3]
-            lines.append(json.dumps({"id": name} | try_row(one.pair, words)) + "\n")
+            lines.append(json.dumps({"id": name} | try_row(one.pair, words, "abc")) + "\n")
     path.write_text("".join(lines))
-    ((good, bad),) = read_tries(path)
+    ((good, bad),) = read_tries(path, "abc")
     assert good.words_W3.tolist() == tries[0][0].words_W3.tolist()
     assert np.array_equal(bad.pair.target_FK, tries[0][1].pair.target_FK)
+    with pytest.raises(InputError, match="they are of codec abc, the model is of def"):
+        read_tries(path, "def")
     path.write_text("".join(lines[2:]))
     with pytest.raises(InputError, match="no request has a word that was understood in one try"):
-        read_tries(path)
+        read_tries(path, "abc")
     path.write_text('{"id": "a"}\n')
-    with pytest.raises(InputError, match="line 1 is no try"):
-        read_tries(path)
-    with pytest.raises(InputError, match=r"no file .*nothing\.jsonl"):
-        read_tries(tmp_path / "nothing.jsonl")
+    with pytest.raises(InputError, match="row 1 is no try"):
+        read_tries(path, "abc")
+    with pytest.raises(InputError, match=r"nothing\.jsonl cannot be read"):
+        read_tries(tmp_path / "nothing.jsonl", "abc")

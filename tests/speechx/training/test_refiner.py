@@ -67,6 +67,19 @@ def test_examples(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> 
     make_estimates(folders["pack"], pipeline, folders["examples"], task=TASKS[0], count=3)
     more = read_estimates(folders["examples"])
     assert len(more) == 7 and any(np.array_equal(examples[0].estimate_T, m.estimate_T) for m in more)
+    with pytest.raises(InputError, match="the recipe's codec is another"):
+        read_estimates(folders["examples"], "another")
+    # A line that a full disk cut off has no other one behind it.
+    index = next(folders["examples"].glob(f"{TASKS[0]}*.jsonl"))
+    index.write_text(index.read_text() + '{"index": 9, "ta')
+    make_estimates(folders["pack"], pipeline, folders["examples"], task=TASKS[0], count=4)
+    assert len(read_estimates(folders["examples"])) == 8
+
+
+def test_estimates_that_are_not_there(folders: dict[str, Path], tmp_path: Path) -> None:
+    codec = load_codec(folders["model"] / "codec")
+    with pytest.raises(InputError, match="has no examples of `speechx data estimate`"):
+        train(recipe(), str(folders["pack"]), str(tmp_path), codec, str(tmp_path / "out"))
 
 
 def recipe(**changes: object) -> RefinerTrainConfig:
