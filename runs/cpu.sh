@@ -261,7 +261,6 @@ if step more; then
   sed 's/^lr: .*/lr: 7.0e-4/' configs/lm/11-all-data.yaml >"$OUT/lm-15.yaml"
   speechx train lm --config "$OUT/lm-15.yaml" --start-from "$OUT/model/lm" "${shards[@]}" --dev "$OUT/shards/dev" --codec "$CODEC" \
     --out "$OUT/lm-15" --anneal-minutes 90
-  "$PYTHON" scripts/mix_models.py "$OUT/model/lm" "$OUT/lm-15/model" 0.5 "$OUT/lm-mean"
-  rm -r "$OUT/model/lm" && cp -r "$OUT/lm-mean" "$OUT/model/lm"
+  "$PYTHON" scripts/mix_models.py "$OUT/model/lm" "$OUT/lm-15/model" 0.5 "$OUT/model/lm"
 fi
 [ -n "$ONLY" ] || echo "$OUT/model: measure it with speechx eval (docs/evaluation.md)"

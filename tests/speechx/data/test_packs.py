@@ -75,7 +75,7 @@ def test_a_wrong_teacher_is_refused_before_the_work(
     source, pack = corpus(tmp_path / "corpus", speaker="s", language="en"), tmp_path / "pack"
     words = ["data", "prepare", str(source), "-o", str(pack), "--workers", "1"]
     assert main([*words, "--teacher", str(tmp_path)]) == 2
-    assert "has no model.bin" in capsys.readouterr().err and not pack.exists()
+    assert "teacher: " in capsys.readouterr().err and not pack.exists()
 
 
 def test_an_interrupted_preparation_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
