@@ -3,7 +3,7 @@
     python scripts/hear_tries.py TRIES/manifest.jsonl --out TRIES/heard.jsonl
     python scripts/best_tries.py TRIES/heard.jsonl --out shards/tries
 
-A model that learns from them needs fewer tries (rejection sampling; for text: Touvron et al. 2023, section 3.2.2).
+They are for `speechx train lm --start-from` (rejection sampling; for text: Touvron et al. 2023, section 3.2.2).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from speechx.models.codec.sources import open_codec
 from speechx.text import PHONE_TABLE_VERSION
 
 LEAST_COSINE = 0.6
-"""To the voice of the request; GE2E of other speakers is below that."""
+"""Of speaker embeddings, to the voice of the request."""
 
 
 def best_of(rows: list[dict[str, Any]]) -> dict[str, Any] | None:

@@ -41,6 +41,7 @@ from speechx.text import PhoneSequence
 
 AT_ONCE = 10  # requests
 SLOTS = 16
+GE2E_DIM = 256
 
 
 class ShortWhisper(Whisper):
@@ -104,13 +105,12 @@ class Listener:
     def __init__(self) -> None:
         self.whisper, self.voices = ShortWhisper(), GE2E()
 
-    def likeness(self, voice_T: np.ndarray, wav_T: np.ndarray) -> float:
-        """Cosine of the speaker embeddings; 0 for silence."""
+    def speaker(self, wav_T: np.ndarray) -> np.ndarray:
+        """(D,) embedding of length 1; zeros for silence, which is like nobody."""
         try:
-            voice_D, said_D = self.voices.embed([voice_T, wav_T])
+            return self.voices.embed([wav_T])[0]
         except Unmeasurable:
-            return 0.0
-        return float(voice_D @ said_D)
+            return np.zeros(GE2E_DIM, np.float32)
 
     def lines(
         self, row: dict[str, Any], pairs: list[TrainingPair], frontend: Frontend
@@ -121,6 +121,7 @@ class Listener:
         sounds = [frontend.trimmed_voice(row["voice"]), *(frontend.decode(pair.target_FK) for pair in pairs)]
         voice_T, *wavs = (resample(wav_T, frontend.sample_rate) for wav_T in sounds)
         heard = self.whisper.transcribe(wavs, [language] * len(wavs))
+        voice_D = self.speaker(voice_T)
         for pair, transcript, wav_T in zip(pairs, heard, wavs, strict=True):
             counts = wer_counts(text, transcript.text, language)
             words = words_of(speech, text, counts)
@@ -128,8 +129,9 @@ class Listener:
                 return
             yield {
                 "id": row["id"], "language": language, "text": text, "heard": transcript.text,
-                "probability": round(transcript.log_probability, 3), "cosine": round(self.likeness(voice_T, wav_T), 4),
-                "wer": round(counts.wer.value or 0.0, 4), **try_row(pair, words, frontend.codec.hash),
+                "probability": round(transcript.log_probability, 3),
+                "cosine": round(float(voice_D @ self.speaker(wav_T)), 4), "wer": round(counts.wer.value or 0.0, 4),
+                **try_row(pair, words, frontend.codec.hash),
             }  # fmt: skip
 
 

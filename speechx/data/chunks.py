@@ -44,9 +44,9 @@ def join_chunks(listing: str | Path, out: str | Path) -> Path:
     try:
         facts = json.loads(read_text(listing, "path"))
         facts["name"], facts["chunks"], facts["sha256"]
+    except InputError:
+        raise
     except (ValueError, KeyError, TypeError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(
             f"path: {listing} is no list of chunks of `speechx data split`", field="path"
         ) from error
